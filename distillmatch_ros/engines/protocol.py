@@ -1,0 +1,67 @@
+"""What every engine offers, whichever runtime is underneath."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What a compiled network says about itself (read from the ONNX metadata, never guessed).
+
+    Attributes:
+        height: rows of the network's input, pixels.
+        width: columns of the network's input, pixels.
+        slots: K, the fixed number of correspondence slots in the output.
+        config: name of the model configuration, such as ``light``.
+        precision: ``fp32`` or ``fp16``.
+        weights_hash: SHA-256 of the trained weights, hexadecimal.
+        device: what runs it, such as ``onnxruntime CPU, 2 threads``.
+    """
+
+    height: int
+    width: int
+    slots: int
+    config: str
+    precision: str
+    weights_hash: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Raw output of the network for one pair, in network pixels (integer = pixel centre).
+
+    Attributes:
+        visible_points: float32 (K, 2), x and y.
+        thermal_points: float32 (K, 2), x and y.
+        confidence: float32 (K,), in [0, 1]; exactly 0 marks an empty slot, whose points mean nothing.
+    """
+
+    visible_points: Float32
+    thermal_points: Float32
+    confidence: Float32
+
+
+class Engine(Protocol):
+    """A network that is ready to run. One thread at a time may call it."""
+
+    @property
+    def info(self) -> EngineInfo: ...
+
+    def __call__(self, visible: Float32, thermal: Float32) -> Matches:
+        """Match one pair.
+
+        Args:
+            visible: float32 (H, W) grey in [0, 1]; H and W are those of ``info``.
+            thermal: float32 (H, W) grey in [0, 1].
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what the runtime holds; the engine must not be called afterwards."""
+        ...

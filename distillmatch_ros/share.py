@@ -1,0 +1,25 @@
+"""The files that ship with the package, wherever it is installed."""
+
+from pathlib import Path
+
+from distillmatch_ros.errors import DistillMatchError
+
+
+def find(relative: str) -> Path:
+    """Find a shipped file, such as ``models/light.onnx`` or ``config/fusion.yaml``.
+
+    In a checkout the files stand beside the package; pip and colcon install them under
+    ``share/distillmatch_ros`` of the prefix that holds the package.
+
+    Raises:
+        DistillMatchError: this installation does not hold the file.
+    """
+    package = Path(__file__).resolve().parent
+    places = [package.parent, *(prefix / "share" / "distillmatch_ros" for prefix in package.parents)]
+    for place in places:
+        if (place / relative).exists():
+            return place / relative
+    raise DistillMatchError(
+        f"{relative}: not part of this installation (the package is in {package}); "
+        "install the package again, or pass the file's path yourself"
+    )

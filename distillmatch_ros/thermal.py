@@ -1,0 +1,62 @@
+"""Gain control: whatever a thermal camera delivers becomes the 8-bit picture the network looks at."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.frames import to_grey
+
+LOW_PERCENTILE, HIGH_PERCENTILE = 1.0, 99.0
+SAMPLES = 1 << 15
+"""Pixels that the percentiles look at: one in a hundred of them is still 327."""
+
+
+def to_8bit(thermal: NDArray[Any]) -> NDArray[np.uint8]:
+    """Stretch the image's own range, 1st to 99th percentile, over 0..255.
+
+    The range is always the image's own: a raw 16-bit frame fills a sliver of its type, and a shift would make
+    it black. NaN and infinity do not count; NaN shows as the median, infinity as the end of the range.
+
+    Args:
+        thermal: (H, W) raw or colour-mapped (H, W, 3 or 4); uint8, uint16, float32 or float64.
+
+    Returns:
+        uint8 (H, W); constant if the image is constant or holds nothing finite.
+
+    Raises:
+        DistillMatchError: the array is not an image.
+    """
+    grey = to_grey(thermal, "thermal image")
+    low, middle, high = _range(grey)
+    # Nothing a float32 can resolve: stretching would show rounding errors. 1e-30 keeps the gain finite.
+    if high - low <= 1e-6 * max(abs(low), abs(high), 1e-30):
+        return np.zeros(grey.shape, np.uint8)
+    values = grey.astype(np.float32)
+    np.clip(values, low, high, out=values)
+    gain = 255.0 / (high - low)
+    values *= np.float32(gain)
+    values -= np.float32(low * gain)
+    if grey.dtype.kind == "f":
+        np.nan_to_num(values, copy=False, nan=(middle - low) * gain)
+    return np.clip(np.rint(values, out=values), 0, 255, out=values).astype(np.uint8)
+
+
+def _range(grey: NDArray[Any]) -> tuple[float, float, float]:
+    """Low percentile, median and high percentile of the finite pixels."""
+    stride = max(1, int((grey.size / SAMPLES) ** 0.5))
+    samples = _finite(grey[::stride, ::stride])
+    if samples.size:
+        low, middle, high = np.percentile(samples, (LOW_PERCENTILE, 50.0, HIGH_PERCENTILE))
+        if high > low:
+            return float(low), float(middle), float(high)
+    # A small warm body before an even background slips through percentiles; so do a few finite pixels.
+    everything = _finite(grey)
+    if not everything.size:
+        return 0.0, 0.0, 0.0
+    return float(everything.min()), float(np.median(everything)), float(everything.max())
+
+
+def _finite(grey: NDArray[Any]) -> NDArray[np.float64]:
+    values = grey.astype(np.float64).ravel()
+    return values[np.isfinite(values)]

@@ -1,0 +1,135 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from conftest import HEIGHT, WIDTH, WriteNetwork, tiny_graph
+
+from distillmatch_ros.engines import open_engine
+from distillmatch_ros.engines.onnx import OnnxEngine
+from distillmatch_ros.errors import DistillMatchError
+
+
+def grey(level: float) -> np.ndarray:
+    return np.full((HEIGHT, WIDTH), level, np.float32)
+
+
+def test_info_comes_from_the_metadata(write_network: WriteNetwork) -> None:
+    engine = open_engine(write_network(weights_sha256="ab" * 32, precision="fp16"), threads=1)
+    info = engine.info
+    assert (info.height, info.width, info.slots) == (HEIGHT, WIDTH, 100)
+    assert (info.config, info.precision, info.weights_hash) == ("tiny", "fp16", "ab" * 32)
+    assert info.device == "onnxruntime CPU, 1 thread"
+
+
+def test_each_image_goes_to_its_own_input(write_network: WriteNetwork) -> None:
+    engine = open_engine(write_network(), backend="onnx", threads=2)
+    matches = engine(grey(0.25), grey(0.75))
+    assert matches.visible_points.shape == matches.thermal_points.shape == (100, 2)
+    assert matches.confidence.dtype == matches.visible_points.dtype == np.float32
+    np.testing.assert_allclose(matches.confidence[:3], [0.25, 0.75, 0.9], atol=1e-6)
+    np.testing.assert_allclose(matches.visible_points[[0, -1]], [[4, 4], [WIDTH - 4, HEIGHT - 4]])
+    engine.close()
+
+
+def test_threads_default_to_the_cores_of_this_process(write_network: WriteNetwork) -> None:
+    command = (
+        "import os, sys; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
+        "from pathlib import Path; from distillmatch_ros.engines import open_engine;"
+        "print(open_engine(Path(sys.argv[1])).info.device)"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", command, str(write_network())], capture_output=True, text=True, check=True
+    )
+    assert output.stdout.strip() == "onnxruntime CPU, 1 thread"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"schema": None, "height": None}, "metadata lacks schema, height"),
+        ({"config": None}, "metadata lacks config"),
+        ({"schema": "2"}, "schema is '2'"),
+        ({"modality_order": "thermal,visible"}, "modality order is 'thermal,visible'"),
+        ({"height": "tall"}, "height 'tall'"),
+        ({"slots": "0"}, "slots '0'"),
+        ({"width": "96"}, "inputs are"),
+        ({"slots": "99"}, "outputs are"),
+    ],
+)
+def test_metadata_that_is_not_ours(
+    write_network: WriteNetwork, changes: dict[str, str | None], reason: str
+) -> None:
+    path = write_network(**changes)
+    with pytest.raises(DistillMatchError) as caught:
+        open_engine(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert reason in message
+    assert "distillmatch export" in message
+
+
+def test_other_input_and_output_names(write_network: WriteNetwork) -> None:
+    path = write_network(tiny_graph(prefix="left_"))
+    with pytest.raises(DistillMatchError, match="left_visible"):
+        open_engine(path)
+
+
+def test_network_without_metadata(write_network: WriteNetwork, tmp_path: Path) -> None:
+    model = onnx.load(write_network())
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / "foreign.onnx")
+    with pytest.raises(DistillMatchError, match=r"foreign\.onnx: not a DistillMatch network"):
+        open_engine(tmp_path / "foreign.onnx")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a network at all"])
+def test_file_that_is_not_onnx(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+    with pytest.raises(
+        DistillMatchError, match=r"model\.onnx: ONNX Runtime cannot load it .*; use the shipped"
+    ):
+        open_engine(path)
+
+
+def test_truncated_network(write_network: WriteNetwork) -> None:
+    path = write_network()
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(DistillMatchError, match=r"cannot load it|not a DistillMatch network"):
+        open_engine(path)
+
+
+def test_missing_file_and_folder(tmp_path: Path) -> None:
+    for path in (tmp_path / "absent.onnx", tmp_path):
+        with pytest.raises(DistillMatchError, match="no such model file"):
+            open_engine(path)
+
+
+def test_unknown_backend_suffix_and_threads(write_network: WriteNetwork, tmp_path: Path) -> None:
+    path = write_network()
+    with pytest.raises(DistillMatchError, match="'openvino' is unknown; choose auto, onnx"):
+        open_engine(path, backend="openvino")
+    with pytest.raises(DistillMatchError, match="0 threads"):
+        open_engine(path, threads=0)
+    renamed = path.rename(tmp_path / "tiny.bin")
+    with pytest.raises(DistillMatchError, match=r"suffix '\.bin' does not tell"):
+        open_engine(renamed)
+    assert isinstance(open_engine(renamed, backend="onnx"), OnnxEngine)
+
+
+def test_weights_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "distillmatch_ros.engines.torch", raising=False)
+    path = tmp_path / "light.safetensors"
+    path.write_bytes(b"weights")
+    with pytest.raises(DistillMatchError, match="PyTorch, which is not installed"):
+        open_engine(path)
+
+
+def test_importing_the_package_loads_no_runtime() -> None:
+    command = "import distillmatch_ros, sys; print({'onnxruntime', 'torch', 'onnx'} & set(sys.modules))"
+    output = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
+    assert output.stdout.strip() == "set()"

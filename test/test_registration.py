@@ -1,0 +1,377 @@
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+from conftest import WriteNetwork
+
+from distillmatch_ros import Registrar, Registration, Status
+from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.gate import Gate
+from distillmatch_ros.homography import corners, resizing, transform
+
+NETWORK = (128, 160)
+THERMAL, VISIBLE = (256, 320), (540, 960)
+TRUTH = np.array([[2.1, 0.1, 120.0], [-0.05, 1.8, 30.0], [1e-4, 5e-5, 1.0]])
+NUDGE = np.array([[1.0, 0.01, 9.0], [-0.01, 1.0, -6.0], [0, 0, 1.0]])
+
+Answer = Callable[[Float32, Float32], Matches]
+
+
+class ScriptedEngine:
+    """Gives its answers in turn, the last one for ever, and keeps what it was shown."""
+
+    def __init__(self, *answers: Answer, network: tuple[int, int] = NETWORK) -> None:
+        self.info = EngineInfo(*network, 300, "scripted", "fp32", "", "script")
+        self.answers = list(answers)
+        self.shown: list[tuple[Float32, Float32]] = []
+        self.closed = False
+
+    def __call__(self, visible: Float32, thermal: Float32) -> Matches:
+        self.shown.append((visible, thermal))
+        answer = self.answers[min(len(self.shown), len(self.answers)) - 1]
+        return answer(visible, thermal)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def points_of(network_homography: np.ndarray, count: int = 200, wrong: int = 0, empty: int = 0) -> Answer:
+    """Matches that obey a homography of network pixels, but the first `wrong` and the last, `empty` slots."""
+
+    def answer(_visible: Float32, _thermal: Float32) -> Matches:
+        generator = np.random.default_rng(0)
+        thermal_points = generator.uniform(4, np.array(NETWORK[::-1]) - 5, (count, 2))
+        visible_points = transform(network_homography, thermal_points)
+        visible_points[:wrong] = generator.uniform(4, np.array(NETWORK[::-1]) - 5, (wrong, 2))
+        confidence = generator.uniform(0.2, 1, count)
+        confidence[count - empty :] = 0
+        visible_points[count - empty :] = 50
+        return Matches(*(array.astype(np.float32) for array in (visible_points, thermal_points, confidence)))
+
+    return answer
+
+
+def plain(homography: np.ndarray) -> np.ndarray:
+    """A camera homography in network pixels of images that are only resized."""
+    return resizing(VISIBLE, NETWORK) @ homography @ resizing(NETWORK, THERMAL)
+
+
+def aligned(homography: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """A camera homography in network pixels once `by` has warped the visible image into the thermal frame."""
+    to_thermal = resizing(NETWORK, THERMAL)
+    return np.linalg.inv(by @ to_thermal) @ homography @ to_thermal
+
+
+def noise_pair(
+    visible: tuple[int, ...] = VISIBLE, thermal: tuple[int, ...] = THERMAL
+) -> tuple[np.ndarray, ...]:
+    generator = np.random.default_rng(1)
+    return tuple(generator.integers(0, 256, size, np.uint8) for size in (visible, thermal))
+
+
+def corner_error(registration: Registration, truth: np.ndarray, thermal: tuple[int, int] = THERMAL) -> float:
+    assert registration.homography is not None, registration.status
+    gaps = transform(registration.homography, corners(thermal)) - transform(truth, corners(thermal))
+    return float(np.hypot(*gaps.T).max())
+
+
+def test_one_pass_maps_points_back_to_camera_pixels() -> None:
+    engine = ScriptedEngine(points_of(plain(TRUTH), wrong=40, empty=30))
+    result = Registrar(engine, passes=1).register(*noise_pair())
+    assert result.status is Status.OK
+    assert len(engine.shown) == 1
+    assert result.visible_points.dtype == result.thermal_points.dtype == result.confidence.dtype == np.float32
+    assert len(result.visible_points) == len(result.thermal_points) == len(result.confidence) == 170
+    assert result.inliers.dtype == np.bool_
+    assert 130 <= result.inliers.sum() <= 132
+    assert result.homography is not None
+    assert result.homography.dtype == np.float64
+    assert (result.confidence > 0).all()
+    expected = transform(TRUTH, result.thermal_points[40:])
+    np.testing.assert_allclose(result.visible_points[40:], expected, atol=1e-3)
+    assert corner_error(result, TRUTH) < 1e-3
+
+
+def test_second_pass_sees_the_aligned_pair_and_corrects_the_first() -> None:
+    first = NUDGE @ TRUTH
+    engine = ScriptedEngine(points_of(plain(first)), points_of(aligned(TRUTH, by=first)))
+    result = Registrar(engine).register(*noise_pair())
+    assert result.status is Status.OK
+    assert len(engine.shown) == 2
+    np.testing.assert_array_equal(engine.shown[0][1], engine.shown[1][1])
+    np.testing.assert_allclose(result.visible_points, transform(TRUTH, result.thermal_points), atol=1e-3)
+    assert corner_error(result, TRUTH) < 1e-3
+
+
+def test_passes_that_disagree_are_degenerate_and_keep_their_points() -> None:
+    far = np.array([[1.0, 0, 100], [0, 1, 0], [0, 0, 1]]) @ TRUTH
+    engine = ScriptedEngine(points_of(plain(far)), points_of(aligned(TRUTH, by=far)))
+    result = Registrar(engine).register(*noise_pair())
+    assert result.status is Status.DEGENERATE
+    assert result.homography is None
+    assert len(result.visible_points) > 100
+    assert result.inliers.sum() > 100
+    tolerant = Registrar(ScriptedEngine(*engine.answers), gate=Gate(max_disagreement_px=80))
+    assert tolerant.register(*noise_pair()).status is Status.OK
+
+
+def test_first_pass_may_be_rough_where_the_result_may_not() -> None:
+    def rough(visible: Float32, thermal: Float32) -> Matches:
+        exact = points_of(plain(TRUTH))(visible, thermal)
+        shaken = exact.visible_points + np.random.default_rng(0).normal(0, 1.3, exact.visible_points.shape)
+        return Matches(shaken.astype(np.float32), exact.thermal_points, exact.confidence)
+
+    gate = Gate(max_corner_std_px=1.0)
+    assert Registrar(ScriptedEngine(rough), passes=1, gate=gate).register(*noise_pair()).homography is None
+    found: list[np.ndarray] = []
+
+    def exact_after_rough(visible: Float32, thermal: Float32) -> Matches:
+        return points_of(aligned(TRUTH, by=found[0]))(visible, thermal)
+
+    lenient = Registrar(ScriptedEngine(rough), passes=1, gate=gate.lenient()).register(*noise_pair())
+    assert lenient.homography is not None
+    found.append(lenient.homography)
+    result = Registrar(ScriptedEngine(rough, exact_after_rough), gate=gate).register(*noise_pair())
+    assert result.status is Status.OK
+    assert corner_error(result, TRUTH) < 1e-2
+
+
+def test_refused_first_pass_gives_its_reason_and_its_points() -> None:
+    for wrong, count, status in ((200, 200, Status.FEW_INLIERS), (0, 5, Status.FEW_MATCHES)):
+        engine = ScriptedEngine(points_of(plain(TRUTH), count=count, wrong=wrong))
+        result = Registrar(engine).register(*noise_pair())
+        assert result.status is status
+        assert result.homography is None
+        assert len(engine.shown) == 1
+        assert len(result.visible_points) == len(result.inliers) == count
+
+
+def test_prior_replaces_the_first_pass() -> None:
+    prior = NUDGE @ TRUTH
+    engine = ScriptedEngine(points_of(aligned(TRUTH, by=prior)))
+    result = Registrar(engine).register(*noise_pair(), prior=prior)
+    assert len(engine.shown) == 1
+    assert corner_error(result, TRUTH) < 1e-3
+
+
+def test_prior_that_leads_nowhere_costs_only_time() -> None:
+    stale = np.array([[1.0, 0, 200], [0, 1, 0], [0, 0, 1]]) @ TRUTH
+    exact = points_of(plain(TRUTH)), points_of(aligned(TRUTH, by=TRUTH))
+    engine = ScriptedEngine(points_of(np.eye(3), wrong=200), *exact)
+    assert corner_error(Registrar(engine).register(*noise_pair(), prior=stale), TRUTH) < 1e-3
+    assert len(engine.shown) == 3
+    mirror = np.diag([-1.0, 1.0, 1.0])
+    engine = ScriptedEngine(*exact)
+    assert corner_error(Registrar(engine).register(*noise_pair(), prior=mirror), TRUTH) < 1e-3
+    assert len(engine.shown) == 2
+
+
+@pytest.mark.parametrize("prior", [np.eye(2), np.full((3, 3), np.nan)])
+def test_prior_that_is_no_homography_is_refused(prior: np.ndarray) -> None:
+    with pytest.raises(DistillMatchError, match="prior homography: not a finite 3x3 matrix"):
+        Registrar(ScriptedEngine(points_of(np.eye(3)))).register(*noise_pair(), prior=prior)
+
+
+def test_points_outside_the_images_and_not_finite_are_dropped() -> None:
+    def answer(visible: Float32, thermal: Float32) -> Matches:
+        good = points_of(plain(TRUTH), count=100)(visible, thermal)
+        bad = np.array([[-2, 5], [5, -2], [160, 5], [5, 128], [np.nan, 5], [np.inf, 5], [5, 5]], np.float32)
+        fine = np.full_like(bad, 50)
+        confidence = np.append(good.confidence, np.float32([*[0.9] * 6, np.nan] * 2))
+        return Matches(
+            np.concatenate([good.visible_points, bad, fine]),
+            np.concatenate([good.thermal_points, fine, bad]),
+            confidence,
+        )
+
+    result = Registrar(ScriptedEngine(answer), passes=1).register(*noise_pair())
+    assert len(result.visible_points) == 100
+    assert result.status is Status.OK
+
+
+def test_engine_is_shown_grey_float_images_of_its_size() -> None:
+    engine = ScriptedEngine(points_of(np.eye(3)))
+    visible = np.zeros((*VISIBLE, 3), np.uint8)
+    visible[:, 480:] = (255, 255, 255)
+    thermal = np.full(THERMAL, 7000, np.uint16)
+    thermal[128:] = 7050
+    Registrar(engine, passes=1).register(visible, thermal)
+    for image in engine.shown[0]:
+        assert image.shape == NETWORK
+        assert image.dtype == np.float32
+        assert image.min() == 0
+        assert image.max() == 1
+    assert engine.shown[0][0][:, 100].min() == 1
+    assert engine.shown[0][1][100].min() == 1
+
+
+def test_latency_names_every_stage() -> None:
+    latency = Registrar(ScriptedEngine(points_of(plain(TRUTH)))).register(*noise_pair()).latency_ms
+    assert set(latency) == {"gain_control", "resize", "engine", "homography", "total"}
+    assert 0 < sum(latency.values()) - latency["total"] <= latency["total"]
+
+
+class SiftEngine:
+    """A real matcher for images of one modality, so that the warps and not a script decide."""
+
+    def __init__(self, network: tuple[int, int]) -> None:
+        self.info = EngineInfo(*network, 500, "sift", "fp32", "", "OpenCV")
+        self.shown: list[tuple[Float32, Float32]] = []
+
+    def __call__(self, visible: Float32, thermal: Float32) -> Matches:
+        self.shown.append((visible, thermal))
+        sift = cv2.SIFT_create(500)
+        keypoints, descriptors = zip(
+            *(sift.detectAndCompute((image * 255).astype(np.uint8), None) for image in (visible, thermal)),
+            strict=True,
+        )
+        matches = cv2.BFMatcher(crossCheck=True).match(*descriptors)
+        visible_points = np.float32([keypoints[0][match.queryIdx].pt for match in matches])
+        thermal_points = np.float32([keypoints[1][match.trainIdx].pt for match in matches])
+        return Matches(visible_points, thermal_points, np.ones(len(matches), np.float32))
+
+    def close(self) -> None:
+        pass
+
+
+def clouds(size: tuple[int, int]) -> np.ndarray:
+    """A smooth random picture with detail at several scales."""
+    generator = np.random.default_rng(2)
+    layers = [
+        cv2.resize(
+            generator.random((size[0] // cell, size[1] // cell)), size[::-1], interpolation=cv2.INTER_CUBIC
+        )
+        for cell in (12, 24, 60)
+    ]
+    return cv2.normalize(sum(layers), None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("visible_size", "thermal_size"),
+    [
+        ((480, 640), (512, 640)),
+        ((1080, 1920), (240, 320)),
+        ((300, 400), (512, 640)),
+        ((640, 480), (256, 320)),
+    ],
+)
+def test_real_images_of_any_resolution_register(
+    visible_size: tuple[int, int], thermal_size: tuple[int, int]
+) -> None:
+    visible = clouds(visible_size)
+    tilt = np.array([[0.75, -0.08, 0.14], [0.08, 0.75, 0.08], [0.05, 0.04, 1.0]])
+    to_share, from_share = (
+        np.array([[width, 0, -0.5], [0, height, -0.5], [0, 0, 1]])
+        for height, width in (visible_size, thermal_size)
+    )
+    truth = to_share @ tilt @ np.linalg.inv(from_share)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    softened = cv2.GaussianBlur(visible, (0, 0), 0.5 * max(1, visible_size[1] / thermal_size[1]))
+    thermal = cv2.warpPerspective(softened, truth, thermal_size[::-1], flags=flags)
+    engine = SiftEngine((240, 320))
+    result = Registrar(engine).register(visible, 20_000 + thermal.astype(np.uint16))
+    assert result.status is Status.OK
+    assert corner_error(result, truth, thermal_size) * 640 / visible_size[1] < 1.0
+    (plain_view, target), (aligned_view, same_target) = engine.shown
+    np.testing.assert_array_equal(target, same_target)
+    correlation = np.corrcoef(aligned_view.ravel(), target.ravel())[0, 1]
+    assert correlation > 0.98 > 0.9 > np.corrcoef(plain_view.ravel(), target.ravel())[0, 1]
+
+
+def test_aligned_view_averages_what_it_shrinks() -> None:
+    visible, thermal = noise_pair((1080, 1920))
+    engine = ScriptedEngine(points_of(np.eye(3)))
+    Registrar(engine).register(visible, thermal, prior=resizing(THERMAL, (1080, 1920)))
+    # One network pixel covers 12 x 8 pixels of white noise; sampling alone would leave half of its 0.29.
+    assert engine.shown[0][0].std() < 0.06
+
+
+def test_aligned_view_is_even_beyond_the_visible_image() -> None:
+    visible, thermal = noise_pair()
+    engine = ScriptedEngine(points_of(np.eye(3)))
+    wide = resizing(THERMAL, VISIBLE) @ np.array([[2.0, 0, -160], [0, 2, -128], [0, 0, 1]])
+    Registrar(engine).register(visible, thermal, prior=wide)
+    view = engine.shown[0][0]
+    np.testing.assert_allclose(view[:30], visible.mean() / 255, atol=0.01)
+    assert view[40:-40, 50:-50].std() > 0.01
+
+
+NO_CONTENT = [
+    np.zeros(THERMAL, np.uint8),
+    np.zeros((*THERMAL, 3), np.uint8),
+    np.full(THERMAL, 255, np.uint8),
+    np.full(THERMAL, 7000, np.uint16),
+    np.full(THERMAL, np.nan, np.float32),
+    np.full(THERMAL, np.inf, np.float32),
+    np.full((1, 1), 9, np.uint8),
+    np.arange(8, dtype=np.uint16).reshape(2, 4),
+    np.arange(320, dtype=np.float32)[None],
+    np.arange(320, dtype=np.uint8)[:, None] % 200,
+]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "image", NO_CONTENT, ids=lambda image: f"{image.shape} {image.dtype} {image.flat[0]}"
+)
+def test_image_without_content_gives_few_matches(image: np.ndarray) -> None:
+    """Even from an engine that is sure of itself, as networks are of positions."""
+    engine = ScriptedEngine(points_of(np.eye(3)))
+    visible, thermal = noise_pair()
+    for pair in ((visible, image), (image, thermal), (image, image)):
+        result = Registrar(engine).register(*pair)
+        assert result.status is Status.FEW_MATCHES
+        assert result.homography is None
+        assert result.visible_points.shape == result.thermal_points.shape == (0, 2)
+        assert result.confidence.shape == result.inliers.shape == (0,)
+        assert result.latency_ms["engine"] == 0 < result.latency_ms["total"]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_every_kind_of_image_registers(dtype: type, channels: int) -> None:
+    picture = clouds((240, 320))
+    alpha = np.full((240, 320), 128)
+    planes = [picture, picture, picture, alpha][:channels]
+    image = np.dstack(planes).astype(dtype)
+    if image.dtype.kind == "f":
+        image[5:8, 5:8] = np.nan
+    result = Registrar(SiftEngine((240, 320))).register(image, image)
+    assert corner_error(result, np.eye(3), (240, 320)) < 0.5
+
+
+def test_swapped_arguments_of_different_sizes_are_an_ordinary_pair() -> None:
+    visible, thermal = noise_pair((*VISIBLE, 3), THERMAL)
+    engine = ScriptedEngine(points_of(np.eye(3), wrong=200))
+    result = Registrar(engine).register(thermal.astype(np.uint16), visible)
+    assert result.status is Status.FEW_INLIERS
+
+
+@pytest.mark.parametrize("bad", [None, np.zeros(4), np.zeros((0, 0), np.uint8), np.zeros((9, 9), np.int32)])
+def test_what_is_not_an_image_is_named(bad: np.ndarray) -> None:
+    registrar = Registrar(ScriptedEngine(points_of(np.eye(3))))
+    good = noise_pair()[1]
+    with pytest.raises(DistillMatchError, match=r"^visible image: "):
+        registrar.register(bad, good)
+    with pytest.raises(DistillMatchError, match=r"^thermal image: "):
+        registrar.register(good, bad)
+
+
+def test_open_runs_a_real_network_and_closes_it(write_network: WriteNetwork) -> None:
+    with Registrar.open(write_network(), backend="onnx", threads=1) as registrar:
+        assert registrar.engine.info.config == "tiny"
+        result = registrar.register(*noise_pair((128, 160), (64, 80)))
+        assert result.status is Status.OK
+        assert corner_error(result, resizing((64, 80), (128, 160)), (64, 80)) < 1e-3
+    engine = ScriptedEngine(points_of(np.eye(3)))
+    with Registrar(engine):
+        pass
+    assert engine.closed
+
+
+def test_passes_are_one_or_two() -> None:
+    with pytest.raises(DistillMatchError, match="3 passes are not possible; choose 1 or 2"):
+        Registrar(ScriptedEngine(points_of(np.eye(3))), passes=3)

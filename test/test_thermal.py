@@ -1,0 +1,108 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from distillmatch_ros.thermal import to_8bit
+
+
+def scene(height: int = 120, width: int = 160) -> np.ndarray:
+    """Float 0..1: a smooth ramp with a little noise."""
+    ramp = np.linspace(0, 1, width)[None] * np.linspace(0.5, 1, height)[:, None]
+    return ramp + np.random.default_rng(3).normal(0, 0.01, (height, width))
+
+
+def test_raw_16_bit_fills_the_range_whatever_sliver_it_lives_in() -> None:
+    for low, span in ((7000, 60), (30_000, 400), (0, 65_000)):
+        picture = to_8bit((low + np.clip(scene(), 0, 1) * span).astype(np.uint16))
+        assert picture.dtype == np.uint8
+        assert picture.shape == (120, 160)
+        assert picture.min() == 0
+        assert picture.max() == 255
+        assert 100 < picture.mean() < 150
+
+
+def test_gain_and_offset_of_the_camera_do_not_show() -> None:
+    reference = to_8bit(scene().astype(np.float32)).astype(int)
+    kelvin = to_8bit((scene() * 12.5 + 290).astype(np.float32))
+    assert np.abs(kelvin - reference).max() <= 1
+
+
+def test_a_few_hot_and_dead_pixels_do_not_darken_the_scene() -> None:
+    raw = (scene() * 1000 + 8000).astype(np.uint16)
+    spoilt = raw.copy()
+    spoilt[5:10, 5:10], spoilt[40, 40:50] = 65_535, 0
+    untouched = spoilt == raw
+    assert np.abs(to_8bit(spoilt).astype(int) - to_8bit(raw))[untouched].max() <= 4
+
+
+def test_nan_and_infinity_do_not_count() -> None:
+    image = scene().astype(np.float32)
+    reference = to_8bit(image).astype(int)
+    image[::7, ::5], image[3::7, ::5], image[5::7, ::5] = np.nan, np.inf, -np.inf
+    finite = np.isfinite(image)
+    picture = to_8bit(image)
+    assert np.abs(picture - reference)[finite].max() <= 3
+    assert abs(int(picture[0, 0]) - int(np.median(reference))) <= 8
+    assert picture[3, 0] == 255
+    assert picture[5, 0] == 0
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((10, 12), np.uint8),
+        np.full((10, 12), 255, np.uint8),
+        np.full((10, 12), 30_000, np.uint16),
+        np.full((10, 12), 293.15, np.float32),
+        np.full((10, 12), np.nan, np.float32),
+        np.full((10, 12), np.inf, np.float32),
+        np.full((1, 1), 4, np.uint16),
+    ],
+)
+def test_constant_image_stays_constant(image: np.ndarray) -> None:
+    picture = to_8bit(image)
+    assert picture.shape == image.shape
+    assert picture.min() == picture.max()
+
+
+def test_small_warm_body_before_an_even_background_survives() -> None:
+    raw = np.full((480, 640), 8000, np.uint16)
+    raw[100:104, 200:203] = 8400
+    picture = to_8bit(raw)
+    assert picture[101, 201] == 255
+    assert picture[0, 0] == 0
+
+
+def test_8_bit_of_full_range_keeps_its_tones() -> None:
+    ramp = np.tile(np.arange(256, dtype=np.uint8), (200, 1))
+    assert np.abs(to_8bit(ramp).astype(int) - ramp).max() <= 3
+
+
+def test_colour_mapped_thermal_becomes_its_grey() -> None:
+    grey = (np.clip(scene(), 0, 1) * 255).astype(np.uint8)
+    mapped = cv2.applyColorMap(grey, cv2.COLORMAP_HOT)
+    picture = to_8bit(mapped)
+    assert picture.shape == grey.shape
+    assert np.corrcoef(picture.ravel(), grey.ravel())[0, 1] > 0.98
+
+
+shapes = array_shapes(min_dims=2, max_dims=2, max_side=40)
+raw_images = st.one_of(
+    arrays(np.uint8, shapes),
+    arrays(np.uint16, shapes),
+    arrays(np.float32, shapes, elements=st.floats(width=32)),
+    arrays(np.float64, shapes, elements=st.floats()),
+)
+
+
+@given(raw_images)
+@pytest.mark.filterwarnings("error")
+def test_any_image_keeps_its_order(image: np.ndarray) -> None:
+    picture = to_8bit(image)
+    assert picture.dtype == np.uint8
+    assert picture.shape == image.shape
+    ordered = image[~np.isnan(image)].argsort()
+    assert (np.diff(picture[~np.isnan(image)][ordered].astype(int)) >= 0).all()
