@@ -1,0 +1,73 @@
+"""SIFT and AKAZE, the yardsticks beside the network in ``distillmatch evaluate``.
+
+They see the two images as the network does (grey, gain controlled) but at full resolution, keep OpenCV's
+detector settings and Lowe's ratio of 0.8, and estimate with MAGSAC++. No gate stands behind them: every
+homography that four matches give counts, so their wrong ones show what a gate is for.
+"""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros import thermal as gain_control
+
+_LOWE_RATIO = 0.8
+_INLIER_PX = 3.0
+_MAGSAC_ITERATIONS = 5_000
+_LEAST_MATCHES = 4
+
+
+class FeatureMatcher:
+    """A classic detector and descriptor, ratio test, MAGSAC++."""
+
+    def __init__(self, detector: cv2.Feature2D, norm: int) -> None:
+        """Match the detector's descriptors by ``norm``, one of OpenCV's ``NORM_`` constants."""
+        self._detector = detector
+        self._matcher = cv2.BFMatcher(norm)
+
+    @classmethod
+    def sift(cls) -> "FeatureMatcher":
+        """SIFT key points and descriptors."""
+        return cls(cv2.SIFT.create(), cv2.NORM_L2)
+
+    @classmethod
+    def akaze(cls) -> "FeatureMatcher":
+        """AKAZE key points and binary descriptors."""
+        return cls(cv2.AKAZE.create(), cv2.NORM_HAMMING)
+
+    def __call__(self, visible: NDArray[Any], thermal: NDArray[Any]) -> NDArray[np.float64] | None:
+        """Register one pair.
+
+        Args:
+            visible: image as OpenCV gives it.
+            thermal: image as OpenCV gives it, any depth.
+
+        Returns:
+            float64 (3, 3), thermal px -> visible px; None below four matches or where no model fits them.
+        """
+        visible_points, visible_descriptors = self._detector.detectAndCompute(
+            gain_control.to_8bit(visible), None
+        )
+        thermal_points, thermal_descriptors = self._detector.detectAndCompute(
+            gain_control.to_8bit(thermal), None
+        )
+        if not visible_points or not thermal_points:
+            return None
+        # Fewer than two neighbours: the ratio says nothing.
+        nearest = [
+            n for n in self._matcher.knnMatch(thermal_descriptors, visible_descriptors, k=2) if len(n) == 2
+        ]
+        matches = [best for best, second in nearest if best.distance < _LOWE_RATIO * second.distance]
+        if len(matches) < _LEAST_MATCHES:
+            return None
+        homography, _ = cv2.findHomography(
+            np.array([thermal_points[match.queryIdx].pt for match in matches]),
+            np.array([visible_points[match.trainIdx].pt for match in matches]),
+            cv2.USAC_MAGSAC,
+            ransacReprojThreshold=_INLIER_PX,
+            maxIters=_MAGSAC_ITERATIONS,
+            confidence=0.9999,
+        )
+        return None if homography is None else homography.astype(np.float64)

@@ -1,0 +1,220 @@
+"""How long each stage takes, how soon a fresh process is ready, how much memory it needs."""
+
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain, cycle, islice
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.engines.protocol import EngineInfo
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.frames import read_image
+from distillmatch_ros.overlay import draw_overlay
+from distillmatch_ros.pairs import PairPaths
+from distillmatch_ros.registration import STAGES, Registrar
+from distillmatch_ros.scene import render_pair
+from distillmatch_ros.thermal import to_8bit
+
+Image = NDArray[np.uint8]
+
+WIDTH, HEIGHT = 640, 512
+WARM_UP = 5
+PROBE_PAIRS = 10
+
+# What a program that uses this package does, from its first import on. It runs in an interpreter of its own:
+# here, everything is imported already and earlier work has raised the peak.
+_PROBE = """
+import json, sys
+from time import perf_counter
+
+arguments = json.loads(sys.argv[1])
+start = perf_counter()
+from pathlib import Path
+from distillmatch_ros import Registrar
+
+model = arguments["model"] and Path(arguments["model"])
+registrar = Registrar.open(model, backend=arguments["backend"], threads=arguments["threads"])
+open_ms = 1e3 * (perf_counter() - start)
+
+import numpy as np
+
+with np.load(arguments["images"]) as images:
+    for index in range(0, len(images.files), 2):
+        registrar.register(images[f"arr_{index}"], images[f"arr_{index + 1}"])
+status = Path("/proc/self/status")
+print(json.dumps({"open_ms": open_ms, "status": status.read_text() if status.exists() else ""}))
+"""
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """Milliseconds that a stage took over all runs."""
+
+    stage: str
+    median_ms: float
+    p95_ms: float
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What was measured, and on what.
+
+    Attributes:
+        model: the network; its ``device`` names the runtime and its threads.
+        processor: the processor's name.
+        cores: logical cores of the machine.
+        source: where the pairs came from.
+        runs: timed registrations, after the warm-up.
+        registered: those that gave a homography; one that is refused may take fewer steps.
+        stages: gain_control, resize, engine, homography; total, from two 640x512 uint8 images to the
+            homography; then overlay, the picture of it.
+        open_ms: importing the package and opening the engine, in a fresh process.
+        peak_memory_mib: greatest resident memory of a process that only registers pairs, MiB; None where the
+            system does not tell.
+    """
+
+    model: EngineInfo
+    processor: str
+    cores: int
+    source: str
+    runs: int
+    registered: int
+    stages: tuple[StageTime, ...]
+    open_ms: float
+    peak_memory_mib: float | None
+
+
+def run_benchmark(
+    model: Path | None = None,
+    images: Sequence[tuple[Image, Image]] = (),
+    *,
+    source: str = "synthetic street",
+    backend: str = "auto",
+    threads: int | None = None,
+    runs: int = 50,
+    on_run: Callable[[], None] = lambda: None,
+) -> Benchmark:
+    """Measure one network on this machine.
+
+    Args:
+        model: the network's file; the shipped one by default.
+        images: pairs to register, see `read_images`; a synthetic street if empty.
+        source: what to call the pairs.
+        backend: see `open_engine`.
+        threads: see `open_engine`.
+        runs: timed registrations; the pairs take turns.
+        on_run: called after each timed registration, for a progress bar.
+
+    Raises:
+        DistillMatchError: the network cannot be opened.
+    """
+    with Registrar.open(model, backend=backend, threads=threads) as registrar:
+        images = images or _render_images()
+        # The fresh process goes first: a laptop's cores are slower once they are hot.
+        open_ms, peak_memory_mib = _probe(model, images, backend, threads)
+        registered, stages = _time_stages(registrar, images, runs, on_run)
+        return Benchmark(
+            model=registrar.engine.info,
+            processor=_processor(),
+            cores=os.cpu_count() or 1,
+            source=source,
+            runs=runs,
+            registered=registered,
+            stages=stages,
+            open_ms=open_ms,
+            peak_memory_mib=peak_memory_mib,
+        )
+
+
+def read_images(pairs: Sequence[PairPaths]) -> list[tuple[Image, Image]]:
+    """Read pairs and bring both images to 640x512 and 8 bit.
+
+    Raises:
+        DistillMatchError: an image cannot be read.
+    """
+    return [_prepare(read_image(pair.visible), read_image(pair.thermal)) for pair in pairs]
+
+
+def _time_stages(
+    registrar: Registrar, images: Sequence[tuple[Image, Image]], runs: int, on_run: Callable[[], None]
+) -> tuple[int, tuple[StageTime, ...]]:
+    for visible, thermal in islice(cycle(images), WARM_UP):
+        draw_overlay(visible, thermal, registrar.register(visible, thermal))
+    registered = 0
+    times: dict[str, list[float]] = {stage: [] for stage in (*STAGES, "total", "overlay")}
+    for visible, thermal in islice(cycle(images), runs):
+        registration = registrar.register(visible, thermal)
+        start = perf_counter()
+        draw_overlay(visible, thermal, registration)
+        times["overlay"].append(1e3 * (perf_counter() - start))
+        for stage, ms in registration.latency_ms.items():
+            times[stage].append(ms)
+        registered += registration.homography is not None
+        on_run()
+    return registered, tuple(
+        StageTime(stage, float(np.median(ms)), float(np.percentile(ms, 95))) for stage, ms in times.items()
+    )
+
+
+def _probe(
+    model: Path | None, images: Sequence[tuple[Image, Image]], backend: str, threads: int | None
+) -> tuple[float, float | None]:
+    """Milliseconds to import and open, and peak resident MiB, of a fresh process."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "images.npz"
+        np.savez(file, *chain.from_iterable(islice(cycle(images), PROBE_PAIRS)))
+        arguments = {
+            "model": None if model is None else str(model),
+            "backend": backend,
+            "threads": threads,
+            "images": str(file),
+        }
+        package = str(Path(__file__).resolve().parents[1])
+        python_path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+        done = subprocess.run(
+            [sys.executable, "-c", _PROBE, json.dumps(arguments)],
+            env={**os.environ, "PYTHONPATH": python_path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode != 0:
+        reason = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        raise DistillMatchError(f"a fresh process could not register pairs: {reason[0]}")
+    answer = json.loads(done.stdout)
+    # ru_maxrss would do elsewhere, but on Linux it starts at the size of the process that forked this one.
+    peak = re.search(r"VmHWM:\s+(\d+) kB", answer["status"])
+    return answer["open_ms"], int(peak[1]) / 1024 if peak else None
+
+
+def _render_images() -> list[tuple[Image, Image]]:
+    scenes = [render_pair(0, night=night) for night in (False, True)]
+    return [_prepare(scene.visible, scene.thermal) for scene in scenes]
+
+
+def _prepare(visible: NDArray[Any], thermal: NDArray[Any]) -> tuple[Image, Image]:
+    """The pair as a rig with 8-bit 640x512 cameras delivers it; colour stays colour."""
+
+    def resized(image: Image) -> Image:
+        return np.asarray(cv2.resize(image, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
+
+    return resized(visible if visible.dtype == np.uint8 else to_8bit(visible)), resized(to_8bit(thermal))
+
+
+def _processor() -> str:
+    """The name on the box where the system tells it, else the architecture."""
+    listing = Path("/proc/cpuinfo")
+    named = re.search(r"model name\s*:\s*(.+)", listing.read_text()) if listing.exists() else None
+    return named[1].strip() if named else platform.processor() or platform.machine()

@@ -1,0 +1,157 @@
+"""Image files in; one line of JSON and, on request, three pictures a pair out."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.frames import read_image
+from distillmatch_ros.output import make_folder, open_text, writing
+from distillmatch_ros.overlay import draw_matches, draw_overlay, warp_thermal
+from distillmatch_ros.pairs import PairPaths
+from distillmatch_ros.registration import Registrar, Registration
+
+ERROR = "ERROR"
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """What became of one pair of files.
+
+    Attributes:
+        pair: the two files.
+        registration: the result, or None where an image could not be read.
+        error: why there is no registration, or None.
+        pictures: the pictures that were written.
+    """
+
+    pair: PairPaths
+    registration: Registration | None
+    error: str | None = None
+    pictures: tuple[Path, ...] = ()
+
+    @property
+    def status(self) -> str:
+        """The registration's status, or ``ERROR`` where there is none."""
+        return ERROR if self.registration is None else self.registration.status.value
+
+    def record(self, points: bool = False) -> dict[str, Any]:
+        """The pair as a JSON object.
+
+        Args:
+            points: add ``correspondences``: [[xv, yv, xt, yt, confidence, inlier], ...], px of the files.
+        """
+        found = self.registration
+        homography = None if found is None else found.homography
+        record: dict[str, Any] = {
+            "visible": self.pair.listed_as[0],
+            "thermal": self.pair.listed_as[1],
+            "homography": None if homography is None else homography.tolist(),
+            "status": self.status,
+            "matches": 0 if found is None else len(found.confidence),
+            "inliers": 0 if found is None else int(found.inliers.sum()),
+            "latency_ms": {} if found is None else {k: round(ms, 3) for k, ms in found.latency_ms.items()},
+        }
+        if points:
+            record["correspondences"] = [] if found is None else _correspondences(found)
+        if self.error is not None:
+            record["error"] = self.error
+        return record
+
+
+def match_files(
+    registrar: Registrar, pairs: Sequence[PairPaths], out: Path | None = None
+) -> Iterator[PairResult]:
+    """Register pairs of image files one after the other.
+
+    An image that cannot be read gives a result with an error, and the next pair follows.
+
+    Args:
+        registrar: an open registrar.
+        pairs: what to register.
+        out: folder for NAME_registered (the thermal image on the visible one's grid with its own values; PNG,
+            or TIFF for floating point), NAME_overlay.png and NAME_matches.png; None writes no pictures.
+
+    Raises:
+        DistillMatchError: a picture cannot be written.
+    """
+    if out is not None:
+        make_folder(out)
+    for pair, name in zip(pairs, _picture_names(pairs), strict=True):
+        try:
+            visible, thermal = read_image(pair.visible), read_image(pair.thermal)
+            registration = registrar.register(visible, thermal)
+        except DistillMatchError as error:
+            yield PairResult(pair, None, str(error))
+            continue
+        pictures = () if out is None else tuple(_write_pictures(out / name, visible, thermal, registration))
+        yield PairResult(pair, registration, pictures=pictures)
+
+
+def write_lines(results: Iterable[PairResult], path: Path, points: bool = False) -> Iterator[PairResult]:
+    """Pass results on, each after its line of JSON reached the file: a kill loses nothing that was done.
+
+    Args:
+        results: what to write.
+        path: file of JSON lines; ``-`` is standard output.
+        points: see `PairResult.record`.
+
+    Raises:
+        DistillMatchError: the file cannot be written.
+    """
+    with open_text(path) as file:
+        for result in results:
+            with writing(path):
+                file.write(json.dumps(result.record(points), allow_nan=False, ensure_ascii=False) + "\n")
+                file.flush()
+            yield result
+
+
+def _correspondences(found: Registration) -> list[list[float | bool]]:
+    numbers = np.hstack([found.visible_points, found.thermal_points, found.confidence[:, None]])
+    rows = numbers.astype(np.float64).round(4).tolist()
+    return [[*row, inlier] for row, inlier in zip(rows, found.inliers.tolist(), strict=True)]
+
+
+def _picture_names(pairs: Sequence[PairPaths]) -> Iterator[str]:
+    """The visible images' names; of those that share one, in the list's order, the second gets a number."""
+    stems = [pair.visible.stem for pair in pairs]
+    # Case does not tell two files apart on every file system.
+    reserved = {stem.casefold() for stem in stems}
+    numbers: dict[str, Iterator[int]] = {}
+    for stem in stems:
+        key = stem.casefold()
+        if key not in numbers:
+            numbers[key] = count(2)
+            yield stem
+        else:
+            yield next(f"{stem}-{number}" for number in numbers[key] if f"{key}-{number}" not in reserved)
+
+
+def _write_pictures(
+    base: Path, visible: NDArray[Any], thermal: NDArray[Any], registration: Registration
+) -> Iterator[Path]:
+    # What an earlier run registered must not pass for this run's when this run refuses.
+    for suffix in ("png", "tiff"):
+        with writing(base):
+            base.with_name(f"{base.name}_registered.{suffix}").unlink(missing_ok=True)
+    yield _write(base, "overlay.png", draw_overlay(visible, thermal, registration))
+    yield _write(base, "matches.png", draw_matches(visible, thermal, registration))
+    if registration.homography is not None:
+        registered = warp_thermal(thermal, registration.homography, visible.shape[:2])
+        suffix = "tiff" if registered.dtype.kind == "f" else "png"
+        yield _write(base, f"registered.{suffix}", registered)
+
+
+def _write(base: Path, ending: str, picture: NDArray[Any]) -> Path:
+    path = base.with_name(f"{base.name}_{ending}")
+    with writing(path):
+        path.write_bytes(cv2.imencode(path.suffix, picture)[1].tobytes())
+    return path

@@ -1,0 +1,64 @@
+"""An evaluation as people and as programs read it."""
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+from distillmatch_ros.engines.protocol import EngineInfo
+from distillmatch_ros.evaluation import WRONG_PX, Report, Score
+
+AUCS = ("AUC@3", "AUC@5", "AUC@10", "AUC@20")
+COLUMNS = ("preset", "method", *AUCS, "median", "< 10 px", "refused", "wrong")
+LEGEND = (
+    f"AUC and < 10 px: percent; median: px; refused: no homography; wrong: off by more than {WRONG_PX:.0f} px"
+)
+
+
+def rows(report: Report) -> list[tuple[str, ...]]:
+    """One row of `COLUMNS` a preset and method."""
+    return [_row(score) for score in report.scores]
+
+
+def to_markdown(report: Report, folder: str, engine: EngineInfo) -> str:
+    """The table, what it was measured on and what was left out, for a model card."""
+    network = f"`{engine.config}` {engine.precision}, weights {engine.weights_hash[:12]}"
+    lines = [
+        f"{summary(report, folder)}; {network}.",
+        "",
+        "| " + " | ".join(COLUMNS) + " |",
+        "|---|---|" + "---:|" * (len(COLUMNS) - 2),
+        *("| " + " | ".join(row) + " |" for row in rows(report)),
+        "",
+        f"{LEGEND}.",
+    ]
+    if report.unreadable:
+        lines += ["", "Left out:", *(f"- {pair.reason}" for pair in report.unreadable)]
+    return "\n".join(lines) + "\n"
+
+
+def record(report: Report, folder: str, engine: EngineInfo) -> dict[str, Any]:
+    """Everything as a JSON object, an infinite median as null."""
+    scores = [
+        {key: None if value == math.inf else value for key, value in asdict(score).items()}
+        for score in report.scores
+    ]
+    return {"folder": folder, "model": asdict(engine), **asdict(report), "scores": scores}
+
+
+def summary(report: Report, folder: str) -> str:
+    """What was measured, in a line."""
+    used = report.pairs - len(report.unreadable)
+    return f"{folder}: {used} of {report.pairs} pairs, {report.warps} warps each, seed {report.seed}"
+
+
+def _row(score: Score) -> tuple[str, ...]:
+    aucs = (score.auc_3, score.auc_5, score.auc_10, score.auc_20)
+    return (
+        score.preset,
+        score.method,
+        *(f"{auc:.1f}" for auc in aucs),
+        "-" if score.median_px == math.inf else f"{score.median_px:.1f}",
+        f"{score.under_10_px:.1f}",
+        str(score.refusals),
+        str(score.wrong),
+    )

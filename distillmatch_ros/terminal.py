@@ -1,0 +1,163 @@
+"""What a person sees in a terminal. Results go to standard output, everything else to standard error."""
+
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from distillmatch_ros import report
+from distillmatch_ros.benchmark import Benchmark
+from distillmatch_ros.demo import DemoPair, Errors
+from distillmatch_ros.evaluation import Report
+from distillmatch_ros.matching import ERROR, PairResult
+from distillmatch_ros.pairs import HEADER
+from distillmatch_ros.registration import Status
+
+
+def complain(message: str, console: Console | None = None) -> None:
+    """Say in a line what went wrong."""
+    console = console or Console(stderr=True)
+    console.print(f"error: {message}", style="red", soft_wrap=True, markup=False, highlight=False)
+
+
+def progress(hidden: bool = False) -> Progress:
+    """A bar on standard error that leaves nothing behind; none where that is no terminal."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        redirect_stdout=False,  # results are for standard output, a bar or not
+        disable=hidden or not console.is_terminal,
+    )
+
+
+def show_pair(result: PairResult) -> None:
+    """One pair in full."""
+    registration = result.registration
+    if registration is None:
+        raise ValueError("a pair without a registration has an error to show, and nothing else")
+    matches, inliers = len(registration.inliers), int(registration.inliers.sum())
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for side, name in zip(HEADER, result.pair.listed_as, strict=True):
+        grid.add_row(side, escape(name))
+    grid.add_row("status", f"{_coloured(result.status)}  {_meaning(registration.status)}")
+    grid.add_row("matches", str(matches))
+    grid.add_row("inliers", f"{inliers} ({inliers / matches:.0%})" if matches else "0")
+    if registration.homography is not None:
+        grid.add_row("homography", _matrix(registration.homography))
+    grid.add_row("latency", _latency(registration.latency_ms))
+    for index, path in enumerate(result.pictures):
+        grid.add_row("" if index else "pictures", escape(str(path)))
+    Console().print(Panel(grid, expand=False))
+
+
+def show_counts(counts: Mapping[str, int]) -> None:
+    """How many pairs ended with each status, the most frequent first."""
+    table = Table("status", "pairs", "")
+    for status, number in sorted(counts.items(), key=lambda item: -item[1]):
+        meaning = "an image could not be used" if status == ERROR else _meaning(Status(status))
+        table.add_row(_coloured(status), str(number), meaning)
+    Console().print(table)
+
+
+def show_evaluation(evaluated: Report, folder: str) -> None:
+    """The table of an evaluation; it fits 80 columns."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for index, column in enumerate(report.COLUMNS):
+        table.add_column(column, justify="left" if index < 2 else "right")
+    rows = report.rows(evaluated)
+    for row, following in zip_longest(rows, rows[1:], fillvalue=rows[-1]):
+        table.add_row(*row, end_section=following[0] != row[0])
+    console = Console()
+    for text in (report.summary(evaluated, folder), table, report.LEGEND):
+        console.print(text, style="dim" if text is report.LEGEND else None, highlight=False, markup=False)
+
+
+def show_demo(pairs: Sequence[DemoPair], out: Path) -> None:
+    """Each scene's registration beside the best that any homography could do."""
+    table = Table("scene", "status", title="error against the known geometry, px", title_justify="left")
+    for column in ("inliers", "median", "p95", "best median", "best p95"):
+        table.add_column(column, justify="right")
+    for pair in pairs:
+        found = ("-", "-") if pair.found is None else _errors(pair.found)
+        inliers = str(pair.result.record()["inliers"])
+        table.add_row(pair.name, _coloured(pair.result.status), inliers, *found, *_errors(pair.best))
+    console = Console()
+    console.print(table)
+    console.print(f"pictures: {out}", soft_wrap=True, markup=False, highlight=False)
+
+
+def show_benchmark(measured: Benchmark) -> None:
+    """The table of a benchmark and what it was measured on."""
+    table = Table("stage")
+    for column in ("median ms", "p95 ms"):
+        table.add_column(column, justify="right")
+    for time in measured.stages:
+        total = time.stage == "total"
+        table.add_row(
+            time.stage, f"{time.median_ms:.1f}", f"{time.p95_ms:.1f}", style="bold" if total else None
+        )
+    model = measured.model
+    peak = "unknown" if measured.peak_memory_mib is None else f"{measured.peak_memory_mib:.0f} MiB"
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{model.config} {model.precision} at {model.width}x{model.height}; {model.device}\n"
+        f"{measured.processor}, {measured.cores} cores\n"
+        f"{measured.source}: {measured.registered} of {measured.runs} runs registered\n"
+        "total: from two 640x512 images to the homography\n"
+        f"import and open the engine: {measured.open_ms:.0f} ms; peak memory of a process: {peak}",
+        highlight=False,
+        markup=False,
+    )
+
+
+def _coloured(status: str) -> str:
+    colour = {Status.OK.value: "green", ERROR: "red"}.get(status, "yellow")
+    return f"[bold {colour}]{status}[/]"
+
+
+def _meaning(status: Status) -> str:
+    return {
+        Status.OK: "the homography can be relied on",
+        Status.FEW_MATCHES: "too few correspondences: too dark, too even, or not the same scene?",
+        Status.FEW_INLIERS: "the correspondences do not agree on a homography",
+        Status.DEGENERATE: "the correspondences do not pin a plausible homography down",
+        Status.HELD: "an earlier homography was kept",
+        Status.FIXED: "the calibrated homography was used",
+        Status.STALE_THERMAL: "the thermal stream has frozen",
+    }[status]
+
+
+def _errors(errors: Errors) -> tuple[str, str]:
+    return f"{errors.median_px:.1f}", f"{errors.p95_px:.1f}"
+
+
+def _matrix(homography: np.ndarray) -> str:
+    return "\n".join("  ".join(f"{value:>12.6g}" for value in row) for row in homography)
+
+
+def _latency(latency_ms: Mapping[str, float]) -> str:
+    stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in latency_ms.items() if stage != "total")
+    return f"{latency_ms['total']:.1f} ms  [dim]({stages})[/]"

@@ -1,0 +1,54 @@
+"""The benchmark measures what it says, in this process and in a fresh one."""
+
+import dataclasses
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from distillmatch_ros.benchmark import read_images, run_benchmark
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.pairs import read_folder
+
+
+def test_stages_of_a_synthetic_street(write_network) -> None:
+    ticks: list[None] = []
+    measured = run_benchmark(write_network(), threads=1, runs=3, on_run=lambda: ticks.append(None))
+    names = [time.stage for time in measured.stages]
+    assert names == ["gain_control", "resize", "engine", "homography", "total", "overlay"]
+    assert all(0 < time.median_ms <= time.p95_ms for time in measured.stages)
+    median = {time.stage: time.median_ms for time in measured.stages}
+    assert median["total"] > median["gain_control"]
+    assert measured.runs == len(ticks) == measured.registered == 3
+    assert "1 thread" in measured.model.device and measured.processor and measured.cores >= 1
+    # An interpreter with NumPy, OpenCV and ONNX Runtime needs more than 20 MiB and takes more than 20 ms.
+    assert measured.open_ms > 20
+    assert measured.peak_memory_mib is None or 20 < measured.peak_memory_mib < 1000
+
+
+def test_peak_memory_is_that_of_the_fresh_process(write_network) -> None:
+    ballast = np.ones(1 << 26, np.float64)  # 512 MiB
+    measured = run_benchmark(write_network(), threads=1, runs=1)
+    assert measured.peak_memory_mib is None or measured.peak_memory_mib < 500
+    assert ballast[-1] == 1
+
+
+def test_pairs_of_a_folder_whatever_their_size_and_depth(write_network, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for side in ("visible", "thermal"):
+        (tmp_path / side).mkdir()
+    cv2.imwrite(str(tmp_path / "visible" / "a.png"), rng.integers(0, 255, (60, 80, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "thermal" / "a.png"), rng.integers(0, 60000, (50, 70), np.uint16))
+    cv2.imwrite(str(tmp_path / "visible" / "b.png"), rng.integers(0, 60000, (900, 800), np.uint16))
+    cv2.imwrite(str(tmp_path / "thermal" / "b.tiff"), rng.uniform(0, 1, (64, 64)).astype(np.float32))
+    images = read_images(read_folder(tmp_path))
+    assert all(image.shape[:2] == (512, 640) and image.dtype == np.uint8 for pair in images for image in pair)
+    measured = run_benchmark(write_network(), images, source="folder", runs=2)
+    assert (measured.source, measured.runs, measured.registered) == ("folder", 2, 2)
+    assert dataclasses.asdict(measured)["stages"][0]["stage"] == "gain_control"
+
+
+def test_missing_model_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(DistillMatchError, match=r"absent\.onnx"):
+        run_benchmark(tmp_path / "absent.onnx")

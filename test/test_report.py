@@ -1,0 +1,50 @@
+"""An evaluation as JSON and as markdown."""
+
+import json
+import math
+
+import pytest
+
+from distillmatch_ros.engines.protocol import EngineInfo
+from distillmatch_ros.evaluation import Report, Score, Unreadable
+from distillmatch_ros.report import COLUMNS, record, to_markdown
+
+ENGINE = EngineInfo(256, 320, 500, "light", "fp32", "abcdef0123456789", "onnxruntime CPU, 2 threads")
+
+
+@pytest.fixture
+def evaluated() -> Report:
+    return Report(
+        pairs=3,
+        warps=2,
+        seed=7,
+        scores=(Score.of("light", "rig", [1.0, 2.0, 3.0, 30.0]), Score.of("SIFT", "rig", [None] * 4)),
+        unreadable=(Unreadable("a.png", "b.png", "b.png: the file is empty"),),
+    )
+
+
+def test_json_holds_everything_and_no_infinity(evaluated: Report) -> None:
+    found = json.loads(json.dumps(record(evaluated, "val", ENGINE), allow_nan=False))
+    assert (found["folder"], found["pairs"], found["warps"], found["seed"]) == ("val", 3, 2, 7)
+    assert found["model"]["weights_hash"] == ENGINE.weights_hash
+    light, sift = found["scores"]
+    assert (light["method"], light["preset"], light["trials"], light["wrong"]) == ("light", "rig", 4, 1)
+    assert light["median_px"] == 2.5 and light["under_10_px"] == 75
+    assert sift["median_px"] is None and sift["refusals"] == 4
+    assert math.isclose(light["auc_10"], evaluated.scores[0].auc_10)
+    assert found["unreadable"] == [
+        {"visible": "a.png", "thermal": "b.png", "reason": "b.png: the file is empty"}
+    ]
+
+
+def test_markdown_is_a_table_with_its_provenance(evaluated: Report) -> None:
+    text = to_markdown(evaluated, "val", ENGINE)
+    assert "val: 2 of 3 pairs, 2 warps each, seed 7; `light` fp32, weights abcdef012345." in text
+    table = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"
+    ]
+    assert table[0] == list(COLUMNS) and all(len(row) == len(COLUMNS) for row in table)
+    light, sift = (dict(zip(COLUMNS, row, strict=True)) for row in table[2:])
+    assert (light["median"], light["< 10 px"], light["refused"], light["wrong"]) == ("2.5", "75.0", "0", "1")
+    assert (sift["median"], sift["refused"]) == ("-", "4")
+    assert "- b.png: the file is empty" in text
