@@ -1,0 +1,92 @@
+"""Category-enhanced feature guidance: each image is told what modality the other one is (paper, CEFG)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from distillmatch_ros.model.attention import TransformerLayer, to_map, to_tokens
+
+
+class RestormerBlock(nn.Module):
+    """Attention between channels and a gated perceptron, both with 3x3 depth-wise mixing (Restormer)."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.attention_norm = nn.GroupNorm(1, width)
+        self.query_key_value = nn.Sequential(
+            nn.Conv2d(width, 3 * width, 1), nn.Conv2d(3 * width, 3 * width, 3, padding=1, groups=3 * width)
+        )
+        self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
+        self.output = nn.Conv2d(width, width, 1)
+        self.gate_norm = nn.GroupNorm(1, width)
+        self.gate = nn.Sequential(
+            nn.Conv2d(width, 2 * width, 1), nn.Conv2d(2 * width, 2 * width, 3, padding=1, groups=2 * width)
+        )
+        self.gate_output = nn.Conv2d(width, width, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, C, h, w)."""
+        query, key, value = self.query_key_value(self.attention_norm(features)).chunk(3, dim=1)
+        mixed = channel_attention(query, key, value, self.heads, self.temperature)
+        features = features + self.output(mixed)
+        signal, gate = self.gate(self.gate_norm(features)).chunk(2, dim=1)
+        return features + self.gate_output(F.gelu(gate) * signal)
+
+
+def channel_attention(query: Tensor, key: Tensor, value: Tensor, heads: int, temperature: Tensor) -> Tensor:
+    """Channels attend to channels; the cost grows with the pixels, not with their square.
+
+    Args:
+        query: (B, C, h, w); ``key`` and ``value`` alike.
+        heads: groups of channels that attend among themselves.
+        temperature: (heads, 1, 1) factor of the cosine between channels.
+    """
+    size = query.shape[-2:]
+    query, key, value = (x.flatten(2).unflatten(1, (heads, -1)) for x in (query, key, value))
+    weights = F.normalize(query, dim=-1) @ F.normalize(key, dim=-1).transpose(-2, -1)
+    mixed = (weights * temperature).softmax(dim=-1) @ value
+    return mixed.flatten(1, 2).unflatten(2, size)
+
+
+class CategoryEncoder(nn.Module):
+    """Sums an image up as the category of its modality, in one learnable token."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.restormer = RestormerBlock(width, heads)
+        self.token = nn.Parameter(0.02 * torch.randn(1, 1, width))
+        self.encoder = TransformerLayer(width, heads)
+        self.classifier = nn.Linear(width, 2)
+
+    def forward(self, semantic: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, h, w) -> category (B, C, 1, 1) and its logits (B, 2): visible, thermal."""
+        tokens = to_tokens(F.avg_pool2d(self.restormer(semantic), 2))
+        tokens = torch.cat([self.token.expand(len(tokens), -1, -1), tokens], dim=1)
+        category = self.encoder(tokens)[:, 0]
+        return category[:, :, None, None], self.classifier(category)
+
+
+class CategoryGuidance(nn.Module):
+    """Adds the other image's category, then lets each modality go its own way for some layers."""
+
+    def __init__(self, width: int, depth: int, heads: int) -> None:
+        super().__init__()
+        self.category = CategoryEncoder(width, heads)
+        self.visible_layers = nn.ModuleList(TransformerLayer(width, heads) for _ in range(depth))
+        self.thermal_layers = nn.ModuleList(TransformerLayer(width, heads) for _ in range(depth))
+
+    def forward(self, visible: Tensor, thermal: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Semantic features (B, C, h, w) of both -> the same, guided, and logits (2B, 2), visible first."""
+        visible_category, visible_logits = self.category(visible)
+        thermal_category, thermal_logits = self.category(thermal)
+        guided_visible = self._specialise(visible + thermal_category, self.visible_layers)
+        guided_thermal = self._specialise(thermal + visible_category, self.thermal_layers)
+        return guided_visible, guided_thermal, torch.cat([visible_logits, thermal_logits])
+
+    @staticmethod
+    def _specialise(features: Tensor, layers: nn.ModuleList) -> Tensor:
+        tokens = to_tokens(features)
+        for layer in layers:
+            tokens = layer(tokens)
+        return to_map(tokens, features)

@@ -1,0 +1,100 @@
+"""Coarse matching on the 1/8 grid: attention within and across the images, dual softmax (paper, CMM)."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from distillmatch_ros.model.attention import Attention, position_encoding, to_map, to_tokens
+
+
+class CoarseLayer(nn.Module):
+    """Attention on a pooled grid, its message brought back to the full one.
+
+    A message says what lies where in the scene and is smooth; the position stays with the features
+    themselves, so a grid ``stride`` times coarser costs little and saves ``stride``^4 of the attention.
+    """
+
+    def __init__(self, width: int, heads: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.norm = nn.LayerNorm(width)
+        self.attention = Attention(width, heads)
+        self.fusion = nn.Sequential(
+            nn.Conv2d(2 * width, width, 1), nn.GroupNorm(1, width), nn.GELU(), nn.Conv2d(width, width, 1)
+        )
+
+    def forward(self, features: Tensor, source: Tensor) -> Tensor:
+        """(B, C, h, w) attends to (B, C, h, w); gives (B, C, h, w)."""
+        pooled = F.avg_pool2d(features, self.stride)
+        pooled_source = F.avg_pool2d(source, self.stride)
+        mixed = self.attention(self.norm(to_tokens(pooled)), self.norm(to_tokens(pooled_source)))
+        message = F.interpolate(to_map(mixed, pooled), scale_factor=float(self.stride), mode="bilinear")
+        return features + self.fusion(torch.cat([features, message], dim=1))
+
+
+class CoarseTransformer(nn.Module):
+    """Rounds of self- and cross-attention; the layers are shared by both images."""
+
+    position: Tensor
+
+    def __init__(self, width: int, layers: int, heads: int, stride: int, grid: tuple[int, int]) -> None:
+        super().__init__()
+        self.register_buffer("position", position_encoding(width, *grid), persistent=False)
+        self.self_layers = nn.ModuleList(CoarseLayer(width, heads, stride) for _ in range(layers))
+        self.cross_layers = nn.ModuleList(CoarseLayer(width, heads, stride) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+        self.projection = nn.Linear(width, width)
+
+    def forward(self, visible: Tensor, thermal: Tensor) -> tuple[Tensor, Tensor]:
+        """Two (B, C, h, w) -> two sets of descriptors (B, h*w, C)."""
+        position = self.position[..., : visible.shape[2], : visible.shape[3]]
+        visible, thermal = visible + position, thermal + position
+        for self_layer, cross_layer in zip(self.self_layers, self.cross_layers, strict=True):
+            visible, thermal = self_layer(visible, visible), self_layer(thermal, thermal)
+            visible, thermal = cross_layer(visible, thermal), cross_layer(thermal, visible)
+        return self._describe(visible), self._describe(thermal)
+
+    def _describe(self, features: Tensor) -> Tensor:
+        return self.projection(self.norm(to_tokens(features)))
+
+
+def similarity(visible: Tensor, thermal: Tensor, temperature: float) -> Tensor:
+    """Scaled inner products in float32, (B, N, C) and (B, M, C) -> (B, N, M)."""
+    scale = 1 / (visible.shape[-1] * temperature)
+    return (visible.float() @ thermal.float().transpose(-2, -1)).float() * scale
+
+
+def log_dual_softmax(scores: Tensor) -> Tensor:
+    """Logarithm of the dual softmax: softmax over the rows times softmax over the columns, (..., N, M)."""
+    return 2 * scores - scores.logsumexp(-1, keepdim=True) - scores.logsumexp(-2, keepdim=True)
+
+
+class CoarseMatches(NamedTuple):
+    """The K best mutual matches.
+
+    Attributes:
+        visible_cells: int64 (B, K), index into the flattened 1/8 grid.
+        thermal_cells: int64 (B, K).
+        confidence: float32 (B, K), 0 in an empty slot.
+    """
+
+    visible_cells: Tensor
+    thermal_cells: Tensor
+    confidence: Tensor
+
+
+def mutual_matches(scores: Tensor, inside: Tensor, slots: int, threshold: float) -> CoarseMatches:
+    """Dual softmax, mutual maximum, threshold, the ``slots`` best.
+
+    Args:
+        scores: float32 (B, N, N) similarity, visible by thermal.
+        inside: float32 (N,), 0 where a cell lies in the border that is ignored.
+    """
+    confidence = scores.softmax(dim=2) * scores.softmax(dim=1) * (inside[:, None] * inside)
+    best, partner = confidence.max(dim=2)
+    best_of_partner = confidence.amax(dim=1).gather(1, partner)
+    accepted = (best == best_of_partner) & (best > threshold)
+    top, visible_cells = (best * accepted).topk(slots, dim=1)
+    return CoarseMatches(visible_cells, partner.gather(1, visible_cells), top)

@@ -1,0 +1,101 @@
+"""The numbers that make one network out of the blocks: read from config/model/*.yaml."""
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from distillmatch_ros.errors import DistillMatchError
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Architecture of one network.
+
+    Attributes:
+        name: what the network is called, such as ``light``.
+        height: rows of both input images, a multiple of 32.
+        width: columns of both input images, a multiple of 32.
+        slots: K, the fixed number of correspondences the network answers with.
+        texture_widths: channels of the texture features at 1/2, 1/4 and 1/8.
+        texture_blocks: residual blocks at 1/2, 1/4 and 1/8.
+        semantic_width: channels of the semantic tokens at 1/16.
+        semantic_depth: transformer layers of the student.
+        modality_depth: transformer layers that the modalities do not share, after the category is injected.
+        coarse_layers: rounds of self- and cross-attention before coarse matching.
+        heads: attention heads everywhere.
+        token_stride: the grid of keys and values (and of the coarse attention) is this much coarser than 1/8.
+        fine_widths: channels of the fine tokens at 1/4 and at 1/2.
+        temperature: divisor of the similarity before the dual softmax.
+        coarse_threshold: a coarse match below this confidence leaves its slot empty.
+        fine_threshold: the same for the best pair of the fine windows.
+        border: coarse cells at the rim of either image that never match.
+    """
+
+    name: str
+    height: int
+    width: int
+    slots: int
+    texture_widths: tuple[int, int, int]
+    texture_blocks: tuple[int, int, int]
+    semantic_width: int
+    semantic_depth: int
+    modality_depth: int
+    coarse_layers: int
+    heads: int
+    token_stride: int
+    fine_widths: tuple[int, int]
+    temperature: float
+    coarse_threshold: float
+    fine_threshold: float
+    border: int
+
+    @property
+    def coarse_size(self) -> tuple[int, int]:
+        """Rows and columns of the 1/8 grid."""
+        return self.height // 8, self.width // 8
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], source: str) -> "ModelConfig":
+        """Build a configuration, refusing missing, unknown or impossible values.
+
+        Args:
+            values: one value for every field.
+            source: where they come from, named in errors.
+        """
+        known = {field.name for field in fields(cls)}
+        if missing := sorted(known - values.keys()):
+            raise DistillMatchError(
+                f"{source}: missing {', '.join(missing)}; add them to the model configuration"
+            )
+        if unknown := sorted(values.keys() - known):
+            raise DistillMatchError(
+                f"{source}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+            )
+        plain: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        config = cls(**plain)
+        if config.height % 32 or config.width % 32:
+            raise DistillMatchError(
+                f"{source}: {config.width}x{config.height} is not a multiple of 32; choose one that is"
+            )
+        return config
+
+    @classmethod
+    def load(cls, path: Path) -> "ModelConfig":
+        """Read a YAML file."""
+        try:
+            values = yaml.safe_load(path.read_text())
+        except (OSError, yaml.YAMLError) as error:
+            raise DistillMatchError(f"{path}: cannot be read as a model configuration: {error}") from error
+        if not isinstance(values, dict):
+            raise DistillMatchError(f"{path}: holds no model configuration; see config/model/light.yaml")
+        return cls.from_dict(values, str(path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON and YAML."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
+        }

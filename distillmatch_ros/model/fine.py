@@ -1,0 +1,119 @@
+"""Fine matching in windows of 1x1 at 1/8, 3x3 at 1/4 and 5x5 at 1/2 around each coarse match (paper, FMM)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from distillmatch_ros.model.attention import TransformerLayer
+
+HALF_WINDOW, QUARTER_WINDOW = 5, 3
+# One head: the windows are tiny, and on a CPU splitting their few channels costs more than it mixes.
+HEADS = 1
+
+
+def window_index(cells: Tensor, columns: int, ratio: int, window: int, size: tuple[int, int]) -> Tensor:
+    """Where the pixels of the windows around coarse cells lie in a finer feature map.
+
+    Args:
+        cells: int64 (B, K) index into the flattened 1/8 grid with ``columns`` columns.
+        ratio: how many times finer the feature map is than the 1/8 grid.
+        window: side of the window, odd.
+        size: rows and columns of the feature map; a window is clamped to it.
+
+    Returns:
+        int64 (B, K, window^2) index into the flattened feature map.
+    """
+    offsets = torch.arange(window, device=cells.device) - window // 2
+    rows = (torch.div(cells, columns, rounding_mode="floor")[..., None] * ratio + offsets).clamp(
+        0, size[0] - 1
+    )
+    cols = ((cells % columns)[..., None] * ratio + offsets).clamp(0, size[1] - 1)
+    return (rows[..., :, None] * size[1] + cols[..., None, :]).flatten(2)
+
+
+def gather_windows(features: Tensor, index: Tensor) -> Tensor:
+    """(B, C, h, w) at int64 (B, K, P) -> (B, K, P, C)."""
+    batch, channels, rows, columns = features.shape
+    flat = features.permute(0, 2, 3, 1).reshape(-1, channels)
+    first = torch.arange(batch, device=index.device)[:, None, None] * (rows * columns)
+    return flat[index + first]
+
+
+def quarter_to_half() -> Tensor:
+    """Bilinear weights (25, 9) from the 3x3 window at 1/4 to the 5x5 window at 1/2; both span 8 pixels."""
+    line = torch.tensor([[2, 0, 0], [1, 1, 0], [0, 2, 0], [0, 1, 1], [0, 0, 2]]) / 2
+    return torch.kron(line, line)
+
+
+class FineMatching(nn.Module):
+    """Describes every pixel of the 5x5 windows of both images, knowing the other image's window."""
+
+    upsampling: Tensor
+
+    def __init__(self, texture_widths: Sequence[int], fine_widths: Sequence[int]) -> None:
+        super().__init__()
+        context_width, width = fine_widths
+        self.coarse_projection = nn.Linear(texture_widths[2], context_width)
+        self.quarter_projection = nn.Linear(texture_widths[1], context_width)
+        self.self_layer = TransformerLayer(context_width, HEADS)
+        self.cross_layer = TransformerLayer(context_width, HEADS)
+        self.half_projection = nn.Linear(texture_widths[0], width)
+        self.context_projection = nn.Linear(context_width, width)
+        self.perceptron = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.register_buffer("upsampling", quarter_to_half(), persistent=False)
+
+    def forward(
+        self,
+        visible: tuple[Tensor, Tensor, Tensor],
+        thermal: tuple[Tensor, Tensor, Tensor],
+        visible_cells: Tensor,
+        thermal_cells: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Descriptors of the windows around matched cells.
+
+        Args:
+            visible: features at 1/2, 1/4 and 1/8, each (B, C, h, w).
+            thermal: the same of the other image.
+            visible_cells: int64 (B, K) index into the flattened 1/8 grid.
+            thermal_cells: int64 (B, K).
+
+        Returns:
+            Two (B, K, 25, C), the windows row by row.
+        """
+        visible_half, visible_context = self._windows(*visible, visible_cells)
+        thermal_half, thermal_context = self._windows(*thermal, thermal_cells)
+        visible_context, thermal_context = self.self_layer(visible_context), self.self_layer(thermal_context)
+        visible_context, thermal_context = (
+            self.cross_layer(visible_context, thermal_context),
+            self.cross_layer(thermal_context, visible_context),
+        )
+        shape = (*visible_cells.shape, HALF_WINDOW**2, -1)
+        return (
+            self._describe(visible_half, visible_context).reshape(shape),
+            self._describe(thermal_half, thermal_context).reshape(shape),
+        )
+
+    def _windows(self, half: Tensor, quarter: Tensor, coarse: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (B*K, 25, C) at 1/2 and tokens (B*K, 10, C') of 1/4 and 1/8 around the cells (B, K)."""
+        columns = coarse.shape[3]
+        half_index = window_index(cells, columns, 4, HALF_WINDOW, (half.shape[2], half.shape[3]))
+        quarter_index = window_index(cells, columns, 2, QUARTER_WINDOW, (quarter.shape[2], quarter.shape[3]))
+        tokens = torch.cat(
+            [
+                self.quarter_projection(gather_windows(quarter, quarter_index)),
+                self.coarse_projection(gather_windows(coarse, cells[..., None])),
+            ],
+            dim=2,
+        )
+        return gather_windows(half, half_index).flatten(0, 1), tokens.flatten(0, 1)
+
+    def _describe(self, half: Tensor, context: Tensor) -> Tensor:
+        around = self.upsampling.to(context.dtype) @ context[:, : QUARTER_WINDOW**2]
+        tokens = self.half_projection(half) + self.context_projection(
+            around + context[:, QUARTER_WINDOW**2 :]
+        )
+        return self.norm(tokens + self.perceptron(tokens))

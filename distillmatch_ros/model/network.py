@@ -1,0 +1,180 @@
+"""DistillMatch (arXiv 2509.16017), put together: two grey images in, K correspondences out."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from distillmatch_ros.model.backbone import TextureBackbone
+from distillmatch_ros.model.cefg import CategoryGuidance
+from distillmatch_ros.model.coarse import CoarseTransformer, log_dual_softmax, mutual_matches, similarity
+from distillmatch_ros.model.config import ModelConfig
+from distillmatch_ros.model.fine import HALF_WINDOW, FineMatching
+from distillmatch_ros.model.normalisation import InputNormalisation
+from distillmatch_ros.model.stfa import FeatureAggregation
+from distillmatch_ros.model.student import SemanticStudent
+from distillmatch_ros.model.subpixel import SubPixelRefinement
+
+COARSE_CELL, FINE_CELL = 8, 2
+
+
+class Description(NamedTuple):
+    """Everything the blocks before matching say about a batch of pairs.
+
+    Attributes:
+        visible_texture: features at 1/2, 1/4 and 1/8, each (B, C, h, w); at 1/8 the aggregated ones (STFA).
+        thermal_texture: the same of the thermal images.
+        visible_coarse: descriptors (B, N, C) of the 1/8 cells, row by row.
+        thermal_coarse: the same of the thermal images.
+        visible_semantic: the student's features (B, S, H/16, W/16), what a teacher is compared with.
+        thermal_semantic: the same of the thermal images.
+        modality_logits: (2B, 2), visible images first.
+    """
+
+    visible_texture: tuple[Tensor, Tensor, Tensor]
+    thermal_texture: tuple[Tensor, Tensor, Tensor]
+    visible_coarse: Tensor
+    thermal_coarse: Tensor
+    visible_semantic: Tensor
+    thermal_semantic: Tensor
+    modality_logits: Tensor
+
+
+class FineMatches(NamedTuple):
+    """The best pair of pixels in each pair of windows.
+
+    Attributes:
+        visible_points: float32 (B, K, 2), network pixels, x and y.
+        thermal_points: float32 (B, K, 2).
+        log_confidence: float32 (B, K, 25, 25), logarithm of the dual softmax, visible by thermal.
+        best: int64 (B, K), index of the best pair in the flattened 25 x 25.
+    """
+
+    visible_points: Tensor
+    thermal_points: Tensor
+    log_confidence: Tensor
+    best: Tensor
+
+
+class DistillMatch(nn.Module):
+    """The network. ``forward`` is the engine's contract; training calls the parts.
+
+    Images may be smaller than the configuration says while training (multiples of 32), never larger.
+    """
+
+    inside: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        rows, columns = config.coarse_size
+        width = config.texture_widths[2]
+        self.normalisation = InputNormalisation()
+        self.texture = TextureBackbone(config.texture_widths, config.texture_blocks)
+        self.student = SemanticStudent(
+            width, config.semantic_width, config.semantic_depth, config.heads, (rows // 2, columns // 2)
+        )
+        self.guidance = CategoryGuidance(config.semantic_width, config.modality_depth, config.heads)
+        self.aggregation = FeatureAggregation(config.semantic_width, width, config.heads, config.token_stride)
+        self.coarse = CoarseTransformer(
+            width, config.coarse_layers, config.heads, config.token_stride, (rows, columns)
+        )
+        self.fine = FineMatching(config.texture_widths, config.fine_widths)
+        self.refinement = SubPixelRefinement(config.fine_widths[1])
+        inside = torch.zeros(rows, columns)
+        inside[config.border : rows - config.border, config.border : columns - config.border] = 1
+        self.register_buffer("inside", inside.flatten(), persistent=False)
+        self.block_dtype = torch.float32
+
+    def halve(self) -> None:
+        """Let the blocks with weights compute in half precision.
+
+        Input normalisation, similarities, dual softmax and coordinates stay in float32: local variances of
+        an 8-bit image underflow half precision, and a coordinate of 640 would be rounded to half a pixel.
+        """
+        kept = (self.normalisation,)
+        for block in (child for child in self.children() if child not in kept):
+            block.half()
+        self.block_dtype = torch.float16
+
+    def forward(self, visible: Tensor, thermal: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Match.
+
+        Args:
+            visible: float32 (B, 1, H, W) grey in [0, 1].
+            thermal: float32 (B, 1, H, W) grey in [0, 1].
+
+        Returns:
+            Points (B, K, 2) in both images, network pixels, and their confidence (B, K), 0 in an empty slot.
+        """
+        description = self.describe(visible, thermal)
+        matches = mutual_matches(
+            self.similarity(description), self.inside, self.config.slots, self.config.coarse_threshold
+        )
+        fine = self.refine(description, matches.visible_cells, matches.thermal_cells)
+        certain = fine.log_confidence.flatten(2).amax(dim=2).exp() > self.config.fine_threshold
+        return fine.visible_points, fine.thermal_points, matches.confidence * certain
+
+    def describe(self, visible: Tensor, thermal: Tensor) -> Description:
+        """Run all blocks before matching on float32 (B, 1, H, W) images."""
+        visible_half, visible_quarter, visible_eighth = self.texture(
+            self.normalisation(visible).to(self.block_dtype)
+        )
+        thermal_half, thermal_quarter, thermal_eighth = self.texture(
+            self.normalisation(thermal).to(self.block_dtype)
+        )
+        visible_semantic, thermal_semantic = self.student(visible_eighth), self.student(thermal_eighth)
+        visible_guided, thermal_guided, logits = self.guidance(visible_semantic, thermal_semantic)
+        visible_fused = self.aggregation(visible_guided, visible_eighth)
+        thermal_fused = self.aggregation(thermal_guided, thermal_eighth)
+        visible_coarse, thermal_coarse = self.coarse(visible_fused, thermal_fused)
+        return Description(
+            visible_texture=(visible_half, visible_quarter, visible_fused),
+            thermal_texture=(thermal_half, thermal_quarter, thermal_fused),
+            visible_coarse=visible_coarse,
+            thermal_coarse=thermal_coarse,
+            visible_semantic=visible_semantic,
+            thermal_semantic=thermal_semantic,
+            modality_logits=logits,
+        )
+
+    def similarity(self, description: Description) -> Tensor:
+        """Coarse similarity, float32 (B, N, N), visible by thermal."""
+        return similarity(description.visible_coarse, description.thermal_coarse, self.config.temperature)
+
+    def refine(self, description: Description, visible_cells: Tensor, thermal_cells: Tensor) -> FineMatches:
+        """Fine match and sub-pixel offset around matched cells, int64 (B, K) each."""
+        visible, thermal = self.fine(
+            description.visible_texture, description.thermal_texture, visible_cells, thermal_cells
+        )
+        log_confidence = log_dual_softmax(similarity(visible, thermal, self.config.temperature))
+        best = log_confidence.flatten(2).argmax(dim=2)
+        visible_pixel = torch.div(best, HALF_WINDOW**2, rounding_mode="floor")
+        thermal_pixel = best % HALF_WINDOW**2
+        visible_offset, thermal_offset = self.refinement(
+            _select(visible, visible_pixel), _select(thermal, thermal_pixel)
+        )
+        columns = description.visible_texture[2].shape[3]
+        return FineMatches(
+            _points(visible_cells, columns, visible_pixel, visible_offset),
+            _points(thermal_cells, columns, thermal_pixel, thermal_offset),
+            log_confidence,
+            best,
+        )
+
+
+def grid_points(index: Tensor, columns: int) -> Tensor:
+    """Flattened grid index (...) -> float32 column and row (..., 2)."""
+    return torch.stack([index % columns, torch.div(index, columns, rounding_mode="floor")], dim=-1).float()
+
+
+def _points(cells: Tensor, columns: int, pixels: Tensor, offsets: Tensor) -> Tensor:
+    """Network pixels (B, K, 2) of fine pixels (B, K) in the windows around coarse cells (B, K)."""
+    inside = grid_points(pixels, HALF_WINDOW) - HALF_WINDOW // 2
+    return grid_points(cells, columns) * COARSE_CELL + (inside + offsets) * FINE_CELL
+
+
+def _select(windows: Tensor, pixel: Tensor) -> Tensor:
+    """(B, K, P, C) at int64 (B, K) -> (B, K, C)."""
+    index = pixel[..., None, None].expand(-1, -1, 1, windows.shape[-1])
+    return windows.gather(2, index).squeeze(2)

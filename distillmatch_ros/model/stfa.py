@@ -1,0 +1,60 @@
+"""Semantic and texture feature aggregation on the 1/8 grid (paper, STFA)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from distillmatch_ros.model.attention import Attention, to_map, to_tokens
+from distillmatch_ros.model.cefg import channel_attention
+
+
+class ChannelAggregation(nn.Module):
+    """CAA: the semantic features ask, the texture features answer, channel by channel."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Conv2d(width, width, 1)
+        self.key_value = nn.Conv2d(width, 2 * width, 1)
+        self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
+        self.output = nn.Conv2d(width, width, 1)
+
+    def forward(self, semantic: Tensor, texture: Tensor) -> Tensor:
+        """Two (B, C, h, w) -> (B, C, h, w)."""
+        key, value = self.key_value(texture).chunk(2, dim=1)
+        mixed = channel_attention(self.query(semantic), key, value, self.heads, self.temperature)
+        return semantic + self.output(mixed)
+
+
+class SpatialAggregation(nn.Module):
+    """SAA: each texture position asks the channel-mixed features all over the image."""
+
+    def __init__(self, width: int, heads: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.query_norm = nn.LayerNorm(width)
+        self.source_norm = nn.LayerNorm(width)
+        self.attention = Attention(width, heads)
+
+    def forward(self, texture: Tensor, aggregated: Tensor) -> Tensor:
+        """Two (B, C, h, w) -> (B, C, h, w); keys and values lie on a grid ``stride`` times coarser."""
+        source = to_tokens(F.avg_pool2d(aggregated, self.stride))
+        mixed = self.attention(self.query_norm(to_tokens(texture)), self.source_norm(source))
+        return texture + to_map(mixed, texture)
+
+
+class FeatureAggregation(nn.Module):
+    """STFA: semantic features at 1/16 and texture features at 1/8 become one description at 1/8."""
+
+    def __init__(self, semantic_width: int, width: int, heads: int, stride: int) -> None:
+        super().__init__()
+        self.projection = nn.Conv2d(semantic_width, width, 1)
+        self.channels = ChannelAggregation(width, heads)
+        self.space = SpatialAggregation(width, heads, stride)
+        self.fusion = nn.Conv2d(2 * width, width, 1)
+
+    def forward(self, semantic: Tensor, texture: Tensor) -> Tensor:
+        """(B, S, H/16, W/16) and (B, C, H/8, W/8) -> (B, C, H/8, W/8)."""
+        semantic = F.interpolate(self.projection(semantic), scale_factor=2, mode="bilinear")
+        aggregated = self.channels(semantic, texture)
+        return texture + self.fusion(torch.cat([self.space(texture, aggregated), aggregated], dim=1))

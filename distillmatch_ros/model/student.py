@@ -1,0 +1,31 @@
+"""Semantic student: the light transformer that a vision foundation model teaches (paper, KD-VFM)."""
+
+from torch import Tensor, nn
+
+from distillmatch_ros.model.attention import TransformerLayer, position_encoding, to_map, to_tokens
+
+
+class SemanticStudent(nn.Module):
+    """Tokens on the 1/16 grid, where a teacher's 14-pixel patches of a 7/8 image land.
+
+    It starts from the texture features instead of raw patches: the convolutions are computed anyway, and
+    a transformer without their locality needs far more data than a rig provides.
+    """
+
+    position: Tensor
+
+    def __init__(self, inputs: int, width: int, depth: int, heads: int, grid: tuple[int, int]) -> None:
+        super().__init__()
+        self.embedding = nn.Conv2d(inputs, width, 3, stride=2, padding=1)
+        self.register_buffer("position", position_encoding(width, *grid), persistent=False)
+        self.layers = nn.ModuleList(TransformerLayer(width, heads) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, texture: Tensor) -> Tensor:
+        """Texture features (B, C, H/8, W/8) -> semantic features (B, width, H/16, W/16)."""
+        embedded = self.embedding(texture)
+        embedded = embedded + self.position[..., : embedded.shape[2], : embedded.shape[3]]
+        tokens = to_tokens(embedded)
+        for layer in self.layers:
+            tokens = layer(tokens)
+        return to_map(self.norm(tokens), embedded)

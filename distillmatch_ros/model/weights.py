@@ -1,0 +1,82 @@
+"""Trained weights on disk, with the architecture they belong to."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.model.config import ModelConfig
+from distillmatch_ros.model.network import DistillMatch
+
+
+def save_atomically(values: dict[str, Any], path: Path) -> None:
+    """Write with torch.save beside ``path``, then rename: a kill leaves the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    torch.save(values, partial)
+    partial.replace(path)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read what :func:`save_atomically` wrote; only plain tensors and values are accepted.
+
+    Raises:
+        DistillMatchError: the file is missing, damaged or something else.
+    """
+    try:
+        values = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises whatever the bytes provoke
+        reason = str(error).splitlines()[0]
+        raise DistillMatchError(
+            f"{path}: cannot be read as trained weights ({reason}); train again, or name another file"
+        ) from error
+    if not isinstance(values, dict) or not {"model", "weights", "step"} <= values.keys():
+        raise DistillMatchError(
+            f"{path}: holds no weights of this project; name a .pt file that training wrote"
+        )
+    return values
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Trained weights and their architecture.
+
+    Attributes:
+        config: the architecture.
+        state: the network's state dictionary.
+        steps: optimiser steps behind them.
+    """
+
+    config: ModelConfig
+    state: dict[str, torch.Tensor]
+    steps: int
+
+    @classmethod
+    def load(cls, path: Path) -> "Weights":
+        """Read shipped weights, or the averaged weights of a checkpoint.
+
+        Raises:
+            DistillMatchError: the file holds no weights of this project.
+        """
+        values = read(path)
+        return cls(ModelConfig.from_dict(values["model"], str(path)), values["weights"], values["step"])
+
+    def save(self, path: Path) -> None:
+        """Write what is needed to run or export the network, and nothing of the training."""
+        save_atomically({"model": self.config.to_dict(), "weights": self.state, "step": self.steps}, path)
+
+    def network(self) -> DistillMatch:
+        """The network with these weights, in float32 and evaluation mode."""
+        network = DistillMatch(self.config)
+        network.load_state_dict(self.state)
+        return network.eval()
+
+    def sha256(self) -> str:
+        """Hash of the names and values, hexadecimal."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.state.items()):
+            digest.update(name.encode() + value.contiguous().numpy().tobytes())
+        return digest.hexdigest()
