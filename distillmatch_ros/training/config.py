@@ -1,0 +1,103 @@
+"""What a training run is told: config/training/*.yaml."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.model.config import ModelConfig
+from distillmatch_ros.training.losses import LossConfig
+from distillmatch_ros.training.views import ViewRange
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """One training run.
+
+    Attributes:
+        model: the architecture.
+        start: weights to begin with, such as the shipped ones, or None to begin from scratch.
+        view: rows and columns of the training images, multiples of 32, at most the model's.
+        pairs: aligned pairs folder to train on.
+        photos: folder of visible photos, or None.
+        validation: aligned pairs folder to validate on, or None.
+        output: folder of checkpoints and TensorBoard logs.
+        steps: optimiser steps in all.
+        batch: pairs per step and process.
+        photo_share: share of a batch that comes from the photos.
+        learning_rate: peak of the cosine schedule.
+        warmup: steps of linear increase before it.
+        weight_decay: AdamW's.
+        gradient_limit: largest gradient norm.
+        average: decay of the exponential average of the weights, which is what is kept.
+        checkpoint_every: steps between checkpoints.
+        validate_every: steps between validations.
+        seed: of weights and data.
+        loss: weights of the losses.
+        views: how far apart the cameras may stand.
+    """
+
+    model: ModelConfig
+    start: Path | None
+    view: tuple[int, int]
+    pairs: Path
+    photos: Path | None
+    validation: Path | None
+    output: Path
+    steps: int
+    batch: int
+    photo_share: float
+    learning_rate: float
+    warmup: int
+    weight_decay: float
+    gradient_limit: float
+    average: float
+    checkpoint_every: int
+    validate_every: int
+    seed: int
+    loss: LossConfig
+    views: list[ViewRange]
+
+    @classmethod
+    def load(cls, path: Path) -> "TrainingConfig":
+        """Read a YAML file; paths in it are relative to it.
+
+        Raises:
+            DistillMatchError: a value is missing, unknown or impossible.
+        """
+        try:
+            values = yaml.safe_load(path.read_text())
+        except (OSError, yaml.YAMLError) as error:
+            raise DistillMatchError(f"{path}: cannot be read as a training configuration: {error}") from error
+        if not isinstance(values, dict):
+            raise DistillMatchError(
+                f"{path}: holds no training configuration; see config/training/light.yaml"
+            )
+        known = {field.name for field in fields(cls)}
+        if wrong := sorted(known ^ values.keys()):
+            raise DistillMatchError(
+                f"{path}: missing or unknown: {', '.join(wrong)}; see config/training/light.yaml"
+            )
+
+        def resolved(name: str) -> Path | None:
+            return None if values[name] is None else (path.parent / values[name]).resolve()
+
+        try:
+            return cls(**_converted(values, resolved, ModelConfig.load(path.parent / values["model"])))
+        except TypeError as error:
+            raise DistillMatchError(f"{path}: {error}; see config/training/light.yaml") from error
+
+
+def _converted(values: dict[str, Any], resolved: Any, model: ModelConfig) -> dict[str, Any]:
+    paths = {name: resolved(name) for name in ("start", "pairs", "photos", "validation", "output")}
+    views = [ViewRange(**{**view, "side": tuple(view["side"])}) for view in values["views"]]
+    return {
+        **values,
+        **paths,
+        "model": model,
+        "loss": LossConfig(**values["loss"]),
+        "views": views,
+        "view": tuple(values["view"]),
+    }

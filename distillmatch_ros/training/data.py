@@ -1,0 +1,155 @@
+"""Training batches: pairs with known geometry out of aligned pairs and plain photos."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.frames import read_image
+from distillmatch_ros.pairs import IMAGE_SUFFIXES, read_folder
+from distillmatch_ros.thermal import to_8bit
+from distillmatch_ros.training.draw import Draw
+from distillmatch_ros.training.photometric import pseudo_thermal, random_grey, thermal_faults, visible_faults
+from distillmatch_ros.training.views import ViewRange, thermal_quads, view_to_image, visible_quads, warp
+
+# Rows and columns of a stored image, whatever its shape was: a little finer than the network's input, so
+# that a narrow thermal view still has detail and a full view hardly aliases.
+STORED = (352, 448)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pairs with known geometry.
+
+    Attributes:
+        visible: float32 (B, 1, H, W) grey in [0, 1].
+        thermal: float32 (B, 1, H, W).
+        thermal_to_visible: float32 (B, 3, 3), network pixels.
+        visible_mask: float32 (B, 1, H, W), 0 where the view looks past the stored image.
+        thermal_mask: float32 (B, 1, H, W).
+    """
+
+    visible: Tensor
+    thermal: Tensor
+    thermal_to_visible: Tensor
+    visible_mask: Tensor
+    thermal_mask: Tensor
+
+
+@dataclass(frozen=True)
+class ImageStore:
+    """Images in memory, stretched to one size.
+
+    Attributes:
+        colours: uint8 (N, 3, h, w) RGB.
+        thermal: uint8 (N, 1, h, w), or (0, 1, h, w) for plain photos.
+        aspects: float32 (N,) width over height before stretching.
+    """
+
+    colours: Tensor
+    thermal: Tensor
+    aspects: Tensor
+
+    def to(self, device: torch.device) -> "ImageStore":
+        """The same on another device."""
+        return ImageStore(self.colours.to(device), self.thermal.to(device), self.aspects.to(device))
+
+
+def _stored(image: np.ndarray) -> Tensor:
+    smaller = image.shape[0] > STORED[0]
+    resized = cv2.resize(image, STORED[::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+    return torch.from_numpy(np.ascontiguousarray(np.atleast_3d(resized).transpose(2, 0, 1)))
+
+
+def _colours(path: Path) -> tuple[Tensor, float]:
+    image = read_image(path)
+    eight_bit = image if image.dtype == np.uint8 else to_8bit(image)
+    if eight_bit.ndim == 2:
+        eight_bit = cv2.cvtColor(eight_bit, cv2.COLOR_GRAY2BGR)
+    return _stored(eight_bit[..., 2::-1]), image.shape[1] / image.shape[0]
+
+
+def load_pairs(folder: Path) -> ImageStore:
+    """Read an aligned pairs folder (``visible/NAME``, ``thermal/NAME``)."""
+    colours, thermals, aspects = [], [], []
+    for pair in read_folder(folder):
+        colour, aspect = _colours(pair.visible)
+        colours.append(colour)
+        aspects.append(aspect)
+        thermals.append(_stored(to_8bit(read_image(pair.thermal))))
+    return ImageStore(torch.stack(colours), torch.stack(thermals), torch.tensor(aspects))
+
+
+def load_photos(folder: Path) -> ImageStore:
+    """Read every picture of a folder."""
+    if not folder.is_dir():
+        raise DistillMatchError(
+            f"{folder}: no such folder of photos; correct photos in the training configuration"
+        )
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not paths:
+        raise DistillMatchError(f"{folder}: holds no photos; name a folder of jpg or png files")
+    colours, aspects = zip(*(_colours(path) for path in paths), strict=True)
+    return ImageStore(
+        torch.stack(colours), torch.empty(0, 1, *STORED, dtype=torch.uint8), torch.tensor(aspects)
+    )
+
+
+class PairSampler:
+    """Makes the batch of a step: first the aligned pairs, then the photos with a pseudo-thermal view."""
+
+    def __init__(
+        self,
+        pairs: ImageStore,
+        photos: ImageStore | None,
+        photo_share: float,
+        ranges: list[ViewRange],
+        size: tuple[int, int],
+    ) -> None:
+        """Sample views of ``size`` rows and columns; ``photo_share`` of a batch come from the photos."""
+        self.pairs = pairs
+        self.photos = photos
+        self.photo_share = photo_share if photos is not None else 0.0
+        self.ranges = ranges
+        self.size = size
+
+    def sample(self, batch: int, seed: tuple[int, ...], device: torch.device) -> Batch:
+        """The batch that belongs to a seed."""
+        draw = Draw(batch, seed, device)
+        from_photos = round(batch * self.photo_share)
+        index = draw.index(len(self.pairs.colours), batch - from_photos)
+        colours, thermal, aspects = (
+            x[index] for x in (self.pairs.colours, self.pairs.thermal, self.pairs.aspects)
+        )
+        if self.photos is not None:
+            index = draw.index(len(self.photos.colours), from_photos)
+            colours = torch.cat([colours, self.photos.colours[index]])
+            thermal = torch.cat([thermal, self.photos.colours[index, :1]])
+            aspects = torch.cat([aspects, self.photos.aspects[index]])
+        mirrored = draw.chance(0.5)
+        colours = torch.where(mirrored, colours.flip(3), colours).float() / 255
+        thermal = torch.where(mirrored, thermal.flip(3), thermal).float() / 255
+        if from_photos:
+            pseudo = pseudo_thermal(Draw(from_photos, (*seed, 1), device), colours[-from_photos:])
+            thermal = torch.cat([thermal[:-from_photos], pseudo])
+        return self._look(draw, random_grey(draw, colours), thermal, aspects)
+
+    def _look(self, draw: Draw, visible: Tensor, thermal: Tensor, aspects: Tensor) -> Batch:
+        quads = visible_quads(draw, aspects)
+        from_visible = view_to_image(quads, aspects, self.size, STORED)
+        from_thermal = view_to_image(thermal_quads(draw, quads, self.ranges), aspects, self.size, STORED)
+        ones = torch.ones_like(visible)
+        visible_view = warp(torch.cat([visible, ones], dim=1), from_visible, self.size)
+        thermal_view = warp(torch.cat([thermal, ones], dim=1), from_thermal, self.size)
+        visible_mask, thermal_mask = visible_view[:, 1:], thermal_view[:, 1:]
+        return Batch(
+            visible=visible_faults(draw, visible_view[:, :1]) * visible_mask,
+            thermal=thermal_faults(draw, thermal_view[:, :1]) * thermal_mask,
+            thermal_to_visible=torch.linalg.solve(from_visible, from_thermal),
+            visible_mask=visible_mask,
+            thermal_mask=thermal_mask,
+        )

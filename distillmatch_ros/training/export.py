@@ -1,0 +1,69 @@
+"""From weights to the ONNX graph that the engines run."""
+
+import json
+from pathlib import Path
+
+import onnx
+import torch
+
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.model.weights import Weights
+
+SCHEMA = "1"
+OPSET = 18
+PRECISIONS = ("fp32", "fp16")
+
+
+def export(weights: Weights, path: Path, precision: str = "fp32") -> None:
+    """Write an ONNX file with static shapes and everything an engine must know in its metadata.
+
+    Args:
+        weights: the trained network.
+        path: where to write.
+        precision: ``fp32``, or ``fp16`` for a typed graph whose blocks run in half precision between float32
+            borders (similarities, coordinates and indices stay float32 and int64).
+    """
+    if precision not in PRECISIONS:
+        raise DistillMatchError(f"precision {precision!r} is unknown; choose {' or '.join(PRECISIONS)}")
+    network = weights.network()
+    if precision == "fp16":
+        network.halve()
+    config = weights.config
+    images = (torch.zeros(1, 1, config.height, config.width),) * 2
+    program = torch.onnx.export(
+        network,
+        images,
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=["visible", "thermal"],
+        output_names=["visible_points", "thermal_points", "confidence"],
+        verbose=False,
+    )
+    assert program is not None
+    model = program.model_proto
+    _forget_where_it_was_made(model)
+    metadata = {
+        "schema": SCHEMA,
+        "height": str(config.height),
+        "width": str(config.width),
+        "slots": str(config.slots),
+        "modality_order": "visible,thermal",
+        "config_name": config.name,
+        "config": json.dumps(config.to_dict()),
+        "weights_sha256": weights.sha256(),
+        "precision": precision,
+    }
+    onnx.helper.set_model_props(model, metadata)
+    onnx.checker.check_model(model)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, path)
+
+
+def _forget_where_it_was_made(model: onnx.ModelProto) -> None:
+    """Drop the exporter's notes: they hold paths of this machine and would change the file's hash."""
+    for node in (*model.graph.node, *(node for function in model.functions for node in function.node)):
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
+        del value.metadata_props[:]
+    del model.graph.metadata_props[:]

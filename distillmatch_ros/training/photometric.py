@@ -1,0 +1,144 @@
+"""Photometric augmentation: a visible photo turned pseudo-thermal, and the faults of real cameras.
+
+All functions take and give float32 images (B, C, H, W) in [0, 1] and draw one set of parameters per image.
+"""
+
+import math
+
+import torch
+from kornia.filters import box_blur, gaussian_blur2d
+from torch import Tensor
+from torch.nn import functional as F
+
+from distillmatch_ros.training.draw import Draw
+
+
+def to_range(image: Tensor) -> Tensor:
+    """Stretch every image to [0, 1]."""
+    low, high = image.amin(dim=(1, 2, 3), keepdim=True), image.amax(dim=(1, 2, 3), keepdim=True)
+    return (image - low) / (high - low).clamp(min=1e-3)
+
+
+def smooth_field(draw: Draw, like: Tensor, cells: int) -> Tensor:
+    """A random field in [0, 1], (B, 1, H, W), that changes over 1/``cells`` of the image."""
+    field = F.interpolate(draw.normal(1, cells, cells), like.shape[2:], mode="bicubic", align_corners=True)
+    return (0.5 + 0.7 * field).clamp(0, 1)
+
+
+def random_grey(draw: Draw, rgb: Tensor) -> Tensor:
+    """A random mixture of the colour channels, so that equal greys of unequal colours part; (B, 1, H, W)."""
+    weights = draw.uniform(0, 1, 3, 1, 1) ** 2 + 0.05
+    return (rgb * weights).sum(dim=1, keepdim=True) / weights.sum(dim=1, keepdim=True)
+
+
+def cosine_curve(draw: Draw, grey: Tensor) -> Tensor:
+    """XoFTR's pseudo-thermal transform (arXiv 2404.09692): brightness folded by a random cosine."""
+    frequency = 2 * math.pi / 3 + draw.normal().abs() * (math.pi / 2)
+    phase = math.pi / 2 + draw.normal() * (math.pi / 2)
+    return to_range(torch.cos(frequency * (grey - 0.5) + phase))
+
+
+def tone_curve(draw: Draw, grey: Tensor, knots: int = 7) -> Tensor:
+    """A random piecewise linear curve, neither monotone nor one to one."""
+    values = draw.uniform(0, 1, knots)
+    position = grey.clamp(0, 1) * (knots - 1)
+    left = position.floor().clamp(max=knots - 2)
+    index = left.long().flatten(1)
+    low, high = values.gather(1, index), values.gather(1, index + 1)
+    return to_range((low + (high - low) * (position - left).flatten(1)).view_as(grey))
+
+
+def linear_curve(draw: Draw, grey: Tensor) -> Tensor:
+    """The grey itself or its negative, under a random gamma."""
+    sign = draw.chance(0.5)
+    return torch.where(sign, 1 - grey, grey).clamp(min=1e-4) ** draw.uniform(-0.8, 0.8).exp()
+
+
+def flatten_texture(draw: Draw, grey: Tensor, radius: int = 4) -> Tensor:
+    """Self-guided filter: fine texture goes, edges stay, as where one material has one temperature."""
+
+    def mean(x: Tensor) -> Tensor:
+        return box_blur(x, 2 * radius + 1, separable=True)
+
+    centre = mean(grey)
+    variance = (mean(grey.square()) - centre.square()).clamp(min=0)
+    gain = variance / (variance + draw.uniform(0.01, 0.12).square())
+    flat = mean(gain) * grey + mean(centre - gain * centre)
+    return grey + (flat - grey) * draw.uniform(0, 1)
+
+
+def pseudo_thermal(draw: Draw, rgb: Tensor) -> Tensor:
+    """A visible image as a thermal camera might see the scene; (B, 3, H, W) -> (B, 1, H, W).
+
+    Two different tone curves of two different greys take turns over the image: what is bright need not be
+    hot, and what is hot here may be cold there. The edges stay where they are.
+    """
+
+    def curve() -> Tensor:
+        grey = random_grey(draw, rgb)
+        choice = draw.uniform(0, 3).floor()
+        remapped = torch.where(choice < 1, cosine_curve(draw, grey), tone_curve(draw, grey))
+        return torch.where(choice < 2, remapped, linear_curve(draw, grey))
+
+    turn = smooth_field(draw, rgb, 4) * draw.chance(0.5)
+    return to_range(flatten_texture(draw, curve() * (1 - turn) + curve() * turn))
+
+
+def blobs(draw: Draw, like: Tensor, count: int = 5) -> Tensor:
+    """Soft spots (people, engines, lamps), (B, 1, H, W) in [0, 1]; fewer than ``count``, maybe none."""
+    rows = torch.linspace(0, 1, like.shape[2], device=like.device)[:, None]
+    columns = torch.linspace(0, 1, like.shape[3], device=like.device)
+    image = torch.zeros_like(like[:, :1])
+    for _ in range(count):
+        y = (rows - draw.uniform(0, 1)) / draw.uniform(0.01, 0.12)
+        x = (columns - draw.uniform(0, 1)) / draw.uniform(0.005, 0.06)
+        spot = torch.sigmoid(8 * (1 - (x.square() + y.square()))) * draw.uniform(0.3, 1)
+        image = torch.maximum(image, spot * draw.chance(0.25))
+    return image
+
+
+def blur(draw: Draw, image: Tensor, largest: float, probability: float) -> Tensor:
+    """Gaussian blur of up to ``largest`` pixels."""
+    sigma = draw.uniform(0.3, largest, 1).expand(-1, 2)
+    return torch.where(draw.chance(probability), gaussian_blur2d(image, 9, sigma), image)
+
+
+def noise(draw: Draw, image: Tensor, largest: float) -> Tensor:
+    """White noise of a standard deviation up to ``largest``."""
+    return image + draw.normal(*image.shape[1:]) * draw.uniform(0, 1).square() * largest
+
+
+def thermal_faults(draw: Draw, thermal: Tensor) -> Tensor:
+    """What real thermal cameras and their gain control do; (B, 1, H, W) -> the same."""
+    thermal = torch.where(draw.chance(0.25), 1 - thermal, thermal)
+    thermal = torch.where(draw.chance(0.3), tone_curve(draw, thermal), thermal)
+    thermal = torch.maximum(thermal, blobs(draw, thermal) * draw.chance(0.3))
+    drift = smooth_field(draw, thermal, 3) - 0.5
+    thermal = thermal + drift * draw.uniform(0, 0.5) * draw.chance(0.5)
+    rows = torch.linspace(-1, 1, thermal.shape[2], device=thermal.device)[:, None]
+    columns = torch.linspace(-1, 1, thermal.shape[3], device=thermal.device)
+    thermal = thermal * (
+        1 - draw.uniform(0, 0.35) * draw.chance(0.4) * (rows.square() + columns.square()) / 2
+    )
+    thermal = blur(draw, thermal, 2.2, 0.6)
+    # Low contrast: the scene in a part of the range, where noise and pattern noise weigh more.
+    thermal = draw.uniform(0.25, 1) * to_range(thermal)
+    thermal = noise(draw, thermal, 0.06)
+    stripes = draw.normal(1, 1, thermal.shape[3]) * draw.uniform(0, 0.02) * draw.chance(0.3)
+    dead = draw.chance(0.0005, *thermal.shape[1:])
+    thermal = torch.where(dead, draw.chance(0.5, *thermal.shape[1:]).float(), thermal + stripes)
+    # Percentile gain control clips both ends.
+    clip = draw.uniform(0, 0.12)
+    return ((to_range(thermal) - clip) / (1 - 2 * clip)).clamp(0, 1)
+
+
+def visible_faults(draw: Draw, visible: Tensor) -> Tensor:
+    """Day and night, exposure, lamps and noise; (B, 1, H, W) -> the same."""
+    night = draw.chance(0.25)
+    gamma = torch.where(night, draw.uniform(1.2, 2.5), draw.uniform(-0.5, 0.5).exp())
+    visible = visible.clamp(min=1e-4) ** gamma
+    lit = draw.uniform(0.25, 1) + smooth_field(draw, visible, 3)
+    visible = torch.where(night, visible * lit + blobs(draw, visible), visible)
+    visible = (visible - 0.5) * draw.uniform(0.6, 1.5) + 0.5 + draw.uniform(-0.15, 0.15)
+    visible = blur(draw, visible, 1.5, 0.4)
+    return noise(draw, visible, 0.08).clamp(0, 1)

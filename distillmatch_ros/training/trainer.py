@@ -1,0 +1,186 @@
+"""The training loop: mixed precision, several processes, resumable at any moment."""
+
+import math
+import os
+import time
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.tensorboard import SummaryWriter
+
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.model.network import DistillMatch
+from distillmatch_ros.model.weights import Weights, read, save_atomically
+from distillmatch_ros.training.config import TrainingConfig
+from distillmatch_ros.training.data import PairSampler, load_pairs, load_photos
+from distillmatch_ros.training.losses import MatchingLoss
+from distillmatch_ros.training.validation import validate
+
+# A loss that is not a number ends the run only after so many steps in a row were skipped.
+SKIPS_ALLOWED = 20
+# Steps between lines of a log file; a terminal has the progress bar.
+LOG_EVERY = 100
+
+
+def learning_rate(config: TrainingConfig, step: int) -> float:
+    """Linear warm-up, then a cosine down to a hundredth."""
+    if step < config.warmup:
+        return config.learning_rate * (step + 1) / config.warmup
+    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
+    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+
+
+class Trainer:
+    """One process of a run; torchrun starts several."""
+
+    def __init__(self, config: TrainingConfig, console: Console) -> None:
+        """Load the data and, where the run was begun before, its last checkpoint."""
+        self.config = config
+        self.console = console
+        self.rank, self.processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+        local = int(os.environ.get("LOCAL_RANK", "0"))
+        self.device = torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
+        if self.processes > 1 and not torch.distributed.is_initialized():
+            torch.distributed.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
+
+        torch.manual_seed(config.seed)
+        self.network = DistillMatch(config.model).to(self.device)
+        self.average = torch.optim.swa_utils.AveragedModel(
+            self.network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.average)
+        )
+        loss: nn.Module = MatchingLoss(self.network, config.loss)
+        self.loss = DistributedDataParallel(loss) if self.processes > 1 else loss
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.step = 0
+        if self.last.exists():
+            self._restore()
+        elif config.start is not None:
+            self._start_from(config.start)
+        photos = None if config.photos is None else load_photos(config.photos).to(self.device)
+        self.sampler = PairSampler(
+            load_pairs(config.pairs).to(self.device),
+            photos,
+            config.photo_share,
+            config.views,
+            config.view,
+        )
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint a restarted run goes on from."""
+        return self.config.output / "last.pt"
+
+    def run(self) -> None:
+        """Train to the end."""
+        writer = SummaryWriter(str(self.config.output)) if self.rank == 0 else None
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.3f}  {task.fields[rate]:.1f} pairs/s"),
+            TimeRemainingColumn(),
+        )
+        skipped = 0
+        with Progress(*columns, console=self.console, disable=self.rank != 0) as progress:
+            task = progress.add_task(
+                "training", total=self.config.steps, completed=self.step, loss=math.nan, rate=math.nan
+            )
+            while self.step < self.config.steps:
+                begun = time.perf_counter()
+                losses = self.train_step()
+                self.step += 1
+                skipped = 0 if math.isfinite(losses["total"]) else skipped + 1
+                if skipped > SKIPS_ALLOWED:
+                    raise DistillMatchError(
+                        f"the loss is not a number for {skipped} steps; {self.last} holds the last good "
+                        "state: lower learning_rate and start again"
+                    )
+                rate = self.config.batch * self.processes / (time.perf_counter() - begun)
+                progress.update(task, completed=self.step, loss=losses["total"], rate=rate)
+                if writer is not None:
+                    self._report(writer, losses, rate)
+        if writer is not None:
+            writer.close()
+
+    def train_step(self) -> dict[str, float]:
+        """One optimiser step on the batch of this step; without a finite loss it changes nothing."""
+        self.network.train()
+        batch = self.sampler.sample(self.config.batch, (self.config.seed, self.step, self.rank), self.device)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            losses = self.loss(batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        losses["total"].backward()
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_limit)
+        if torch.isfinite(norm):
+            for group in self.optimizer.param_groups:
+                group["lr"] = learning_rate(self.config, self.step)
+            self.optimizer.step()
+            self.average.update_parameters(self.network)
+        return {name: float(loss.detach()) for name, loss in losses.items()} | {"gradient_norm": float(norm)}
+
+    def _report(self, writer: SummaryWriter, losses: dict[str, float], rate: float) -> None:
+        if self.step % 20 == 0:
+            for name, value in losses.items():
+                writer.add_scalar(f"loss/{name}", value, self.step)
+            writer.add_scalar("rate/pairs_per_second", rate, self.step)
+        finished = self.step == self.config.steps
+        if not self.console.is_terminal and (self.step % LOG_EVERY == 0 or finished):
+            self.console.print(
+                f"step {self.step} of {self.config.steps}: loss {losses['total']:.3f}, {rate:.1f} pairs/s"
+            )
+        if (self.step % self.config.checkpoint_every == 0 or finished) and math.isfinite(losses["total"]):
+            self._save()
+        if self.config.validation and (self.step % self.config.validate_every == 0 or finished):
+            averaged = self.average.module
+            assert isinstance(averaged, DistillMatch)
+            figures = validate(averaged, self.config.validation)
+            for name, value in figures.items():
+                writer.add_scalar(f"validation/{name}", value, self.step)
+            listed = ", ".join(f"{name} {value:.1f}" for name, value in figures.items())
+            self.console.print(f"step {self.step}: {listed}")
+
+    def _save(self) -> None:
+        save_atomically(
+            {
+                "model": self.config.model.to_dict(),
+                "weights": self.average.module.state_dict(),
+                "averaged": self.average.n_averaged,
+                "network": self.network.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "step": self.step,
+            },
+            self.last,
+        )
+
+    def _start_from(self, path: Path) -> None:
+        self._load(Weights.load(path).state, path)
+        self.average.module.load_state_dict(self.network.state_dict())
+
+    def _restore(self) -> None:
+        values = read(self.last)
+        self._load(values["network"], self.last)
+        self.average.module.load_state_dict(values["weights"])
+        self.average.n_averaged.copy_(values["averaged"])
+        self.optimizer.load_state_dict(values["optimizer"])
+        self.step = values["step"]
+        self.console.print(f"going on from step {self.step} of {self.last}")
+
+    def _load(self, state: dict[str, Tensor], path: Path) -> None:
+        try:
+            self.network.load_state_dict(state)
+        except RuntimeError as error:
+            raise DistillMatchError(
+                f"{path}: is of another architecture than {self.config.model.name}; "
+                "choose another model, start or output in the training configuration"
+            ) from error
+
+
+def train(config_path: Path, console: Console | None = None) -> None:
+    """Train as a configuration says; a run that was interrupted goes on where it was."""
+    Trainer(TrainingConfig.load(config_path), console or Console()).run()

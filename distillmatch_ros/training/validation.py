@@ -1,0 +1,24 @@
+"""Validation during training: the benchmark of ``distillmatch evaluate``, on the network in hand."""
+
+from pathlib import Path
+
+from distillmatch_ros.engines.torch import TorchEngine
+from distillmatch_ros.evaluation import PRESETS, evaluate
+from distillmatch_ros.model.network import DistillMatch
+from distillmatch_ros.pairs import read_folder
+from distillmatch_ros.registration import Registrar
+
+
+def validate(network: DistillMatch, folder: Path, warps: int = 1) -> dict[str, float]:
+    """Register the warped pairs of a folder; one figure a name, such as ``rig/auc_10``."""
+    pairs = read_folder(folder)
+    figures = {}
+    with Registrar(TorchEngine(network)) as registrar:
+        for preset in PRESETS:
+            score = evaluate(lambda v, t: registrar.register(v, t).homography, pairs, preset, warps=warps)
+            figures[f"{preset.name}/auc_10"] = score.auc_10
+            figures[f"{preset.name}/under_10_px"] = score.under_10_px
+            figures[f"{preset.name}/median_px"] = min(score.median_px, 100.0)
+            figures[f"{preset.name}/refusals"] = score.refusals
+            figures[f"{preset.name}/wrong"] = score.wrong
+    return figures

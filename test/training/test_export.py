@@ -1,0 +1,94 @@
+"""The exported graph says the same as the network, in ONNX Runtime."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from distillmatch_ros.engines import open_engine
+from distillmatch_ros.engines.torch import TorchEngine
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.model.config import ModelConfig
+from distillmatch_ros.model.network import DistillMatch
+from distillmatch_ros.model.weights import Weights
+from distillmatch_ros.training.export import OPSET, export
+
+
+@pytest.fixture
+def weights(tiny_config: ModelConfig) -> Weights:
+    """Untrained, but sure of itself at this temperature where both images are the same."""
+    torch.manual_seed(0)
+    config = replace(tiny_config, temperature=0.005)
+    return Weights(config, DistillMatch(config).state_dict(), steps=7)
+
+
+def images() -> tuple[np.ndarray, np.ndarray]:
+    image = np.random.default_rng(0).random((64, 96), np.float32)
+    return image, image
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-3), ("fp16", 0.1)])
+def test_onnx_runtime_agrees_with_torch(
+    weights: Weights, tmp_path: Path, precision: str, tolerance: float
+) -> None:
+    export(weights, tmp_path / "tiny.onnx", precision)
+    exported, reference = open_engine(tmp_path / "tiny.onnx"), TorchEngine(weights.network())
+    found, expected = exported(*images()), reference(*images())
+    assert exported.info.precision == precision
+    assert (expected.confidence > 0).sum() >= 5
+
+    def by_place(matches: object) -> dict[tuple[int, ...], np.ndarray]:
+        """Slots may change places where confidences tie; cells of the 1/8 grid name them."""
+        points = np.concatenate([matches.visible_points, matches.thermal_points], axis=1)  # type: ignore[attr-defined]
+        kept = matches.confidence > 0  # type: ignore[attr-defined]
+        return {tuple(np.round(point / 8).astype(int)): point for point in points[kept]}
+
+    found_points, expected_points = by_place(found), by_place(expected)
+    shared = found_points.keys() & expected_points.keys()
+    assert len(shared) >= 0.7 * len(expected_points)
+    apart = [np.abs(found_points[cell] - expected_points[cell]).max() for cell in shared]
+    assert np.median(apart) < tolerance
+
+
+def test_the_file_tells_what_it_is_and_not_where_it_was_made(weights: Weights, tmp_path: Path) -> None:
+    export(weights, tmp_path / "tiny.onnx")
+    model = onnx.load(tmp_path / "tiny.onnx")
+    assert {opset.domain: opset.version for opset in model.opset_import}[""] == OPSET
+    info = open_engine(tmp_path / "tiny.onnx").info
+    assert (info.height, info.width, info.slots, info.config) == (64, 96, 16, "tiny")
+    assert info.weights_hash == weights.sha256()
+    assert b".py" not in (tmp_path / "tiny.onnx").read_bytes()
+
+
+def test_two_exports_are_the_same_bytes(weights: Weights, tmp_path: Path) -> None:
+    export(weights, tmp_path / "first.onnx")
+    export(weights, tmp_path / "second.onnx")
+    assert (tmp_path / "first.onnx").read_bytes() == (tmp_path / "second.onnx").read_bytes()
+
+
+def test_the_half_precision_graph_is_typed(weights: Weights, tmp_path: Path) -> None:
+    export(weights, tmp_path / "tiny.onnx", "fp16")
+    graph = onnx.load(tmp_path / "tiny.onnx").graph
+    kinds = {init.name: init.data_type for init in graph.initializer}
+    assert sum(kind == onnx.TensorProto.FLOAT16 for kind in kinds.values()) > 50
+    borders = [*graph.input, *graph.output]
+    assert {value.type.tensor_type.elem_type for value in borders} == {onnx.TensorProto.FLOAT}
+
+
+def test_weights_survive_the_disk(weights: Weights, tmp_path: Path) -> None:
+    weights.save(tmp_path / "tiny.pt")
+    loaded = Weights.load(tmp_path / "tiny.pt")
+    assert loaded.sha256() == weights.sha256()
+    assert (loaded.config, loaded.steps) == (weights.config, 7)
+    assert open_engine(tmp_path / "tiny.pt").info.weights_hash == weights.sha256()
+
+
+def test_bad_input_is_named(weights: Weights, tmp_path: Path) -> None:
+    with pytest.raises(DistillMatchError, match="int4"):
+        export(weights, tmp_path / "tiny.onnx", "int4")
+    torch.save({"something": "else"}, tmp_path / "other.pt")
+    with pytest.raises(DistillMatchError, match=r"other\.pt"):
+        Weights.load(tmp_path / "other.pt")
