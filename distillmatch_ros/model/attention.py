@@ -32,6 +32,11 @@ def to_map(tokens: Tensor, like: Tensor) -> Tensor:
     return tokens.transpose(1, 2).unflatten(2, like.shape[-2:])
 
 
+def partner(stack: Tensor) -> Tensor:
+    """The other image of each pair: swaps the halves of a stack (2B, ...) that holds visible images first."""
+    return torch.cat(stack.chunk(2)[::-1])
+
+
 class Attention(nn.Module):
     """Multi-head attention of one token set to another."""
 

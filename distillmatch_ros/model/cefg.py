@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from distillmatch_ros.model.attention import TransformerLayer, to_map, to_tokens
+from distillmatch_ros.model.attention import TransformerLayer, partner, to_map, to_tokens
 
 
 class RestormerBlock(nn.Module):
@@ -76,17 +76,10 @@ class CategoryGuidance(nn.Module):
         self.visible_layers = nn.ModuleList(TransformerLayer(width, heads) for _ in range(depth))
         self.thermal_layers = nn.ModuleList(TransformerLayer(width, heads) for _ in range(depth))
 
-    def forward(self, visible: Tensor, thermal: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Semantic features (B, C, h, w) of both -> the same, guided, and logits (2B, 2), visible first."""
-        visible_category, visible_logits = self.category(visible)
-        thermal_category, thermal_logits = self.category(thermal)
-        guided_visible = self._specialise(visible + thermal_category, self.visible_layers)
-        guided_thermal = self._specialise(thermal + visible_category, self.thermal_layers)
-        return guided_visible, guided_thermal, torch.cat([visible_logits, thermal_logits])
-
-    @staticmethod
-    def _specialise(features: Tensor, layers: nn.ModuleList) -> Tensor:
-        tokens = to_tokens(features)
-        for layer in layers:
-            tokens = layer(tokens)
-        return to_map(tokens, features)
+    def forward(self, semantic: Tensor) -> tuple[Tensor, Tensor]:
+        """Semantic features (2B, C, h, w), visible images first -> the same, guided, and logits (2B, 2)."""
+        category, logits = self.category(semantic)
+        visible, thermal = to_tokens(semantic + partner(category)).chunk(2)
+        for visible_layer, thermal_layer in zip(self.visible_layers, self.thermal_layers, strict=True):
+            visible, thermal = visible_layer(visible), thermal_layer(thermal)
+        return to_map(torch.cat([visible, thermal]), semantic), logits

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from distillmatch_ros.model.attention import Attention, position_encoding, to_map, to_tokens
+from distillmatch_ros.model.attention import Attention, partner, position_encoding, to_map, to_tokens
 
 
 class CoarseLayer(nn.Module):
@@ -47,16 +47,12 @@ class CoarseTransformer(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.projection = nn.Linear(width, width)
 
-    def forward(self, visible: Tensor, thermal: Tensor) -> tuple[Tensor, Tensor]:
-        """Two (B, C, h, w) -> two sets of descriptors (B, h*w, C)."""
-        position = self.position[..., : visible.shape[2], : visible.shape[3]]
-        visible, thermal = visible + position, thermal + position
+    def forward(self, features: Tensor) -> Tensor:
+        """(2B, C, h, w), visible images first -> descriptors (2B, h*w, C)."""
+        features = features + self.position[..., : features.shape[2], : features.shape[3]]
         for self_layer, cross_layer in zip(self.self_layers, self.cross_layers, strict=True):
-            visible, thermal = self_layer(visible, visible), self_layer(thermal, thermal)
-            visible, thermal = cross_layer(visible, thermal), cross_layer(thermal, visible)
-        return self._describe(visible), self._describe(thermal)
-
-    def _describe(self, features: Tensor) -> Tensor:
+            features = self_layer(features, features)
+            features = cross_layer(features, partner(features))
         return self.projection(self.norm(to_tokens(features)))
 
 
@@ -90,11 +86,11 @@ def mutual_matches(scores: Tensor, inside: Tensor, slots: int, threshold: float)
 
     Args:
         scores: float32 (B, N, N) similarity, visible by thermal.
-        inside: float32 (N,), 0 where a cell lies in the border that is ignored.
+        inside: bool (N,), false where a cell lies in the border that never matches.
     """
-    confidence = scores.softmax(dim=2) * scores.softmax(dim=1) * (inside[:, None] * inside)
-    best, partner = confidence.max(dim=2)
-    best_of_partner = confidence.amax(dim=1).gather(1, partner)
-    accepted = (best == best_of_partner) & (best > threshold)
+    confidence = scores.softmax(dim=2) * scores.softmax(dim=1)
+    best, thermal_cells = confidence.max(dim=2)
+    mutual = best == confidence.amax(dim=1).gather(1, thermal_cells)
+    accepted = mutual & (best > threshold) & inside & inside[thermal_cells]
     top, visible_cells = (best * accepted).topk(slots, dim=1)
-    return CoarseMatches(visible_cells, partner.gather(1, visible_cells), top)
+    return CoarseMatches(visible_cells, thermal_cells.gather(1, visible_cells), top)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from distillmatch_ros.model.attention import TransformerLayer
+from distillmatch_ros.model.attention import TransformerLayer, partner
 
 HALF_WINDOW, QUARTER_WINDOW = 5, 3
 # One head: the windows are tiny, and on a CPU splitting their few channels costs more than it mixes.
@@ -66,39 +66,26 @@ class FineMatching(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.register_buffer("upsampling", quarter_to_half(), persistent=False)
 
-    def forward(
-        self,
-        visible: tuple[Tensor, Tensor, Tensor],
-        thermal: tuple[Tensor, Tensor, Tensor],
-        visible_cells: Tensor,
-        thermal_cells: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, half: Tensor, quarter: Tensor, coarse: Tensor, cells: Tensor) -> Tensor:
         """Descriptors of the windows around matched cells.
 
         Args:
-            visible: features at 1/2, 1/4 and 1/8, each (B, C, h, w).
-            thermal: the same of the other image.
-            visible_cells: int64 (B, K) index into the flattened 1/8 grid.
-            thermal_cells: int64 (B, K).
+            half: features (2B, C, H/2, W/2), visible images first; ``quarter`` and ``coarse`` at 1/4 and 1/8.
+            cells: int64 (2B, K) index into the flattened 1/8 grid; row b matches row b + B.
 
         Returns:
-            Two (B, K, 25, C), the windows row by row.
+            (2B, K, 25, C), the windows row by row.
         """
-        visible_half, visible_context = self._windows(*visible, visible_cells)
-        thermal_half, thermal_context = self._windows(*thermal, thermal_cells)
-        visible_context, thermal_context = self.self_layer(visible_context), self.self_layer(thermal_context)
-        visible_context, thermal_context = (
-            self.cross_layer(visible_context, thermal_context),
-            self.cross_layer(thermal_context, visible_context),
-        )
-        shape = (*visible_cells.shape, HALF_WINDOW**2, -1)
-        return (
-            self._describe(visible_half, visible_context).reshape(shape),
-            self._describe(thermal_half, thermal_context).reshape(shape),
-        )
+        windows, context = self._windows(half, quarter, coarse, cells)
+        context = self.self_layer(context)
+        context = self.cross_layer(context, partner(context))
+        around = self.upsampling.to(context.dtype) @ context[:, : QUARTER_WINDOW**2]
+        context = self.context_projection(around + context[:, QUARTER_WINDOW**2 :])
+        tokens = self.half_projection(windows) + context
+        return self.norm(tokens + self.perceptron(tokens)).unflatten(0, cells.shape)
 
     def _windows(self, half: Tensor, quarter: Tensor, coarse: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (B*K, 25, C) at 1/2 and tokens (B*K, 10, C') of 1/4 and 1/8 around the cells (B, K)."""
+        """Features (2B*K, 25, C) at 1/2 and tokens (2B*K, 10, C') of 1/4 and 1/8 around cells (2B, K)."""
         columns = coarse.shape[3]
         half_index = window_index(cells, columns, 4, HALF_WINDOW, (half.shape[2], half.shape[3]))
         quarter_index = window_index(cells, columns, 2, QUARTER_WINDOW, (quarter.shape[2], quarter.shape[3]))
@@ -110,10 +97,3 @@ class FineMatching(nn.Module):
             dim=2,
         )
         return gather_windows(half, half_index).flatten(0, 1), tokens.flatten(0, 1)
-
-    def _describe(self, half: Tensor, context: Tensor) -> Tensor:
-        around = self.upsampling.to(context.dtype) @ context[:, : QUARTER_WINDOW**2]
-        tokens = self.half_projection(half) + self.context_projection(
-            around + context[:, QUARTER_WINDOW**2 :]
-        )
-        return self.norm(tokens + self.perceptron(tokens))

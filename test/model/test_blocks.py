@@ -146,12 +146,12 @@ def test_category_encoder() -> None:
 def test_category_guidance_tells_each_image_what_the_other_is() -> None:
     block = CategoryGuidance(16, 1, 2)
     visible, thermal = features(2, 16, 4, 6), features(2, 16, 4, 6).flip(1)
-    guided_visible, guided_thermal, logits = block(visible, thermal)
-    assert guided_visible.shape == guided_thermal.shape == visible.shape
+    guided, logits = block(torch.cat([visible, thermal]))
+    assert guided.shape == (4, 16, 4, 6)
     assert logits.shape == (4, 2)
-    assert_learns(block, guided_visible, guided_thermal, logits)
-    other_visible, _, _ = block(visible, 2 * thermal)
-    assert not torch.allclose(other_visible, guided_visible)
+    assert_learns(block, guided, logits)
+    other, _ = block(torch.cat([visible, 2 * thermal]))
+    assert not torch.allclose(other[:2], guided[:2])
 
 
 def test_channel_aggregation() -> None:
@@ -184,18 +184,23 @@ def test_coarse_layer() -> None:
 
 def test_coarse_transformer() -> None:
     block = CoarseTransformer(16, 1, 2, 2, GRID)
-    visible, thermal = block(features(2, 16, *GRID), features(2, 16, *GRID).flip(1))
-    assert visible.shape == thermal.shape == (2, GRID[0] * GRID[1], 16)
-    assert_learns(block, visible, thermal)
+    stack = features(4, 16, *GRID)
+    descriptors = block(stack)
+    assert descriptors.shape == (4, GRID[0] * GRID[1], 16)
+    assert_learns(block, descriptors)
+    # Cross-attention: another thermal image changes what is said of the visible one, and of no other pair.
+    stack[2] = stack[2].flip(0)
+    changed = (block(stack) - descriptors).abs().amax(dim=(1, 2)) > 1e-4
+    assert changed.tolist() == [True, False, True, False]
 
 
 def test_fine_matching() -> None:
     block = FineMatching((8, 16, 32), (16, 8))
-    pyramid = (features(2, 8, 32, 48), features(2, 16, 16, 24), features(2, 32, *GRID))
-    cells = torch.tensor([[0, 13, 95], [5, 50, 40]])
-    visible, thermal = block(pyramid, tuple(level.flip(1) for level in pyramid), cells, cells.flip(1))
-    assert visible.shape == thermal.shape == (2, 3, 25, 8)
-    assert_learns(block, visible, thermal)
+    pyramid = (features(4, 8, 32, 48), features(4, 16, 16, 24), features(4, 32, *GRID))
+    cells = torch.tensor([[0, 13, 95], [5, 50, 40], [3, 2, 1], [77, 60, 61]])
+    descriptors = block(*pyramid, cells)
+    assert descriptors.shape == (4, 3, 25, 8)
+    assert_learns(block, descriptors)
 
 
 def test_subpixel_refinement() -> None:
