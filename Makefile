@@ -8,7 +8,7 @@ unexport PYTHONPATH
 .PHONY: demo test
 
 demo: $(VENV)/.base
-	$(BIN)/distillmatch demo --out out/demo
+	$(BIN)/distillmatch demo
 
 test: $(VENV)/.dev
 	$(BIN)/ruff check .

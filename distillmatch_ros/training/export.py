@@ -29,7 +29,8 @@ def export(weights: Weights, path: Path, precision: str = "fp32") -> None:
     if precision == "fp16":
         network.halve()
     config = weights.config
-    images = (torch.zeros(1, 1, config.height, config.width),) * 2
+    # Two tensors: given one twice, the exporter takes both inputs for the same.
+    images = tuple(torch.zeros(1, 1, config.height, config.width) for _ in range(2))
     program = torch.onnx.export(
         network,
         images,

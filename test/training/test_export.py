@@ -19,15 +19,16 @@ from distillmatch_ros.training.export import OPSET, export
 
 @pytest.fixture
 def weights(tiny_config: ModelConfig) -> Weights:
-    """Untrained, but sure of itself at this temperature where both images are the same."""
+    """Untrained, but sure of itself at this temperature where both images show the same."""
     torch.manual_seed(0)
     config = replace(tiny_config, temperature=0.005)
     return Weights(config, DistillMatch(config).state_dict(), steps=7)
 
 
 def images() -> tuple[np.ndarray, np.ndarray]:
+    """The thermal image is the visible one, moved by a cell, so that inputs cannot be mixed up."""
     image = np.random.default_rng(0).random((64, 96), np.float32)
-    return image, image
+    return image, np.roll(image, 8, axis=1)
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-3), ("fp16", 0.1)])
@@ -38,7 +39,10 @@ def test_onnx_runtime_agrees_with_torch(
     exported, reference = open_engine(tmp_path / "tiny.onnx"), TorchEngine(weights.network())
     found, expected = exported(*images()), reference(*images())
     assert exported.info.precision == precision
-    assert (expected.confidence > 0).sum() >= 5
+    kept = expected.confidence > 0
+    assert kept.sum() >= 5
+    moved = np.median(expected.thermal_points[kept] - expected.visible_points[kept], axis=0)
+    assert moved[0] > 4
 
     def by_place(matches: object) -> dict[tuple[int, ...], np.ndarray]:
         """Slots may change places where confidences tie; cells of the 1/8 grid name them."""

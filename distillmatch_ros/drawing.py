@@ -1,0 +1,104 @@
+"""Crisp lines and letters on 8-bit BGR pictures, drawn in place."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.frames import to_grey
+from distillmatch_ros.thermal import to_8bit
+
+Picture = NDArray[np.uint8]
+Colour = tuple[int, int, int]  # BGR
+
+WHITE: Colour = (242, 244, 245)
+GREY: Colour = (150, 146, 142)
+GREEN: Colour = (120, 208, 130)
+AMBER: Colour = (60, 170, 250)
+NIGHT: Colour = (28, 24, 21)
+
+_FONT = cv2.FONT_HERSHEY_DUPLEX
+_FONT_HEIGHT = 22  # of a capital at scale 1, pixels
+_FINE = 4  # letters are drawn this much larger and averaged: the stroke font is ragged at small sizes
+_SHIFT = 4  # cv2 takes coordinates in 1/16 px
+
+
+def displayable(image: NDArray[Any]) -> Picture:
+    """Any camera image as a new (H, W, 3) uint8 BGR picture; what is not 8 bit is stretched."""
+    if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] >= 3:
+        return image[..., :3].copy()
+    grey = to_grey(image) if image.dtype == np.uint8 else to_8bit(image)
+    return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
+
+
+def resized(picture: Picture, size: tuple[int, int]) -> Picture:
+    """The picture at (height, width): averaged where it shrinks, smooth where it grows."""
+    interpolation = cv2.INTER_AREA if size[0] < picture.shape[0] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, size[::-1], interpolation=interpolation), np.uint8)
+
+
+def write(
+    picture: Picture, text: str, place: tuple[float, float], height: float, colour: Colour, align: float = 0.0
+) -> Picture:
+    """Letters of the given capital height, in pixels.
+
+    Args:
+        picture: what to write on.
+        text: ASCII.
+        place: x, and y of the capitals' middle.
+        height: of a capital.
+        colour: of the letters.
+        align: share of the text left of ``place``: 0 starts there, 1 ends there.
+    """
+    scale = _FINE * height / _FONT_HEIGHT
+    thickness = max(1, round(1.6 * scale))
+    (width, rise), drop = cv2.getTextSize(text, _FONT, scale, thickness)
+    pad = _FINE * -(-2 * thickness // _FINE)
+    rows, columns = -(-(rise + drop + 2 * pad) // _FINE), -(-(width + 2 * pad) // _FINE)
+    fine = np.zeros((_FINE * rows, _FINE * columns), np.uint8)
+    cv2.putText(fine, text, (pad, pad + rise), _FONT, scale, 255, thickness, cv2.LINE_AA)
+    letters = cv2.resize(fine, (columns, rows), interpolation=cv2.INTER_AREA)
+
+    left = round(place[0] - (align * width + pad) / _FINE)
+    top = round(place[1] - (pad + rise / 2) / _FINE)
+    x0, y0 = max(left, 0), max(top, 0)
+    ground = picture[y0 : max(top + rows, 0), x0 : max(left + columns, 0)]
+    alpha = letters[y0 - top :, x0 - left :][: ground.shape[0], : ground.shape[1], None] / np.float32(255)
+    ground[:] = np.rint(ground * (1 - alpha) + alpha * np.array(colour, np.float32)).astype(np.uint8)
+    return picture
+
+
+def outline(picture: Picture, polygon: NDArray[np.floating], colour: Colour) -> Picture:
+    """A thin closed line through (N, 2) points, with a dark rim that keeps it legible on a bright ground."""
+    corners = _fixed(polygon)
+    cv2.polylines(picture, [corners], True, NIGHT, 3, cv2.LINE_AA, _SHIFT)
+    cv2.polylines(picture, [corners], True, colour, 1, cv2.LINE_AA, _SHIFT)
+    return picture
+
+
+def line(picture: Picture, start: NDArray[np.floating], end: NDArray[np.floating], colour: Colour) -> None:
+    """A line one pixel wide."""
+    cv2.line(picture, _fixed(start).tolist(), _fixed(end).tolist(), colour, 1, cv2.LINE_AA, _SHIFT)
+
+
+def dot(picture: Picture, place: NDArray[np.floating], radius: float, colour: Colour) -> None:
+    """A filled disc."""
+    cv2.circle(picture, _fixed(place).tolist(), round(radius * 2**_SHIFT), colour, -1, cv2.LINE_AA, _SHIFT)
+
+
+def banner(picture: Picture, text: str, colour: Colour) -> Picture:
+    """A line of text on a dark strip along the bottom, of a size that fits the picture."""
+    height, width = picture.shape[:2]
+    letter = float(np.clip(min(height / 28, width / (1.1 * len(text) + 4)), 3, 18))
+    strip = picture[height - min(height, round(3.2 * letter)) :]
+    strip[:] = strip // 4 + np.array(NIGHT, np.uint8) // 2
+    dot(strip, np.array([1.8 * letter, strip.shape[0] / 2]), 0.5 * letter, colour)
+    write(strip, text, (3.2 * letter, strip.shape[0] / 2), letter, WHITE)
+    return picture
+
+
+def _fixed(points: NDArray[np.floating]) -> NDArray[np.int32]:
+    # A horizon may put points anywhere; cv2 counts in 32 bits.
+    bounded = np.clip(np.nan_to_num(points), -30000, 30000)
+    return np.asarray(np.rint(bounded * 2**_SHIFT), np.int32)

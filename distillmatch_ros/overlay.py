@@ -1,0 +1,221 @@
+"""Pictures of a registration, and the thermal image on the visible camera's grid."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros import drawing
+from distillmatch_ros.drawing import AMBER, GREEN, GREY, NIGHT, WHITE, Picture
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.homography import Float64, Points, Size, corners, resizing, transform
+from distillmatch_ros.registration import Registration
+from distillmatch_ros.thermal import to_8bit
+
+Style = Literal["blend", "false_colour", "edges", "checkerboard"]
+STYLES: tuple[Style, ...] = get_args(Style)
+
+_SQUARES = 10  # of a checkerboard, along the longer side
+_PATCHES = (12, 9)  # of the thermal image, among which the drawn matches are shared out
+_MAX_LINES, _MAX_FAINT_LINES = 100, 40  # beyond these nobody can follow one
+_MARGIN, _TITLE, _CAPTION = 24, 46, 54  # of the picture of matches, pixels
+_HEIGHTS = (360, 900)  # between which its images are brought, pixels
+_MIN_WIDTH = 760  # below which titles and caption would collide, pixels
+_MAX_WIDTH = 4000  # of both images together, pixels
+
+
+def warp_thermal(thermal: NDArray[Any], homography: Float64, size: Size) -> NDArray[Any]:
+    """Bring a thermal image onto the visible camera's grid.
+
+    8-bit pictures are interpolated. Wider values are readings: each pixel takes the nearest one, so that
+    every value is one the camera measured, and a NaN stays the one pixel it is.
+
+    Args:
+        thermal: (H, W) or (H, W, C); uint8, uint16, float32 or float64.
+        homography: float64 (3, 3), thermal to visible pixels.
+        size: (height, width) of the visible image.
+
+    Returns:
+        ``size`` with the channels and dtype of ``thermal``; 0 where `covered` says that it sees nothing.
+    """
+    flags = cv2.INTER_LINEAR if thermal.dtype == np.uint8 else cv2.INTER_NEAREST
+    # Replicated, or interpolation would mix the outside's 0 into the border.
+    warped = cv2.warpPerspective(
+        thermal, homography, size[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
+    warped[~covered(thermal.shape[:2], homography, size)] = 0
+    return warped
+
+
+def covered(thermal: Size, homography: Float64, size: Size) -> NDArray[np.bool_]:
+    """Visible pixels that a thermal image of (height, width) ``thermal`` sees: bool, shape ``size``."""
+    everything = np.ones(thermal, np.uint8)
+    return np.asarray(cv2.warpPerspective(everything, homography, size[::-1], flags=cv2.INTER_NEAREST) > 0)
+
+
+def draw_overlay(
+    visible: NDArray[Any], thermal: NDArray[Any], registration: Registration, style: Style = "blend"
+) -> Picture:
+    """Lay the thermal image over the visible one.
+
+    Args:
+        visible: any camera image.
+        thermal: any camera image; its own range is stretched.
+        registration: of these two; without a homography the picture is the visible image, and says so.
+        style: ``blend``, heat as colour and cold see-through; ``false_colour``, visible in blue and thermal
+            in orange, grey where they agree; ``edges``, thermal edges glowing on the visible image;
+            ``checkerboard``, squares of either.
+
+    Returns:
+        uint8 (H, W, 3) BGR on the visible image's grid.
+
+    Raises:
+        DistillMatchError: there is no such style.
+    """
+    if style not in STYLES:
+        raise DistillMatchError(f"overlay style {style!r} is unknown; choose {', '.join(STYLES)}")
+    base = drawing.displayable(visible)
+    homography = registration.homography
+    if homography is None:
+        return drawing.banner(base // 2, f"{registration.status}: no homography", AMBER)
+    heat = to_8bit(thermal)
+    size: Size = base.shape[:2]
+    shown = warp_thermal(_edge_strength(heat) if style == "edges" else heat, homography, size)
+    drawn = _compose(base, shown, style)
+    np.copyto(drawn, base, where=~covered(heat.shape, homography, size)[..., None])
+    return drawing.outline(drawn, transform(homography, corners(heat.shape)), WHITE)
+
+
+def draw_matches(visible: NDArray[Any], thermal: NDArray[Any], registration: Registration) -> Picture:
+    """Both images side by side, correspondences between them, a caption below.
+
+    Lines of inliers take their colour from where they start in the thermal image: neighbours look alike, so
+    that a wrong one stands out. Outliers are faint. The thermal frame is outlined in the visible image. Of
+    many lines a selection is drawn, spread over the image, the most confident first.
+
+    Returns:
+        uint8 BGR; both images at one height.
+    """
+    picture, left, right = _side_by_side(drawing.displayable(visible), drawing.displayable(to_8bit(thermal)))
+    starts, ends = left.places(registration.visible_points), right.places(registration.thermal_points)
+    inliers, outliers = np.flatnonzero(registration.inliers), np.flatnonzero(~registration.inliers)
+    faint = _selection(registration, outliers, _MAX_FAINT_LINES)
+    chosen = _selection(registration, inliers, _MAX_LINES)
+    colours = _rainbow(registration.thermal_points[chosen, 0] / thermal.shape[1])
+    for indices, shades, opacity in ((faint, [GREY] * len(faint), 0.45), (chosen, colours, 0.75)):
+        lines = picture.copy()
+        for index, shade in zip(indices, shades, strict=True):
+            drawing.line(lines, starts[index], ends[index], shade)
+        cv2.addWeighted(lines, opacity, picture, 1 - opacity, 0, dst=picture)
+    for place, shade in zip(np.concatenate([starts[chosen], ends[chosen]]), colours * 2, strict=True):
+        drawing.dot(picture, place, 3.2, NIGHT)
+        drawing.dot(picture, place, 2.4, shade)
+
+    total, drawn = len(registration.inliers), len(chosen)
+    counts = f"{len(inliers)} of {total} matches agree" if total else "no matches"
+    if drawn < len(inliers):
+        counts += f", {drawn} drawn"
+    if registration.homography is None:
+        return _caption(picture, f"{registration.status}: no homography", AMBER, counts)
+    frame = transform(registration.homography, corners((thermal.shape[0], thermal.shape[1])))
+    drawing.outline(left.shown, left.places(frame) - left.corner, WHITE)
+    return _caption(picture, str(registration.status), GREEN, counts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Panel:
+    """An image within a larger picture.
+
+    Attributes:
+        shown: the part of the picture that shows it, as a view.
+        corner: x and y of its top left pixel in the picture.
+        scaling: (3, 3), pixels of the image to pixels of ``shown``.
+    """
+
+    shown: Picture
+    corner: Float64
+    scaling: Float64
+
+    def places(self, points: Points) -> Float64:
+        """Where points (N, 2) of the image lie in the picture."""
+        return transform(self.scaling, points) + self.corner
+
+
+def _side_by_side(visible: Picture, thermal: Picture) -> tuple[Picture, _Panel, _Panel]:
+    """A dark picture with both images at one height, and where they are in it."""
+    aspects = [image.shape[1] / image.shape[0] for image in (visible, thermal)]
+    height = int(min(np.clip(visible.shape[0], *_HEIGHTS), max(1, _MAX_WIDTH / sum(aspects))))
+    widths = [max(1, round(aspect * height)) for aspect in aspects]
+    width = max(3 * _MARGIN + sum(widths), _MIN_WIDTH)
+    picture = np.full((_TITLE + height + _CAPTION, width, 3), NIGHT, np.uint8)
+
+    def panel(name: str, image: Picture, left: int, columns: int) -> _Panel:
+        shown = picture[_TITLE : _TITLE + height, left : left + columns]
+        shown[:] = drawing.resized(image, (height, columns))
+        drawing.write(picture, name, (left, _TITLE / 2), 13, WHITE)
+        size = f"{image.shape[1]} x {image.shape[0]}"
+        drawing.write(picture, size, (left + max(columns, 200), _TITLE / 2), 11, GREY, align=1)
+        return _Panel(shown, np.array([left, _TITLE]), resizing(image.shape[:2], (height, columns)))
+
+    left = panel("visible", visible, _MARGIN, widths[0])
+    return picture, left, panel("thermal", thermal, width - _MARGIN - widths[1], widths[1])
+
+
+def _caption(picture: Picture, verdict: str, colour: drawing.Colour, counts: str) -> Picture:
+    height, width = picture.shape[:2]
+    middle = height - _CAPTION / 2
+    drawing.dot(picture, np.array([_MARGIN + 6, middle]), 6, colour)
+    drawing.write(picture, verdict, (_MARGIN + 22, middle), 14, WHITE)
+    return drawing.write(picture, counts, (width - _MARGIN, middle), 12, GREY, align=1)
+
+
+def _compose(base: Picture, shown: NDArray[np.uint8], style: Style) -> Picture:
+    """Visible picture and warped thermal picture (or, for edges, its edges) as one."""
+    if style == "checkerboard":
+        side = max(base.shape[:2]) / _SQUARES
+        rows, columns = (np.arange(count) // side for count in base.shape[:2])
+        odd = ((rows[:, None] + columns) % 2).astype(bool)
+        return np.where(odd[..., None], _inferno(shown), base)
+    grey = cv2.cvtColor(base, cv2.COLOR_BGR2GRAY)
+    if style == "false_colour":
+        return np.asarray(cv2.merge([grey, cv2.addWeighted(grey, 0.5, shown, 0.5, 0), shown]), np.uint8)
+    if style == "edges":
+        halo = cv2.addWeighted(shown, 0.75, cv2.GaussianBlur(shown, (0, 0), 4), 1.1, 0)
+        glow = np.asarray(cv2.applyColorMap(halo, cv2.COLORMAP_INFERNO))
+        dim = cv2.addWeighted(base, 0.35, cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), 0.2, 0)
+        return np.asarray(cv2.add(dim, glow), np.uint8)
+    share = (0.12 + 0.53 * np.linspace(0, 1, 256, dtype=np.float32) ** 1.5)[shown]
+    return np.asarray(cv2.blendLinear(_inferno(shown), base, share, 0.9 * (1 - share)), np.uint8)
+
+
+def _inferno(shown: NDArray[np.uint8]) -> Picture:
+    return np.asarray(cv2.applyColorMap(shown, cv2.COLORMAP_INFERNO), np.uint8)
+
+
+def _edge_strength(heat: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Gradient of the smoothed image, 255 for its strongest edges."""
+    smooth = cv2.GaussianBlur(heat, (0, 0), 1.2).astype(np.float32)
+    strength = cv2.magnitude(cv2.Sobel(smooth, -1, 1, 0), cv2.Sobel(smooth, -1, 0, 1))
+    strongest = max(float(np.percentile(strength[::2, ::2], 98)), 1.0)
+    return np.clip(strength * (255 / strongest) - 40, 0, 255).astype(np.uint8)
+
+
+def _selection(registration: Registration, indices: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    """At most ``most`` of the indices: the best of each patch of the image, then the second best, ..."""
+    points = registration.thermal_points[indices]
+    patches = (
+        (points // np.maximum(np.ptp(points, axis=0) / _PATCHES, 1)).astype(int) if len(points) else points
+    )
+    order = np.lexsort((-registration.confidence[indices], patches[:, 1], patches[:, 0]))
+    first = np.flatnonzero(np.any(np.diff(patches[order], axis=0, prepend=-1), axis=1))
+    rank = np.arange(len(order)) - np.repeat(first, np.diff(first, append=len(order)))
+    return indices[order[np.argsort(rank, kind="stable")[:most]]]
+
+
+def _rainbow(position: NDArray[np.floating]) -> list[drawing.Colour]:
+    """Colours of positions in [0, 1]."""
+    palette = cv2.applyColorMap(np.arange(30, 231, dtype=np.uint8), cv2.COLORMAP_TURBO).reshape(-1, 3)
+    chosen = palette[np.rint(200 * np.clip(position, 0, 1)).astype(int)]
+    return [(int(b), int(g), int(r)) for b, g, r in chosen]

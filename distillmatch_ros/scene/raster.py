@@ -1,0 +1,190 @@
+"""Draw textured parallelograms through a pinhole camera: colour or heat, and inverse depth.
+
+World axes are the camera's: x right, y down, z ahead, metres; the street lies in the plane y = 0.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Vector = tuple[float, float, float]
+Modality = Literal["visible", "thermal"]
+
+NEAR = 0.3  # metres; nothing closer than this is drawn
+
+
+@dataclass(frozen=True, eq=False)
+class Pinhole:
+    """A camera without distortion; integer pixel coordinates are pixel centres.
+
+    Attributes:
+        size: (width, height) in pixels.
+        matrix: float64 (3, 3), focal lengths and principal point in pixels.
+        rotation: float64 (3, 3), world to camera.
+        centre: float64 (3,), where the camera stands in the world, metres.
+    """
+
+    size: tuple[int, int]
+    matrix: Float64
+    rotation: Float64
+    centre: Float64
+
+    @cached_property
+    def rays(self) -> Float32:
+        """World directions of all pixels, float32 (H, W, 3), of length 1 along the optical axis."""
+        width, height = self.size
+        backward = np.linalg.inv(self.matrix @ self.rotation).astype(np.float32)
+        x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+        return x[None, :, None] * backward[:, 0] + y[:, None, None] * backward[:, 1] + backward[:, 2]
+
+
+@dataclass(frozen=True, eq=False)
+class Texture:
+    """What both cameras see of a flat thing, alpha last and multiplied in, so that edges filter cleanly.
+
+    Attributes:
+        visible: float32 (h, w, 4), BGR reflectance in [0, 1] (what exceeds 1 is light of its own), alpha.
+        thermal: float32 (h, w, 2), apparent temperature in degrees Celsius, alpha.
+        size: width and height in metres.
+    """
+
+    visible: Float32
+    thermal: Float32
+    size: tuple[float, float]
+    _shrunk: dict[tuple[Modality, int, int], Float32] = field(default_factory=dict, repr=False)
+
+    def shrunk(self, modality: Modality, across: int, down: int) -> Float32:
+        """The picture averaged over ``across`` x ``down`` texels; without it distant windows flicker."""
+        key = (modality, across, down)
+        if key not in self._shrunk:
+            full = self.visible if modality == "visible" else self.thermal
+            height, width = full.shape[:2]
+            size = (max(1, width // across), max(1, height // down))
+            self._shrunk[key] = np.asarray(cv2.resize(full, size, interpolation=cv2.INTER_AREA), np.float32)
+        return self._shrunk[key]
+
+    def mirrored(self) -> "Texture":
+        """Left and right exchanged."""
+        left_to_right = np.s_[:, ::-1]
+        return Texture(self.visible[left_to_right].copy(), self.thermal[left_to_right].copy(), self.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """A texture spread over a parallelogram in the world, seen from its front only.
+
+    Attributes:
+        texture: what to draw.
+        origin: the texture's top left corner, metres.
+        across: from there to its top right corner, metres.
+        down: from there to its bottom left corner, metres.
+        sun: share of direct sunlight it takes by the way it faces, in [0, 1].
+    """
+
+    texture: Texture
+    origin: Vector
+    across: Vector
+    down: Vector
+    sun: float = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """What a camera collects.
+
+    Attributes:
+        pixels: float32 (H, W, C), as in ``Texture``: reflectance or temperature, not lit yet, and alpha.
+        inverse_depth: float32 (H, W), 1/metres along the optical axis; 0 where nothing is.
+        sun: float32 (H, W), ``Surface.sun`` of what is seen.
+    """
+
+    pixels: Float32
+    inverse_depth: Float32
+    sun: Float32
+
+
+def rasterise(camera: Pinhole, surfaces: Iterable[Surface], modality: Modality) -> Canvas:
+    """Draw surfaces over one another in the order given, which must run from far to near."""
+    width, height = camera.size
+    canvas = Canvas(
+        np.zeros((height, width, 4 if modality == "visible" else 2), np.float32),
+        np.zeros((height, width), np.float32),
+        np.zeros((height, width), np.float32),
+    )
+    for surface in surfaces:
+        _draw(canvas, camera, surface, modality)
+    return canvas
+
+
+def _draw(canvas: Canvas, camera: Pinhole, surface: Surface, modality: Modality) -> None:
+    projection = camera.matrix @ camera.rotation
+    # Columns: where a step across, a step down and the corner itself go, homogeneous pixels.
+    plane = projection @ np.stack(
+        [surface.across, surface.down, np.subtract(surface.origin, camera.centre)], axis=1
+    )
+    region = _region(plane, camera.size)
+    if region is None or np.linalg.det(plane) < 1e-6:  # out of sight, seen edge-on or from behind
+        return
+    x0, y0, x1, y1 = region
+    to_plane = np.linalg.inv(plane) @ np.array([[1.0, 0.0, x0], [0.0, 1.0, y0], [0.0, 0.0, 1.0]])
+
+    full = surface.texture.visible
+    across, down = _texels_a_pixel(to_plane, (x1 - x0, y1 - y0), (full.shape[1], full.shape[0]))
+    picture = surface.texture.shrunk(modality, across, down)
+    rows, columns = picture.shape[:2]
+    # Edges run through the outermost texels' centres and fade beyond: neighbours join without a seam.
+    to_texture = np.diag([columns - 1, rows - 1, 1]) @ to_plane
+    drawn = cv2.warpPerspective(
+        picture, to_texture, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    )
+    # The third row of `to_plane` is the inverse depth, linear in the pixel; negative is behind the camera.
+    inverse = (
+        np.arange(x1 - x0, dtype=np.float32) * np.float32(to_plane[2, 0])
+        + np.arange(y1 - y0, dtype=np.float32)[:, None] * np.float32(to_plane[2, 1])
+        + np.float32(to_plane[2, 2])
+    )
+    corners = inverse[:: y1 - y0 - 1 or 1, :: x1 - x0 - 1 or 1]
+    if corners.min() <= 0 or corners.max() > 1 / NEAR:
+        drawn[(inverse <= 0) | (inverse > 1 / NEAR)] = 0
+
+    window = np.s_[y0:y1, x0:x1]
+    alpha = drawn[..., -1]
+    canvas.pixels[window] *= cv2.merge([1 - alpha] * drawn.shape[2])  # three times as fast as broadcasting
+    canvas.pixels[window] += drawn
+    solid = alpha > 0.5
+    np.copyto(canvas.inverse_depth[window], inverse, where=solid)
+    np.copyto(canvas.sun[window], np.float32(surface.sun), where=solid)
+
+
+def _region(plane: Float64, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
+    """Pixel box (x0, y0, x1, y1) of the part of a surface in front of the camera, None if there is none."""
+    corners = [plane @ (s, t, 1.0) for s, t in ((0, 0), (1, 0), (1, 1), (0, 1))]
+    polygon = []
+    for here, there in zip(corners, corners[1:] + corners[:1], strict=True):
+        if here[2] >= NEAR:
+            polygon.append(here[:2] / here[2])
+        if (here[2] >= NEAR) != (there[2] >= NEAR):
+            crossing = here + (there - here) * (NEAR - here[2]) / (there[2] - here[2])
+            polygon.append(crossing[:2] / NEAR)
+    if not polygon:
+        return None
+    low = np.clip(np.floor(np.min(polygon, axis=0)) - 1, 0, size).astype(int)
+    high = np.clip(np.ceil(np.max(polygon, axis=0)) + 2, 0, size).astype(int)
+    return (low[0], low[1], high[0], high[1]) if np.all(high > low) else None
+
+
+def _texels_a_pixel(to_plane: Float64, box: tuple[int, int], texels: tuple[int, int]) -> tuple[int, int]:
+    """Powers of two by which to shrink a texture across and down, judged in the middle of its box."""
+    x, y = box[0] / 2, box[1] / 2
+    places = to_plane @ np.array([[x, x + 1, x], [y, y, y + 1], [1, 1, 1]])
+    places = places[:2] / places[2]
+    steps = np.abs(places[:, 1:] - places[:, :1]).max(axis=1) * texels
+    across, down = 2 ** np.clip(np.floor(np.log2(np.maximum(steps, 1))), 0, 6).astype(int)
+    return int(across), int(down)
