@@ -129,7 +129,8 @@ class DistillMatch(nn.Module):
 
     def similarity(self, description: Description) -> Tensor:
         """Coarse similarity, float32 (B, N, N), visible by thermal."""
-        return similarity(*description.coarse.chunk(2), self.config.temperature)
+        visible, thermal = description.coarse.chunk(2)
+        return similarity(visible, thermal, self.config.temperature)
 
     def refine(self, description: Description, visible_cells: Tensor, thermal_cells: Tensor) -> FineMatches:
         """Fine match and sub-pixel offset around matched cells, int64 (B, K) each."""
