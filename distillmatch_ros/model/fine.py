@@ -56,6 +56,9 @@ class FineMatching(nn.Module):
         context_width, width = fine_widths
         self.coarse_projection = nn.Linear(texture_widths[2], context_width)
         self.quarter_projection = nn.Linear(texture_widths[1], context_width)
+        # Where in its window a token stands: without it, attention takes the windows for sets.
+        self.token_position = nn.Parameter(0.2 * torch.randn(QUARTER_WINDOW**2 + 1, context_width))
+        self.pixel_position = nn.Parameter(0.2 * torch.randn(HALF_WINDOW**2, width))
         self.self_layer = TransformerLayer(context_width, HEADS)
         self.cross_layer = TransformerLayer(context_width, HEADS)
         self.half_projection = nn.Linear(texture_widths[0], width)
@@ -77,11 +80,11 @@ class FineMatching(nn.Module):
             (2B, K, 25, C), the windows row by row.
         """
         windows, context = self._windows(half, quarter, coarse, cells)
-        context = self.self_layer(context)
+        context = self.self_layer(context + self.token_position)
         context = self.cross_layer(context, partner(context))
         around = self.upsampling.to(context.dtype) @ context[:, : QUARTER_WINDOW**2]
         context = self.context_projection(around + context[:, QUARTER_WINDOW**2 :])
-        tokens = self.half_projection(windows) + context
+        tokens = self.half_projection(windows) + context + self.pixel_position
         return self.norm(tokens + self.perceptron(tokens)).unflatten(0, cells.shape)
 
     def _windows(self, half: Tensor, quarter: Tensor, coarse: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:

@@ -99,6 +99,12 @@ def load_photos(folder: Path) -> ImageStore:
     )
 
 
+def _fill(image: Tensor, mask: Tensor) -> Tensor:
+    """Beyond the stored image stands the mean of the view, as in the second pass of a registration."""
+    mean = (image * mask).mean(dim=(2, 3), keepdim=True) / mask.mean(dim=(2, 3), keepdim=True).clamp(min=1e-3)
+    return image * mask + mean * (1 - mask)
+
+
 class PairSampler:
     """Makes the batch of a step: first the aligned pairs, then the photos with a pseudo-thermal view."""
 
@@ -147,8 +153,8 @@ class PairSampler:
         thermal_view = warp(torch.cat([thermal, ones], dim=1), from_thermal, self.size)
         visible_mask, thermal_mask = visible_view[:, 1:], thermal_view[:, 1:]
         return Batch(
-            visible=visible_faults(draw, visible_view[:, :1]) * visible_mask,
-            thermal=thermal_faults(draw, thermal_view[:, :1]) * thermal_mask,
+            visible=_fill(visible_faults(draw, visible_view[:, :1]), visible_mask),
+            thermal=_fill(thermal_faults(draw, thermal_view[:, :1]), thermal_mask),
             thermal_to_visible=torch.linalg.solve(from_visible, from_thermal),
             visible_mask=visible_mask,
             thermal_mask=thermal_mask,

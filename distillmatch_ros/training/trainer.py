@@ -157,6 +157,9 @@ class Trainer:
             },
             self.last,
         )
+        Weights(self.config.model, self.average.module.state_dict(), self.step).save(
+            self.config.output / "weights.pt"
+        )
 
     def _start_from(self, path: Path) -> None:
         self._load(Weights.load(path).state, path)

@@ -50,8 +50,10 @@ def test_every_parameter_learns(write_run: WriteRun) -> None:
 
 def test_a_finished_run_leaves_weights_that_register(write_run: WriteRun) -> None:
     train(write_run(), quiet())
-    weights = Weights.load(write_run().parent / "run" / "last.pt")
+    folder = write_run().parent / "run"
+    weights = Weights.load(folder / "weights.pt")
     assert weights.steps == 4
+    assert weights.sha256() == Weights.load(folder / "last.pt").sha256()
     image = torch.rand(1, 1, 64, 96)
     with torch.no_grad():
         assert weights.network()(image, image)[0].shape == (1, 16, 2)

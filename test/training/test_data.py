@@ -1,0 +1,87 @@
+"""Batches: what the loader reads, and that both views of a pair show the same places."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.training.data import STORED, Batch, PairSampler, load_pairs, load_photos
+from distillmatch_ros.training.views import ViewRange, apply
+
+CPU = torch.device("cpu")
+NEAR = ViewRange(side=(0.8, 0.95), rotation=5, shift=0.03, jitter=0.02, weight=1.0)
+SIZE = (64, 96)
+
+
+def sample(pairs: Path, photos: Path | None, batch: int = 8, seed: int = 0) -> Batch:
+    store = None if photos is None else load_photos(photos)
+    return PairSampler(load_pairs(pairs), store, 0.5, [NEAR], SIZE).sample(batch, (seed, 0, 0), CPU)
+
+
+def test_images_are_stored_at_one_size(pairs_folder: Path, photos_folder: Path) -> None:
+    pairs, photos = load_pairs(pairs_folder), load_photos(photos_folder)
+    assert pairs.colours.shape == (4, 3, *STORED)
+    assert pairs.thermal.shape == (4, 1, *STORED)
+    assert pairs.aspects.tolist() == pytest.approx([4 / 3] * 4)
+    assert photos.colours.shape == (3, 3, *STORED)
+    assert photos.aspects.tolist() == pytest.approx([1.5, 120 / 90, 1.2])
+
+
+def test_colours_are_red_green_blue(pairs_folder: Path) -> None:
+    cv2.imwrite(str(pairs_folder / "visible" / "0.png"), np.full((96, 128, 3), (10, 20, 30), np.uint8))
+    assert load_pairs(pairs_folder).colours[0, :, 5, 5].tolist() == [30, 20, 10]
+
+
+@pytest.mark.parametrize("with_photos", [True, False])
+def test_a_batch_is_what_the_network_takes(
+    pairs_folder: Path, photos_folder: Path, with_photos: bool
+) -> None:
+    batch = sample(pairs_folder, photos_folder if with_photos else None)
+    for image in (batch.visible, batch.thermal):
+        assert image.shape == (8, 1, *SIZE)
+        assert image.dtype == torch.float32
+        assert image.min() >= 0
+        assert image.max() <= 1
+    assert batch.thermal_to_visible.shape == (8, 3, 3)
+
+
+def test_a_batch_depends_on_its_seed_alone(pairs_folder: Path, photos_folder: Path) -> None:
+    first, again = sample(pairs_folder, photos_folder), sample(pairs_folder, photos_folder)
+    other = sample(pairs_folder, photos_folder, seed=1)
+    assert torch.equal(first.thermal, again.thermal)
+    assert torch.equal(first.thermal_to_visible, again.thermal_to_visible)
+    assert not torch.equal(first.thermal, other.thermal)
+
+
+def test_the_homography_leads_to_the_same_place(pairs_folder: Path) -> None:
+    """A white square on black, in both images of every pair: its centre is found where it is mapped to."""
+    for side in ("visible", "thermal"):
+        for path in (pairs_folder / side).iterdir():
+            image = np.zeros((96, 128), np.uint8)
+            image[40:56, 56:72] = 255
+            cv2.imwrite(str(path), image)
+    batch = sample(pairs_folder, None, batch=32)
+
+    def centre(image: torch.Tensor) -> torch.Tensor:
+        """Of the square, whether it came out dark or bright."""
+        contrast = (image - image.median()).abs()
+        weight = contrast * (contrast > 0.6 * contrast.max())
+        rows, columns = torch.meshgrid(torch.arange(SIZE[0]), torch.arange(SIZE[1]), indexing="ij")
+        return torch.stack([(weight * columns).sum(), (weight * rows).sum()]) / weight.sum()
+
+    found = torch.stack([centre(image[0]) for image in batch.visible])
+    thermal = torch.stack([centre(image[0]) for image in batch.thermal])
+    expected = apply(batch.thermal_to_visible, thermal[:, None])[:, 0]
+    # Lamps, blobs and drift of the augmentation spoil some; the rest must agree.
+    assert (found - expected).norm(dim=1).median() < 1.5
+
+
+def test_a_folder_without_photos_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DistillMatchError, match="empty"):
+        load_photos(tmp_path / "empty")
+    with pytest.raises(DistillMatchError, match="missing"):
+        load_photos(tmp_path / "missing")
