@@ -27,6 +27,7 @@ class TrainingConfig:
         steps: optimiser steps in all.
         batch: pairs per step and process.
         photo_share: share of a batch that comes from the photos.
+        fault_share: share of the images that get the faults of a camera.
         learning_rate: peak of the cosine schedule.
         warmup: steps of linear increase before it.
         weight_decay: AdamW's.
@@ -49,6 +50,7 @@ class TrainingConfig:
     steps: int
     batch: int
     photo_share: float
+    fault_share: float
     learning_rate: float
     warmup: int
     weight_decay: float

@@ -113,13 +113,25 @@ class PairSampler:
         pairs: ImageStore,
         photos: ImageStore | None,
         photo_share: float,
+        fault_share: float,
         ranges: list[ViewRange],
         size: tuple[int, int],
     ) -> None:
-        """Sample views of ``size`` rows and columns; ``photo_share`` of a batch come from the photos."""
+        """Sample views.
+
+        Args:
+            pairs: aligned pairs.
+            photos: visible photos, or None.
+            photo_share: share of a batch that comes from the photos.
+            fault_share: share of the images that get the faults of a camera. The others teach what the fine
+                stage does not learn where noise and blur drown the edges.
+            ranges: how far apart the cameras may stand.
+            size: rows and columns of the views.
+        """
         self.pairs = pairs
         self.photos = photos
         self.photo_share = photo_share if photos is not None else 0.0
+        self.fault_share = fault_share
         self.ranges = ranges
         self.size = size
 
@@ -151,10 +163,13 @@ class PairSampler:
         ones = torch.ones_like(visible)
         visible_view = warp(torch.cat([visible, ones], dim=1), from_visible, self.size)
         thermal_view = warp(torch.cat([thermal, ones], dim=1), from_thermal, self.size)
-        visible_mask, thermal_mask = visible_view[:, 1:], thermal_view[:, 1:]
+        visible, visible_mask = visible_view.split(1, dim=1)
+        thermal, thermal_mask = thermal_view.split(1, dim=1)
+        visible = torch.where(draw.chance(self.fault_share), visible_faults(draw, visible), visible)
+        thermal = torch.where(draw.chance(self.fault_share), thermal_faults(draw, thermal), thermal)
         return Batch(
-            visible=_fill(visible_faults(draw, visible_view[:, :1]), visible_mask),
-            thermal=_fill(thermal_faults(draw, thermal_view[:, :1]), thermal_mask),
+            visible=_fill(visible, visible_mask),
+            thermal=_fill(thermal, thermal_mask),
             thermal_to_visible=torch.linalg.solve(from_visible, from_thermal),
             visible_mask=visible_mask,
             thermal_mask=thermal_mask,

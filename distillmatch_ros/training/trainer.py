@@ -67,6 +67,7 @@ class Trainer:
             load_pairs(config.pairs).to(self.device),
             photos,
             config.photo_share,
+            config.fault_share,
             config.views,
             config.view,
         )

@@ -64,6 +64,7 @@ def write_run(tmp_path: Path, tiny_config: ModelConfig, pairs_folder: Path, phot
             "steps": 4,
             "batch": 2,
             "photo_share": 0.5,
+            "fault_share": 0.5,
             "learning_rate": 2e-3,
             "warmup": 2,
             "weight_decay": 0.01,
