@@ -62,9 +62,9 @@ class Gate:
     """
 
     min_matches: int = 8
-    inlier_px: float = 4.0
+    inlier_px: float = 6.0
     min_inliers: int = 12
-    min_inlier_ratio: float = 0.15
+    min_inlier_ratio: float = 0.3
     max_false_alarms: float = 1e-3
     min_spread: float = 0.2
     max_corner_std_px: float = 6.0
