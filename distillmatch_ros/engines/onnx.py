@@ -4,14 +4,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
+from distillmatch_ros.engines.protocol import MODALITY_ORDER, SCHEMA, EngineInfo, Float32, Matches
 from distillmatch_ros.errors import DistillMatchError
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession, NodeArg
 
-SCHEMA = "1"
-MODALITY_ORDER = "visible,thermal"
 REQUIRED = (
     *("schema", "height", "width", "slots", "modality_order"),
     *("config_name", "config", "weights_sha256", "precision"),

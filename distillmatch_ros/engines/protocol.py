@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
 
+# What an exported network says of the contract it keeps, in its ONNX metadata.
+SCHEMA = "1"
+MODALITY_ORDER = "visible,thermal"
+
 
 @dataclass(frozen=True)
 class EngineInfo:

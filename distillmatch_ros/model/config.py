@@ -9,6 +9,25 @@ import yaml
 from distillmatch_ros.errors import DistillMatchError
 
 
+def read_configuration(path: Path, kind: str) -> dict[str, Any]:
+    """Read the values of a YAML file.
+
+    Args:
+        path: the file.
+        kind: ``model`` or ``training``, the folder of config/ where files like it stand.
+
+    Raises:
+        DistillMatchError: the file cannot be read, or holds no names with values.
+    """
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise DistillMatchError(f"{path}: cannot be read as a {kind} configuration: {error}") from error
+    if not isinstance(values, dict):
+        raise DistillMatchError(f"{path}: holds no {kind} configuration; see config/{kind}/light.yaml")
+    return values
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """Architecture of one network.
@@ -86,13 +105,7 @@ class ModelConfig:
     @classmethod
     def load(cls, path: Path) -> "ModelConfig":
         """Read a YAML file."""
-        try:
-            values = yaml.safe_load(path.read_text())
-        except (OSError, yaml.YAMLError) as error:
-            raise DistillMatchError(f"{path}: cannot be read as a model configuration: {error}") from error
-        if not isinstance(values, dict):
-            raise DistillMatchError(f"{path}: holds no model configuration; see config/model/light.yaml")
-        return cls.from_dict(values, str(path))
+        return cls.from_dict(read_configuration(path, "model"), str(path))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON and YAML."""

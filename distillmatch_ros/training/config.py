@@ -4,12 +4,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from distillmatch_ros.errors import DistillMatchError
-from distillmatch_ros.model.config import ModelConfig
+from distillmatch_ros.model.config import ModelConfig, read_configuration
 from distillmatch_ros.training.losses import LossConfig
 from distillmatch_ros.training.views import ViewRange
+
+PATHS = ("start", "pairs", "photos", "validation", "output")
 
 
 @dataclass(frozen=True)
@@ -69,37 +69,23 @@ class TrainingConfig:
         Raises:
             DistillMatchError: a value is missing, unknown or impossible.
         """
-        try:
-            values = yaml.safe_load(path.read_text())
-        except (OSError, yaml.YAMLError) as error:
-            raise DistillMatchError(f"{path}: cannot be read as a training configuration: {error}") from error
-        if not isinstance(values, dict):
-            raise DistillMatchError(
-                f"{path}: holds no training configuration; see config/training/light.yaml"
-            )
+        values = read_configuration(path, "training")
         known = {field.name for field in fields(cls)}
         if wrong := sorted(known ^ values.keys()):
             raise DistillMatchError(
                 f"{path}: missing or unknown: {', '.join(wrong)}; see config/training/light.yaml"
             )
 
-        def resolved(name: str) -> Path | None:
-            return None if values[name] is None else (path.parent / values[name]).resolve()
-
+        model = ModelConfig.load(path.parent / values["model"])
+        paths = {
+            name: None if values[name] is None else (path.parent / values[name]).resolve() for name in PATHS
+        }
         try:
-            return cls(**_converted(values, resolved, ModelConfig.load(path.parent / values["model"])))
+            parts: dict[str, Any] = {
+                "loss": LossConfig(**values["loss"]),
+                "views": [ViewRange(**{**view, "side": tuple(view["side"])}) for view in values["views"]],
+                "view": tuple(values["view"]),
+            }
         except TypeError as error:
             raise DistillMatchError(f"{path}: {error}; see config/training/light.yaml") from error
-
-
-def _converted(values: dict[str, Any], resolved: Any, model: ModelConfig) -> dict[str, Any]:
-    paths = {name: resolved(name) for name in ("start", "pairs", "photos", "validation", "output")}
-    views = [ViewRange(**{**view, "side": tuple(view["side"])}) for view in values["views"]]
-    return {
-        **values,
-        **paths,
-        "model": model,
-        "loss": LossConfig(**values["loss"]),
-        "views": views,
-        "view": tuple(values["view"]),
-    }
+        return cls(**{**values, **paths, **parts, "model": model})

@@ -6,10 +6,10 @@ from pathlib import Path
 import onnx
 import torch
 
+from distillmatch_ros.engines.protocol import MODALITY_ORDER, SCHEMA
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.model.weights import Weights
 
-SCHEMA = "1"
 OPSET = 18
 PRECISIONS = ("fp32", "fp16")
 
@@ -48,7 +48,7 @@ def export(weights: Weights, path: Path, precision: str = "fp32") -> None:
         "height": str(config.height),
         "width": str(config.width),
         "slots": str(config.slots),
-        "modality_order": "visible,thermal",
+        "modality_order": MODALITY_ORDER,
         "config_name": config.name,
         "config": json.dumps(config.to_dict()),
         "weights_sha256": weights.sha256(),

@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -155,8 +156,8 @@ def test_a_damaged_checkpoint_is_named(write_run: WriteRun) -> None:
         trainer(path)
 
 
-def test_two_processes_train_like_one_with_the_joined_batch(write_run: WriteRun) -> None:
-    """Gradients are averaged over the processes, so both end with the same weights."""
+def test_two_processes_end_with_the_same_weights(write_run: WriteRun) -> None:
+    """Each draws its own batch, and the gradients are averaged."""
     path = write_run(steps=2)
     script = path.parent / "run.py"
     script.write_text(
@@ -172,13 +173,16 @@ def test_two_processes_train_like_one_with_the_joined_batch(write_run: WriteRun)
         f"told = Path({str(path.parent)!r}, 'hash' + os.environ['RANK'])\n"
         "told.write_text(hashlib.sha256(state).hexdigest())\n"
     )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     subprocess.run(
         [
             sys.executable,
             "-m",
             "torch.distributed.run",
             "--nproc-per-node=2",
-            "--master-port=29611",
+            f"--master-port={port}",
             str(script),
         ],
         check=True,
