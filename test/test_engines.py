@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from conftest import HEIGHT, WIDTH, WriteNetwork, tiny_graph
+from tiny_network import HEIGHT, WIDTH, WriteNetwork, tiny_graph
 
 from distillmatch_ros.engines import open_engine
 from distillmatch_ros.engines.onnx import OnnxEngine

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from conftest import WriteNetwork
+from tiny_network import WriteNetwork
 
 from distillmatch_ros import Registrar, Registration, Status
 from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches

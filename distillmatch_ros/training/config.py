@@ -20,6 +20,8 @@ class TrainingConfig:
         model: the architecture.
         start: weights to begin with, such as the shipped ones, or None to begin from scratch.
         view: rows and columns of the training images, multiples of 32, at most the model's.
+        crop: smallest and largest side of what the visible camera sees, as a share of the stored image: small
+            views want small crops, so that texture is as coarse as in the images of later use.
         pairs: aligned pairs folder to train on.
         photos: folder of visible photos, or None.
         validation: aligned pairs folder to validate on, or None.
@@ -43,6 +45,7 @@ class TrainingConfig:
     model: ModelConfig
     start: Path | None
     view: tuple[int, int]
+    crop: tuple[float, float]
     pairs: Path
     photos: Path | None
     validation: Path | None
@@ -85,6 +88,7 @@ class TrainingConfig:
                 "loss": LossConfig(**values["loss"]),
                 "views": [ViewRange(**{**view, "side": tuple(view["side"])}) for view in values["views"]],
                 "view": tuple(values["view"]),
+                "crop": tuple(values["crop"]),
             }
         except TypeError as error:
             raise DistillMatchError(f"{path}: {error}; see config/training/light.yaml") from error

@@ -116,6 +116,7 @@ class PairSampler:
         fault_share: float,
         ranges: list[ViewRange],
         size: tuple[int, int],
+        crop: tuple[float, float],
     ) -> None:
         """Sample views.
 
@@ -127,6 +128,7 @@ class PairSampler:
                 stage does not learn where noise and blur drown the edges.
             ranges: how far apart the cameras may stand.
             size: rows and columns of the views.
+            crop: smallest and largest side of the visible view, as a share of the image.
         """
         self.pairs = pairs
         self.photos = photos
@@ -134,6 +136,7 @@ class PairSampler:
         self.fault_share = fault_share
         self.ranges = ranges
         self.size = size
+        self.crop = crop
 
     def sample(self, batch: int, seed: tuple[int, ...], device: torch.device) -> Batch:
         """The batch that belongs to a seed."""
@@ -157,7 +160,7 @@ class PairSampler:
         return self._look(draw, random_grey(draw, colours), thermal, aspects)
 
     def _look(self, draw: Draw, visible: Tensor, thermal: Tensor, aspects: Tensor) -> Batch:
-        quads = visible_quads(draw, aspects)
+        quads = visible_quads(draw, aspects, self.crop)
         from_visible = view_to_image(quads, aspects, self.size, STORED)
         from_thermal = view_to_image(thermal_quads(draw, quads, self.ranges), aspects, self.size, STORED)
         ones = torch.ones_like(visible)

@@ -70,6 +70,7 @@ class Trainer:
             config.fault_share,
             config.views,
             config.view,
+            config.crop,
         )
 
     @property

@@ -39,19 +39,17 @@ def apply(homography: Tensor, points: Tensor) -> Tensor:
     return mapped[..., :2] / mapped[..., 2:]
 
 
-def visible_quads(draw: Draw, aspect: Tensor) -> Tensor:
+def visible_quads(draw: Draw, aspect: Tensor, crop: tuple[float, float]) -> Tensor:
     """What the visible camera sees of an image that spans [-aspect/2, aspect/2] x [-1/2, 1/2].
-
-    Half of the time it is the whole image, as on a rig; otherwise a crop of it.
 
     Args:
         aspect: (B,) width over height of the stored images.
+        crop: smallest and largest side of what it sees, as a share of the image.
 
     Returns:
         (B, 4, 2) corners, clockwise from the upper left.
     """
-    crop = draw.uniform(0.6, 1.0, 1, 2)
-    side = torch.where(draw.chance(0.5, 1, 1), torch.ones_like(crop), crop)
+    side = draw.uniform(*crop, 1, 1) * draw.uniform(0.9, 1.0, 1, 2)
     corners = torch.tensor(UNIT_CORNERS, device=draw.device) * side
     corners = corners + draw.uniform(-0.5, 0.5, 1, 2) * (1 - side)
     extent = torch.stack([aspect, torch.ones_like(aspect)], dim=-1)[:, None]

@@ -57,6 +57,7 @@ def write_run(tmp_path: Path, tiny_config: ModelConfig, pairs_folder: Path, phot
             "model": "model.yaml",
             "start": None,
             "view": [64, 96],
+            "crop": [0.6, 1.0],
             "pairs": str(pairs_folder),
             "photos": str(photos_folder),
             "validation": None,

@@ -18,7 +18,9 @@ SIZE = (64, 96)
 
 def sample(pairs: Path, photos: Path | None, batch: int = 8, seed: int = 0) -> Batch:
     store = None if photos is None else load_photos(photos)
-    return PairSampler(load_pairs(pairs), store, 0.5, 0.5, [NEAR], SIZE).sample(batch, (seed, 0, 0), CPU)
+    return PairSampler(load_pairs(pairs), store, 0.5, 0.5, [NEAR], SIZE, (0.6, 1.0)).sample(
+        batch, (seed, 0, 0), CPU
+    )
 
 
 def test_images_are_stored_at_one_size(pairs_folder: Path, photos_folder: Path) -> None:

@@ -40,7 +40,7 @@ def test_a_warped_view_shows_what_the_homography_says() -> None:
     coordinates = torch.stack([columns, rows]).float().expand(8, -1, -1, -1)
     chance = draw()
     aspect = torch.full((8,), 1.3)
-    quads = thermal_quads(chance, visible_quads(chance, aspect), [RANGE])
+    quads = thermal_quads(chance, visible_quads(chance, aspect, (0.6, 1.0)), [RANGE])
     homography = view_to_image(quads, aspect, VIEW, IMAGE)
     view = warp(coordinates, homography, VIEW)
     point = torch.tensor([[[40.0, 20.0]]]).expand(8, 1, 2)

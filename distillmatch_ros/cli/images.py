@@ -1,38 +1,24 @@
-"""``distillmatch ...``: parses and calls."""
+"""Commands that take images: match, evaluate, benchmark, demo."""
 
-import importlib
 from collections import Counter
 from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
-from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from distillmatch_ros import report, terminal
 from distillmatch_ros.baselines import FeatureMatcher
 from distillmatch_ros.benchmark import read_images, run_benchmark
+from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, Backend, JsonFile, Model, Threads, app
 from distillmatch_ros.demo import run_demo
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.evaluation import HARD, PRESETS, RIG, compare
 from distillmatch_ros.matching import ERROR, match_files, write_lines
-from distillmatch_ros.output import STANDARD_OUTPUT, make_folder, write_json, write_text, writing
+from distillmatch_ros.output import STANDARD_OUTPUT, make_folder, write_json, write_text
 from distillmatch_ros.pairs import PairPaths, read_csv, read_folder
 from distillmatch_ros.registration import Registrar
-
-SOME_INPUTS_FAILED, WRONG_USE = 1, 2
-
-
-class _Commands(TyperGroup):
-    def invoke(self, ctx: Any) -> Any:
-        """Run a command; what a person can mend ends as one line instead of a traceback."""
-        try:
-            return super().invoke(ctx)
-        except DistillMatchError as error:
-            terminal.complain(str(error))
-            raise typer.Exit(WRONG_USE) from error
 
 
 class PresetName(str, Enum):
@@ -40,30 +26,6 @@ class PresetName(str, Enum):
 
     RIG = RIG.name
     HARD = HARD.name
-
-
-Model = Annotated[
-    Path | None, typer.Option("--model", metavar="FILE", help="Network; by default the shipped light one.")
-]
-Backend = Annotated[str, typer.Option(metavar="NAME", help="Runtime: auto, onnx or torch.")]
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="CPU threads; by default one for each core this process may use.")
-]
-JsonFile = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Results for programs; - is standard output.")
-]
-
-app = typer.Typer(
-    name="distillmatch",
-    cls=_Commands,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Register visible and thermal images: correspondences and a homography that can be relied on.",
-    epilog="Exit codes: 0 done, 1 some inputs failed, 2 wrong use. A refused homography is a result.",
-)
 
 
 @app.command()
@@ -229,34 +191,6 @@ def demo(
         terminal.show_demo(scenes, out)
 
 
-@app.command()
-def train(
-    config: Annotated[
-        Path,
-        typer.Argument(metavar="CONFIG", help="Such as config/training/light.yaml; paths relative to it."),
-    ],
-) -> None:
-    """Train a network; a run that was interrupted goes on where it was. Several GPUs: torchrun."""
-    _needs_torch("training.trainer").train(config)
-
-
-@app.command()
-def export(
-    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A .pt file that training wrote.")],
-    target: Annotated[Path, typer.Argument(metavar="TARGET", help="ONNX file to write.")],
-    precision: Annotated[str, typer.Option(metavar="NAME", help="fp32 or fp16.")] = "fp32",
-) -> None:
-    """Turn trained weights into the ONNX network that --model takes."""
-    trained = _needs_torch("model.weights").Weights.load(weights)
-    with writing(target):
-        _needs_torch("training.export").export(trained, target, precision)
-
-
-def main() -> None:
-    """Entry point of the ``distillmatch`` program."""
-    app()
-
-
 def _listed_pairs(visible: Path | None, thermal: Path | None, pairs: Path | None) -> list[PairPaths]:
     if pairs is not None:
         if visible is not None:
@@ -265,19 +199,3 @@ def _listed_pairs(visible: Path | None, thermal: Path | None, pairs: Path | None
     if visible is None or thermal is None:
         raise typer.BadParameter("Give VISIBLE THERMAL, or --pairs CSV.")
     return [PairPaths.of(visible, thermal)]
-
-
-def _needs_torch(module: str) -> ModuleType:
-    """A module of ``distillmatch_ros`` that needs the packages of the extra ``train``."""
-    try:
-        return importlib.import_module(f"distillmatch_ros.{module}")
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("distillmatch_ros"):
-            raise
-        raise DistillMatchError(
-            f"this command needs {error.name}, which is not installed: pip install 'distillmatch_ros[train]'"
-        ) from error
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,60 @@
+"""What the commands share: the program itself, their common options, exit codes."""
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from distillmatch_ros import terminal
+from distillmatch_ros.errors import DistillMatchError
+
+SOME_INPUTS_FAILED, WRONG_USE = 1, 2
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; what a person can mend ends as one line instead of a traceback."""
+        try:
+            return super().invoke(ctx)
+        except DistillMatchError as error:
+            terminal.complain(str(error))
+            raise typer.Exit(WRONG_USE) from error
+
+
+Model = Annotated[
+    Path | None, typer.Option("--model", metavar="FILE", help="Network; by default the shipped light one.")
+]
+Backend = Annotated[str, typer.Option(metavar="NAME", help="Runtime: auto, onnx or torch.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="CPU threads; by default one for each core this process may use.")
+]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Results for programs; - is standard output.")
+]
+
+app = typer.Typer(
+    name="distillmatch",
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Register visible and thermal images: correspondences and a homography that can be relied on.",
+    epilog="Exit codes: 0 done, 1 some inputs failed, 2 wrong use. A refused homography is a result.",
+)
+
+
+def needs_torch(module: str) -> ModuleType:
+    """A module of ``distillmatch_ros`` that needs the packages of the extra ``train``."""
+    try:
+        return importlib.import_module(f"distillmatch_ros.{module}")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("distillmatch_ros"):
+            raise
+        raise DistillMatchError(
+            f"this command needs {error.name}, which is not installed: pip install 'distillmatch_ros[train]'"
+        ) from error
