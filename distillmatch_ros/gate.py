@@ -7,6 +7,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from distillmatch_ros.alignment import Alignment
 from distillmatch_ros.homography import (
     REFERENCE_WIDTH,
     Float64,
@@ -58,7 +59,9 @@ class Gate:
         scale_range: least and greatest width of the thermal frame, in widths of the visible image.
         max_anisotropy: greatest ratio of the stretches along and across, at the thermal frame's centre.
         max_perspective: greatest ratio of the depths of the thermal frame's corners.
-        max_disagreement_px: greatest distance between the places two passes give a thermal corner.
+        min_contrast: least `Alignment.contrast`, the word of the edges of the whole images. On road scenes
+            97 of 100 wrong homographies stay below it, aligned as they are, and 1 of 100 right ones.
+        sure_contrast: that of a first pass that needs no second one.
     """
 
     min_matches: int = 8
@@ -72,15 +75,17 @@ class Gate:
     scale_range: tuple[float, float] = (0.1, 5.0)
     max_anisotropy: float = 2.0
     max_perspective: float = 3.0
-    max_disagreement_px: float = 40.0
+    min_contrast: float = 0.11
+    sure_contrast: float = 0.2
 
     def lenient(self) -> "Gate":
-        """The gate of a first pass, whose homography only has to bring the second one near."""
+        """The gate of matches that only have to bring an alignment near."""
         return replace(
             self,
             inlier_px=2 * self.inlier_px,
-            min_spread=self.min_spread / 2,
-            max_corner_std_px=4 * self.max_corner_std_px,
+            min_inlier_ratio=0.4 * self.min_inlier_ratio,
+            min_spread=self.min_spread / 4,
+            max_corner_std_px=10 * self.max_corner_std_px,
         )
 
 
@@ -155,6 +160,40 @@ def estimate(
         return Estimate(status, None, inliers, quality)
     homography = np.linalg.inv(to_reference(visible)) @ unit @ to_unit(thermal)
     return Estimate(status, homography / homography[2, 2], inliers, quality)
+
+
+def confirm(
+    alignment: Alignment,
+    thermal_points: Points,
+    visible_points: Points,
+    thermal: Size,
+    visible: Size,
+    gate: Gate,
+) -> Estimate:
+    """Judge an aligned homography: edges and correspondences, each for itself, must vouch for it.
+
+    Args:
+        alignment: of the two images.
+        thermal_points: as in `estimate`.
+        visible_points: as in `estimate`.
+        thermal: size of the thermal image.
+        visible: size of the visible image.
+        gate: the thresholds.
+    """
+    homography = alignment.homography
+    source = transform(to_unit(thermal), thermal_points)
+    target = transform(to_reference(visible), visible_points)
+    unit = to_reference(visible) @ homography @ np.linalg.inv(to_unit(thermal))
+    unit /= unit[2, 2]
+    distances = errors(unit, source, target)
+    inliers = distances <= gate.inlier_px
+    quality = _measure(unit, source, distances, inliers, thermal, visible, gate)
+    status = Status.OK
+    if not _is_plausible(unit, thermal, gate) or alignment.contrast < gate.min_contrast:
+        status = Status.DEGENERATE
+    elif quality.inliers < gate.min_inliers:
+        status = Status.FEW_INLIERS
+    return Estimate(status, homography if status is Status.OK else None, inliers, quality)
 
 
 def is_plausible(homography: Float64, thermal: Size, visible: Size, gate: Gate) -> bool:

@@ -48,6 +48,18 @@ def corners(size: Size) -> Float64:
     return np.array([[0, 0], [width, 0], [width, height], [0, height]]) - 0.5
 
 
+def from_corners(places: Float64, thermal: Size, visible: Size) -> Float64:
+    """The homography that brings the `corners` of the thermal image to (4, 2) visible pixels."""
+    source, target = transform(to_unit(thermal), corners(thermal)), transform(to_reference(visible), places)
+    design = np.zeros((4, 2, 8))
+    design[:, 0, 0:2] = design[:, 1, 3:5] = source
+    design[:, 0, 2] = design[:, 1, 5] = 1
+    design[:, :, 6:8] = -target[:, :, None] * source[:, None]
+    unit = np.append(np.linalg.solve(design.reshape(8, 8), target.ravel()), 1.0).reshape(3, 3)
+    homography: Float64 = np.linalg.inv(to_reference(visible)) @ unit @ to_unit(thermal)
+    return homography / homography[2, 2]
+
+
 def disagreement(first: Float64, second: Float64, thermal: Size, visible: Size) -> float:
     """Greatest distance between the places two homographies give a thermal corner, reference pixels."""
     gaps = transform(first, corners(thermal)) - transform(second, corners(thermal))

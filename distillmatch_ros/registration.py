@@ -2,29 +2,31 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros import share
+from distillmatch_ros.alignment import Aligner, Alignment
 from distillmatch_ros.engines import open_engine
 from distillmatch_ros.engines.protocol import Engine, Float32
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.frames import to_grey
-from distillmatch_ros.gate import Estimate, Gate, Status, estimate, is_plausible
-from distillmatch_ros.homography import Float64, Size, disagreement, jacobian, resizing, transform
+from distillmatch_ros.gate import Estimate, Gate, Status, confirm, estimate, is_plausible
+from distillmatch_ros.homography import Float64, Size, resizing, transform
+from distillmatch_ros.sampling import resize, warp
 from distillmatch_ros.thermal import to_8bit
 
 __all__ = ["Gate", "Registrar", "Registration", "Status"]
 
 SHIPPED_MODEL = "models/light.onnx"
-STAGES = ("gain_control", "resize", "engine", "homography")
+STAGES = ("gain_control", "resize", "engine", "homography", "alignment")
 MIN_SIDE = 16
 """Rows and columns below which an image holds nothing to match; the smallest thermal cameras have 24."""
 
@@ -42,8 +44,8 @@ class Registration:
         inliers: bool (N,), the correspondences that agree with the homography.
         homography: float64 (3, 3), thermal pixels to visible pixels; None where none can be vouched for.
         status: OK, or why there is no homography.
-        latency_ms: milliseconds spent in ``gain_control``, ``resize``, ``engine`` and ``homography``, and in
-            ``total``.
+        latency_ms: milliseconds spent in ``gain_control``, ``resize``, ``engine``, ``homography`` and
+            ``alignment``, and in ``total``.
     """
 
     visible_points: Float32
@@ -58,9 +60,9 @@ class Registration:
 class Registrar:
     """Registers pairs with one engine, which it owns. One thread at a time may use it.
 
-    The engine looks twice: at the two images as they are, then at the visible image warped into the thermal
-    frame by what the first pass found. Nearly aligned, the pair matches better, and the two passes check each
-    other.
+    The engine looks at the two images as they are. Its matches give a homography, which is then aligned on
+    the edges of the whole images; these also vouch for it. Where they do so only weakly, the engine looks
+    again, at the visible image warped into the thermal frame: nearly aligned, a pair matches better.
     """
 
     def __init__(self, engine: Engine, passes: int = 2, gate: Gate | None = None) -> None:
@@ -68,14 +70,14 @@ class Registrar:
 
         Args:
             engine: an open engine; `close` closes it.
-            passes: 2, or 1 where speed matters more.
-            gate: what a homography must show; the default gate if None.
+            passes: most looks of the engine: 2, or 1 where speed matters more.
+            gate: what a homography must show; the default gate if None. It may be replaced at any time.
         """
         if passes not in (1, 2):
             raise DistillMatchError(f"{passes} passes are not possible; choose 1 or 2")
         self.engine = engine
         self._passes = passes
-        self._gate = gate or Gate()
+        self.gate = gate or Gate()
 
     @classmethod
     def open(
@@ -112,7 +114,8 @@ class Registrar:
             visible: (H, W), (H, W, 3) BGR or (H, W, 4) BGRA; uint8, uint16, float32 or float64.
             thermal: the same kinds; its range is stretched, so raw values are welcome.
             prior: (3, 3) thermal to visible pixels where the homography is roughly known, such as the one of
-                the frame before: it replaces the first pass, unless it does not lead to a homography.
+                the frame before: the engine looks at the pair as it aligns it, and once is enough, unless
+                that does not lead to a homography.
 
         Raises:
             DistillMatchError: an argument is not an image, or the prior not a matrix.
@@ -128,7 +131,7 @@ class Registrar:
             found = _blank_pass()
         else:
             pair = _Pair(self.engine, visible_8bit, thermal_8bit, clock)
-            found = pair.register(self._gate, self._passes, prior)
+            found = pair.register(self.gate, self._passes, prior)
         return Registration(
             visible_points=found.visible_points,
             thermal_points=found.thermal_points,
@@ -148,11 +151,13 @@ class _Pass:
     thermal_points: Float32
     confidence: Float32
     estimate: Estimate
+    alignment: Alignment | None
 
 
 def _blank_pass() -> _Pass:
-    none, points = np.zeros(0, np.float32), np.zeros((0, 2), np.float32)
-    return _Pass(points, points.copy(), none, Estimate(Status.FEW_MATCHES, None, np.zeros(0, np.bool_), None))
+    points, nothing = np.zeros((0, 2), np.float32), np.zeros(0, np.bool_)
+    none = Estimate(Status.FEW_MATCHES, None, nothing, None)
+    return _Pass(points, points.copy(), np.zeros(0, np.float32), none, None)
 
 
 class _Pair:
@@ -163,43 +168,40 @@ class _Pair:
     ) -> None:
         self._engine = engine
         self._visible = visible
+        self._thermal = thermal
         self._visible_size: Size = visible.shape
         self._thermal_size: Size = thermal.shape
         self._network: Size = (engine.info.height, engine.info.width)
         self._network_to_thermal = resizing(self._network, self._thermal_size)
         self._clock = clock
         with clock.stage("resize"):
-            self._thermal_input = _to_input(_resize(thermal, self._network))
+            self._thermal_input = _to_input(resize(thermal, self._network))
 
     def register(self, gate: Gate, passes: int, prior: Float64 | None) -> _Pass:
         if prior is not None and is_plausible(prior, self._thermal_size, self._visible_size, gate):
             found = self._look_aligned(prior, gate)
             if found.estimate.status is Status.OK:
                 return found
-        first = self._look(gate if passes == 1 else gate.lenient())
-        if passes == 1 or first.estimate.homography is None:
+        first = self._look(gate)
+        if first.alignment is None or passes == 1 or first.alignment.contrast >= gate.sure_contrast:
             return first
-        return self._look_aligned(first.estimate.homography, gate)
+        second = self._look_aligned(first.alignment.homography, gate)
+        if second.alignment is None or second.alignment.contrast < first.alignment.contrast:
+            return first
+        return second
 
     def _look(self, gate: Gate) -> _Pass:
         """Match the images as they are."""
         with self._clock.stage("resize"):
-            visible_input = _to_input(_resize(self._visible, self._network))
+            visible_input = _to_input(resize(self._visible, self._network))
         return self._match(visible_input, resizing(self._network, self._visible_size), gate)
 
     def _look_aligned(self, homography: Float64, gate: Gate) -> _Pass:
-        """Match again with the visible image brought into the thermal frame; the result must stay near."""
+        """Match with the visible image brought into the thermal frame."""
         network_to_visible = homography @ self._network_to_thermal
         with self._clock.stage("resize"):
-            visible_input = _to_input(_warp(self._visible, network_to_visible, self._network))
-        found = self._match(visible_input, network_to_visible, gate)
-        refined = found.estimate.homography
-        if refined is None:
-            return found
-        distance = disagreement(homography, refined, self._thermal_size, self._visible_size)
-        if distance <= gate.max_disagreement_px:
-            return found
-        return replace(found, estimate=replace(found.estimate, homography=None, status=Status.DEGENERATE))
+            visible_input = _to_input(warp(self._visible, network_to_visible, self._network))
+        return self._match(visible_input, network_to_visible, gate)
 
     def _match(self, visible_input: Float32, network_to_visible: Float64, gate: Gate) -> _Pass:
         with self._clock.stage("engine"):
@@ -214,12 +216,24 @@ class _Pair:
                 & _inside(thermal_points, self._thermal_size)
             )
             visible_points, thermal_points = visible_points[keep], thermal_points[keep]
-            return _Pass(
-                visible_points.astype(np.float32),
-                thermal_points.astype(np.float32),
-                matches.confidence[keep],
-                estimate(thermal_points, visible_points, self._thermal_size, self._visible_size, gate),
-            )
+            sizes = self._thermal_size, self._visible_size
+            judged = estimate(thermal_points, visible_points, *sizes, gate.lenient())
+        alignment = None
+        if judged.homography is not None:
+            with self._clock.stage("alignment"):
+                alignment = self._aligner.align(self._visible, judged.homography)
+                judged = confirm(alignment, thermal_points, visible_points, *sizes, gate)
+        return _Pass(
+            visible_points.astype(np.float32),
+            thermal_points.astype(np.float32),
+            matches.confidence[keep],
+            judged,
+            alignment,
+        )
+
+    @cached_property
+    def _aligner(self) -> Aligner:
+        return Aligner(self._thermal)
 
 
 class _Stopwatch:
@@ -252,26 +266,3 @@ def _inside(points: Float64, size: Size) -> NDArray[np.bool_]:
 
 def _to_input(image: NDArray[Any]) -> Float32:
     return image.astype(np.float32) / np.float32(255)
-
-
-def _resize(image: NDArray[Any], size: Size) -> NDArray[Any]:
-    """Average where the image shrinks, interpolate where it grows; each axis for itself."""
-    (height, width), (rows, columns) = image.shape, size
-    shrunk = cv2.resize(image, (min(width, columns), min(height, rows)), interpolation=cv2.INTER_AREA)
-    return cv2.resize(shrunk, (columns, rows), interpolation=cv2.INTER_LINEAR)
-
-
-def _warp(visible: NDArray[Any], network_to_visible: Float64, network: Size) -> NDArray[Any]:
-    """The visible image as the network's thermal frame sees it; beyond its borders its mean."""
-    centre = ((network[1] - 1) / 2, (network[0] - 1) / 2)
-    step_x, step_y = np.hypot(*jacobian(network_to_visible, centre).T)  # visible pixels per network pixel
-    height, width = visible.shape
-    shrunk_size = max(1, round(height / max(1.0, step_y))), max(1, round(width / max(1.0, step_x)))
-    shrunk = _resize(visible, shrunk_size)  # the warp only samples: without this it would alias
-    return cv2.warpPerspective(
-        shrunk,
-        resizing((height, width), shrunk_size) @ network_to_visible,
-        network[::-1],
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderValue=float(shrunk.mean()),
-    )

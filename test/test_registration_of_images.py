@@ -6,6 +6,7 @@ import pytest
 
 from distillmatch_ros import Registrar, Status
 from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
+from distillmatch_ros.gate import Gate
 from distillmatch_ros.homography import disagreement
 
 
@@ -67,7 +68,8 @@ def test_real_images_of_any_resolution_register(
     softened = cv2.GaussianBlur(visible, (0, 0), 0.5 * max(1, visible_size[1] / thermal_size[1]))
     thermal = cv2.warpPerspective(softened, truth, thermal_size[::-1], flags=flags)
     engine = SiftEngine((240, 320))
-    result = Registrar(engine).register(visible, 20_000 + thermal.astype(np.uint16))
+    gate = Gate(sure_contrast=1.0)  # so that there is a second pass to look at
+    result = Registrar(engine, gate=gate).register(visible, 20_000 + thermal.astype(np.uint16))
     assert result.status is Status.OK
     assert result.homography is not None
     assert disagreement(result.homography, truth, thermal_size, visible_size) < 1.0

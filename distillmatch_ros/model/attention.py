@@ -22,6 +22,29 @@ def position_encoding(width: int, rows: int, columns: int) -> Tensor:
     return torch.cat([x.sin(), x.cos(), y.sin(), y.cos()], dim=-1).permute(2, 0, 1)[None]
 
 
+class PositionEncoding(nn.Module):
+    """Adds to features where they stand in the image.
+
+    A smaller image takes a part of the table: the upper left one, while training a random one, so that every
+    place of the full image is learnt from small views too.
+    """
+
+    table: Tensor
+
+    def __init__(self, width: int, grid: tuple[int, int]) -> None:
+        super().__init__()
+        self.register_buffer("table", position_encoding(width, *grid), persistent=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, width, h, w), at most the grid's rows and columns; gives the same."""
+        rows, columns = features.shape[-2:]
+        top = left = 0
+        if self.training:
+            spare_rows, spare_columns = self.table.shape[2] - rows, self.table.shape[3] - columns
+            top, left = (int(torch.randint(spare + 1, ())) for spare in (spare_rows, spare_columns))
+        return features + self.table[..., top : top + rows, left : left + columns]
+
+
 def to_tokens(features: Tensor) -> Tensor:
     """(B, C, h, w) -> (B, h*w, C)."""
     return features.flatten(2).transpose(1, 2)

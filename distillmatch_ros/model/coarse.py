@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from distillmatch_ros.model.attention import Attention, partner, position_encoding, to_map, to_tokens
+from distillmatch_ros.model.attention import Attention, PositionEncoding, partner, to_map, to_tokens
 
 
 class CoarseLayer(nn.Module):
@@ -37,11 +37,9 @@ class CoarseLayer(nn.Module):
 class CoarseTransformer(nn.Module):
     """Rounds of self- and cross-attention; the layers are shared by both images."""
 
-    position: Tensor
-
     def __init__(self, width: int, layers: int, heads: int, stride: int, grid: tuple[int, int]) -> None:
         super().__init__()
-        self.register_buffer("position", position_encoding(width, *grid), persistent=False)
+        self.position = PositionEncoding(width, grid)
         self.self_layers = nn.ModuleList(CoarseLayer(width, heads, stride) for _ in range(layers))
         self.cross_layers = nn.ModuleList(CoarseLayer(width, heads, stride) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
@@ -49,7 +47,7 @@ class CoarseTransformer(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(2B, C, h, w), visible images first -> descriptors (2B, h*w, C)."""
-        features = features + self.position[..., : features.shape[2], : features.shape[3]]
+        features = self.position(features)
         for self_layer, cross_layer in zip(self.self_layers, self.cross_layers, strict=True):
             features = self_layer(features, features)
             features = cross_layer(features, partner(features))

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from distillmatch_ros.model.attention import TransformerLayer, position_encoding, to_map, to_tokens
+from distillmatch_ros.model.attention import PositionEncoding, TransformerLayer, to_map, to_tokens
 
 
 class SemanticStudent(nn.Module):
@@ -12,19 +12,16 @@ class SemanticStudent(nn.Module):
     a transformer without their locality needs far more data than a rig provides.
     """
 
-    position: Tensor
-
     def __init__(self, inputs: int, width: int, depth: int, heads: int, grid: tuple[int, int]) -> None:
         super().__init__()
         self.embedding = nn.Conv2d(inputs, width, 3, stride=2, padding=1)
-        self.register_buffer("position", position_encoding(width, *grid), persistent=False)
+        self.position = PositionEncoding(width, grid)
         self.layers = nn.ModuleList(TransformerLayer(width, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
 
     def forward(self, texture: Tensor) -> Tensor:
         """Texture features (B, C, H/8, W/8) -> semantic features (B, width, H/16, W/16)."""
-        embedded = self.embedding(texture)
-        embedded = embedded + self.position[..., : embedded.shape[2], : embedded.shape[3]]
+        embedded = self.position(self.embedding(texture))
         tokens = to_tokens(embedded)
         for layer in self.layers:
             tokens = layer(tokens)

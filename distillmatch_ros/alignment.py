@@ -1,0 +1,202 @@
+"""Dense alignment: all edges of both images refine a homography together, and vouch for it.
+
+Matches say where things are to within a few pixels each. Whether the edges of the whole image lie on each
+other is a question of its own, in which no network has a say: the answer also tells a right homography from
+one that is coherent and wrong.
+
+An edge is described by its direction without its sign, as cosine and sine of the doubled angle (Granlund
+1978), since what is bright may be cold; by its strength relative to its surroundings; and smoothed, so that
+edges attract each other over a few pixels. Two such fields are brought to their highest correlation by
+inverse compositional Gauss-Newton steps (Baker and Matthews 2004), in which the gain between the fields
+follows from their correlation (Evangelidis and Psarakis 2008).
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.homography import Float64, Size, resizing
+from distillmatch_ros.sampling import resize, warp
+
+Float32 = NDArray[np.float32]
+
+_ITERATIONS = 10
+_LEAST_GAIN = 1e-4  # of correlation, below which further steps change nothing
+_LARGEST_STEP = 3.0  # pixels of a level, beyond which its linearisation means nothing
+_NOISE = 0.5  # grey levels a pixel: gradients of this strength are half believed
+_RADII = (6, 12)  # of the shifts that contrast compares with, pixels of the last level
+
+
+@dataclass(frozen=True)
+class Level:
+    """One resolution of the alignment.
+
+    Attributes:
+        size: rows and columns that the thermal frame is brought to.
+        smoothing: of the edges' description, pixels: how far they attract each other.
+        surroundings: side of the window that edge strengths are relative to, pixels.
+        parameters: 6 for an affine map, 8 for a homography.
+    """
+
+    size: Size
+    smoothing: float
+    surroundings: int
+    parameters: int
+
+
+# Where corners are off by a common 10 px and 3 px each (of 640), these two bring 80 % of road scenes below 10,
+# less smoothing 60 %; more reaches further and ends less exactly.
+LEVELS = (Level((128, 160), 2.5, 15, 6), Level((256, 320), 1.0, 31, 8))
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """A homography, and how well edges lie on each other under it.
+
+    Attributes:
+        homography: float64 (3, 3), thermal to visible camera pixels, last element 1.
+        correlation: of the edges, -1 to 1.
+        contrast: by how much ``correlation`` exceeds its mean over small shifts of the images. Where the
+            homography is wrong there is no peak, however many edges there are.
+    """
+
+    homography: Float64
+    correlation: float
+    contrast: float
+
+
+class Aligner:
+    """Aligns visible images with one thermal image."""
+
+    def __init__(self, thermal: NDArray[np.uint8]) -> None:
+        """Take a thermal image, uint8 (H, W)."""
+        self._size: Size = thermal.shape
+        self._templates = tuple(_Template(resize(thermal, level.size), level) for level in LEVELS)
+
+    def align(self, visible: NDArray[np.uint8], homography: Float64) -> Alignment:
+        """Refine a homography that is right to within a few hundredths of the image.
+
+        Args:
+            visible: uint8 (H, W).
+            homography: (3, 3), thermal to visible camera pixels.
+        """
+        for template in self._templates:
+            to_level = resizing(self._size, template.level.size)
+            seen = _edges(
+                warp(visible, homography @ np.linalg.inv(to_level), template.level.size), template.level
+            )
+            step = template.align(seen)
+            homography = homography @ np.linalg.inv(to_level) @ step.to_visible @ to_level
+        return Alignment(homography / homography[2, 2], step.correlation, template.contrast(seen, step))
+
+
+@dataclass(frozen=True)
+class _Step:
+    """Where one level ended: its pixels in the thermal frame to those of the visible image as seen there."""
+
+    to_visible: Float64
+    correlation: float
+
+
+class _Template:
+    """The thermal image's edges at one level, with their derivatives by the parameters of a map."""
+
+    def __init__(self, thermal: NDArray[np.uint8], level: Level) -> None:
+        self.level = level
+        rows, columns = level.size
+        self._edges = _edges(thermal, level)
+        self._flat = self._edges.ravel()
+        self._energy = float(self._flat @ self._flat)
+        # Parameters act on coordinates in half widths around the centre: then they are alike in size.
+        self._half = columns / 2
+        centre = np.array([[1, 0, (1 - columns) / 2], [0, 1, (1 - rows) / 2], [0, 0, self._half]])
+        self._normalise: Float64 = centre / self._half
+
+    @cached_property
+    def _jacobian(self) -> Float32:
+        """(parameters, 2 * rows * columns): by the shift, the rest of an affine map, the perspective."""
+        rows, columns = self.level.size
+        x = ((np.arange(columns, dtype=np.float32) - (columns - 1) / 2) / self._half)[None]
+        y = ((np.arange(rows, dtype=np.float32) - (rows - 1) / 2) / self._half)[:, None]
+        derivatives = np.empty((self.level.parameters, *self._edges.shape), np.float32)
+        for channel, edges in enumerate(self._edges):
+            by_x = cv2.Sobel(edges, -1, 1, 0, scale=self._half / 8)
+            by_y = cv2.Sobel(edges, -1, 0, 1, scale=self._half / 8)
+            terms = [by_x, by_y, by_x * x, by_x * y, by_y * x, by_y * y]
+            if self.level.parameters == 8:
+                radial = -(terms[2] + terms[5])
+                terms += [radial * x, radial * y]
+            derivatives[:, channel] = terms
+        return derivatives.reshape(self.level.parameters, -1)
+
+    def align(self, seen: Float32) -> _Step:
+        """Climb to the highest correlation with the visible image's edges (2, rows, columns)."""
+        curvature = (self._jacobian @ self._jacobian.T).astype(np.float64)
+        # Few edges may leave a direction open, none all of them.
+        curvature += (1e-6 * np.trace(curvature) + 1e-9) * np.eye(len(curvature))
+        own = self._jacobian @ self._flat
+        current, share = np.eye(3), 1.0
+        moved = self._sample(seen, current)
+        correlation = self._correlation(moved)
+        for _ in range(_ITERATIONS):
+            gain = np.sqrt(self._energy / max(float(moved @ moved), 1e-9)) / max(correlation, 0.1)
+            parameters = np.zeros(8)
+            parameters[: len(own)] = share * np.linalg.solve(curvature, gain * (self._jacobian @ moved) - own)
+            parameters *= min(1.0, _LARGEST_STEP / max(1e-9, self._half * np.abs(parameters).max()))
+            tried = current @ np.linalg.inv(_matrix(parameters))
+            moved_there = self._sample(seen, tried)
+            there = self._correlation(moved_there)
+            if there <= correlation:
+                share /= 3
+                if share < 0.1:
+                    break
+                continue
+            gained = there - correlation
+            current, moved, correlation = tried, moved_there, there
+            if gained < _LEAST_GAIN:
+                break
+        return _Step(np.linalg.inv(self._normalise) @ current @ self._normalise, correlation)
+
+    def contrast(self, seen: Float32, step: _Step) -> float:
+        """How far the correlation stands out from that of the same edges a little beside."""
+        current = self._normalise @ step.to_visible @ np.linalg.inv(self._normalise)
+        beside = [
+            self._correlation(self._sample(seen, current @ _shift(radius / self._half, angle)))
+            for radius in _RADII
+            for angle in np.arange(8) * np.pi / 4
+        ]
+        return step.correlation - float(np.mean(beside))
+
+    def _sample(self, seen: Float32, current: Float64) -> Float32:
+        to_seen = np.linalg.inv(self._normalise) @ current @ self._normalise
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        size = self.level.size[::-1]
+        return np.stack([cv2.warpPerspective(edges, to_seen, size, flags=flags) for edges in seen]).ravel()
+
+    def _correlation(self, moved: Float32) -> float:
+        return float(self._flat @ moved) / max(np.sqrt(self._energy * float(moved @ moved)), 1e-9)
+
+
+def _matrix(parameters: Float64) -> Float64:
+    shift_x, shift_y, xx, xy, yx, yy, across, along = parameters
+    return np.array([[1 + xx, xy, shift_x], [yx, 1 + yy, shift_y], [across, along, 1]])
+
+
+def _shift(radius: float, angle: float) -> Float64:
+    return np.array([[1, 0, radius * np.cos(angle)], [0, 1, radius * np.sin(angle)], [0, 0, 1]])
+
+
+def _edges(image: NDArray[Any], level: Level) -> Float32:
+    """Doubled direction of the edges times their relative strength, float32 (2, rows, columns)."""
+    smooth = cv2.GaussianBlur(image.astype(np.float32), (0, 0), 1.0)
+    by_x, by_y = cv2.Sobel(smooth, -1, 1, 0, scale=1 / 8), cv2.Sobel(smooth, -1, 0, 1, scale=1 / 8)
+    power = by_x * by_x + by_y * by_y
+    window = (level.surroundings, level.surroundings)
+    around = np.sqrt(np.maximum(cv2.blur(power, window), 0)) + _NOISE
+    scale = 1 / (np.sqrt(power) * around + 1e-6)
+    doubled = ((by_x * by_x - by_y * by_y) * scale, 2 * by_x * by_y * scale)
+    return np.stack([cv2.GaussianBlur(channel, (0, 0), level.smoothing) for channel in doubled])

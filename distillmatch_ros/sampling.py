@@ -1,0 +1,38 @@
+"""Images on other grids: resized and warped without aliasing."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.homography import Float64, Size, jacobian, resizing
+
+
+def resize(image: NDArray[Any], size: Size) -> NDArray[Any]:
+    """Average where the image shrinks, interpolate where it grows; each axis for itself."""
+    (height, width), (rows, columns) = image.shape, size
+    shrunk = cv2.resize(image, (min(width, columns), min(height, rows)), interpolation=cv2.INTER_AREA)
+    return cv2.resize(shrunk, (columns, rows), interpolation=cv2.INTER_LINEAR)
+
+
+def warp(image: NDArray[Any], homography: Float64, size: Size) -> NDArray[Any]:
+    """An image as another camera sees it; beyond its borders its mean.
+
+    Args:
+        image: (H, W).
+        homography: (3, 3), pixels of the result to pixels of ``image``.
+        size: of the result.
+    """
+    centre = ((size[1] - 1) / 2, (size[0] - 1) / 2)
+    step_x, step_y = np.hypot(*jacobian(homography, centre).T)  # pixels of the image per pixel of the result
+    height, width = image.shape
+    shrunk_size = max(1, round(height / max(1.0, step_y))), max(1, round(width / max(1.0, step_x)))
+    shrunk = resize(image, shrunk_size)  # the warp only samples: without this it would alias
+    return cv2.warpPerspective(
+        shrunk,
+        resizing((height, width), shrunk_size) @ homography,
+        size[::-1],
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderValue=float(shrunk.mean()),
+    )
