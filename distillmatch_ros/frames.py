@@ -1,5 +1,6 @@
-"""A camera image as it came: read from a file, checked, turned to grey."""
+"""A camera image as it came: from a file or a message, checked, turned to grey."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,24 @@ from numpy.typing import NDArray
 from distillmatch_ros.errors import DistillMatchError
 
 SUPPORTED_DTYPES = ("uint8", "uint16", "float32", "float64")
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """An image of a camera's stream.
+
+    Attributes:
+        image: (H, W), (H, W, 3) BGR or (H, W, 4) BGRA; values as the camera sent them, native byte order,
+            contiguous. It may share the memory of the message it came in: nobody writes to it.
+        encoding: the message's, such as ``16UC1`` or ``rgb8``; an image made from this one goes back to it.
+        stamp: when the camera took it, ns.
+        frame_id: the camera's coordinate frame.
+    """
+
+    image: NDArray[Any]
+    encoding: str
+    stamp: int
+    frame_id: str
 
 
 def read_image(path: Path) -> NDArray[Any]:
@@ -29,13 +48,27 @@ def read_image(path: Path) -> NDArray[Any]:
         ) from error
     if not data:
         raise DistillMatchError(f"{path}: the file is empty; save the image again")
+    return decode_file(np.frombuffer(data, np.uint8), str(path), "save it again as PNG, JPEG or TIFF")
+
+
+def decode_file(data: NDArray[np.uint8], name: str, remedy: str) -> NDArray[Any]:
+    """Decode the content of an image file as `read_image` does.
+
+    Args:
+        data: (N,), N > 0.
+        name: what an error calls the file.
+        remedy: what an error advises.
+
+    Raises:
+        DistillMatchError: damaged, no image, or of an unsupported depth.
+    """
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
-        raise DistillMatchError(f"{path}: cannot be decoded ({error.err}); save the image again") from error
+        raise DistillMatchError(f"{name}: cannot be decoded ({error.err}); {remedy}") from error
     if image is None:
-        raise DistillMatchError(f"{path}: damaged or not an image; save it again as PNG, JPEG or TIFF")
-    check_image(image, str(path))
+        raise DistillMatchError(f"{name}: damaged or not an image; {remedy}")
+    check_image(image, name)
     return image
 
 

@@ -53,6 +53,15 @@ def write_json(path: Path, record: Any) -> None:
     write_text(path, json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
+def replace_file(path: Path, text: str) -> None:
+    """Write a whole text beside the path, then rename: a kill leaves the old file or the new one."""
+    make_folder(path.parent)
+    partial = path.with_name(f".{path.name}.partial")
+    with writing(path):
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a whole text, ``-`` being standard output."""
     if path == STANDARD_OUTPUT:

@@ -1,3 +1,4 @@
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import cv2
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 
 from distillmatch_ros.errors import DistillMatchError
-from distillmatch_ros.frames import read_image, to_grey
+from distillmatch_ros.frames import Frame, read_image, to_grey
 
 SHAPE = (6, 8)
 
@@ -91,3 +92,11 @@ def test_what_is_not_an_image_is_refused(image: np.ndarray, reason: str) -> None
     with pytest.raises(DistillMatchError, match=reason) as caught:
         to_grey(image, "visible image")
     assert str(caught.value).startswith("visible image: ")
+
+
+def test_frame_stays_as_it_came() -> None:
+    frame = Frame(np.zeros(SHAPE, np.uint16), "16UC1", 5, "thermal")
+    with pytest.raises(FrozenInstanceError):
+        frame.stamp = 6  # type: ignore[misc]
+    assert frame != Frame(frame.image, "16UC1", 5, "thermal")  # arrays have no single truth to compare by
+    assert len({frame, frame}) == 1

@@ -1,0 +1,95 @@
+"""Lens distortion taken out of images, by the intrinsics that a camera publishes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.frames import Frame
+from distillmatch_ros.homography import Float64, Size
+
+EQUIDISTANT = "equidistant"
+COEFFICIENTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), EQUIDISTANT: (4,)}
+"""How many each model may have, in OpenCV's order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Intrinsics:
+    """How a camera projects, for images of one size.
+
+    Attributes:
+        matrix: float64 (3, 3), rays to pixels.
+        distortion: float64 (N,), coefficients in the order of OpenCV.
+        model: of distortion, as ROS names it: ``plumb_bob``, ``rational_polynomial`` or ``equidistant``.
+        size: (height, width) of the images.
+    """
+
+    matrix: Float64
+    distortion: Float64
+    model: str
+    size: Size
+
+    def same_as(self, other: "Intrinsics") -> bool:
+        """Whether the other says the same."""
+        return (
+            (self.model, self.size) == (other.model, other.size)
+            and np.array_equal(self.matrix, other.matrix)
+            and np.array_equal(self.distortion, other.distortion)
+        )
+
+
+class Undistorter:
+    """Takes the distortion out of the images of one camera. Its matrix stays: only D becomes 0."""
+
+    def __init__(self, intrinsics: Intrinsics) -> None:
+        """Prepare for images of the intrinsics' size.
+
+        Raises:
+            DistillMatchError: an unknown model of distortion, or not its number of coefficients.
+        """
+        self.intrinsics = intrinsics
+        matrix, distortion, size = intrinsics.matrix, intrinsics.distortion, intrinsics.size[::-1]
+        self._maps: Any = None
+        if not distortion.any() and intrinsics.model != EQUIDISTANT:  # whose pixels go by angles even so
+            return
+        counts = COEFFICIENTS.get(intrinsics.model)
+        if counts is None:
+            raise DistillMatchError(
+                f"camera_info: distortion model {intrinsics.model!r} is unknown; "
+                f"calibrate with one of {', '.join(COEFFICIENTS)}"
+            )
+        if len(distortion) not in counts:
+            raise DistillMatchError(
+                f"camera_info: {len(distortion)} coefficients do not go with distortion model "
+                f"{intrinsics.model}, which has {' or '.join(map(str, counts))}; calibrate the camera again"
+            )
+        fisheye = intrinsics.model == EQUIDISTANT
+        prepare: Callable[..., Any] = (cv2.fisheye if fisheye else cv2).initUndistortRectifyMap
+        self._maps = prepare(matrix, distortion, np.eye(3), matrix, size, cv2.CV_32FC1)
+
+    def __call__(self, frame: Frame) -> Frame:
+        """The frame without distortion.
+
+        As in `warp_thermal`, 8-bit pictures are interpolated, and wider values are readings of which the
+        nearest is taken.
+
+        Returns:
+            The same size, dtype and header; 0 where the camera saw nothing.
+
+        Raises:
+            DistillMatchError: the frame is of another size than the intrinsics.
+        """
+        size = frame.image.shape[:2]
+        if size != self.intrinsics.size:
+            raise DistillMatchError(
+                f"{frame.frame_id or 'image'}: {size[1]}x{size[0]} pixels, but its camera_info is about "
+                f"{self.intrinsics.size[1]}x{self.intrinsics.size[0]}; calibrate at the resolution in use"
+            )
+        if self._maps is None:
+            return frame
+        flags = cv2.INTER_LINEAR if frame.image.dtype == np.uint8 else cv2.INTER_NEAREST
+        image = cv2.remap(frame.image, self._maps[0], self._maps[1], flags)
+        return replace(frame, image=np.asarray(image))

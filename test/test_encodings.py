@@ -1,0 +1,362 @@
+import struct
+from array import array
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from distillmatch_ros.encodings import (
+    ENCODINGS,
+    MAX_SIDE,
+    decode,
+    decode_compressed,
+    encode,
+    output_encoding,
+)
+from distillmatch_ros.errors import DistillMatchError
+
+DTYPES = {"8U": np.uint8, "16U": np.uint16, "32F": np.float32, "64F": np.float64}
+KEPT = {
+    **{f"{kind}C{channels}": (dtype, channels) for kind, dtype in DTYPES.items() for channels in (1, 3, 4)},
+    **{f"{order}8": (np.uint8, len(order)) for order in ("bgr", "rgb", "bgra", "rgba")},
+    **{f"{order}16": (np.uint16, len(order)) for order in ("bgr", "rgb", "bgra", "rgba")},
+    "mono8": (np.uint8, 1),
+    "mono16": (np.uint16, 1),
+}
+"""Encodings that an image keeps on its way through, with the dtype and number of a pixel's values."""
+
+
+def as_message(values: np.ndarray, big_endian: bool = False, padding: int = 0) -> tuple[bytes, int]:
+    """Bytes and step of an image whose values stand in the message's own channel order."""
+    order = ">" if big_endian else "<"
+    rows = [row.astype(row.dtype.newbyteorder(order)).tobytes() for row in values]
+    return b"".join(row + b"\xaa" * padding for row in rows), len(rows[0]) + padding
+
+
+@st.composite
+def kept_images(draw: st.DrawFn) -> tuple[str, np.ndarray]:
+    """An encoding that can be kept, and (H, W, C) values in the message's order."""
+    encoding = draw(st.sampled_from(sorted(KEPT)))
+    dtype, channels = KEPT[encoding]
+    shape = (draw(st.integers(1, 9)), draw(st.integers(1, 9)), channels)
+    return encoding, draw(arrays(dtype, shape))
+
+
+@given(kept_images(), st.booleans(), st.integers(0, 11))
+def test_what_is_decoded_encodes_to_the_same_values(
+    image: tuple[str, np.ndarray], big_endian: bool, padding: int
+) -> None:
+    encoding, values = image
+    height, width, channels = values.shape
+    data, step = as_message(values, big_endian, padding)
+    decoded = decode(data, height, width, step, encoding, big_endian)
+    assert decoded.shape == ((height, width) if channels == 1 else values.shape)
+    assert decoded.dtype == values.dtype
+    assert decoded.dtype.isnative
+    assert decoded.flags.c_contiguous
+    assert decoded.flags.aligned
+    again = encode(decoded, encoding)
+    assert output_encoding(encoding) == encoding
+    assert again.flags.c_contiguous
+    assert again.tobytes() == values.tobytes()  # bytes, because NaN differs from itself
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pixel", "expected"),
+    [
+        ("bgr8", [1, 2, 3], [1, 2, 3]),
+        ("rgb8", [3, 2, 1], [1, 2, 3]),
+        ("8UC3", [1, 2, 3], [1, 2, 3]),
+        ("bgra8", [1, 2, 3, 4], [1, 2, 3, 4]),
+        ("rgba8", [3, 2, 1, 4], [1, 2, 3, 4]),
+        ("8UC4", [1, 2, 3, 4], [1, 2, 3, 4]),
+        ("rgb16", [300, 200, 100], [100, 200, 300]),
+        ("bgr16", [100, 200, 300], [100, 200, 300]),
+        ("rgba16", [300, 200, 100, 7], [100, 200, 300, 7]),
+    ],
+)
+def test_colours_come_in_the_order_of_opencv(encoding: str, pixel: list[int], expected: list[int]) -> None:
+    values = np.tile(np.array(pixel, KEPT[encoding][0]), (2, 3, 1))
+    data, step = as_message(values)
+    np.testing.assert_array_equal(decode(data, 2, 3, step, encoding, 0), np.tile(expected, (2, 3, 1)))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+def test_bayer_becomes_the_colour_that_was_filtered(pattern: str, bits: int) -> None:
+    colour = {"b": 10, "g": 100, "r": 200}
+    tile = np.array([colour[letter] for letter in pattern], f"u{bits // 8}").reshape(2, 2)
+    data, step = as_message(np.tile(tile, (4, 5)), padding=3)
+    decoded = decode(data, 8, 10, step, f"bayer_{pattern}{bits}", False)
+    np.testing.assert_array_equal(decoded, np.tile(list(colour.values()), (8, 10, 1)))
+    assert decoded.dtype == tile.dtype
+    assert output_encoding(f"bayer_{pattern}{bits}") == f"bgr{bits}"
+    np.testing.assert_array_equal(encode(decoded, f"bayer_{pattern}{bits}"), decoded)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "red_then_blue"),
+    [
+        ("yuv422", [90, 81, 240, 81, 240, 41, 110, 41]),
+        ("uyvy", [90, 81, 240, 81, 240, 41, 110, 41]),
+        ("yuv422_yuy2", [81, 90, 81, 240, 41, 240, 41, 110]),
+        ("yuyv", [81, 90, 81, 240, 41, 240, 41, 110]),
+    ],
+)
+def test_yuv_becomes_its_colours(encoding: str, red_then_blue: list[int]) -> None:
+    data = bytes([*red_then_blue, 9, 9, 9]) * 2
+    decoded = decode(data, 2, 4, 11, encoding, False)
+    np.testing.assert_allclose(decoded[1], [[0, 0, 255]] * 2 + [[255, 0, 0]] * 2, atol=2)
+    assert output_encoding(encoding) == "bgr8"
+    np.testing.assert_array_equal(encode(decoded, encoding), decoded)
+
+
+@pytest.mark.parametrize("encoding", ["mono8", "bgr8", "16UC1", "32FC1"])
+def test_native_image_is_not_copied(encoding: str) -> None:
+    dtype, channels = KEPT[encoding]
+    data = array("B", bytes(6 * 8 * channels * np.dtype(dtype).itemsize))
+    decoded = decode(data, 6, 8, len(data) // 6, encoding, False)
+    decoded[2, 3] = 1
+    assert np.count_nonzero(np.frombuffer(data, dtype)) == channels
+    assert encode(decoded, encoding) is decoded
+    # Bytes are read-only, and so is an image that was not copied.
+    assert not decode(bytes(data), 6, 8, len(data) // 6, encoding, False).flags.writeable
+
+
+def test_values_at_odd_addresses_are_moved() -> None:
+    values = np.arange(12, dtype=np.uint16).reshape(3, 4)
+    decoded = decode(memoryview(b"\0" + values.tobytes())[1:], 3, 4, 8, "16UC1", False)
+    assert decoded.flags.aligned
+    np.testing.assert_array_equal(decoded, values)
+
+
+def test_padding_of_the_last_row_may_be_missing() -> None:
+    values = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    data, step = as_message(values, padding=5)
+    np.testing.assert_array_equal(decode(data[:-5], 3, 4, step, "mono8", False), values)
+    with pytest.raises(DistillMatchError, match="21 bytes of data where size and step want 22"):
+        decode(data[:-6], 3, 4, step, "mono8", False)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "step", "encoding", "reason"),
+    [
+        (0, 4, 4, "mono8", "no pixels; check"),
+        (4, 0, 4, "mono8", "no pixels"),
+        (4, 4, 3, "mono8", "step 3 is less than the 4 bytes of a row; make the driver"),
+        (4, 4, 0, "16UC1", "set step to 8"),
+        (40, 4, 4, "mono8", "48 bytes of data where size and step want 160; mend"),
+        (4, 4, 2**32 - 1, "mono8", "48 bytes of data"),
+        (2**32 - 1, 2**32 - 1, 2**32 - 1, "64FC4", "beyond 16384 pixels a side"),
+        (1, MAX_SIDE + 1, MAX_SIDE + 1, "mono8", "beyond"),
+        (MAX_SIDE, MAX_SIDE, MAX_SIDE, "mono8", "67108864 in all; check"),
+        (4, 4, 4, "", "'' is not supported; make the driver publish one of 16UC1, "),
+        (4, 4, 4, "jpeg", "not supported"),
+        (4, 4, 4, "16SC1", "not supported"),
+        (4, 4, 4, "MONO8", "not supported"),
+        (4, 3, 6, "yuv422", "even width"),
+    ],
+)
+def test_header_that_lies_is_refused_with_reason_and_remedy(
+    height: int, width: int, step: int, encoding: str, reason: str
+) -> None:
+    with pytest.raises(DistillMatchError, match=reason):
+        decode(bytes(48), height, width, step, encoding, False)
+
+
+def test_a_long_name_does_not_flood_the_log() -> None:
+    with pytest.raises(DistillMatchError) as caught:
+        decode(bytes(48), 4, 4, 4, "x" * 100_000, False)
+    assert len(str(caught.value)) < 1000
+
+
+sizes = st.one_of(st.integers(0, 12), st.integers(0, 2**32 - 1))
+
+
+@given(
+    data=st.binary(max_size=400),
+    height=sizes,
+    width=sizes,
+    step=st.one_of(st.integers(0, 100), sizes),
+    encoding=st.one_of(st.sampled_from(ENCODINGS), st.text(max_size=8)),
+    big_endian=st.integers(0, 255),
+)
+def test_any_header_and_data_give_the_promised_shape_or_an_error(
+    data: bytes, height: int, width: int, step: int, encoding: str, big_endian: int
+) -> None:
+    try:
+        decoded = decode(data, height, width, step, encoding, big_endian)
+    except DistillMatchError:
+        return
+    assert decoded.shape[:2] == (height, width)
+    assert decoded.ndim == 2 or decoded.shape[2] in (3, 4)
+    assert encode(decoded, encoding).shape == decoded.shape
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_every_encoding_can_be_read(encoding: str) -> None:
+    decoded = decode(bytes(4 * 4 * 32), 4, 4, 4 * 32, encoding, False)
+    assert decoded.shape[:2] == (4, 4)
+    assert KEPT.keys() <= set(ENCODINGS)
+
+
+def test_image_that_does_not_fit_is_not_encoded() -> None:
+    for image, encoding in (
+        (np.zeros((4, 4, 3), np.uint8), "mono8"),
+        (np.zeros((4, 4), np.uint8), "bgr8"),
+        (np.zeros((4, 4), np.float32), "16UC1"),
+        (np.zeros((4, 4, 4), np.uint8), "bayer_rggb8"),
+    ):
+        with pytest.raises(DistillMatchError, match=f"does not fit {encoding}.*choose"):
+            encode(image, encoding)
+
+
+def picture(dtype: type = np.uint8, channels: int = 1) -> np.ndarray:
+    """Smooth, so that JPEG keeps it; red over green over blue where it has colours."""
+    ramp = np.add.outer(np.arange(24), np.arange(32)) * (1 if dtype == np.uint8 else 1000)
+    if channels == 1:
+        return ramp.astype(dtype)
+    return np.stack([ramp * (1 + channel) for channel in range(channels)], axis=2).astype(dtype)
+
+
+def file_of(image: np.ndarray, suffix: str = ".png") -> bytes:
+    return cv2.imencode(suffix, image)[1].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("format_", "dtype", "channels", "encoding"),
+    [
+        ("png", np.uint8, 1, "mono8"),
+        ("png", np.uint8, 3, "bgr8"),
+        ("png", np.uint8, 4, "bgra8"),
+        ("png", np.uint16, 1, "16UC1"),
+        ("png", np.uint16, 3, "bgr16"),
+        ("", np.uint16, 1, "16UC1"),
+        ("16UC1; png compressed ", np.uint16, 1, "16UC1"),
+        ("mono16; png compressed", np.uint16, 1, "mono16"),
+        ("mono16; png compressed", np.uint8, 1, "mono8"),
+        ("rgb8; png compressed bgr8", np.uint8, 3, "rgb8"),
+        ("rgb16; png compressed bgr16", np.uint16, 3, "rgb16"),
+        ("8UC1; png compressed", np.uint8, 1, "8UC1"),
+        ("bayer_rggb8; png compressed bgr8", np.uint8, 3, "bgr8"),
+    ],
+)
+def test_png_keeps_its_values(format_: str, dtype: type, channels: int, encoding: str) -> None:
+    stored = picture(dtype, channels)
+    decoded, name = decode_compressed(file_of(stored), format_)
+    assert decoded.dtype == dtype
+    np.testing.assert_array_equal(decoded, stored)
+    assert name == encoding
+    assert encode(decoded, name).shape == stored.shape
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("format_", ["jpeg", "jpg", "rgb8; jpeg compressed bgr8", "mono8; jpeg compressed "])
+def test_jpeg_comes_in_the_order_of_opencv(format_: str, channels: int) -> None:
+    stored = picture(channels=channels)
+    decoded, encoding = decode_compressed(array("B", file_of(stored, ".jpg")), format_)
+    np.testing.assert_allclose(decoded.astype(int), stored, atol=12)
+    assert encoding == ("mono8" if channels == 1 else "rgb8" if "rgb8" in format_ else "bgr8")
+
+
+def test_mosaic_in_a_png_becomes_colour() -> None:
+    mosaic = np.tile(np.array([[200, 100], [100, 10]], np.uint8), (4, 5))
+    decoded, encoding = decode_compressed(file_of(mosaic), "bayer_rggb8; png compressed ")
+    np.testing.assert_array_equal(decoded, np.tile([10, 100, 200], (8, 10, 1)))
+    assert encode(decoded, encoding) is decoded
+
+
+def test_jpeg_with_exif_is_found_and_not_turned() -> None:
+    stored = file_of(picture(), ".jpg")
+    turned = b"Exif\0\0MM\0*\0\0\0\x08" + struct.pack(">HHHIHHI", 1, 0x112, 3, 1, 6, 0, 0)
+    decoded, _ = decode_compressed(
+        stored[:2] + struct.pack(">HH", 0xFFE1, len(turned) + 2) + turned + stored[2:], "jpeg"
+    )
+    assert decoded.shape == (24, 32)
+
+
+def test_jpeg_may_have_its_tables_before_its_size() -> None:
+    stored = file_of(picture(), ".jpg")
+    tables = stored.index(b"\xff\xc4")
+    (length,) = struct.unpack_from(">H", stored, tables + 2)
+    moved = stored[:2] + stored[tables : tables + 2 + length] + stored[2:]
+    np.testing.assert_array_equal(decode_compressed(moved, "jpeg")[0], decode_compressed(stored, "jpeg")[0])
+
+
+def with_size(file: bytes, height: int, width: int) -> bytes:
+    """A JPEG or PNG whose header promises another size."""
+    if file.startswith(b"\x89PNG"):
+        return file[:16] + struct.pack(">II", width, height) + file[24:]
+    position = file.index(b"\xff\xc0") + 5
+    return file[:position] + struct.pack(">HH", height, width) + file[position + 4 :]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_decompression_bomb_is_refused_before_it_is_unpacked(suffix: str) -> None:
+    for height, width in ((60_000, 60_000), (1, 20_000), (16_000, 16_000)):
+        with pytest.raises(DistillMatchError, match=f"{width} x {height} is beyond"):
+            decode_compressed(with_size(file_of(picture(), suffix), height, width), "bomb")
+    with pytest.raises(DistillMatchError, match="no pixels"):
+        decode_compressed(with_size(file_of(picture(), suffix), 0, 32), "empty")
+
+
+@pytest.mark.parametrize("marker", [0x01, 0xD0])
+def test_jpeg_cannot_hide_its_size(marker: int) -> None:
+    """A decoder passes over such a marker; to take what follows for its length leads to a false size."""
+    shown = file_of(picture(), ".jpg")
+    hidden = b"\xff\xd8" + bytes([0xFF, marker]) + with_size(shown, 60_000, 60_000)[2:]
+    skipped = 4 + struct.unpack_from(">H", hidden, 4)[0]
+    file = hidden.ljust(skipped, b"\0") + shown[shown.index(b"\xff\xc0") :]
+    with pytest.raises(DistillMatchError, match="damaged before its size"):
+        decode_compressed(file, "jpeg")
+
+
+@pytest.mark.parametrize(
+    ("data", "format_", "reason"),
+    [
+        (b"", "jpeg", "neither JPEG nor PNG in 0 bytes; set"),
+        (b"hello", "jpeg", "neither JPEG nor PNG"),
+        (file_of(picture(), ".bmp"), "bmp", "neither JPEG nor PNG"),
+        (file_of(picture())[:20], "png", "neither JPEG nor PNG"),
+        (file_of(picture())[:60], "png", "damaged.*; check the camera's link"),
+        (file_of(picture(), ".jpg")[:40], "jpeg", "damaged before its size; check"),
+        (file_of(picture()), "16UC1; compressedDepth png", "compressedDepth.*subscribe to the raw"),
+        (file_of(picture()), "32FC1; compressedDepth", "not pixels"),
+    ],
+)
+def test_bad_file_is_refused_with_reason_and_remedy(data: bytes, format_: str, reason: str) -> None:
+    with pytest.raises(DistillMatchError, match=reason) as caught:
+        decode_compressed(data, format_)
+    assert str(caught.value).startswith(repr(format_))
+
+
+FILES = (
+    file_of(picture(channels=3), ".jpg"),
+    file_of(picture(channels=3)),
+    file_of(picture(np.uint16)),
+)
+
+
+@given(
+    file=st.sampled_from(FILES),
+    changes=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=5),
+    end=st.integers(0, 3000),
+    format_=st.one_of(
+        st.text(max_size=12), st.sampled_from(ENCODINGS).map(lambda name: f"{name}; png compressed")
+    ),
+)
+def test_any_damage_gives_an_image_or_an_error(
+    file: bytes, changes: list[tuple[int, int]], end: int, format_: str
+) -> None:
+    damaged = bytearray(file)
+    for place, value in changes:
+        damaged[place % len(file)] = value
+    try:
+        decoded, encoding = decode_compressed(bytes(damaged[:end]), format_)
+    except DistillMatchError:
+        return
+    assert decoded.size > 0
+    assert encode(decoded, encoding).shape == decoded.shape
