@@ -12,7 +12,7 @@ from distillmatch_ros.drawing import AMBER, GREEN, GREY, NIGHT, WHITE, Picture
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.homography import Float64, Points, Size, corners, resizing, transform
 from distillmatch_ros.registration import Registration
-from distillmatch_ros.thermal import to_8bit
+from distillmatch_ros.thermal import Range, to_8bit
 
 Style = Literal["blend", "false_colour", "edges", "checkerboard"]
 STYLES: tuple[Style, ...] = get_args(Style)
@@ -56,17 +56,22 @@ def covered(thermal: Size, homography: Float64, size: Size) -> NDArray[np.bool_]
 
 
 def draw_overlay(
-    visible: NDArray[Any], thermal: NDArray[Any], registration: Registration, style: Style = "blend"
+    visible: NDArray[Any],
+    thermal: NDArray[Any],
+    registration: Registration,
+    style: Style = "blend",
+    heat_range: Range | None = None,
 ) -> Picture:
     """Lay the thermal image over the visible one.
 
     Args:
         visible: any camera image.
-        thermal: any camera image; its own range is stretched.
+        thermal: any camera image.
         registration: of these two; without a homography the picture is the visible image, and says so.
         style: ``blend``, heat as colour and cold see-through; ``false_colour``, visible in blue and thermal
             in orange, grey where they agree; ``edges``, thermal edges glowing on the visible image;
             ``checkerboard``, squares of either.
+        heat_range: the thermal values to show; the image's own if None.
 
     Returns:
         uint8 (H, W, 3) BGR on the visible image's grid.
@@ -80,7 +85,7 @@ def draw_overlay(
     homography = registration.homography
     if homography is None:
         return drawing.banner(base // 2, f"{registration.status}: no homography", AMBER)
-    heat = to_8bit(thermal)
+    heat = to_8bit(thermal, heat_range)
     size: Size = base.shape[:2]
     shown = warp_thermal(_edge_strength(heat) if style == "edges" else heat, homography, size)
     drawn = _compose(base, shown, style)

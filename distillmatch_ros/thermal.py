@@ -8,27 +8,29 @@ from numpy.typing import NDArray
 from distillmatch_ros.frames import to_grey
 
 LOW_PERCENTILE, HIGH_PERCENTILE = 1.0, 99.0
+Range = tuple[float, float, float]
+"""The values shown as black, for NaN, and as white."""
 SAMPLES = 1 << 15
 """Pixels that the percentiles look at: one in a hundred of them is still 327."""
 
 
-def to_8bit(thermal: NDArray[Any]) -> NDArray[np.uint8]:
-    """Stretch the image's own range, 1st to 99th percentile, over 0..255.
+def to_8bit(thermal: NDArray[Any], shown: Range | None = None) -> NDArray[np.uint8]:
+    """Stretch a range of values over 0..255.
 
-    The range is always the image's own: a raw 16-bit frame fills a sliver of its type, and a shift would make
-    it black. NaN and infinity do not count; NaN shows as the median, infinity as the end of the range.
+    Infinity shows as the end of the range.
 
     Args:
         thermal: (H, W) raw or colour-mapped (H, W, 3 or 4); uint8, uint16, float32 or float64.
+        shown: the range; the image's own (see `range_of`) if None.
 
     Returns:
-        uint8 (H, W); constant if the image is constant or holds nothing finite.
+        uint8 (H, W); constant if the range is empty.
 
     Raises:
         DistillMatchError: the array is not an image.
     """
     grey = to_grey(thermal, "thermal image")
-    low, middle, high = _range(grey)
+    low, middle, high = shown or range_of(grey)
     # Nothing a float32 can resolve: stretching would show rounding errors. 1e-30 keeps the gain finite.
     if high - low <= 1e-6 * max(abs(low), abs(high), 1e-30):
         return np.zeros(grey.shape, np.uint8)
@@ -42,8 +44,16 @@ def to_8bit(thermal: NDArray[Any]) -> NDArray[np.uint8]:
     return np.clip(np.rint(values, out=values), 0, 255, out=values).astype(np.uint8)
 
 
-def _range(grey: NDArray[Any]) -> tuple[float, float, float]:
-    """Low percentile, median and high percentile of the finite pixels."""
+def range_of(thermal: NDArray[Any]) -> Range:
+    """The image's own range: 1st percentile, median and 99th percentile.
+
+    A raw 16-bit frame fills a sliver of its type, and a shift would make it black. NaN and infinity do not
+    count; where nothing is finite the range is three zeros.
+
+    Raises:
+        DistillMatchError: the array is not an image.
+    """
+    grey = to_grey(thermal, "thermal image")
     stride = max(1, int((grey.size / SAMPLES) ** 0.5))
     samples = _finite(grey[::stride, ::stride])
     if samples.size:

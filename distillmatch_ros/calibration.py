@@ -1,0 +1,223 @@
+"""One homography for a rig: gathered over a drive, kept in a YAML file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.gate import Gate, Status, estimate, is_plausible
+from distillmatch_ros.homography import Float64, Size
+from distillmatch_ros.output import replace_file
+from distillmatch_ros.registration import Registration
+
+SECOND = 10**9
+MIN_PAIRS = 10
+"""Fewer than these say more about one moment than about the rig."""
+GRID = (12, 16)
+"""Rows and columns of cells of the thermal image, which have equal shares in a calibration."""
+CELL_MATCHES = 32
+"""Matches that are kept of each cell."""
+
+_HEADER = "# Calibration of a visible-thermal rig: the homography maps thermal pixels to visible pixels.\n"
+
+
+@dataclass(frozen=True)
+class Camera:
+    """What the images of one camera are: (height, width), and whether their distortion has been taken out."""
+
+    size: Size
+    undistorted: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.size[1]}x{self.size[0]}" + (", undistorted" if self.undistorted else "")
+
+
+@dataclass(frozen=True)
+class Rig:
+    """The two cameras."""
+
+    visible: Camera
+    thermal: Camera
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """A homography to use for every pair of a rig.
+
+    Attributes:
+        homography: float64 (3, 3), thermal to visible pixels.
+        rig: whose images it is about.
+        pairs: registered pairs that it was made from.
+        seconds: from the first of them to the last.
+        stamp: of the last, ns.
+        rms_px: distance of their matches from it, root mean square, reference pixels.
+    """
+
+    homography: Float64
+    rig: Rig
+    pairs: int
+    seconds: float
+    stamp: int
+    rms_px: float
+
+    def save(self, path: Path) -> None:
+        """Write a YAML file, whole or not at all.
+
+        Raises:
+            DistillMatchError: it cannot be written.
+        """
+        record = {
+            "homography": self.homography.tolist(),
+            "visible": _describe(self.rig.visible),
+            "thermal": _describe(self.rig.thermal),
+            "pairs": self.pairs,
+            "seconds": self.seconds,
+            "stamp": self.stamp,
+            "rms_px": self.rms_px,
+        }
+        replace_file(path, _HEADER + yaml.safe_dump(record, sort_keys=False, default_flow_style=None))
+
+    @classmethod
+    def load(cls, path: Path) -> "Calibration":
+        """Read a YAML file.
+
+        Raises:
+            DistillMatchError: it cannot be read, or does not hold a calibration.
+        """
+        try:
+            record = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise DistillMatchError(
+                f"{path}: cannot be read ({error.strerror}); make it with `distillmatch calibrate`"
+            ) from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise DistillMatchError(f"{path}: is not YAML; make it with `distillmatch calibrate`") from error
+        try:
+            return _read(record)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise DistillMatchError(
+                f"{path}: holds no calibration ({what}); make it with `distillmatch calibrate`"
+            ) from error
+
+    def check(self, rig: Rig) -> None:
+        """Refuse images that the calibration is not about.
+
+        Raises:
+            DistillMatchError: their size is another, or the distortion was taken out of the ones only.
+        """
+        for side in ("visible", "thermal"):
+            own, other = getattr(self.rig, side), getattr(rig, side)
+            if own != other:
+                raise DistillMatchError(
+                    f"calibration: made from {side} images of {own}, but these are {other}; "
+                    "calibrate with the settings in use"
+                )
+
+
+def _describe(camera: Camera) -> dict[str, Any]:
+    height, width = camera.size
+    return {"width": width, "height": height, "undistorted": camera.undistorted}
+
+
+def _read(record: Any) -> Calibration:
+    """Raises KeyError, TypeError or ValueError where something is missing or makes no sense."""
+    homography = np.array(_mapping(record)["homography"], np.float64)
+    rig = Rig(_camera(record["visible"]), _camera(record["thermal"]))
+    if homography.shape != (3, 3):
+        raise ValueError(f"homography is {'x'.join(map(str, homography.shape))}, not 3x3")
+    if not np.isfinite(homography).all() or not is_plausible(
+        homography, rig.thermal.size, rig.visible.size, Gate()
+    ):
+        raise ValueError("the homography is one that no two cameras have")
+    return Calibration(
+        homography,
+        rig,
+        int(record["pairs"]),
+        float(record["seconds"]),
+        int(record["stamp"]),
+        float(record["rms_px"]),
+    )
+
+
+def _camera(record: Any) -> Camera:
+    size = int(_mapping(record)["height"]), int(record["width"])
+    if min(size) < 1:
+        raise ValueError("an image has no pixels")
+    return Camera(size, record["undistorted"] is True)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r:.40} is not a mapping")
+    return value
+
+
+class Accumulator:
+    """Gathers the matches of a drive, in memory that does not grow.
+
+    Each cell of the thermal image keeps a sample of its own, in which every match had the same chance: where
+    matches are rare they count for more, and a long drive counts from end to end.
+    """
+
+    def __init__(self, rig: Rig) -> None:
+        """Start empty, for images of this rig."""
+        self._rig = rig
+        self._random = np.random.default_rng(0)
+        self._seen = np.zeros(GRID[0] * GRID[1], np.int64)
+        self._matches = np.empty((GRID[0] * GRID[1], CELL_MATCHES, 4), np.float32)
+        self._pairs = 0
+        self._first = self._last = 0
+
+    def add(self, registration: Registration, stamp: int) -> None:
+        """Take in the inliers of a pair, unless its status is another than OK."""
+        if registration.status is not Status.OK:
+            return
+        self._first = stamp if self._pairs == 0 else self._first
+        self._last = stamp
+        self._pairs += 1
+        thermal = registration.thermal_points[registration.inliers]
+        visible = registration.visible_points[registration.inliers]
+        columns, rows = ((thermal + 0.5) / self._rig.thermal.size[::-1] * GRID[::-1]).astype(int).T
+        cells = np.clip(rows, 0, GRID[0] - 1) * GRID[1] + np.clip(columns, 0, GRID[1] - 1)
+        for cell, match in zip(cells, np.hstack([visible, thermal]), strict=True):
+            count = self._seen[cell]
+            place = count if count < CELL_MATCHES else self._random.integers(count + 1)
+            if place < CELL_MATCHES:
+                self._matches[cell, place] = match
+            self._seen[cell] += 1
+
+    def fit(self, gate: Gate | None = None) -> Calibration:
+        """One homography for all of them.
+
+        Args:
+            gate: what it must show; the default gate if None.
+
+        Raises:
+            DistillMatchError: too few pairs, or no homography that they vouch for.
+        """
+        if self._pairs < MIN_PAIRS:
+            raise DistillMatchError(
+                f"calibration: {self._pairs} pairs were registered and {MIN_PAIRS} are needed; "
+                "drive on, past distant structure"
+            )
+        kept = np.arange(CELL_MATCHES) < self._seen[:, None]
+        visible, thermal = np.split(self._matches[kept], 2, axis=1)
+        found = estimate(thermal, visible, self._rig.thermal.size, self._rig.visible.size, gate or Gate())
+        if found.homography is None or found.quality is None:
+            raise DistillMatchError(
+                f"calibration: the matches of {self._pairs} pairs do not agree on one homography "
+                f"({found.status}); record a drive with distant structure, and keep the cameras' mount rigid"
+            )
+        return Calibration(
+            found.homography,
+            self._rig,
+            self._pairs,
+            (self._last - self._first) / SECOND,
+            self._last,
+            found.quality.rms_px,
+        )

@@ -1,0 +1,321 @@
+"""Which visible frame belongs to which thermal frame; counts what it drops, and why.
+
+Of all frames the two nearest in time become a pair, then the two nearest of those that are left, and so on;
+pairs never cross. A pair is given out as soon as no frame still to come can change it.
+"""
+
+from bisect import bisect_left
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Generic, Literal, TypeVar
+
+from distillmatch_ros.errors import DistillMatchError
+
+Item = TypeVar("Item")
+
+JUMP_BACK = 10**9
+"""ns. A frame this much older than the newest of its side tells of a clock that was set back, or of a bag
+that begins again; one that is less old came late."""
+INTERVALS = 30
+"""Latest intervals of a side, the shortest of which says how soon its next frame may come."""
+
+
+class Side(str, Enum):
+    """One of the two cameras."""
+
+    VISIBLE = "visible"
+    THERMAL = "thermal"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def other(self) -> "Side":
+        return Side.THERMAL if self is Side.VISIBLE else Side.VISIBLE
+
+
+class Reason(str, Enum):
+    """Why a frame was dropped.
+
+    UNMATCHED: frames of the other side came, but none was near enough, or another frame was nearer to it.
+    LATE: older than a frame of its side that was paired or dropped already.
+    DUPLICATE_STAMP: as old as another frame of its side.
+    CLOCK_RESET: it waited when a clock jumped back, or when the pairer was reset.
+    OVERFLOW: it waited until its side's buffer was full, while nothing came from the other side.
+    """
+
+    UNMATCHED = "UNMATCHED"
+    LATE = "LATE"
+    DUPLICATE_STAMP = "DUPLICATE_STAMP"
+    CLOCK_RESET = "CLOCK_RESET"
+    OVERFLOW = "OVERFLOW"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Arrival(Generic[Item]):
+    """A frame that came in.
+
+    Attributes:
+        stamp: when the camera says it was taken, ns.
+        received: when it came, ns, by one clock for both sides.
+        item: the frame itself.
+    """
+
+    stamp: int
+    received: int
+    item: Item
+
+
+@dataclass(frozen=True)
+class Pair(Generic[Item]):
+    """Two frames of one moment; ``skew`` is the thermal frame's time minus the visible frame's, ns.
+
+    Times are stamps, or instants of receipt when pairing by arrival, and the thermal offset is added.
+    """
+
+    visible: Arrival[Item]
+    thermal: Arrival[Item]
+    skew: int
+
+
+@dataclass(frozen=True)
+class PairingCounts:
+    """Where every frame went since the pairer was made; a snapshot.
+
+    For each side ``received == paired + sum(dropped) + waiting``.
+
+    Attributes:
+        received: frames that came in, by side.
+        paired: pairs given out.
+        dropped: frames dropped, by side and reason; reasons that did not occur are absent.
+        waiting: frames that wait for a partner, by side.
+        clock_skew: thermal stamp (offset added) minus visible stamp of the latest frames, brought to one
+            instant of receipt, ns; None until both sides came. Where it is far from 0, subtract it from
+            ``thermal_offset``: the clocks then agree.
+    """
+
+    received: Mapping[Side, int]
+    paired: int
+    dropped: Mapping[Side, Mapping[Reason, int]]
+    waiting: Mapping[Side, int]
+    clock_skew: int | None
+
+
+class Pairer(Generic[Item]):
+    """Pairs two streams of frames. One thread at a time may use it.
+
+    It keeps at most ``depth`` frames of each side, whatever comes.
+    """
+
+    def __init__(
+        self,
+        tolerance: int,
+        thermal_offset: int = 0,
+        by: Literal["stamp", "arrival"] = "stamp",
+        depth: int = 30,
+    ) -> None:
+        """Start with empty buffers.
+
+        Args:
+            tolerance: greatest magnitude of a pair's skew, ns; 0 pairs equal times.
+            thermal_offset: added to the thermal frames' times, ns.
+            by: what a frame's time is, its stamp or the instant of its receipt.
+            depth: frames of each side that may wait.
+
+        Raises:
+            DistillMatchError: a value is not allowed.
+        """
+        if tolerance < 0:
+            raise DistillMatchError(f"pairing tolerance {tolerance} ns is negative; choose 0 or more")
+        if by not in ("stamp", "arrival"):
+            raise DistillMatchError(f"pairing by {by!r} is unknown; choose stamp or arrival")
+        if depth < 1:
+            raise DistillMatchError(f"pairing depth {depth} keeps no frame; choose 1 or more")
+        self._tolerance = tolerance
+        self._offset = {Side.VISIBLE: 0, Side.THERMAL: thermal_offset}
+        self._by = by
+        self._depth = depth
+        self._visible: _Queue[Item] = _Queue()
+        self._thermal: _Queue[Item] = _Queue()
+        self._queues = {Side.VISIBLE: self._visible, Side.THERMAL: self._thermal}
+        self._paired = 0
+
+    def add(self, side: Side, arrival: Arrival[Item]) -> list[Pair[Item]]:
+        """File a frame, and return the pairs that are certain now, oldest first."""
+        queue, other = self._queues[side], self._queues[side.other]
+        time = (arrival.stamp if self._by == "stamp" else arrival.received) + self._offset[side]
+        if queue.newest is not None and time < queue.newest - JUMP_BACK:
+            queue.forget()
+            # What is ahead of the new time belongs to the old one; what is not has jumped before.
+            if other.newest is not None and other.newest > time + JUMP_BACK:
+                other.forget()
+        if not queue.file(_Waiting(time, arrival, other.received)):
+            return []
+        pairs = self._settle_all(closed=False)
+        self._drop_hopeless(queue, other)
+        self._drop_hopeless(other, queue)
+        if len(queue.waiting) > self._depth:
+            others_came = other.received > queue.waiting[0].others
+            queue.drop(Reason.UNMATCHED if others_came else Reason.OVERFLOW)
+        return pairs
+
+    def flush(self) -> list[Pair[Item]]:
+        """Return the pairs among all that waits, oldest first: nothing more will come, as when a bag ends."""
+        return self._settle_all(closed=True)
+
+    def reset(self) -> None:
+        """Forget all frames and both clocks; the counts stay."""
+        for queue in self._queues.values():
+            queue.forget()
+
+    @property
+    def counts(self) -> PairingCounts:
+        """Where every frame went so far."""
+        skew = None
+        if self._visible.ahead is not None and self._thermal.ahead is not None:
+            skew = self._thermal.ahead + self._offset[Side.THERMAL] - self._visible.ahead
+        return PairingCounts(
+            received={side: queue.received for side, queue in self._queues.items()},
+            paired=self._paired,
+            dropped={side: dict(queue.dropped) for side, queue in self._queues.items()},
+            waiting={side: len(queue.waiting) for side, queue in self._queues.items()},
+            clock_skew=skew,
+        )
+
+    def _settle_all(self, closed: bool) -> list[Pair[Item]]:
+        return list(self._settle(len(self._visible.waiting), len(self._thermal.waiting), closed))
+
+    def _settle(self, visible: int, thermal: int, closed: bool) -> Iterator[Pair[Item]]:
+        """Take the pairs among the oldest frames, so many of each side.
+
+        ``closed``: no more frames will come among them, and what does not pair is dropped.
+        """
+        while (found := self._nearest_two(visible, thermal, closed)) is not None:
+            # Pairs do not cross, so that nothing to come can pair with what is older than these two.
+            yield from self._settle(*found, closed=True)
+            first, second = self._visible.take(), self._thermal.take()
+            self._paired += 1
+            yield Pair(first.arrival, second.arrival, second.time - first.time)
+            visible, thermal = visible - found[0] - 1, thermal - found[1] - 1
+        if closed:
+            for _ in range(visible):
+                self._visible.drop(Reason.UNMATCHED)
+            for _ in range(thermal):
+                self._thermal.drop(Reason.UNMATCHED)
+
+    def _nearest_two(self, visible: int, thermal: int, closed: bool) -> tuple[int, int] | None:
+        """The oldest two that are each other's nearest: a pair, whatever becomes of the others."""
+        times = [entry.time for entry in self._visible.waiting[:visible]]
+        partners = [entry.time for entry in self._thermal.waiting[:thermal]]
+        for index, time in enumerate(times):
+            partner = _nearest(partners, time)
+            if partner is None:
+                return None
+            gap = abs(partners[partner] - time)
+            if gap > self._tolerance or _nearest(times, partners[partner]) != index:
+                continue
+            # Nothing to come is nearer to either of them.
+            if closed or min(self._visible.soonest - partners[partner], self._thermal.soonest - time) >= gap:
+                return index, partner
+        return None
+
+    def _drop_hopeless(self, queue: "_Queue[Item]", other: "_Queue[Item]") -> None:
+        """Drop the oldest frames that find no partner, neither here nor among those to come."""
+        partners = [entry.time for entry in other.waiting]
+        while queue.waiting and other.newest is not None:
+            time = queue.waiting[0].time
+            partner = _nearest(partners, time)
+            if other.newest < time + self._tolerance or (
+                partner is not None and abs(partners[partner] - time) <= self._tolerance
+            ):
+                return
+            queue.drop(Reason.UNMATCHED)
+
+
+@dataclass(frozen=True)
+class _Waiting(Generic[Item]):
+    """A frame in the buffer: its time, and how many frames the other side had sent before it came."""
+
+    time: int
+    arrival: Arrival[Item]
+    others: int
+
+
+class _Queue(Generic[Item]):
+    """One side: the frames that wait, oldest first, and what its clock does.
+
+    Attributes:
+        waiting: sorted by time, no two the same.
+        received: frames that came.
+        dropped: by reason.
+        newest: latest time seen since the clock last jumped back.
+        ahead: of the frame that came last, stamp minus instant of receipt.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: list[_Waiting[Item]] = []
+        self.received = 0
+        self.dropped: Counter[Reason] = Counter()
+        self.newest: int | None = None
+        self.ahead: int | None = None
+        self._decided: int | None = None
+        self._intervals: deque[int] = deque(maxlen=INTERVALS)
+
+    @property
+    def soonest(self) -> int:
+        """The time before which no further frame is expected, unless it comes late."""
+        assert self.newest is not None, "asked of a side that has frames"
+        return self.newest + min(self._intervals, default=0)
+
+    def file(self, entry: _Waiting[Item]) -> bool:
+        """Count a frame, and put it where it belongs unless it comes too late or twice."""
+        self.received += 1
+        self.ahead = entry.arrival.stamp - entry.arrival.received
+        place = bisect_left(self.waiting, entry.time, key=lambda waiting: waiting.time)
+        here = self.waiting[place].time if place < len(self.waiting) else None
+        if entry.time in (here, self._decided):
+            self.dropped[Reason.DUPLICATE_STAMP] += 1
+            return False
+        if self._decided is not None and entry.time < self._decided:
+            self.dropped[Reason.LATE] += 1
+            return False
+        self.waiting.insert(place, entry)
+        if self.newest is None:
+            self.newest = entry.time
+        elif entry.time > self.newest:
+            self._intervals.append(entry.time - self.newest)
+            self.newest = entry.time
+        return True
+
+    def take(self) -> _Waiting[Item]:
+        """Remove the oldest frame."""
+        entry = self.waiting.pop(0)
+        self._decided = entry.time
+        return entry
+
+    def drop(self, reason: Reason) -> None:
+        """Drop the oldest frame."""
+        self.take()
+        self.dropped[reason] += 1
+
+    def forget(self) -> None:
+        """Drop all frames, and all that is known of the clock."""
+        while self.waiting:
+            self.drop(Reason.CLOCK_RESET)
+        self.newest = self._decided = None
+        self._intervals.clear()
+
+
+def _nearest(times: Sequence[int], time: int) -> int | None:
+    """Index of the nearest of some sorted times, the earlier of two; None of none."""
+    after = bisect_left(times, time)
+    if after == 0:
+        return 0 if times else None
+    if after == len(times) or time - times[after - 1] <= times[after] - time:
+        return after - 1
+    return after

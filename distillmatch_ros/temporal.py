@@ -1,0 +1,263 @@
+"""What earlier frames say about this one: smoothing, holding, and a thermal stream that stands still."""
+
+import math
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import numpy as np
+
+from distillmatch_ros.frames import Frame
+from distillmatch_ros.homography import (
+    REFERENCE_WIDTH,
+    Float64,
+    Size,
+    corners,
+    from_corners,
+    transform,
+)
+from distillmatch_ros.registration import Registration, Status
+from distillmatch_ros.thermal import Range, range_of
+
+SECOND = 10**9
+FORGET_AFTER = 5.0
+"""Seconds after which earlier frames say nothing about a new one, unless they are to be held for longer."""
+LOST_SHARE = 0.5
+"""Of the inliers found without a prior, below which the prior has become doubtful."""
+RANGE_SECONDS = 1.0
+"""Time constant of the range of thermal values that overlays show."""
+
+
+class Mode(str, Enum):
+    """Where the homography of a pair comes from.
+
+    LIVE: from the pair, or there is none. HOLD: from the pair, or for a while from the last good one.
+    FIXED: from a calibration.
+    """
+
+    LIVE = "live"
+    HOLD = "hold"
+    FIXED = "fixed"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class TrackerSettings:
+    """How homographies are followed over time.
+
+    Attributes:
+        mode: where they come from; live without smoothing passes registrations on unchanged.
+        hold_seconds: age of the oldest homography that is given out, but for mode fixed.
+        smoothing: time constant of the filter, s; 0 for none.
+        max_jump_px: greatest step of a thermal corner, reference pixels, that is taken at once.
+        confirmations: registrations in a row that have to agree on a greater step before it is taken.
+        verify_every: one of so many pairs, at least, is registered without a prior; 1 for all.
+    """
+
+    mode: Mode = Mode.LIVE
+    hold_seconds: float = 1.0
+    smoothing: float = 0.0
+    max_jump_px: float = 40.0
+    confirmations: int = 3
+    verify_every: int = 10
+
+
+@dataclass(frozen=True, eq=False)
+class _Track:
+    """The rig as the filter has it.
+
+    Attributes:
+        homography: filtered.
+        places: (4, 2) visible pixels, where it puts the thermal corners.
+        stamp: of the last pair that agreed with it.
+        pairs: that agreed with it.
+    """
+
+    homography: Float64
+    places: Float64
+    stamp: int
+    pairs: int = 1
+
+
+class Tracker:
+    """Follows the homography of one rig.
+
+    The filter works on the places of the thermal corners in the visible image, four well-conditioned points,
+    and keeps a running mean until its time constant is reached. A greater step than `max_jump_px` is an
+    outlier until enough registrations confirm it.
+
+    A registration with a prior stays near the prior by construction, so that it cannot refute it. Therefore
+    a prior is given only while pairs agree, and only for a few of them after one that did without.
+    """
+
+    def __init__(self, settings: TrackerSettings, thermal: Size, visible: Size) -> None:
+        """Start without knowledge.
+
+        Args:
+            settings: may be replaced at any time.
+            thermal: size of the thermal images.
+            visible: size of the visible images.
+        """
+        self.settings = settings
+        self._thermal = thermal
+        self._visible = visible
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all pairs."""
+        self._track: _Track | None = None
+        self._newest: int | None = None
+        self._unconfirmed: list[Float64] = []
+        self._priors_left = 0
+        self._verified_inliers = 0
+
+    def prior(self, stamp: int) -> Float64 | None:
+        """The homography to give to `Registrar.register` for the pair of this time (ns), if any."""
+        self._forget_old(stamp)
+        return self._track.homography if self._track is not None and self._priors_left > 0 else None
+
+    def last(self, stamp: int) -> Float64 | None:
+        """The last good homography unless it is older than ``hold_seconds`` at this time (ns)."""
+        self._forget_old(stamp)
+        track = self._track
+        if track is None or stamp - track.stamp > self.settings.hold_seconds * SECOND:
+            return None
+        return track.homography
+
+    def update(self, registration: Registration, stamp: int, *, primed: bool) -> Registration:
+        """Take in how a pair was registered, and say what to give out.
+
+        Args:
+            registration: from the registrar; OK, or without homography.
+            stamp: of the pair, ns.
+            primed: it was registered with a prior.
+
+        Returns:
+            The registration, OK with the filtered homography, HELD with the last good one, or without any. A
+            step that is not confirmed yet is DEGENERATE where nothing is held.
+        """
+        self._forget_old(stamp)
+        self._newest = stamp
+        agreed = registration.homography is not None and self._follow(registration.homography, stamp)
+        self._budget_priors(registration, agreed, primed)
+        live = self.settings.mode is Mode.LIVE
+        if live and self.settings.smoothing == 0:
+            return registration
+        if agreed and self._track is not None:
+            return replace(registration, homography=self._track.homography)
+        held = None if live else self.last(stamp)
+        if held is not None:
+            return replace(registration, homography=held, status=Status.HELD)
+        refused = Status.DEGENERATE if registration.status is Status.OK else registration.status
+        return replace(registration, homography=None, status=refused)
+
+    def _follow(self, homography: Float64, stamp: int) -> bool:
+        """Move the track; False if the homography is too far from it and not confirmed."""
+        places, track = transform(homography, corners(self._thermal)), self._track
+        if track is None:
+            self._track = _Track(homography, places, stamp)
+        elif self._step(places, track.places) <= self.settings.max_jump_px:
+            self._track = self._blend(track, homography, places, stamp)
+        else:
+            if self._unconfirmed and self._step(places, self._unconfirmed[-1]) > self.settings.max_jump_px:
+                self._unconfirmed.clear()
+            self._unconfirmed.append(places)
+            if len(self._unconfirmed) < self.settings.confirmations:
+                return False
+            self._track = _Track(homography, places, stamp)
+        self._unconfirmed.clear()
+        return True
+
+    def _blend(self, track: _Track, homography: Float64, places: Float64, stamp: int) -> _Track:
+        if self.settings.smoothing == 0:
+            return _Track(homography, places, stamp, track.pairs + 1)
+        elapsed = (stamp - track.stamp) / SECOND
+        share = max(1 / (track.pairs + 1), 1 - math.exp(-elapsed / self.settings.smoothing))
+        places = track.places + share * (places - track.places)
+        filtered = from_corners(places, self._thermal, self._visible)
+        return _Track(filtered, places, stamp, track.pairs + 1)
+
+    def _budget_priors(self, registration: Registration, agreed: bool, primed: bool) -> None:
+        inliers = int(registration.inliers.sum())
+        if not agreed:
+            self._priors_left = 0
+        elif not primed:
+            self._priors_left = self.settings.verify_every - 1
+            self._verified_inliers = inliers
+        elif inliers < LOST_SHARE * self._verified_inliers:
+            self._priors_left = 0
+        else:
+            self._priors_left -= 1
+
+    def _step(self, places: Float64, others: Float64) -> float:
+        """Greatest distance between two places of a corner, reference pixels."""
+        return float(np.hypot(*(places - others).T).max()) * REFERENCE_WIDTH / self._visible[1]
+
+    def _forget_old(self, stamp: int) -> None:
+        """Start anew where time jumped back, or long after the last good pair."""
+        if self._newest is not None and stamp < self._newest:
+            self.reset()
+        memory = max(FORGET_AFTER, self.settings.hold_seconds) * SECOND
+        if self._track is not None and stamp - self._track.stamp > memory:
+            self.reset()
+
+
+class FrozenDetector:
+    """Tells when the thermal camera sends one picture again and again, as it does behind its shutter.
+
+    Sensor noise makes any two pictures differ. A slow camera that is published faster repeats itself too, but
+    not for long.
+    """
+
+    def __init__(self, frozen_seconds: float) -> None:
+        """Set the time for which a picture may stay the same; 0 for ever. It may be replaced at any time."""
+        self.frozen_seconds = frozen_seconds
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all frames."""
+        self._first: Frame | None = None
+
+    def update(self, thermal: Frame) -> bool:
+        """Take in a frame; True if its pixels have been the same for ``frozen_seconds``."""
+        first = self._first
+        if first is None or thermal.stamp < first.stamp or not _same_pixels(thermal, first):
+            self._first = thermal
+            return False
+        return 0 < self.frozen_seconds * SECOND <= thermal.stamp - first.stamp
+
+
+def _same_pixels(one: Frame, other: Frame) -> bool:
+    if one.image.shape != other.image.shape or one.image.dtype != other.image.dtype:
+        return False
+    if not np.array_equal(
+        one.image[::16, ::16], other.image[::16, ::16], equal_nan=one.image.dtype.kind == "f"
+    ):
+        return False
+    return np.array_equal(one.image.view(np.uint8), other.image.view(np.uint8))  # bytes: NaN equals itself
+
+
+class RangeFilter:
+    """Smooths the range of thermal values that is shown, so that overlays do not flicker."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all frames."""
+        self._shown: Range | None = None
+        self._stamp = 0
+
+    def update(self, thermal: Frame) -> Range:
+        """Take in a frame; the range to show it with."""
+        own, shown = range_of(thermal.image), self._shown
+        elapsed, self._stamp = (thermal.stamp - self._stamp) / SECOND, thermal.stamp
+        # Nothing in common: the camera recalibrated, or the scene is another.
+        if shown is None or elapsed < 0 or own[0] > shown[2] or own[2] < shown[0]:
+            self._shown = own
+        else:
+            share = 1 - math.exp(-elapsed / RANGE_SECONDS)
+            low, middle, high = (old + share * (new - old) for old, new in zip(shown, own, strict=True))
+            self._shown = low, middle, high
+        return self._shown

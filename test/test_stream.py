@@ -1,0 +1,356 @@
+"""Pairs through the whole stream: scripted engines for its logic, real networks for what comes out."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from test_registration import (
+    ALIGNED_PX,
+    THERMAL,
+    TRUTH,
+    VISIBLE,
+    ScriptedEngine,
+    aligned,
+    corner_error,
+    plain,
+    points_of,
+    scene_pair,
+)
+from tiny_network import WriteNetwork
+
+from distillmatch_ros import Registrar, Status, share
+from distillmatch_ros.calibration import Calibration
+from distillmatch_ros.engines import Engine, open_engine
+from distillmatch_ros.engines.protocol import Float32, Matches
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.frames import Frame
+from distillmatch_ros.gate import Gate
+from distillmatch_ros.homography import transform
+from distillmatch_ros.pairing import Side
+from distillmatch_ros.registration import SHIPPED_MODEL, STAGES
+from distillmatch_ros.scene import Scene, SyntheticPair
+from distillmatch_ros.stream import Result, Stream, StreamSettings
+from distillmatch_ros.temporal import Mode
+from distillmatch_ros.undistortion import Intrinsics
+
+SECOND = 10**9
+FRAME = SECOND // 30
+LENS = Intrinsics(
+    np.array([[700.0, 0, 480], [0, 700, 270], [0, 0, 1]]),
+    np.array([-0.3, 0.1, 0, 0, 0]),
+    "plumb_bob",
+    VISIBLE,
+)
+NO_LOOK = StreamSettings(verify_every=1)
+"""Each pair on its own, which one scripted answer serves."""
+
+
+def frames(number: int, same_thermal: bool = False) -> tuple[Frame, Frame]:
+    """A coloured pair; the thermal one 16 bit and 2 ms later."""
+    visible, thermal = scene_pair()
+    visible = cv2.cvtColor(visible, cv2.COLOR_GRAY2BGR)
+    raw = thermal.astype(np.uint16) * 4 + 7000 + (0 if same_thermal else number)
+    stamp = 100 * SECOND + number * FRAME
+    return Frame(visible, "rgb8", stamp, "rgb"), Frame(raw, "16UC1", stamp + 2_000_000, "thermal")
+
+
+def frames_of_one_view(number: int) -> tuple[Frame, Frame]:
+    """A pair of cameras that see the same, as the tiny network believes."""
+    visible, thermal = frames(number)
+    raw = cv2.resize(visible.image[..., 1], THERMAL[::-1], interpolation=cv2.INTER_AREA)
+    return visible, replace(thermal, image=raw.astype(np.uint16) * 4 + 7000 + number)
+
+
+def open_stream(settings: StreamSettings = NO_LOOK, calibration: Calibration | None = None) -> Stream:
+    """One pass that always finds the truth, at whatever costs."""
+    return Stream(Registrar(ScriptedEngine(points_of(plain(TRUTH))), passes=1), settings, calibration)
+
+
+def shown(stream: Stream) -> int:
+    """How often the engine looked."""
+    return len(stream._registrar.engine.shown)
+
+
+def test_outputs_are_of_the_visible_camera_and_keep_the_thermal_values() -> None:
+    visible, thermal = frames(0)
+    result = open_stream().process(visible, thermal)
+    assert result.registration.status is Status.OK
+    assert corner_error(result.registration, TRUTH) < ALIGNED_PX
+    registered, overlay = result.registered_thermal(), result.overlay()
+    assert registered is not None
+    for output in (registered, overlay):
+        assert (output.stamp, output.frame_id) == (visible.stamp, "rgb")
+        assert output.image.shape[:2] == VISIBLE
+    assert (registered.encoding, registered.image.dtype) == ("16UC1", np.uint16)
+    assert np.isin(registered.image, np.append(thermal.image, 0)).all()
+    assert (registered.image > 0).mean() > 0.5
+    assert (overlay.encoding, overlay.image.dtype, overlay.image.ndim) == ("bgr8", np.uint8, 3)
+
+
+def test_latency_has_every_stage() -> None:
+    latency = open_stream().process(*frames(0)).latency_ms
+    assert set(latency) == {*STAGES, "undistort", "total"}
+    assert latency["total"] >= sum(latency[stage] for stage in STAGES)
+
+
+def test_without_homography_there_is_no_registered_thermal() -> None:
+    visible, thermal = frames(0)
+    result = open_stream().process(replace(visible, image=np.zeros_like(visible.image)), thermal)
+    assert result.registration.status is Status.FEW_MATCHES
+    assert result.registered_thermal() is None
+    assert result.overlay().image.shape == (*VISIBLE, 3)
+
+
+def test_prior_halves_the_looks_and_is_verified() -> None:
+    first, near = points_of(plain(TRUTH)), points_of(aligned(TRUTH, by=TRUTH))
+    engine = ScriptedEngine(*[first, near, near, near] * 2)
+    stream = Stream(Registrar(engine), StreamSettings(verify_every=3, gate=Gate(sure_contrast=1.0)))
+    looks = [0]
+    for number in range(6):
+        result = stream.process(*frames(number))
+        assert corner_error(result.registration, TRUTH) < ALIGNED_PX
+        looks.append(len(engine.shown))
+    assert np.diff(looks).tolist() == [2, 1, 1, 2, 1, 1]
+
+
+def test_held_and_smoothed_by_the_settings() -> None:
+    stream = open_stream(StreamSettings(mode=Mode.HOLD, hold_seconds=0.1, verify_every=1))
+    statuses = []
+    for number in range(6):
+        visible, thermal = frames(number)
+        if number:
+            visible = replace(visible, image=np.zeros_like(visible.image))
+        statuses.append(stream.process(visible, thermal).registration.status)
+    assert statuses == [Status.OK] + [Status.HELD] * 3 + [Status.FEW_MATCHES] * 2
+
+
+def test_frozen_thermal_is_stale_and_rests_the_engine() -> None:
+    stream = open_stream(StreamSettings(hold_seconds=0.5, frozen_seconds=0.19, verify_every=1))
+    results = [stream.process(*frames(number, same_thermal=True)) for number in range(25)]
+    statuses = [result.registration.status for result in results]
+    assert statuses == [Status.OK] * 6 + [Status.STALE_THERMAL] * 19
+    assert shown(stream) == 6
+    held = [result.registration.homography is not None for result in results]
+    assert held == [True] * 21 + [False] * 4  # half a second after the last pair that was looked at
+    assert stream.process(*frames(25)).registration.status is Status.OK
+
+
+def calibrate(stream: Stream) -> Calibration:
+    for number in range(12):
+        stream.process(*frames(number))
+    return stream.calibration()
+
+
+def test_calibration_of_a_drive_serves_mode_fixed(tmp_path: Path) -> None:
+    drive = open_stream()
+    with pytest.raises(DistillMatchError, match="no pair came yet"):
+        drive.calibration()
+    calibrate(drive).save(tmp_path / "rig.yaml")
+    calibration = Calibration.load(tmp_path / "rig.yaml")
+    assert calibration.pairs == 12
+    fixed = open_stream(StreamSettings(mode=Mode.FIXED, frozen_seconds=0.09), calibration)
+    results = [fixed.process(*frames(number, same_thermal=True)) for number in range(6)]
+    assert [str(result.registration.status) for result in results] == ["FIXED"] * 3 + ["STALE_THERMAL"] * 3
+    for result in results:
+        assert corner_error(result.registration, TRUTH) < 0.1
+        assert len(result.registration.inliers) == 0
+        assert result.registered_thermal() is not None
+    assert shown(fixed) == 0
+    visible, thermal = frames(9)
+    small = replace(thermal, image=thermal.image[:200].copy())
+    with pytest.raises(DistillMatchError, match="thermal images of 320x256, but these are 320x200"):
+        fixed.process(visible, small)
+    assert fixed.process(visible, thermal).registration.status is Status.FIXED
+
+
+def test_fixed_without_calibration_is_refused_and_changes_nothing() -> None:
+    stream = open_stream()
+    with pytest.raises(DistillMatchError, match="mode fixed has no calibration"):
+        stream.configure(StreamSettings(mode=Mode.FIXED, gate=Gate(min_inliers=1000)))
+    assert stream.process(*frames(0)).registration.status is Status.OK
+
+
+def test_settings_change_from_the_next_pair_on() -> None:
+    stream = open_stream()
+    stream.process(*frames(0))
+    before = stream.process(*frames(1)).overlay().image
+    strict = replace(NO_LOOK, gate=Gate(min_inliers=1000), mode=Mode.HOLD, overlay="edges")
+    stream.configure(strict)
+    held = stream.process(*frames(2))
+    assert held.registration.status is Status.HELD  # by what was learned before
+    assert not np.array_equal(held.overlay().image, before)
+    stream.configure(replace(strict, mode=Mode.LIVE))
+    assert stream.process(*frames(3)).registration.status is Status.FEW_INLIERS
+    stream.configure(replace(strict, frozen_seconds=0.03))
+    stream.process(*frames(4, same_thermal=True))
+    stale = stream.process(*frames(5, same_thermal=True))
+    assert stale.registration.status is Status.STALE_THERMAL
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"hold_seconds": -1.0},
+        {"smoothing": float("nan")},
+        {"max_jump_px": float("inf")},
+        {"frozen_seconds": -0.1},
+        {"verify_every": 0},
+        {"confirmations": 0},
+        {"overlay": "sepia"},
+    ],
+)
+def test_wrong_settings_are_refused_by_name(wrong: dict[str, object]) -> None:
+    with pytest.raises(DistillMatchError, match=next(iter(wrong))):
+        StreamSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_reset_forgets_everything_learned() -> None:
+    stream = open_stream(StreamSettings(mode=Mode.HOLD, verify_every=1))
+    calibrate(stream)
+    stream.reset()
+    visible, thermal = frames(20)
+    blank = replace(visible, image=np.zeros_like(visible.image))
+    assert stream.process(blank, thermal).registration.status is Status.FEW_MATCHES
+    with pytest.raises(DistillMatchError, match="0 pairs were registered"):
+        stream.calibration()
+
+
+def test_distortion_is_taken_out_of_images_and_stands_in_the_calibration() -> None:
+    stream = open_stream()
+    stream.process(*frames(0))
+    stream.undistort(Side.VISIBLE, LENS)
+    visible, thermal = frames(1)
+    result = stream.process(visible, thermal)
+    assert not np.array_equal(result.visible.image, visible.image)
+    np.testing.assert_array_equal(result.thermal.image, thermal.image)
+    for number in range(2, 12):
+        stream.undistort(Side.VISIBLE, replace(LENS, matrix=LENS.matrix.copy()))  # as each camera_info says
+        stream.process(*frames(number))
+    calibration = stream.calibration()
+    assert calibration.pairs == 11  # all but the one before
+    assert (calibration.rig.visible.undistorted, calibration.rig.thermal.undistorted) == (True, False)
+    bent = open_stream(StreamSettings(mode=Mode.FIXED), calibration)
+    with pytest.raises(DistillMatchError, match="960x540, undistorted, but these are 960x540"):
+        bent.process(*frames(0))
+    stream.undistort(Side.VISIBLE, None)
+    assert stream.process(visible, thermal).visible is visible
+
+
+def test_intrinsics_of_another_size_or_kind_are_refused() -> None:
+    stream = open_stream()
+    with pytest.raises(DistillMatchError, match="'bent' is unknown"):
+        stream.undistort(Side.THERMAL, replace(LENS, model="bent"))
+    stream.undistort(Side.THERMAL, LENS)
+    with pytest.raises(
+        DistillMatchError, match="thermal: 320x256 pixels, but its camera_info is about 960x540"
+    ):
+        stream.process(*frames(0))
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros(THERMAL, np.uint8),
+        np.full(THERMAL, np.nan, np.float32),
+        np.full(THERMAL, np.inf, np.float32),
+        np.zeros((1, 1), np.uint16),
+        np.zeros((*THERMAL, 3), np.uint8),
+    ],
+)
+def test_content_never_raises(image: np.ndarray) -> None:
+    stream = open_stream()
+    visible, thermal = frames(0)
+    result = stream.process(visible, replace(thermal, image=image))
+    assert result.registration.status is Status.FEW_MATCHES
+    assert result.overlay().image.shape == (*VISIBLE, 3)
+    assert stream.process(*frames(1)).registration.status is Status.OK
+
+
+def test_what_is_no_image_is_refused_and_the_next_pair_goes_on() -> None:
+    stream = open_stream()
+    visible, thermal = frames(0)
+    for bad in (np.zeros(THERMAL, np.int32), np.zeros((0, 5), np.uint8), np.zeros(7, np.uint8)):
+        with pytest.raises(DistillMatchError, match="thermal image"):
+            stream.process(visible, replace(thermal, image=bad))
+    assert stream.process(visible, thermal).registration.status is Status.OK
+
+
+def test_another_size_of_image_starts_anew() -> None:
+    stream = open_stream(StreamSettings(mode=Mode.HOLD, verify_every=1))
+    stream.process(*frames(0))
+    visible, thermal = frames(1)
+    small = np.zeros((270, 480, 3), np.uint8)
+    assert stream.process(replace(visible, image=small), thermal).registration.homography is None
+
+
+def fingerprint(result: Result) -> tuple[object, ...]:
+    registered, found = result.registered_thermal(), result.registration
+    return (
+        found.status,
+        None if found.homography is None else found.homography.tobytes(),
+        found.visible_points.tobytes(),
+        None if registered is None else registered.image.tobytes(),
+        result.overlay().image.tobytes(),
+    )
+
+
+def test_the_same_frames_give_the_same_results_also_when_pictures_come_later(
+    write_network: WriteNetwork,
+) -> None:
+    network = write_network()
+    settings = StreamSettings(mode=Mode.HOLD, smoothing=0.3, verify_every=4)
+
+    def run() -> list[Result]:
+        with Registrar.open(network, backend="onnx", threads=1) as registrar:
+            stream = Stream(registrar, settings)
+            return [stream.process(*frames_of_one_view(number)) for number in range(8)]
+
+    with Registrar.open(network, backend="onnx", threads=1) as registrar:
+        stream = Stream(registrar, settings)
+        at_once = [fingerprint(stream.process(*frames_of_one_view(number))) for number in range(8)]
+    assert at_once[0][0] is Status.OK
+    assert [fingerprint(result) for result in run()] == at_once
+
+
+def median_error(homography: np.ndarray, pair: SyntheticPair) -> float:
+    """Visible pixels, over all thermal pixels whose place is known."""
+    rows, columns = np.nonzero(np.isfinite(pair.truth[..., 0]))
+    gaps = transform(homography, np.column_stack([columns, rows])) - pair.truth[rows, columns]
+    return float(np.median(np.hypot(*gaps.T)))
+
+
+class CountingEngine:
+    """An engine that tells how often it looked."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.info, self.close = engine.info, engine.close
+        self.looks = 0
+        self._engine = engine
+
+    def __call__(self, visible: Float32, thermal: Float32) -> Matches:
+        self.looks += 1
+        return self._engine(visible, thermal)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_drive_with_the_shipped_network() -> None:
+    """Priors, filter and calibration against the geometry of a street that is driven to and fro."""
+    scene = Scene(1)
+    views = [scene.render(0.1 * step) for step in range(3)]
+    engine = CountingEngine(open_engine(share.find(SHIPPED_MODEL), threads=1))
+    with Registrar(engine) as registrar:
+        stream = Stream(registrar, StreamSettings(mode=Mode.HOLD, smoothing=0.5, verify_every=6))
+        for number, step in enumerate((0, 1, 2, 1, 0, 1, 2, 1, 0, 1)):
+            pair, stamp = views[step], number * SECOND // 10
+            found = stream.process(
+                Frame(pair.visible, "bgr8", stamp, "rgb"), Frame(pair.thermal, "16UC1", stamp, "thermal")
+            ).registration
+            assert found.status is Status.OK
+            assert found.homography is not None
+            assert median_error(found.homography, pair) < 6
+        calibration = stream.calibration()
+    assert 10 <= engine.looks <= 12  # one a pair; maybe two where nothing was known or had to be verified
+    assert median_error(calibration.homography, pair) < 6
