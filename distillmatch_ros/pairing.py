@@ -150,10 +150,7 @@ class Pairer(Generic[Item]):
         queue, other = self._queues[side], self._queues[side.other]
         time = (arrival.stamp if self._by == "stamp" else arrival.received) + self._offset[side]
         if queue.newest is not None and time < queue.newest - JUMP_BACK:
-            queue.forget()
-            # What is ahead of the new time belongs to the old one; what is not has jumped before.
-            if other.newest is not None and other.newest > time + JUMP_BACK:
-                other.forget()
+            self.reset()
         if not queue.file(_Waiting(time, arrival, other.received)):
             return []
         pairs = self._settle_all(closed=False)
@@ -169,7 +166,7 @@ class Pairer(Generic[Item]):
         return self._settle_all(closed=True)
 
     def reset(self) -> None:
-        """Forget all frames and both clocks; the counts stay."""
+        """Forget all frames, and how far both clocks were; the counts stay."""
         for queue in self._queues.values():
             queue.forget()
 
@@ -304,11 +301,10 @@ class _Queue(Generic[Item]):
         self.dropped[reason] += 1
 
     def forget(self) -> None:
-        """Drop all frames, and all that is known of the clock."""
+        """Drop all frames, and how far the clock was; the camera's rate is still its rate."""
         while self.waiting:
             self.drop(Reason.CLOCK_RESET)
         self.newest = self._decided = None
-        self._intervals.clear()
 
 
 def _nearest(times: Sequence[int], time: int) -> int | None:

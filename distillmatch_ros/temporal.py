@@ -87,8 +87,9 @@ class Tracker:
     and keeps a running mean until its time constant is reached. A greater step than `max_jump_px` is an
     outlier until enough registrations confirm it.
 
-    A registration with a prior stays near the prior by construction, so that it cannot refute it. Therefore
-    a prior is given only while pairs agree, and only for a few of them after one that did without.
+    With a prior the engine looks at a pair as the prior aligns it, and is inclined to find the prior again:
+    that cannot refute it. Therefore a prior is given only while pairs agree, and only for a few of them after
+    one that did without.
     """
 
     def __init__(self, settings: TrackerSettings, thermal: Size, visible: Size) -> None:

@@ -241,6 +241,19 @@ def test_a_silent_side_neither_grows_nor_stops_the_other() -> None:
     assert pairer.counts.dropped[T] == {}
 
 
+@pytest.mark.parametrize("side", Side)
+def test_a_frame_is_dropped_as_soon_as_the_other_side_has_passed_it(side: Side) -> None:
+    pairer: Pairer[int] = Pairer(10 * MS)
+    feed(pairer, [(side, 0), (side.other, 9 * MS)])
+    assert pairer.counts.waiting == {V: 1, T: 1}
+    feed(pairer, [(side.other, 20 * MS)], start=2)
+    assert pairer.counts.dropped[side] == {}  # 9 ms are within the tolerance
+    feed(pairer, [(side.other, 21 * MS), (side, 50 * MS)], start=3)
+    assert pairer.counts.paired == 1
+    feed(pairer, [(side.other, 61 * MS)], start=5)
+    assert pairer.counts.dropped[side] == {Reason.UNMATCHED: 1}
+
+
 def test_thermal_at_nine_hertz_takes_the_nearest_of_thirty() -> None:
     thermal = [round((5 + n * 111.1) * MS) for n in range(50)]
     visible = [n * 33 * MS for n in range(170)]

@@ -95,7 +95,23 @@ def test_smoothing_calms_noise(mode: Mode) -> None:
         assert filtered.status is Status.OK
         smooth.append(distance(filtered))
     assert np.mean(smooth[20:]) < 0.4 * np.mean(raw[20:])
-    assert smooth[3] < np.mean(raw)  # a running mean from the start, not one time constant later
+
+
+def test_smoothing_begins_with_a_running_mean() -> None:
+    drive = Drive(smoothing=10.0)
+    for x in (36, 0, 0, 0):
+        found = drive.pair(registration(moved(x)))
+    np.testing.assert_allclose(distance(found, moved(9)), 0, atol=1e-6)
+
+
+def test_jumps_are_measured_in_reference_pixels() -> None:
+    drive = Drive(mode=Mode.HOLD, max_jump_px=40.0)
+    assert VISIBLE[1] == 1.5 * 640
+    assert [drive.pair(registration(moved(x))).status for x in (0, 59, -2)] == [
+        Status.OK,
+        Status.OK,
+        Status.HELD,
+    ]
 
 
 def test_smoothing_goes_by_stamps_not_by_pairs() -> None:
