@@ -4,10 +4,14 @@ BIN := $(VENV)/bin
 
 # A sourced ROS workspace sets PYTHONPATH, and its packages would come before those of the virtual environment.
 unexport PYTHONPATH
+# Nor do the wheels of ROS 2 go with the libraries of a ROS installation.
+ifdef AMENT_PREFIX_PATH
+unexport AMENT_PREFIX_PATH LD_LIBRARY_PATH
+endif
 
 .PHONY: demo test
 
-demo: $(VENV)/.base
+demo: $(VENV)/.ros
 	$(BIN)/distillmatch demo
 
 test: $(VENV)/.dev
@@ -22,6 +26,12 @@ $(BIN)/python:
 # Editable: the checkout is what runs, so only a change of what is installed calls for installing again.
 $(VENV)/.base: setup.py setup.cfg | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+# Without it the demo leaves the node out. There are wheels of ROS 2 for Linux and recent Pythons.
+$(VENV)/.ros: $(VENV)/.base
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[ros]' 2> $(VENV)/ros.log \
+		|| echo "ROS 2 cannot be installed here ($(VENV)/ros.log says why): the demo goes on without the node."
 	touch $@
 
 $(VENV)/.dev: setup.py setup.cfg | $(BIN)/python

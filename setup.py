@@ -7,25 +7,17 @@ from setuptools import find_packages, setup
 NAME = "distillmatch_ros"
 SHARE = f"share/{NAME}"
 
-TRAIN = ["torch", "kornia", "tensorboard", "onnx", "onnxscript"]
+# DINOv3 came with 4.56.
+TRAIN = ["torch", "kornia", "tensorboard", "onnx", "onnxscript", "transformers>=4.56"]
 # Interfaces of one ROS release, Jazzy: without the pins pip mixes releases.
 ROS = [
     "ros-rclpy[fastrtps]==7.1.6",
-    *(
-        f"ros-{package}==5.3.6"
-        for package in (
-            "sensor-msgs",
-            "std-msgs",
-            "geometry-msgs",
-            "diagnostic-msgs",
-            "std-srvs",
-            "visualization-msgs",
-        )
-    ),
+    *(f"ros-{package}==5.3.6" for package in ("sensor-msgs", "std-msgs", "diagnostic-msgs", "std-srvs")),
 ]
 DEV = [
     # What the checks were written against; a newer PyTorch exports other graphs.
     *("torch==2.13.0" if package == "torch" else package for package in TRAIN),
+    *ROS,
     "pytest<9",  # launch_testing breaks with 9
     "pytest-timeout",
     "hypothesis",
@@ -48,6 +40,7 @@ setup(
     description="Registration of visible and thermal images",
     license="Apache-2.0",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    package_data={NAME: ["demo/*.css"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (SHARE, ["package.xml"]),
@@ -61,6 +54,7 @@ setup(
         "opencv-python-headless>=4.8,<5",  # cv_bridge does not work with 5
         "onnxruntime",
         "rosbags",
+        "mcap",
         "typer",
         "rich",
         "pyyaml",
@@ -68,9 +62,14 @@ setup(
     extras_require={
         "train": TRAIN,
         "ros": ROS,
-        "tensorrt": ["tensorrt>=10.3,<12", "cuda-python"],
+        "tensorrt": ["tensorrt>=10.3,<12", "cuda-bindings>=12.8", "onnx"],
         "dev": DEV,
     },
-    entry_points={"console_scripts": ["distillmatch = distillmatch_ros.cli:main"]},
+    entry_points={
+        "console_scripts": [
+            "distillmatch = distillmatch_ros.cli:main",
+            "fusion_node = distillmatch_ros.ros.fusion_node:main",
+        ]
+    },
     zip_safe=False,
 )

@@ -19,15 +19,22 @@ def rows(report: Report) -> list[tuple[str, ...]]:
     return [_row(score) for score in report.scores]
 
 
+def markdown_table(report: Report) -> list[str]:
+    """Lines of a Markdown table of `rows`."""
+    return [
+        "| " + " | ".join(COLUMNS) + " |",
+        "|---|---|" + "---:|" * (len(COLUMNS) - 2),
+        *("| " + " | ".join(row) + " |" for row in rows(report)),
+    ]
+
+
 def to_markdown(report: Report, folder: str, engine: EngineInfo) -> str:
     """The table, what it was measured on and what was left out, for a model card."""
     network = f"`{engine.config}` {engine.precision}, weights {engine.weights_hash[:12]}"
     lines = [
         f"{summary(report, folder)}; {network}.",
         "",
-        "| " + " | ".join(COLUMNS) + " |",
-        "|---|---|" + "---:|" * (len(COLUMNS) - 2),
-        *("| " + " | ".join(row) + " |" for row in rows(report)),
+        *markdown_table(report),
         "",
         f"{LEGEND}.",
     ]
@@ -38,11 +45,13 @@ def to_markdown(report: Report, folder: str, engine: EngineInfo) -> str:
 
 def record(report: Report, folder: str, engine: EngineInfo) -> dict[str, Any]:
     """Everything as a JSON object, an infinite median as null."""
-    scores = [
-        {key: None if value == math.inf else value for key, value in asdict(score).items()}
-        for score in report.scores
-    ]
+    scores = [score_record(score) for score in report.scores]
     return {"folder": folder, "model": asdict(engine), **asdict(report), "scores": scores}
+
+
+def score_record(score: Score) -> dict[str, Any]:
+    """One score as a JSON object, an infinite median as null."""
+    return {key: None if value == math.inf else value for key, value in asdict(score).items()}
 
 
 def summary(report: Report, folder: str) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from pathlib import Path
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -13,15 +12,17 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from distillmatch_ros import report
 from distillmatch_ros.benchmark import Benchmark
-from distillmatch_ros.demo import DemoPair, Errors
 from distillmatch_ros.evaluation import Report
 from distillmatch_ros.matching import ERROR, PairResult
 from distillmatch_ros.pairs import HEADER
@@ -34,6 +35,11 @@ def complain(message: str, console: Console | None = None) -> None:
     console.print(f"error: {message}", style="red", soft_wrap=True, markup=False, highlight=False)
 
 
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.1f}/s" if task.speed else "", style="progress.data.speed")
+
+
 def progress(hidden: bool = False) -> Progress:
     """A bar on standard error that leaves nothing behind; none where that is no terminal."""
     console = Console(stderr=True)
@@ -41,6 +47,7 @@ def progress(hidden: bool = False) -> Progress:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        _Rate(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,
@@ -61,7 +68,7 @@ def show_pair(result: PairResult) -> None:
     grid.add_column(overflow="fold")
     for side, name in zip(HEADER, result.pair.listed_as, strict=True):
         grid.add_row(side, escape(name))
-    grid.add_row("status", f"{_coloured(result.status)}  {_meaning(registration.status)}")
+    grid.add_row("status", f"{coloured(result.status)}  {meaning(registration.status)}")
     grid.add_row("matches", str(matches))
     grid.add_row("inliers", f"{inliers} ({inliers / matches:.0%})" if matches else "0")
     if registration.homography is not None:
@@ -76,8 +83,8 @@ def show_counts(counts: Mapping[str, int]) -> None:
     """How many pairs ended with each status, the most frequent first."""
     table = Table("status", "pairs", "")
     for status, number in sorted(counts.items(), key=lambda item: -item[1]):
-        meaning = "an image could not be used" if status == ERROR else _meaning(Status(status))
-        table.add_row(_coloured(status), str(number), meaning)
+        means = "an image could not be used" if status == ERROR else meaning(Status(status))
+        table.add_row(coloured(status), str(number), means)
     Console().print(table)
 
 
@@ -94,18 +101,16 @@ def show_evaluation(evaluated: Report, folder: str) -> None:
         console.print(text, style="dim" if text is report.LEGEND else None, highlight=False, markup=False)
 
 
-def show_demo(pairs: Sequence[DemoPair], out: Path) -> None:
-    """Each scene's registration beside the best that any homography could do."""
-    table = Table("scene", "status", title="error against the known geometry, px", title_justify="left")
-    for column in ("inliers", "median", "p95", "best median", "best p95"):
-        table.add_column(column, justify="right")
-    for pair in pairs:
-        found = ("-", "-") if pair.found is None else _errors(pair.found)
-        inliers = str(pair.result.record()["inliers"])
-        table.add_row(pair.name, _coloured(pair.result.status), inliers, *found, *_errors(pair.best))
+def show_table(summary: str, columns: Sequence[str], rows: Sequence[Sequence[str]], legend: str) -> None:
+    """Figures in columns, the first of which names the row, between what they are of and what they mean."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index else "left")
+    for row in rows:
+        table.add_row(*row)
     console = Console()
-    console.print(table)
-    console.print(f"pictures: {out}", soft_wrap=True, markup=False, highlight=False)
+    for text in (summary, table, legend):
+        console.print(text, style="dim" if text is legend else None, highlight=False, markup=False)
 
 
 def show_benchmark(measured: Benchmark) -> None:
@@ -133,12 +138,14 @@ def show_benchmark(measured: Benchmark) -> None:
     )
 
 
-def _coloured(status: str) -> str:
+def coloured(status: str) -> str:
+    """A status as rich's markup."""
     colour = {Status.OK.value: "green", ERROR: "red"}.get(status, "yellow")
     return f"[bold {colour}]{status}[/]"
 
 
-def _meaning(status: Status) -> str:
+def meaning(status: Status) -> str:
+    """A status in words."""
     return {
         Status.OK: "the homography can be relied on",
         Status.FEW_MATCHES: "too few correspondences: too dark, too even, or not the same scene?",
@@ -148,10 +155,6 @@ def _meaning(status: Status) -> str:
         Status.FIXED: "the calibrated homography was used",
         Status.STALE_THERMAL: "the thermal stream has frozen",
     }[status]
-
-
-def _errors(errors: Errors) -> tuple[str, str]:
-    return f"{errors.median_px:.1f}", f"{errors.p95_px:.1f}"
 
 
 def _matrix(homography: np.ndarray) -> str:

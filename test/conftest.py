@@ -4,8 +4,7 @@ from pathlib import Path
 
 import onnx
 import pytest
-from onnx import helper
-from tiny_network import METADATA, WriteNetwork, tiny_graph
+from tiny_network import WriteNetwork, write_tiny
 
 from distillmatch_ros.model.config import ModelConfig
 from distillmatch_ros.scene import SyntheticPair, render_pair
@@ -16,14 +15,7 @@ def write_network(tmp_path: Path) -> WriteNetwork:
     """Writes a real ONNX network; keywords change its metadata, None leaves a key out."""
 
     def write(graph: onnx.GraphProto | None = None, **changes: str | None) -> Path:
-        model = helper.make_model(
-            graph or tiny_graph(), opset_imports=[helper.make_opsetid("", 18)], ir_version=9
-        )
-        metadata = {key: text for key, text in {**METADATA, **changes}.items() if text is not None}
-        helper.set_model_props(model, metadata)
-        path = tmp_path / "tiny.onnx"
-        onnx.save(model, path)
-        return path
+        return write_tiny(tmp_path / "tiny.onnx", graph, **changes)
 
     return write
 

@@ -13,13 +13,14 @@ TRUTH = np.array([[1.1, 0.06, 40.0], [-0.05, 1.05, 30.0], [5e-5, 4e-5, 1.0]])
 
 
 def blocks(seed: int) -> np.ndarray:
-    """Overlapping rectangles of many sizes."""
+    """Overlapping rectangles of many sizes and directions."""
     generator = np.random.default_rng(seed)
     image = np.full(VISIBLE, 127, np.uint8)
     for size in np.linspace(90, 8, 150).astype(int):
-        x, y = generator.integers(0, VISIBLE[1]), generator.integers(0, VISIBLE[0])
-        width, height = generator.integers(size // 2, size, 2)
-        cv2.rectangle(image, (x, y), (x + width, y + height), int(generator.integers(0, 256)), -1)
+        centre = generator.uniform(0, VISIBLE[1]), generator.uniform(0, VISIBLE[0])
+        extent = generator.uniform(size / 2, size, 2)
+        box = cv2.boxPoints((centre, tuple(extent), generator.uniform(0, 90)))
+        cv2.fillConvexPoly(image, box.astype(np.int32), int(generator.integers(0, 256)))
     return image
 
 

@@ -1,19 +1,41 @@
-"""The demo registers its own scenes and measures them against their geometry."""
+"""The demo: stills, a drive through a bag and through the running node, and a page that says how it went."""
 
+import importlib.util
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from bags import Drive, write_bag
+from typer.testing import CliRunner
 
-from distillmatch_ros.demo import errors, run_demo
+from distillmatch_ros.bag.processing import BagJob, chosen_outputs, process_bag
+from distillmatch_ros.bag.typestore import ros2_messages, ros2_types
+from distillmatch_ros.bag.writing import BagWriter
+from distillmatch_ros.cli import app
+from distillmatch_ros.demo.outputs import (
+    HOMOGRAPHY,
+    Output,
+    compare,
+    read_outputs,
+    read_stamps,
+    select_pairs,
+)
+from distillmatch_ros.demo.run import run_demo
+from distillmatch_ros.demo.stills import register_stills
+from distillmatch_ros.demo.story import write_page
 from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
-from distillmatch_ros.frames import read_image
+from distillmatch_ros.frames import Frame, read_image
 from distillmatch_ros.homography import resizing, transform
 from distillmatch_ros.pairs import read_folder
 from distillmatch_ros.registration import Registrar, Status
+from distillmatch_ros.ros.assembly import make_pairer, open_registrar, open_stream
+from distillmatch_ros.ros.parameters import Parameters
 from distillmatch_ros.scene import SyntheticPair
 
 NETWORK = (240, 320)
+RGB, THERMAL = "/rgb/image", "/thermal/image"
 
 
 class KnowingEngine:
@@ -48,7 +70,7 @@ def test_scenes_are_registered_measured_and_written(
     day: SyntheticPair, night: SyntheticPair, tmp_path: Path
 ) -> None:
     with Registrar(KnowingEngine(day, night), passes=1) as registrar:
-        results = run_demo(registrar, tmp_path, seed=1)
+        results = register_stills(registrar, tmp_path, seed=1)
     assert [result.name for result in results] == ["day", "night"]
     for result in results:
         assert result.result.status == Status.OK
@@ -68,22 +90,93 @@ def test_refused_scene_has_no_error(
     day: SyntheticPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "distillmatch_ros.demo.render_pair", lambda seed, night: day
+        "distillmatch_ros.demo.stills.render_pair", lambda seed, night: day
     )  # rendering takes a while
     with Registrar(KnowingEngine(day, None), passes=1) as registrar:
-        first, second = run_demo(registrar, tmp_path, seed=1)
+        first, second = register_stills(registrar, tmp_path, seed=1)
     assert first.found is not None
     assert second.found is None
     assert second.result.status == Status.FEW_MATCHES
 
 
-def test_errors_are_distances_in_visible_pixels() -> None:
-    rows, columns = np.mgrid[:20, :30].astype(np.float32)
-    truth = np.dstack([2 * columns + 3, 2 * rows + 4]).astype(np.float32)
-    truth[:, :10] = np.nan
-    double = np.array([[2.0, 0, 0], [0, 2, 0], [0, 0, 1]])
-    assert errors(double, truth).median_px == pytest.approx(5)
-    truth[:, 25:] += 100
-    measured = errors(double, truth)
-    assert measured.median_px == pytest.approx(5)
-    assert measured.p95_px == pytest.approx(np.hypot(103, 104))
+@pytest.fixture
+def parameters(write_network) -> Parameters:
+    return replace(Parameters(), model=str(write_network()), threads=1)
+
+
+def register(parameters: Parameters, bag: Path, out: Path) -> dict[int, Output]:
+    with open_registrar(parameters) as registrar:
+        job = BagJob(bag, out, RGB, THERMAL, chosen_outputs(None))
+        process_bag(job, open_stream(parameters, registrar), make_pairer(parameters))
+    return read_outputs(out)
+
+
+def test_outputs_are_read_back_and_compared(parameters: Parameters, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path, "mcap", Drive(pairs=5))
+    every = register(parameters, bag, tmp_path / "every.mcap")
+    stamps = list(read_stamps(bag, RGB))
+    assert list(every) == stamps and all(output.matches == output.inliers == 100 for output in every.values())
+    select_pairs(bag, tmp_path / "some.mcap", RGB, stamps[1:3])
+    some = register(parameters, tmp_path / "some.mcap", tmp_path / "some_out.mcap")
+    assert list(some) == stamps[1:3]
+    found = compare(some, every, (64, 80), (64, 80))
+    assert (found.first, found.second, found.both, found.homographies, found.within) == (2, 5, 2, 2, 2)
+    off = {
+        stamp: replace(output, homography=output.homography + np.eye(3)[::-1] * 0.5)
+        for stamp, output in some.items()
+    }
+    off[stamps[1]] = replace(off[stamps[1]], homography=None)
+    found = compare(off, every, (64, 80), (64, 80))
+    assert (found.homographies, found.identical, found.within, found.contradicted) == (1, 0, 0, 1)
+    assert found.worst_px > 1
+
+
+def test_refused_homography_is_read_back_as_none(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "o.mcap", ros2_types()) as writer:
+        for stamp, matrix in ((1, np.full((3, 3), np.nan)), (2, np.arange(9.0).reshape(3, 3))):
+            writer.write(HOMOGRAPHY, stamp, ros2_messages().image(Frame(matrix, "64FC1", stamp, "rgb")))
+    first, second = read_outputs(tmp_path / "o.mcap").values()
+    assert first.homography is None and second.received == 2
+    np.testing.assert_array_equal(second.homography, np.arange(9.0).reshape(3, 3))
+
+
+def check_page(path: Path) -> str:
+    page = path.read_text()
+    assert page.count("<svg") == 4 and page.count("data:image/jpeg;base64,") >= 7
+    assert "nothing measured" not in page and " nan" not in page
+    return page
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)  # rendering takes a second a frame on a slow core
+def test_demo_without_ros(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("distillmatch_ros.demo.run.is_possible", lambda: False)
+    (tmp_path / "drive.mcap").write_bytes(b"of an earlier demo")
+    arguments = ["demo", "--out", str(tmp_path), "--frames", "3", "--json", str(tmp_path / "d.json")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    record = json.loads((tmp_path / "d.json").read_text())
+    assert record["live"] is None and record["bag"]["pairs"] == 3
+    for still in record["stills"]:
+        assert still["status"] == "OK" and still["found"]["median_px"] < 10
+    assert "day" in result.stdout and "best median" in result.stdout and "index.html" in result.stdout
+    assert "did not run" in result.stdout and "rendered and written" in result.stderr
+    page = check_page(tmp_path / "index.html")
+    assert "3 of 3" in page and "the node did not run" in page
+    assert len(read_outputs(tmp_path / "bag.mcap")) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(importlib.util.find_spec("rclpy") is None, reason="needs rclpy")
+def test_demo_with_the_running_node(tmp_path: Path) -> None:
+    demo = run_demo(Parameters(), tmp_path, seed=1, frames=6)
+    assert demo.live is not None, (tmp_path / "live.log").read_text()
+    agreement = demo.live.agreement
+    assert 1 <= agreement.first <= 6 and agreement.first == agreement.second == agreement.both
+    assert agreement.identical == agreement.homographies >= 1 and agreement.contradicted == 0
+    assert demo.live.latency_ms.keys() == demo.live.outputs.keys()
+    assert all(0 < ms < 60_000 for ms in demo.live.latency_ms.values())
+    write_page(demo)
+    page = check_page(demo.page)
+    assert "equal to the last bit" in page and "the running ROS 2 node" in page

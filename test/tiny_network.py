@@ -23,6 +23,17 @@ METADATA = {
 WriteNetwork = Callable[..., Path]
 
 
+def write_tiny(path: Path, graph: onnx.GraphProto | None = None, **changes: str | None) -> Path:
+    """Write a network; keywords change its metadata, None leaves a key out."""
+    model = helper.make_model(
+        graph or tiny_graph(), opset_imports=[helper.make_opsetid("", 18)], ir_version=9
+    )
+    metadata = {key: text for key, text in {**METADATA, **changes}.items() if text is not None}
+    helper.set_model_props(model, metadata)
+    onnx.save(model, path)
+    return path
+
+
 def tiny_graph(prefix: str = "", slots: int = 100) -> onnx.GraphProto:
     """A network that finds a 10 x 10 grid of points in the same places of both images.
 

@@ -1,4 +1,4 @@
-"""Commands that take images: match, evaluate, benchmark, demo."""
+"""Commands that take images: match, evaluate, benchmark."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -12,7 +12,6 @@ from distillmatch_ros import report, terminal
 from distillmatch_ros.baselines import FeatureMatcher
 from distillmatch_ros.benchmark import read_images, run_benchmark
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, Backend, JsonFile, Model, Threads, app
-from distillmatch_ros.demo import run_demo
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.evaluation import HARD, PRESETS, RIG, compare
 from distillmatch_ros.matching import ERROR, match_files, write_lines
@@ -166,29 +165,6 @@ def benchmark(
         write_json(json_file, asdict(measured))
     if json_file != STANDARD_OUTPUT:
         terminal.show_benchmark(measured)
-
-
-@app.command()
-def demo(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where images and pictures go.")] = Path(
-        "out/demo"
-    ),
-    seed: Annotated[int, typer.Option(min=0, help="Which street.")] = 0,
-    json_file: JsonFile = None,
-    model: Model = None,
-    backend: Backend = "auto",
-    threads: Threads = None,
-) -> None:
-    """Register a synthetic street by day and by night, and measure it against its known geometry."""
-    with Registrar.open(model, backend=backend, threads=threads) as registrar:
-        scenes = run_demo(registrar, out, seed)
-    if json_file is not None:
-        errors = [
-            {"found": scene.found and asdict(scene.found), "best": asdict(scene.best)} for scene in scenes
-        ]
-        write_json(json_file, [scene.result.record() | px for scene, px in zip(scenes, errors, strict=True)])
-    if json_file != STANDARD_OUTPUT:
-        terminal.show_demo(scenes, out)
 
 
 def _listed_pairs(visible: Path | None, thermal: Path | None, pairs: Path | None) -> list[PairPaths]:

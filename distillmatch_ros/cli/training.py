@@ -1,10 +1,11 @@
-"""Commands that train a network and bring it to a robot: train, export."""
+"""Commands that train a network and bring it to a robot: train, ablate, export."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from distillmatch_ros import terminal
 from distillmatch_ros.cli.program import app, needs_torch
 from distillmatch_ros.output import writing
 
@@ -18,6 +19,23 @@ def train(
 ) -> None:
     """Train a network; a run that was interrupted goes on where it was. Several GPUs: torchrun."""
     needs_torch("training.trainer").train(config)
+
+
+@app.command()
+def ablate(
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="A training configuration with validation pairs.")
+    ],
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each network.")],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where the networks, ablation.md and ablation.json go.")
+    ],
+) -> None:
+    """Train the network without one part at a time, and compare; what is finished is not done again."""
+    ablation = needs_torch("training.ablation").ablate(config, steps, out)
+    terminal.show_evaluation(ablation.figures, ablation.folder)
+    for name, reason in ablation.missing.items():
+        terminal.complain(f"{name} is missing: {reason}")
 
 
 @app.command()

@@ -1,14 +1,30 @@
 """One door to every runtime: `open_engine` picks the backend and returns an `Engine`."""
 
+import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from distillmatch_ros.engines.onnx import OnnxEngine
-from distillmatch_ros.engines.protocol import Engine, EngineInfo, Matches
+from distillmatch_ros.engines.onnx_file import OnnxFile, weights_path
+from distillmatch_ros.engines.plans import BuildOptions, OnProgress, Plan, PlanCache
+from distillmatch_ros.engines.protocol import (
+    BackendMissingError,
+    Engine,
+    EngineInfo,
+    EngineNotBuiltError,
+    Matches,
+)
 from distillmatch_ros.errors import DistillMatchError
 
-__all__ = ["Engine", "EngineInfo", "Matches", "open_engine"]
+if TYPE_CHECKING:
+    from distillmatch_ros.engines.build import Prepared
 
-BACKEND_BY_SUFFIX = {".onnx": "onnx", ".pt": "torch", ".safetensors": "torch"}
+__all__ = ["Engine", "EngineInfo", "Matches", "build_engine", "open_engine", "open_tensorrt", "open_torch"]
+
+BACKENDS = ("auto", "onnx", "torch", "tensorrt")
+BACKEND_BY_SUFFIX = {".onnx": "onnx", ".pt": "torch", ".safetensors": "torch", ".plan": "tensorrt"}
+
+_log = logging.getLogger(__name__)
 
 
 def open_engine(path: Path, backend: str = "auto", threads: int | None = None) -> Engine:
@@ -16,15 +32,18 @@ def open_engine(path: Path, backend: str = "auto", threads: int | None = None) -
 
     Args:
         path: the network's file.
-        backend: ``onnx``, ``torch``, or ``auto`` to go by the file's suffix.
+        backend: ``onnx``, ``torch`` or ``tensorrt``, which builds an engine of an ONNX file unless there is
+            one; or ``auto`` to go by the file's suffix. An ONNX file then runs on TensorRT if an engine was
+            built for it, else in ONNX Runtime, with CUDA where it can.
         threads: CPU threads of the runtime; by default one for each core this process may use.
 
     Raises:
+        BackendMissingError: this machine cannot run the backend that was asked for.
         DistillMatchError: unknown backend, bad thread count, missing file, a file that is not this network.
     """
     path = Path(path)
-    if backend not in ("auto", *BACKEND_BY_SUFFIX.values()):
-        raise DistillMatchError(f"backend {backend!r} is unknown; choose auto, onnx or torch")
+    if backend not in BACKENDS:
+        raise DistillMatchError(f"backend {backend!r} is unknown; choose {', '.join(BACKENDS)}")
     if threads is not None and threads < 1:
         raise DistillMatchError(f"{threads} threads cannot run a network; pass 1 or more, or leave it out")
     if not path.is_file():
@@ -33,22 +52,113 @@ def open_engine(path: Path, backend: str = "auto", threads: int | None = None) -
         if path.suffix not in BACKEND_BY_SUFFIX:
             raise DistillMatchError(
                 f"{path}: the suffix {path.suffix!r} does not tell the backend "
-                f"({', '.join(BACKEND_BY_SUFFIX)} do); name it with backend onnx or torch"
+                f"({', '.join(BACKEND_BY_SUFFIX)} do); name it with backend onnx, torch or tensorrt"
             )
+        if path.suffix == ".onnx":
+            return _open_fastest(path, threads)
         backend = BACKEND_BY_SUFFIX[path.suffix]
     if backend == "onnx":
         return OnnxEngine.open(path, threads)
-    return _open_torch(path, threads)
+    return open_torch(path, threads) if backend == "torch" else open_tensorrt(path, build=True)
 
 
-def _open_torch(path: Path, threads: int | None) -> Engine:
+def open_tensorrt(path: Path, build: bool) -> Engine:
+    """Open a plan, or the engine of an ONNX file; its half-precision graph comes first.
+
+    Args:
+        path: a ``.plan`` with its sidecar, or an ONNX file.
+        build: whether to build an engine that the cache does not hold, which takes minutes.
+
+    Raises:
+        EngineNotBuiltError: there is no engine, and ``build`` says not to build one.
+        BackendMissingError: TensorRT, cuda-python or a CUDA device is missing.
+        DistillMatchError: the engine does not load, or cannot be built.
+    """
+    try:
+        from distillmatch_ros.engines.tensorrt import TensorRtEngine, this_machine
+    except (ImportError, OSError) as error:  # OSError: its Python package is there, its libraries do not load
+        raise _missing("TensorRT with cuda-python", error, "tensorrt") from error
+    if path.suffix == ".plan":
+        return TensorRtEngine(Plan.read(path))
+    machine, cache, network = this_machine(), PlanCache(), OnnxFile.read(path)
+    graphs = [graph for graph in (network.in_half(), network) if graph is not None]
+    for graph in graphs:
+        if (plan := cache.find(graph, machine)) is not None:
+            return TensorRtEngine(plan)
+    if not build:
+        raise EngineNotBuiltError(
+            f"{path}: no engine for {machine} in {cache.folder}; `distillmatch build-engine` builds one"
+        )
+    _log.warning("%s: building an engine for %s, which takes minutes", graphs[0].path, machine)
+    return build_engine(graphs[0]).engine
+
+
+def build_engine(
+    network: OnnxFile,
+    options: BuildOptions | None = None,
+    on_progress: OnProgress = lambda phase, done, steps: None,
+) -> "Prepared":
+    """Open the TensorRT engine of a network, building it unless the cache holds one that works.
+
+    Args:
+        network: the exported network.
+        options: how to build; None takes a cached engine however it was built.
+        on_progress: called from other threads with a phase, its finished steps and all its steps.
+
+    Raises:
+        BackendMissingError: TensorRT, cuda-python, onnx or a CUDA device is missing.
+        DistillMatchError: the cache cannot be written, or TensorRT cannot build the network.
+    """
+    try:
+        from distillmatch_ros.engines.build import prepare
+    except (ImportError, OSError) as error:
+        raise _missing("TensorRT with cuda-python and onnx", error, "tensorrt") from error
+    return prepare(network, options, on_progress)
+
+
+def open_torch(path: Path, threads: int | None) -> Engine:
+    """Open weights in PyTorch; for an ONNX file, those that lie beside it.
+
+    Raises:
+        BackendMissingError: PyTorch is not installed.
+        DistillMatchError: there are no weights, they are damaged, or belong to another network.
+    """
     try:
         from distillmatch_ros.engines.torch import TorchEngine
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
+    except ImportError as error:
+        raise _missing("PyTorch", error, "train") from error
+    if path.suffix != ".onnx":
+        return TorchEngine.open(path, threads)
+    weights = weights_path(path)
+    if not weights.is_file():
+        raise BackendMissingError(f"{weights}: no such file; PyTorch runs weights, not {path.name}")
+    engine = TorchEngine.open(weights, threads)
+    if engine.info.weights_hash != OnnxFile.read(path).info.weights_hash:
         raise DistillMatchError(
-            f"{path}: weights need PyTorch, which is not installed; "
-            "pip install 'distillmatch_ros[train]', or use the ONNX file"
-        ) from error
-    return TorchEngine.open(path, threads)
+            f"{weights}: other weights than {path.name} was exported from; export it again"
+        )
+    return engine
+
+
+def _open_fastest(path: Path, threads: int | None) -> Engine:
+    """The fastest runtime that works here; what is missing is said once and stops nobody."""
+    try:
+        engine = open_tensorrt(path, build=False)
+    except DistillMatchError as error:
+        expected = isinstance(error, BackendMissingError) and not isinstance(error, EngineNotBuiltError)
+        level, reason = logging.INFO if expected else logging.WARNING, f"TensorRT is passed over: {error}"
+        engine = OnnxEngine.open(path, threads)
+    else:
+        level, reason = logging.INFO, "it is the fastest"
+    _log.log(level, "%s runs on %s; %s", path, engine.info.device, reason)
+    return engine
+
+
+def _missing(what: str, error: Exception, extra: str) -> BackendMissingError:
+    """The error for a package that is not there; a fault of this package is raised as it is."""
+    if isinstance(error, ImportError) and (error.name or "").startswith("distillmatch_ros"):
+        raise error
+    return BackendMissingError(
+        f"{what} is not installed here ({error}); "
+        f"pip install 'distillmatch_ros[{extra}]', or use the ONNX file with another backend"
+    )

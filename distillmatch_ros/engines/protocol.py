@@ -6,11 +6,21 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from distillmatch_ros.errors import DistillMatchError
+
 Float32 = NDArray[np.float32]
 
 # What an exported network says of the contract it keeps, in its ONNX metadata.
 SCHEMA = "1"
 MODALITY_ORDER = "visible,thermal"
+
+
+class BackendMissingError(DistillMatchError):
+    """This machine cannot run the backend: a package, a driver or a device is not there."""
+
+
+class EngineNotBuiltError(BackendMissingError):
+    """This machine could run the backend, once an engine has been built for it."""
 
 
 @dataclass(frozen=True)

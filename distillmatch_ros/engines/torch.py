@@ -1,16 +1,23 @@
 """PyTorch: for machines that train, and to validate weights that are not exported yet."""
 
+import logging
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
 from distillmatch_ros.model.network import DistillMatch
 from distillmatch_ros.model.weights import Weights
 
+# Before a graph is recorded: libraries choose their kernels and allocate in the first runs.
+WARM_UP = 3
+
+_log = logging.getLogger(__name__)
+
 
 class TorchEngine:
-    """A network run eagerly, on a GPU where there is one."""
+    """A network in PyTorch: one CUDA graph where there is a GPU, eagerly elsewhere."""
 
     def __init__(self, network: DistillMatch, weights_hash: str = "", threads: int | None = None) -> None:
         """Take over a network, which is put into evaluation mode."""
@@ -19,7 +26,7 @@ class TorchEngine:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._network = network.to(self._device).eval()
         config = network.config
-        name = torch.cuda.get_device_name() if self._device.type == "cuda" else "CPU"
+        on_gpu = self._device.type == "cuda"
         self._info = EngineInfo(
             height=config.height,
             width=config.width,
@@ -27,8 +34,10 @@ class TorchEngine:
             config=config.name,
             precision="fp32",
             weights_hash=weights_hash,
-            device=f"torch {name}",
+            device=f"torch {torch.cuda.get_device_name() if on_gpu else 'CPU'}",
         )
+        self._images = torch.zeros(2, 1, 1, config.height, config.width, pin_memory=on_gpu)
+        self._graph = _record(network, self._images) if on_gpu else None
 
     @classmethod
     def open(cls, path: Path, threads: int | None = None) -> "TorchEngine":
@@ -45,10 +54,58 @@ class TorchEngine:
         return self._info
 
     def __call__(self, visible: Float32, thermal: Float32) -> Matches:
-        images = (torch.from_numpy(image)[None, None].to(self._device) for image in (visible, thermal))
-        with torch.inference_mode():
-            visible_points, thermal_points, confidence = (x[0].cpu().numpy() for x in self._network(*images))
-        return Matches(visible_points, thermal_points, confidence)
+        for place, image in zip(self._images, (visible, thermal), strict=True):
+            place[0, 0] = torch.from_numpy(image)
+        if self._graph is not None:
+            packed = self._graph.replay(self._images)
+        else:
+            with torch.inference_mode():
+                packed = _run(self._network, self._images.to(self._device))
+        # One copy from the GPU, which also waits for it; PyTorch allocates it anew for each pair.
+        answer = packed.cpu().numpy()
+        return Matches(answer[:, :2], answer[:, 2:4], answer[:, 4])
 
     def close(self) -> None:
-        del self._network
+        del self._network, self._graph
+
+
+class _Graph:
+    """A network recorded as a CUDA graph; it reads and writes the same memory each time."""
+
+    def __init__(self, network: DistillMatch, images: Tensor) -> None:
+        """Record the network.
+
+        Args:
+            network: on the GPU, in evaluation mode.
+            images: float32 (2, 1, 1, H, W) on the GPU, read at each replay.
+        """
+        self._images = images
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.inference_mode(), torch.cuda.stream(stream):
+            for _ in range(WARM_UP):
+                _run(network, images)
+        torch.cuda.current_stream().wait_stream(stream)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.inference_mode(), torch.cuda.graph(self._graph):
+            self._packed = _run(network, images)
+
+    def replay(self, images: Tensor) -> Tensor:
+        """Run the network on images in host memory; the result is overwritten by the next run."""
+        self._images.copy_(images, non_blocking=True)
+        self._graph.replay()
+        return self._packed
+
+
+def _record(network: DistillMatch, images: Tensor) -> _Graph | None:
+    try:
+        return _Graph(network, images.to("cuda"))
+    except RuntimeError as error:
+        _log.warning("running without a CUDA graph, which is slower: %s", str(error).splitlines()[0])
+        return None
+
+
+def _run(network: DistillMatch, images: Tensor) -> Tensor:
+    """Images (2, 1, 1, H, W) -> (K, 5): visible x and y, thermal x and y, confidence."""
+    visible_points, thermal_points, confidence = network(images[0], images[1])
+    return torch.cat([visible_points[0], thermal_points[0], confidence[0, :, None]], dim=-1)

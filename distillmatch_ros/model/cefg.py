@@ -44,9 +44,14 @@ def channel_attention(query: Tensor, key: Tensor, value: Tensor, heads: int, tem
     """
     size = query.shape[-2:]
     query, key, value = (x.flatten(2).unflatten(1, (heads, -1)) for x in (query, key, value))
-    weights = F.normalize(query, dim=-1) @ F.normalize(key, dim=-1).transpose(-2, -1)
+    weights = _unit(query) @ _unit(key).transpose(-2, -1)
     mixed = (weights * temperature).softmax(dim=-1) @ value
     return mixed.flatten(1, 2).unflatten(2, size)
+
+
+def _unit(channels: Tensor) -> Tensor:
+    """Channels (..., pixels) of length 1. Their squares, summed over all pixels, overflow half precision."""
+    return F.normalize(channels.float(), dim=-1).to(channels.dtype)
 
 
 class CategoryEncoder(nn.Module):

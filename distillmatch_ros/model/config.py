@@ -1,6 +1,6 @@
 """The numbers that make one network out of the blocks: read from config/model/*.yaml."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,10 @@ def read_configuration(path: Path, kind: str) -> dict[str, Any]:
     return values
 
 
+# What an ablation can leave out: category guidance, channel and spatial aggregation (paper's names).
+BLOCKS = ("cefg", "caa", "saa")
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """Architecture of one network.
@@ -50,6 +54,7 @@ class ModelConfig:
         coarse_threshold: a coarse match below this confidence leaves its slot empty.
         fine_threshold: the same for the best pair of the fine windows.
         border: coarse cells at the rim of either image that never match.
+        without: blocks of `BLOCKS` that the network does not have, for ablation; the features pass by them.
     """
 
     name: str
@@ -69,6 +74,7 @@ class ModelConfig:
     coarse_threshold: float
     fine_threshold: float
     border: int
+    without: tuple[str, ...] = ()
 
     @property
     def coarse_size(self) -> tuple[int, int]:
@@ -80,11 +86,12 @@ class ModelConfig:
         """Build a configuration, refusing missing, unknown or impossible values.
 
         Args:
-            values: one value for every field.
+            values: one value for every field that has no default.
             source: where they come from, named in errors.
         """
         known = {field.name for field in fields(cls)}
-        if missing := sorted(known - values.keys()):
+        required = {field.name for field in fields(cls) if field.default is MISSING}
+        if missing := sorted(required - values.keys()):
             raise DistillMatchError(
                 f"{source}: missing {', '.join(missing)}; add them to the model configuration"
             )
@@ -99,6 +106,10 @@ class ModelConfig:
         if config.height % 32 or config.width % 32:
             raise DistillMatchError(
                 f"{source}: {config.width}x{config.height} is not a multiple of 32; choose one that is"
+            )
+        if unknown := sorted(set(config.without) - set(BLOCKS)):
+            raise DistillMatchError(
+                f"{source}: without {', '.join(unknown)}: no such block; known are {', '.join(BLOCKS)}"
             )
         return config
 

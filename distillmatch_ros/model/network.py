@@ -25,13 +25,13 @@ class Description(NamedTuple):
         texture: features at 1/2, 1/4 and 1/8, each (2B, C, h, w); at 1/8 the aggregated ones (STFA).
         coarse: descriptors (2B, N, C) of the 1/8 cells, row by row.
         semantic: the student's features (2B, S, H/16, W/16), what a teacher is compared with.
-        modality_logits: (2B, 2), visible and thermal.
+        modality_logits: (2B, 2), visible and thermal; None without CEFG.
     """
 
     texture: tuple[Tensor, Tensor, Tensor]
     coarse: Tensor
     semantic: Tensor
-    modality_logits: Tensor
+    modality_logits: Tensor | None
 
 
 class FineMatches(NamedTuple):
@@ -68,8 +68,19 @@ class DistillMatch(nn.Module):
         self.student = SemanticStudent(
             width, config.semantic_width, config.semantic_depth, config.heads, (rows // 2, columns // 2)
         )
-        self.guidance = CategoryGuidance(config.semantic_width, config.modality_depth, config.heads)
-        self.aggregation = FeatureAggregation(config.semantic_width, width, config.heads, config.token_stride)
+        self.guidance = (
+            None
+            if "cefg" in config.without
+            else CategoryGuidance(config.semantic_width, config.modality_depth, config.heads)
+        )
+        self.aggregation = FeatureAggregation(
+            config.semantic_width,
+            width,
+            config.heads,
+            config.token_stride,
+            with_channels="caa" not in config.without,
+            with_space="saa" not in config.without,
+        )
         self.coarse = CoarseTransformer(
             width, config.coarse_layers, config.heads, config.token_stride, (rows, columns)
         )
@@ -123,7 +134,7 @@ class DistillMatch(nn.Module):
             )
         )
         semantic = self.student(eighth)
-        guided, logits = self.guidance(semantic)
+        guided, logits = (semantic, None) if self.guidance is None else self.guidance(semantic)
         fused = self.aggregation(guided, eighth)
         return Description((half, quarter, fused), self.coarse(fused), semantic, logits)
 

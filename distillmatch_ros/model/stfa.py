@@ -44,17 +44,30 @@ class SpatialAggregation(nn.Module):
 
 
 class FeatureAggregation(nn.Module):
-    """STFA: semantic features at 1/16 and texture features at 1/8 become one description at 1/8."""
+    """STFA: semantic features at 1/16 and texture features at 1/8 become one description at 1/8.
 
-    def __init__(self, semantic_width: int, width: int, heads: int, stride: int) -> None:
+    Without CAA the spatial attention reads the semantic features as they are; without SAA the texture
+    features go to the fusion as they are.
+    """
+
+    def __init__(
+        self,
+        semantic_width: int,
+        width: int,
+        heads: int,
+        stride: int,
+        with_channels: bool = True,
+        with_space: bool = True,
+    ) -> None:
         super().__init__()
         self.projection = nn.Conv2d(semantic_width, width, 1)
-        self.channels = ChannelAggregation(width, heads)
-        self.space = SpatialAggregation(width, heads, stride)
+        self.channels = ChannelAggregation(width, heads) if with_channels else None
+        self.space = SpatialAggregation(width, heads, stride) if with_space else None
         self.fusion = nn.Conv2d(2 * width, width, 1)
 
     def forward(self, semantic: Tensor, texture: Tensor) -> Tensor:
         """(B, S, H/16, W/16) and (B, C, H/8, W/8) -> (B, C, H/8, W/8)."""
         semantic = F.interpolate(self.projection(semantic), scale_factor=2, mode="bilinear")
-        aggregated = self.channels(semantic, texture)
-        return texture + self.fusion(torch.cat([self.space(texture, aggregated), aggregated], dim=1))
+        aggregated = semantic if self.channels is None else self.channels(semantic, texture)
+        located = texture if self.space is None else self.space(texture, aggregated)
+        return texture + self.fusion(torch.cat([located, aggregated], dim=1))

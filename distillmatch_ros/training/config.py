@@ -1,15 +1,29 @@
 """What a training run is told: config/training/*.yaml."""
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.model.config import ModelConfig, read_configuration
+from distillmatch_ros.training.distillation import DistillationConfig
 from distillmatch_ros.training.losses import LossConfig
 from distillmatch_ros.training.views import ViewRange
 
 PATHS = ("start", "pairs", "photos", "validation", "output")
+
+
+@dataclass(frozen=True)
+class AugmentationConfig:
+    """Pseudo-thermal views of photos from a V2I-GAN, in turn with those from random tone curves.
+
+    Attributes:
+        v2i: what ``distillmatch train-gan`` wrote.
+        probability: share of the photos whose thermal side is translated.
+    """
+
+    v2i: Path
+    probability: float
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,8 @@ class TrainingConfig:
         seed: of weights and data.
         loss: weights of the losses.
         views: how far apart the cameras may stand.
+        distillation: who teaches the student, or None.
+        augmentation: who makes photos thermal, or None for random tone curves alone.
     """
 
     model: ModelConfig
@@ -64,6 +80,8 @@ class TrainingConfig:
     seed: int
     loss: LossConfig
     views: list[ViewRange]
+    distillation: DistillationConfig | None = None
+    augmentation: AugmentationConfig | None = None
 
     @classmethod
     def load(cls, path: Path) -> "TrainingConfig":
@@ -74,7 +92,8 @@ class TrainingConfig:
         """
         values = read_configuration(path, "training")
         known = {field.name for field in fields(cls)}
-        if wrong := sorted(known ^ values.keys()):
+        required = {field.name for field in fields(cls) if field.default is MISSING}
+        if wrong := sorted(required - values.keys() | values.keys() - known):
             raise DistillMatchError(
                 f"{path}: missing or unknown: {', '.join(wrong)}; see config/training/light.yaml"
             )
@@ -89,7 +108,40 @@ class TrainingConfig:
                 "views": [ViewRange(**{**view, "side": tuple(view["side"])}) for view in values["views"]],
                 "view": tuple(values["view"]),
                 "crop": tuple(values["crop"]),
+                "distillation": _distillation(path.parent, values.get("distillation")),
+                "augmentation": _augmentation(path.parent, values.get("augmentation")),
             }
         except TypeError as error:
             raise DistillMatchError(f"{path}: {error}; see config/training/light.yaml") from error
-        return cls(**{**values, **paths, **parts, "model": model})
+        config = cls(**{**values, **paths, **parts, "model": model})
+        rows, columns = config.view
+        if rows % 32 or columns % 32 or not (0 < rows <= model.height and 0 < columns <= model.width):
+            raise DistillMatchError(
+                f"{path}: view {rows}x{columns} must be multiples of 32, at most the model's "
+                f"{model.height}x{model.width}"
+            )
+        return config
+
+
+def locate(folder: Path, name: str) -> str:
+    """What a configuration in ``folder`` names: a .pt file or a folder, relative to it, or a hub id."""
+    local = name.endswith(".pt") or (folder / name).exists()
+    return str((folder / name).resolve()) if local else name
+
+
+def _augmentation(folder: Path, values: dict[str, Any] | None) -> AugmentationConfig | None:
+    if values is None:
+        return None
+    config = AugmentationConfig(**values)
+    return replace(config, v2i=(folder / config.v2i).resolve())
+
+
+def _distillation(folder: Path, values: dict[str, Any] | None) -> DistillationConfig | None:
+    if values is None:
+        return None
+    config = DistillationConfig(**values)
+    return replace(
+        config,
+        teacher=locate(folder, config.teacher),
+        cache=None if config.cache is None else (folder / config.cache).resolve(),
+    )

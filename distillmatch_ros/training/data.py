@@ -1,5 +1,6 @@
 """Training batches: pairs with known geometry out of aligned pairs and plain photos."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +47,7 @@ class ImageStore:
 
     Attributes:
         colours: uint8 (N, 3, h, w) RGB.
-        thermal: uint8 (N, 1, h, w), or (0, 1, h, w) for plain photos.
+        thermal: uint8 (N, 1, h, w), or (0, 1, h, w) for plain photos. Photos may have a translated one.
         aspects: float32 (N,) width over height before stretching.
     """
 
@@ -65,38 +66,67 @@ def _stored(image: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(np.atleast_3d(resized).transpose(2, 0, 1)))
 
 
-def _colours(path: Path) -> tuple[Tensor, float]:
-    image = read_image(path)
+def stored_colours(image: np.ndarray) -> Tensor:
+    """A camera image as RGB of the stored size, uint8 (3, h, w)."""
     eight_bit = image if image.dtype == np.uint8 else to_8bit(image)
     if eight_bit.ndim == 2:
         eight_bit = cv2.cvtColor(eight_bit, cv2.COLOR_GRAY2BGR)
-    return _stored(eight_bit[..., 2::-1]), image.shape[1] / image.shape[0]
+    return _stored(eight_bit[..., 2::-1])
+
+
+def stored_thermal(image: np.ndarray) -> Tensor:
+    """A thermal image after gain control, of the stored size, uint8 (1, h, w)."""
+    return _stored(to_8bit(image))
+
+
+def _aspect(image: np.ndarray) -> float:
+    return image.shape[1] / image.shape[0]
 
 
 def load_pairs(folder: Path) -> ImageStore:
     """Read an aligned pairs folder (``visible/NAME``, ``thermal/NAME``)."""
     colours, thermals, aspects = [], [], []
     for pair in read_folder(folder):
-        colour, aspect = _colours(pair.visible)
-        colours.append(colour)
-        aspects.append(aspect)
-        thermals.append(_stored(to_8bit(read_image(pair.thermal))))
+        visible = read_image(pair.visible)
+        colours.append(stored_colours(visible))
+        aspects.append(_aspect(visible))
+        thermals.append(stored_thermal(read_image(pair.thermal)))
     return ImageStore(torch.stack(colours), torch.stack(thermals), torch.tensor(aspects))
 
 
-def load_photos(folder: Path) -> ImageStore:
-    """Read every picture of a folder."""
+def picture_paths(folder: Path) -> list[Path]:
+    """The pictures of a folder, sorted by name.
+
+    Raises:
+        DistillMatchError: it is missing or holds none.
+    """
     if not folder.is_dir():
-        raise DistillMatchError(
-            f"{folder}: no such folder of photos; correct photos in the training configuration"
-        )
+        raise DistillMatchError(f"{folder}: no such folder of pictures; check the path")
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
-        raise DistillMatchError(f"{folder}: holds no photos; name a folder of jpg or png files")
-    colours, aspects = zip(*(_colours(path) for path in paths), strict=True)
-    return ImageStore(
-        torch.stack(colours), torch.empty(0, 1, *STORED, dtype=torch.uint8), torch.tensor(aspects)
-    )
+        raise DistillMatchError(f"{folder}: holds no pictures; name a folder of jpg or png files")
+    return paths
+
+
+def load_photos(folder: Path) -> ImageStore:
+    """Read every picture of a folder as a visible one."""
+    colours, aspects = _read_pictures(folder, stored_colours)
+    return ImageStore(colours, torch.empty(0, 1, *STORED, dtype=torch.uint8), aspects)
+
+
+def load_thermals(folder: Path) -> ImageStore:
+    """Read every picture of a folder as a thermal one."""
+    thermal, aspects = _read_pictures(folder, stored_thermal)
+    return ImageStore(torch.empty(0, 3, *STORED, dtype=torch.uint8), thermal, aspects)
+
+
+def _read_pictures(folder: Path, stored: Callable[[np.ndarray], Tensor]) -> tuple[Tensor, Tensor]:
+    images, aspects = [], []
+    for path in picture_paths(folder):
+        image = read_image(path)
+        images.append(stored(image))
+        aspects.append(_aspect(image))
+    return torch.stack(images), torch.tensor(aspects)
 
 
 def _fill(image: Tensor, mask: Tensor) -> Tensor:
@@ -117,18 +147,20 @@ class PairSampler:
         ranges: list[ViewRange],
         size: tuple[int, int],
         crop: tuple[float, float],
+        translated_share: float = 0.0,
     ) -> None:
         """Sample views.
 
         Args:
             pairs: aligned pairs.
-            photos: visible photos, or None.
+            photos: visible photos, or None; with their translations if ``translated_share`` asks for them.
             photo_share: share of a batch that comes from the photos.
             fault_share: share of the images that get the faults of a camera. The others teach what the fine
                 stage does not learn where noise and blur drown the edges.
             ranges: how far apart the cameras may stand.
             size: rows and columns of the views.
             crop: smallest and largest side of the visible view, as a share of the image.
+            translated_share: share of the photos whose thermal side is the stored translation.
         """
         self.pairs = pairs
         self.photos = photos
@@ -137,6 +169,7 @@ class PairSampler:
         self.ranges = ranges
         self.size = size
         self.crop = crop
+        self.translated_share = translated_share
 
     def sample(self, batch: int, seed: tuple[int, ...], device: torch.device) -> Batch:
         """The batch that belongs to a seed."""
@@ -149,13 +182,17 @@ class PairSampler:
         if self.photos is not None:
             index = draw.index(len(self.photos.colours), from_photos)
             colours = torch.cat([colours, self.photos.colours[index]])
-            thermal = torch.cat([thermal, self.photos.colours[index, :1]])
+            sides = self.photos.thermal if self.translated_share else self.photos.colours[:, :1]
+            thermal = torch.cat([thermal, sides[index]])
             aspects = torch.cat([aspects, self.photos.aspects[index]])
         mirrored = draw.chance(0.5)
         colours = torch.where(mirrored, colours.flip(3), colours).float() / 255
         thermal = torch.where(mirrored, thermal.flip(3), thermal).float() / 255
         if from_photos:
-            pseudo = pseudo_thermal(Draw(from_photos, (*seed, 1), device), colours[-from_photos:])
+            photo_draw = Draw(from_photos, (*seed, 1), device)
+            pseudo = pseudo_thermal(photo_draw, colours[-from_photos:])
+            translated = photo_draw.chance(self.translated_share)
+            pseudo = torch.where(translated, thermal[-from_photos:], pseudo)
             thermal = torch.cat([thermal[:-from_photos], pseudo])
         return self._look(draw, random_grey(draw, colours), thermal, aspects)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import onnx
 import torch
 
+from distillmatch_ros.engines.lint import check_graph
 from distillmatch_ros.engines.protocol import MODALITY_ORDER, SCHEMA
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.model.weights import Weights
@@ -22,6 +23,9 @@ def export(weights: Weights, path: Path, precision: str = "fp32") -> None:
         path: where to write.
         precision: ``fp32``, or ``fp16`` for a typed graph whose blocks run in half precision between float32
             borders (similarities, coordinates and indices stay float32 and int64).
+
+    Raises:
+        DistillMatchError: unknown precision, or a graph that TensorRT would not run.
     """
     if precision not in PRECISIONS:
         raise DistillMatchError(f"precision {precision!r} is unknown; choose {' or '.join(PRECISIONS)}")
@@ -36,6 +40,7 @@ def export(weights: Weights, path: Path, precision: str = "fp32") -> None:
         images,
         dynamo=True,
         opset_version=OPSET,
+        external_data=False,
         input_names=["visible", "thermal"],
         output_names=["visible_points", "thermal_points", "confidence"],
         verbose=False,
@@ -56,6 +61,7 @@ def export(weights: Weights, path: Path, precision: str = "fp32") -> None:
     }
     onnx.helper.set_model_props(model, metadata)
     onnx.checker.check_model(model)
+    check_graph(path, model)
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, path)
 

@@ -1,4 +1,4 @@
-"""The paper's matching losses (coarse focal, fine focal, sub-pixel) and the modality cross-entropy."""
+"""The paper's total loss: matching (coarse focal, fine focal, sub-pixel), modality, distillation."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from distillmatch_ros.model.network import COARSE_CELL, FINE_CELL, DistillMatch
 from distillmatch_ros.training.data import Batch
+from distillmatch_ros.training.distillation import DistillationLoss
 from distillmatch_ros.training.ground_truth import Cells, coarse_cells, fine_pixels
 from distillmatch_ros.training.views import apply
 
@@ -35,12 +36,23 @@ class LossConfig:
     fine_matches: int
 
 
+def joint_mean(values: Tensor) -> Tensor:
+    """Mean over the batches of all processes, scaled so that the average of their gradients is its gradient.
+
+    The batches hold unequal numbers of matches: the mean of their own means would weigh them unequally.
+    """
+    count = torch.tensor(float(values.numel()), device=values.device)
+    processes = 1
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        processes = torch.distributed.get_world_size()
+        torch.distributed.all_reduce(count)
+    return values.sum() * processes / count.clamp(min=1)
+
+
 def focal(log_confidence: Tensor, gamma: float) -> Tensor:
     """Mean focal loss of the confidences that ought to be 1, from their logarithms."""
-    if log_confidence.numel() == 0:
-        return log_confidence.sum()
     weight = (1 - log_confidence.detach().exp()) ** gamma
-    return -(weight * log_confidence).mean()
+    return joint_mean(-weight * log_confidence)
 
 
 def coarse_loss(scores: Tensor, cells: Cells, gamma: float) -> Tensor:
@@ -79,16 +91,24 @@ def transfer_error(thermal_to_visible: Tensor, visible: Tensor, thermal: Tensor)
     return (there + back) / 2
 
 
-class MatchingLoss(nn.Module):
-    """The network and its loss as one module, so that gradients are averaged over processes (DDP)."""
+class TotalLoss(nn.Module):
+    """The network and all its losses as one module, so that gradients are averaged over processes (DDP)."""
 
-    def __init__(self, network: DistillMatch, config: LossConfig) -> None:
+    def __init__(
+        self, network: DistillMatch, config: LossConfig, distillation: DistillationLoss | None = None
+    ) -> None:
         super().__init__()
         self.network = network
         self.config = config
+        self.distillation = distillation
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Scalar losses by name; ``total`` is their weighted sum."""
+    def forward(self, batch: Batch, teacher: Tensor | None = None) -> dict[str, Tensor]:
+        """Scalar losses by name; ``total`` is their weighted sum.
+
+        Args:
+            batch: B pairs.
+            teacher: features (2B, T, H/16, W/16) of their images, visible ones first, where one teaches.
+        """
         description = self.network.describe(batch.visible, batch.thermal)
         cells = coarse_cells(batch.thermal_to_visible, batch.visible_mask, batch.thermal_mask)
         coarse = coarse_loss(self.network.similarity(description), cells, self.config.gamma)
@@ -100,17 +120,18 @@ class MatchingLoss(nn.Module):
         error = transfer_error(batch.thermal_to_visible, fine.visible_points, fine.thermal_points) / FINE_CELL
         # An offset reaches half a pixel of the window; a pair that is further off was matched wrongly.
         within_reach = chosen & (error.detach() < 2)
-        modality = torch.tensor([0, 1], device=visible.device).repeat_interleave(len(visible))
+        residual = error[within_reach]
         losses = {
             "coarse": coarse,
             "fine": focal(fine.log_confidence[positive], self.config.gamma),
-            "subpixel": F.smooth_l1_loss(
-                error[within_reach], torch.zeros_like(error[within_reach]), reduction="sum"
-            )
-            / within_reach.sum().clamp(min=1),
-            "modality": F.cross_entropy(description.modality_logits.float(), modality),
+            "subpixel": joint_mean(F.smooth_l1_loss(residual, torch.zeros_like(residual), reduction="none")),
         }
-        losses["total"] = sum(
-            (getattr(self.config, name) * loss for name, loss in losses.items()), torch.zeros(())
-        )
+        weights = vars(self.config)
+        if (logits := description.modality_logits) is not None:
+            modality = torch.tensor([0, 1], device=visible.device).repeat_interleave(len(visible))
+            losses["modality"] = F.cross_entropy(logits.float(), modality)
+        if self.distillation is not None and teacher is not None:
+            losses |= self.distillation(description.semantic, teacher)
+            weights = weights | vars(self.distillation.config)
+        losses["total"] = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
         return losses

@@ -2,12 +2,10 @@
 
 import math
 import os
-import time
 from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.tensorboard import SummaryWriter
@@ -17,13 +15,12 @@ from distillmatch_ros.model.network import DistillMatch
 from distillmatch_ros.model.weights import Weights, read, save_atomically
 from distillmatch_ros.training.config import TrainingConfig
 from distillmatch_ros.training.data import PairSampler, load_pairs, load_photos
-from distillmatch_ros.training.losses import MatchingLoss
+from distillmatch_ros.training.distillation import DistillationLoss
+from distillmatch_ros.training.gan.translation import Translator
+from distillmatch_ros.training.loop import go_on
+from distillmatch_ros.training.losses import TotalLoss
+from distillmatch_ros.training.teachers import Teacher, open_teacher
 from distillmatch_ros.training.validation import validate
-
-# A loss that is not a number ends the run only after so many steps in a row were skipped.
-SKIPS_ALLOWED = 20
-# Steps between lines of a log file; a terminal has the progress bar.
-LOG_EVERY = 100
 
 
 def learning_rate(config: TrainingConfig, step: int) -> float:
@@ -52,10 +49,17 @@ class Trainer:
         self.average = torch.optim.swa_utils.AveragedModel(
             self.network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.average)
         )
-        loss: nn.Module = MatchingLoss(self.network, config.loss)
+        self.teacher: Teacher | None = None
+        self.distillation: DistillationLoss | None = None
+        if config.distillation is not None:
+            self.teacher = open_teacher(config.distillation, config.view, self.device)
+            self.distillation = DistillationLoss(
+                config.model.semantic_width, self.teacher.width, config.distillation
+            ).to(self.device)
+        loss: nn.Module = TotalLoss(self.network, config.loss, self.distillation)
         self.loss = DistributedDataParallel(loss) if self.processes > 1 else loss
         self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            self.loss.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         self.step = 0
         if self.last.exists():
@@ -63,6 +67,11 @@ class Trainer:
         elif config.start is not None:
             self._start_from(config.start)
         photos = None if config.photos is None else load_photos(config.photos).to(self.device)
+        translated_share = 0.0
+        if photos is not None and config.augmentation is not None:
+            console.print(f"translating {len(photos.colours)} photos with {config.augmentation.v2i}")
+            photos = Translator.load(config.augmentation.v2i).to(self.device).store(photos)
+            translated_share = config.augmentation.probability
         self.sampler = PairSampler(
             load_pairs(config.pairs).to(self.device),
             photos,
@@ -71,6 +80,7 @@ class Trainer:
             config.views,
             config.view,
             config.crop,
+            translated_share,
         )
 
     @property
@@ -80,45 +90,23 @@ class Trainer:
 
     def run(self) -> None:
         """Train to the end."""
-        writer = SummaryWriter(str(self.config.output)) if self.rank == 0 else None
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]:.3f}  {task.fields[rate]:.1f} pairs/s"),
-            TimeRemainingColumn(),
-        )
-        skipped = 0
-        with Progress(*columns, console=self.console, disable=self.rank != 0) as progress:
-            task = progress.add_task(
-                "training", total=self.config.steps, completed=self.step, loss=math.nan, rate=math.nan
-            )
-            while self.step < self.config.steps:
-                begun = time.perf_counter()
-                losses = self.train_step()
-                self.step += 1
-                skipped = 0 if math.isfinite(losses["total"]) else skipped + 1
-                if skipped > SKIPS_ALLOWED:
-                    raise DistillMatchError(
-                        f"the loss is not a number for {skipped} steps; {self.last} holds the last good "
-                        "state: lower learning_rate and start again"
-                    )
-                rate = self.config.batch * self.processes / (time.perf_counter() - begun)
-                progress.update(task, completed=self.step, loss=losses["total"], rate=rate)
-                if writer is not None:
-                    self._report(writer, losses, rate)
-        if writer is not None:
-            writer.close()
+        batch = self.config.batch * self.processes
+        go_on(self, self.config.steps, batch, self.console, leads=self.rank == 0)
 
     def train_step(self) -> dict[str, float]:
         """One optimiser step on the batch of this step; without a finite loss it changes nothing."""
         self.network.train()
+        # What the network draws while training, too, depends on nothing but the seed and the step.
+        torch.manual_seed(hash((self.config.seed, self.step)))
         batch = self.sampler.sample(self.config.batch, (self.config.seed, self.step, self.rank), self.device)
+        features = None
+        if self.teacher is not None:
+            features = self.teacher(torch.cat([batch.visible, batch.thermal]))
         with torch.autocast(self.device.type, torch.bfloat16):
-            losses = self.loss(batch)
+            losses = self.loss(batch, features)
         self.optimizer.zero_grad(set_to_none=True)
         losses["total"].backward()
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_limit)
+        norm = nn.utils.clip_grad_norm_(self.loss.parameters(), self.config.gradient_limit)
         if torch.isfinite(norm):
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(self.config, self.step)
@@ -126,16 +114,9 @@ class Trainer:
             self.average.update_parameters(self.network)
         return {name: float(loss.detach()) for name, loss in losses.items()} | {"gradient_norm": float(norm)}
 
-    def _report(self, writer: SummaryWriter, losses: dict[str, float], rate: float) -> None:
-        if self.step % 20 == 0:
-            for name, value in losses.items():
-                writer.add_scalar(f"loss/{name}", value, self.step)
-            writer.add_scalar("rate/pairs_per_second", rate, self.step)
+    def after_step(self, writer: SummaryWriter, losses: dict[str, float]) -> None:
+        """Checkpoint and validation where they are due."""
         finished = self.step == self.config.steps
-        if not self.console.is_terminal and (self.step % LOG_EVERY == 0 or finished):
-            self.console.print(
-                f"step {self.step} of {self.config.steps}: loss {losses['total']:.3f}, {rate:.1f} pairs/s"
-            )
         if (self.step % self.config.checkpoint_every == 0 or finished) and math.isfinite(losses["total"]):
             self._save()
         if self.config.validation and (self.step % self.config.validate_every == 0 or finished):
@@ -154,6 +135,7 @@ class Trainer:
                 "weights": self.average.module.state_dict(),
                 "averaged": self.average.n_averaged,
                 "network": self.network.state_dict(),
+                "distillation": self.distillation and self.distillation.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "step": self.step,
             },
@@ -164,24 +146,33 @@ class Trainer:
         )
 
     def _start_from(self, path: Path) -> None:
-        self._load(Weights.load(path).state, path)
+        self._load(self.network, Weights.load(path).state, path)
         self.average.module.load_state_dict(self.network.state_dict())
 
     def _restore(self) -> None:
         values = read(self.last)
-        self._load(values["network"], self.last)
+        projection = values.get("distillation")
+        if (projection is None) != (self.distillation is None):
+            begun = "without" if projection is None else "with"
+            raise DistillMatchError(
+                f"{self.last}: was begun {begun} distillation; choose another output in the training "
+                "configuration, and this file as its start"
+            )
+        self._load(self.network, values["network"], self.last)
+        if self.distillation is not None:
+            self._load(self.distillation, values["distillation"], self.last)
         self.average.module.load_state_dict(values["weights"])
         self.average.n_averaged.copy_(values["averaged"])
         self.optimizer.load_state_dict(values["optimizer"])
         self.step = values["step"]
         self.console.print(f"going on from step {self.step} of {self.last}")
 
-    def _load(self, state: dict[str, Tensor], path: Path) -> None:
+    def _load(self, module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
         try:
-            self.network.load_state_dict(state)
+            module.load_state_dict(state)
         except RuntimeError as error:
             raise DistillMatchError(
-                f"{path}: is of another architecture than {self.config.model.name}; "
+                f"{path}: is of another architecture than {self.config.model.name} or had another teacher; "
                 "choose another model, start or output in the training configuration"
             ) from error
 

@@ -1,6 +1,7 @@
 """The training loop on a tiny data set: it learns, resumes, and tells what is wrong."""
 
 import io
+import math
 import os
 import signal
 import socket
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,12 @@ import torch
 from rich.console import Console
 
 from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.model.config import ModelConfig
+from distillmatch_ros.model.network import DistillMatch
 from distillmatch_ros.model.weights import Weights, read
 from distillmatch_ros.training.config import TrainingConfig
+from distillmatch_ros.training.data import Batch
+from distillmatch_ros.training.ground_truth import coarse_cells
 from distillmatch_ros.training.trainer import Trainer, learning_rate, train
 
 WriteRun = Callable[..., Path]
@@ -117,7 +123,7 @@ def test_a_loss_that_is_not_a_number_changes_no_weights(
     before = {name: value.clone() for name, value in run.network.state_dict().items()}
     forward = run.loss.forward
     monkeypatch.setattr(
-        run.loss, "forward", lambda batch: {k: v * torch.nan for k, v in forward(batch).items()}
+        run.loss, "forward", lambda *given: {k: v * torch.nan for k, v in forward(*given).items()}
     )
     with pytest.raises(DistillMatchError, match="not a number"):
         run.run()
@@ -148,6 +154,28 @@ def test_what_is_wrong_is_named(write_run: WriteRun, change: dict[str, object], 
         trainer(write_run(**change))
 
 
+def test_bad_data_is_named_before_anything_is_trained(write_run: WriteRun, pairs_folder: Path) -> None:
+    path = write_run()
+    trainer(path)._save()
+    last = path.parent / "run" / "last.pt"
+    before = last.read_bytes()
+    (pairs_folder / "visible" / "2.png").write_bytes(b"cut off")
+    with pytest.raises(DistillMatchError, match=r"visible/2\.png"):
+        train(path, quiet())
+    (pairs_folder / "visible" / "2.png").unlink()
+    with pytest.raises(DistillMatchError, match=r"without a partner of the same name: thermal/2\.png"):
+        train(path, quiet())
+    assert last.read_bytes() == before
+
+
+def test_a_folder_of_three_pairs_trains(write_run: WriteRun, pairs_folder: Path) -> None:
+    for side in ("visible", "thermal"):
+        (pairs_folder / side / "3.png").unlink()
+    losses = trainer(write_run(batch=6, photos=None)).train_step()
+    assert math.isfinite(losses["total"])
+    assert math.isfinite(losses["gradient_norm"])
+
+
 def test_a_damaged_checkpoint_is_named(write_run: WriteRun) -> None:
     path = write_run()
     (path.parent / "run").mkdir()
@@ -156,18 +184,35 @@ def test_a_damaged_checkpoint_is_named(write_run: WriteRun) -> None:
         trainer(path)
 
 
-def test_two_processes_end_with_the_same_weights(write_run: WriteRun) -> None:
-    """Each draws its own batch, and the gradients are averaged."""
-    path = write_run(steps=2)
+def test_a_run_depends_on_its_seed_alone(write_run: WriteRun) -> None:
+    for name, seed in (("first", 3), ("again", 3), ("other", 4)):
+        train(write_run(name, seed=seed), quiet())
+    folder = write_run().parent
+    first, again, other = (Weights.load(folder / name / "last.pt") for name in ("first", "again", "other"))
+    assert first.sha256() == again.sha256() != other.sha256()
+
+
+def test_two_processes_train_as_one(write_run: WriteRun, tiny_config: ModelConfig) -> None:
+    """Each draws its own batch; the gradient is that of both batches in one, and the weights stay alike."""
+    folder = write_run().parent
+    Weights(tiny_config, DistillMatch(tiny_config).state_dict(), 1).save(folder / "teacher.pt")
+    teacher = {"teacher": "teacher.pt", "mse": 1.0, "gram": 1.0, "kl": 1.0}
+    path = write_run(steps=2, distillation=teacher)
     script = path.parent / "run.py"
     script.write_text(
-        "import hashlib, io, os, sys, torch\n"
+        "import hashlib, io, os, torch\n"
         "from pathlib import Path\n"
         "from rich.console import Console\n"
         "from distillmatch_ros.training.config import TrainingConfig\n"
         "from distillmatch_ros.training.trainer import Trainer\n"
         "torch.set_num_threads(1)\n"
         f"run = Trainer(TrainingConfig.load(Path({str(path)!r})), Console(file=io.StringIO()))\n"
+        "images = run.sampler.sample(2, (3, 0, run.rank), run.device)\n"
+        "taught = run.teacher(torch.cat([images.visible, images.thermal]))\n"
+        "torch.manual_seed(0)\n"
+        "run.loss(images, taught)['total'].backward()\n"
+        "gradients = {name: p.grad for name, p in run.network.named_parameters()}\n"
+        f"torch.save(gradients, Path({str(path.parent)!r}, 'gradients' + os.environ['RANK']))\n"
         "run.run()\n"
         "state = b''.join(v.numpy().tobytes() for v in run.network.state_dict().values())\n"
         f"told = Path({str(path.parent)!r}, 'hash' + os.environ['RANK'])\n"
@@ -189,4 +234,17 @@ def test_two_processes_end_with_the_same_weights(write_run: WriteRun) -> None:
         capture_output=True,
         timeout=100,
     )
-    assert (path.parent / "hash0").read_text() == (path.parent / "hash1").read_text()
+    assert (folder / "hash0").read_text() == (folder / "hash1").read_text()
+
+    alone = trainer(write_run("alone", steps=2, distillation=teacher))
+    batches = [alone.sampler.sample(2, (3, 0, rank), alone.device) for rank in (0, 1)]
+    joined = Batch(*(torch.cat([getattr(b, field.name) for b in batches]) for field in fields(Batch)))
+    counts = [len(coarse_cells(b.thermal_to_visible, b.visible_mask, b.thermal_mask).pair) for b in batches]
+    assert counts[0] != counts[1]  # else the mean of two means would do
+    assert alone.teacher is not None
+    taught = alone.teacher(torch.cat([joined.visible, joined.thermal]))
+    torch.manual_seed(0)  # the places of the views
+    alone.loss(joined, taught)["total"].backward()
+    gradients = torch.load(folder / "gradients0")
+    for name, parameter in alone.network.named_parameters():
+        torch.testing.assert_close(gradients[name], parameter.grad, rtol=1e-3, atol=1e-5, msg=name)

@@ -1,3 +1,4 @@
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -5,11 +6,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from cuda_double import CudaDouble
+from tensorrt_double import TensorRtDouble
 from tiny_network import HEIGHT, WIDTH, WriteNetwork, tiny_graph
 
 from distillmatch_ros.engines import open_engine
 from distillmatch_ros.engines.onnx import OnnxEngine
 from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.model.config import ModelConfig
 
 
 def grey(level: float) -> np.ndarray:
@@ -125,7 +129,7 @@ def test_weights_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delitem(sys.modules, "distillmatch_ros.engines.torch", raising=False)
     path = tmp_path / "light.safetensors"
     path.write_bytes(b"weights")
-    with pytest.raises(DistillMatchError, match="PyTorch, which is not installed"):
+    with pytest.raises(DistillMatchError, match="PyTorch is not installed"):
         open_engine(path)
 
 
@@ -133,3 +137,123 @@ def test_importing_the_package_loads_no_runtime() -> None:
     command = "import distillmatch_ros, sys; print({'onnxruntime', 'torch', 'onnx'} & set(sys.modules))"
     output = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
     assert output.stdout.strip() == "set()"
+
+
+def test_auto_says_once_why_it_is_not_tensorrt(
+    without_tensorrt: None, write_network: WriteNetwork, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    assert open_engine(write_network(), threads=1).info.device == "onnxruntime CPU, 1 thread"
+    [record] = caplog.records
+    assert record.levelno == logging.INFO
+    assert "runs on onnxruntime CPU, 1 thread; TensorRT is passed over" in record.getMessage()
+    with pytest.raises(
+        DistillMatchError, match=r"not installed here .* pip install 'distillmatch_ros\[tensorrt\]'"
+    ):
+        open_engine(write_network(), backend="tensorrt")
+
+
+@pytest.mark.parametrize(
+    ("state", "level", "reason"),
+    [
+        ("no device", logging.INFO, "no CUDA device"),
+        ("too old", logging.INFO, "TensorRT 8.6.1 is too old"),
+        ("not built", logging.WARNING, "`distillmatch build-engine` builds one"),
+        ("does not load", logging.WARNING, "TensorRT cannot load it"),
+    ],
+)
+def test_auto_never_fails_because_tensorrt_does(
+    trt: TensorRtDouble,
+    cuda: CudaDouble,
+    write_network: WriteNetwork,
+    caplog: pytest.LogCaptureFixture,
+    state: str,
+    level: int,
+    reason: str,
+) -> None:
+    network = write_network()
+    if state == "no device":
+        cuda.devices = 0
+    elif state == "too old":
+        trt.__version__ = "8.6.1"
+    elif state == "does not load":
+        open_engine(network, backend="tensorrt")
+        trt.broken.add("deserialize_cuda_engine")
+    caplog.clear()
+    caplog.set_level(logging.INFO)
+    assert open_engine(network, threads=1).info.device.startswith("onnxruntime")
+    [record] = caplog.records
+    assert record.levelno == level
+    assert reason in record.getMessage()
+
+
+def test_libraries_that_do_not_load_are_missing_libraries(
+    write_network: WriteNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Python package is there; its import fails as it does where libnvinfer is not."""
+    (tmp_path / "tensorrt.py").write_text("raise OSError('libnvinfer.so.10: cannot open shared object file')")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("tensorrt", "distillmatch_ros.engines.tensorrt"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    pytest.importorskip("cuda.bindings.runtime")
+    assert isinstance(open_engine(write_network(), threads=1), OnnxEngine)
+    with pytest.raises(DistillMatchError, match=r"libnvinfer\.so\.10"):
+        open_engine(write_network(), backend="tensorrt")
+
+
+def test_torch_runs_the_weights_beside_an_exported_network(
+    write_network: WriteNetwork, tiny_config: ModelConfig
+) -> None:
+    torch = pytest.importorskip("torch")
+    from distillmatch_ros.model.network import DistillMatch
+    from distillmatch_ros.model.weights import Weights
+
+    with pytest.raises(DistillMatchError, match=r"tiny\.pt: no such file"):
+        open_engine(write_network(), backend="torch")
+    torch.manual_seed(0)
+    weights = Weights(tiny_config, DistillMatch(tiny_config).state_dict(), steps=0)
+    weights.save(write_network().with_suffix(".pt"))
+    with pytest.raises(DistillMatchError, match=r"tiny\.pt: other weights than tiny\.onnx"):
+        open_engine(write_network(), backend="torch")
+    engine = open_engine(write_network(weights_sha256=weights.sha256()), backend="torch")
+    assert engine.info.device.startswith("torch")
+
+
+def test_torch_with_a_cuda_graph_agrees_with_the_network_run_eagerly(tiny_config: ModelConfig) -> None:
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    from distillmatch_ros.engines.torch import TorchEngine
+    from distillmatch_ros.model.network import DistillMatch
+
+    torch.manual_seed(0)
+    network = DistillMatch(tiny_config)
+    engine = TorchEngine(network)
+    assert engine._graph is not None
+    for seed in range(3):
+        size = (2, tiny_config.height, tiny_config.width)
+        images = np.random.default_rng(seed).random(size, np.float32)
+        found = engine(*images)
+        with torch.inference_mode():
+            on_gpu = (torch.from_numpy(image)[None, None].cuda() for image in images)
+            expected = [value[0].cpu().numpy() for value in network(*on_gpu)]
+        for got, wanted in zip(
+            (found.visible_points, found.thermal_points, found.confidence), expected, strict=True
+        ):
+            np.testing.assert_allclose(got, wanted, atol=1e-4)
+
+
+def test_the_package_works_without_cuda_and_tensorrt(write_network: WriteNetwork) -> None:
+    """In a process of its own, in which nothing of either can be imported."""
+    program = (
+        "import sys\n"
+        "sys.modules |= dict.fromkeys(('tensorrt', 'cuda', 'cuda.bindings', 'onnx', 'torch'))\n"
+        "from pathlib import Path\n"
+        "from distillmatch_ros.engines import open_engine\n"
+        "print(open_engine(Path(sys.argv[1]), threads=1).info.device)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(write_network())], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "onnxruntime CPU, 1 thread"
+    assert done.stderr == ""

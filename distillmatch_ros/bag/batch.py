@@ -1,0 +1,155 @@
+"""Several bags, one after the other or in processes of their own; Ctrl-C ends them in good order."""
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Event
+from types import FrameType
+
+from distillmatch_ros.bag.processing import BagJob, process_bag
+from distillmatch_ros.bag.reading import Bag
+from distillmatch_ros.bag.summary import BagSummary
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.registration import Registrar
+from distillmatch_ros.ros.assembly import make_pairer, open_registrar, open_stream
+from distillmatch_ros.ros.parameters import Parameters
+
+POLL_S = 0.1
+
+
+@contextmanager
+def interruptible() -> Iterator[Event]:
+    """An event that Ctrl-C sets; a second one interrupts as usual."""
+    asked = Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def plan(bags: Sequence[Path], out: Path) -> list[Path]:
+    """Where the output of each bag goes.
+
+    Args:
+        bags: what will be read.
+        out: ``NAME.mcap`` for one bag; else a folder, in which each output is called like its bag.
+
+    Raises:
+        DistillMatchError: several bags would go to one file, or a file exists already.
+    """
+    single = out.suffix == ".mcap"
+    if single and len(bags) > 1:
+        raise DistillMatchError(f"{out}: one file cannot hold what {len(bags)} bags give; name a folder")
+    targets = [out] if single else [out / f"{bag.stem}.mcap" for bag in bags]
+    if len(set(targets)) < len(targets):
+        raise DistillMatchError(f"{out}: two of the bags have the same name; take them one at a time")
+    for target in targets:
+        if target.exists():
+            raise DistillMatchError(f"{target}: exists already; remove it, or name another")
+    return targets
+
+
+def count_frames(jobs: Sequence[BagJob]) -> int:
+    """Visible frames of all bags, for a progress bar; one that cannot be read has none."""
+    frames = 0
+    for job in jobs:
+        with suppress(DistillMatchError), Bag(job.bag) as bag:
+            frames += bag.image_topic(job.rgb, "--rgb").count
+    return frames
+
+
+def process_bags(
+    jobs: Sequence[BagJob],
+    parameters: Parameters,
+    workers: int = 1,
+    *,
+    on_frame: Callable[[], None] = lambda: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> list[BagSummary]:
+    """Process bags; one that cannot be used is a problem of its summary, and the others go on.
+
+    Args:
+        jobs: what to do.
+        parameters: the node's.
+        workers: processes among which the bags are shared out, of one engine thread each; 1 for this process,
+            with as many threads as the parameters say.
+        on_frame: called for each visible frame.
+        stop: asked again and again whether to end early.
+
+    Returns:
+        A summary for each job that was begun, in their order.
+
+    Raises:
+        DistillMatchError: the only bag cannot be used, or the network not be opened.
+    """
+    if workers > 1 and len(jobs) > 1:
+        return _in_processes(jobs, replace(parameters, threads=1), min(workers, len(jobs)), on_frame, stop)
+    with open_registrar(parameters) as registrar:
+        process = _one if len(jobs) == 1 else _one_of_many
+        return [process(job, parameters, registrar, on_frame, stop) for job in jobs if not stop()]
+
+
+def _one(
+    job: BagJob,
+    parameters: Parameters,
+    registrar: Registrar,
+    on_frame: Callable[[], None],
+    stop: Callable[[], bool],
+) -> BagSummary:
+    stream, pairer = open_stream(parameters, registrar), make_pairer(parameters)
+    return process_bag(job, stream, pairer, on_frame=on_frame, stop=stop)
+
+
+def _one_of_many(
+    job: BagJob,
+    parameters: Parameters,
+    registrar: Registrar,
+    on_frame: Callable[[], None],
+    stop: Callable[[], bool],
+) -> BagSummary:
+    try:
+        return _one(job, parameters, registrar, on_frame, stop)
+    except DistillMatchError as error:
+        return BagSummary(str(job.bag), str(job.out), problems=[str(error)])
+
+
+def _in_processes(
+    jobs: Sequence[BagJob],
+    parameters: Parameters,
+    workers: int,
+    on_frame: Callable[[], None],
+    stop: Callable[[], bool],
+) -> list[BagSummary]:
+    spawning = get_context("spawn")  # a fork of a process with threads may hang
+    with (
+        spawning.Manager() as manager,
+        ProcessPoolExecutor(workers, spawning, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool,
+    ):
+        frames, stopped = manager.Queue(), manager.Event()
+        waiting = [pool.submit(_work, job, parameters, frames, stopped) for job in jobs]
+        while not all(each.done() for each in waiting) or not frames.empty():
+            if stop():
+                stopped.set()
+            with suppress(Empty):
+                frames.get(timeout=POLL_S)
+                on_frame()
+        return [each.result() for each in waiting]
+
+
+def _work(job: BagJob, parameters: Parameters, frames: "Queue[None]", stopped: Event) -> BagSummary:
+    """One bag, in a process of its own."""
+    if stopped.is_set():
+        return BagSummary(str(job.bag), str(job.out), interrupted=True)
+    with open_registrar(parameters) as registrar:
+        return _one_of_many(job, parameters, registrar, lambda: frames.put(None), stopped.is_set)

@@ -1,0 +1,235 @@
+"""A bag in, a bag out: every pair registered, on the topics of the node."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from distillmatch_ros.bag.reading import Bag, Recorded
+from distillmatch_ros.bag.summary import BagSummary
+from distillmatch_ros.bag.threads import Behind, ahead
+from distillmatch_ros.bag.typestore import ros2_messages, ros2_types
+from distillmatch_ros.bag.writing import BagWriter
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.frames import Frame
+from distillmatch_ros.pairing import Arrival, Pair, Pairer, Side
+from distillmatch_ros.stream import Result, Stream
+from distillmatch_ros.topics import NODE, TOPICS, Outgoing
+
+
+@dataclass(frozen=True)
+class BagJob:
+    """What to read, and what to write.
+
+    Attributes:
+        bag: see `Bag`.
+        out: MCAP file to write; None to write none.
+        rgb: image topic of the visible camera.
+        thermal: image topic of the thermal camera.
+        outputs: some of `TOPICS`.
+        undistort: take the distortion of both cameras out first, by the camera_info in the bag.
+        jpeg_quality: of overlay/compressed.
+    """
+
+    bag: Path
+    out: Path | None
+    rgb: str | None
+    thermal: str | None
+    outputs: tuple[str, ...]
+    undistort: bool = False
+    jpeg_quality: int = 90
+
+
+@dataclass(frozen=True, eq=False)
+class _Matched:
+    """A pair of frames, and when the later of them was received."""
+
+    visible: Frame
+    thermal: Frame
+    received: int
+
+
+def process_bag(
+    job: BagJob,
+    stream: Stream,
+    pairer: Pairer[Any],
+    *,
+    on_frame: Callable[[], None] = lambda: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> BagSummary:
+    """Register every pair of a bag.
+
+    Messages get the time at which the later frame of their pair was received. Two runs write the same bytes.
+
+    Args:
+        job: what to read and to write.
+        stream: what pairs go through; new or reset.
+        pairer: what makes pairs of frames; likewise.
+        on_frame: called for each visible frame, in a thread of its own.
+        stop: asked for each message whether to end early; what was written by then is a whole bag.
+
+    Raises:
+        DistillMatchError: the bag cannot be read, lacks a topic, or ``out`` cannot be written.
+    """
+    started = perf_counter()
+    summary = BagSummary(str(job.bag), None if job.out is None else str(job.out))
+    with Bag(job.bag) as bag:
+        reader = _Reader(bag, job, pairer, summary, on_frame, stop)
+        infos = {side: _first_info(bag, topic) for topic, side in reader.sides.items()}
+        if job.undistort:
+            _undistort(stream, infos)
+        with _sink(job, infos[Side.VISIBLE]) as write:
+            for matched in ahead(reader.pairs()):
+                try:
+                    result = stream.process(matched.visible, matched.thermal)
+                except DistillMatchError as error:
+                    summary.drop("pair refused", str(error))
+                    continue
+                summary.statuses[result.registration.status.value] += 1
+                summary.registration_ms.append(result.latency_ms["total"])
+                write((matched, result))
+        if bag.damage is not None:
+            summary.problems.append(bag.damage)
+    summary.dropped.update(_dropped(pairer))
+    summary.seconds = perf_counter() - started
+    return summary
+
+
+def chosen_outputs(names: Sequence[str] | None) -> tuple[str, ...]:
+    """Some of `TOPICS`; all but the JPEGs, which show what the overlay shows, if none are named.
+
+    Raises:
+        DistillMatchError: there is no such output.
+    """
+    chosen = names or [name for name in TOPICS if name != "overlay/compressed"]
+    for name in chosen:
+        if name not in TOPICS:
+            raise DistillMatchError(f"output {name!r} is unknown; choose from {', '.join(TOPICS)}")
+    return tuple(name for name in TOPICS if name in chosen)
+
+
+def info_topic(image: str) -> str:
+    """Where the CameraInfo of an image topic is by ROS's convention: ``camera_info`` beside the image."""
+    return f"{image.removesuffix('/compressed').rpartition('/')[0]}/camera_info"
+
+
+class _Reader:
+    """Frames of two topics, paired and decoded."""
+
+    def __init__(
+        self,
+        bag: Bag,
+        job: BagJob,
+        pairer: Pairer[Any],
+        summary: BagSummary,
+        on_frame: Callable[[], None],
+        stop: Callable[[], bool],
+    ) -> None:
+        rgb, thermal = bag.image_topic(job.rgb, "--rgb"), bag.image_topic(job.thermal, "--thermal")
+        if rgb == thermal:
+            raise DistillMatchError(f"{job.bag}: --rgb and --thermal are both {rgb.name}; name two topics")
+        self.sides = {rgb.name: Side.VISIBLE, thermal.name: Side.THERMAL}
+        self._bag = bag
+        self._pairer = pairer
+        self._summary = summary
+        self._on_frame = on_frame
+        self._stop = stop
+        self._messages = ros2_messages()
+
+    def pairs(self) -> Iterator[_Matched]:
+        """All pairs of the bag, unless it is stopped."""
+        for each in self._bag.messages(tuple(self.sides)):
+            if self._stop():
+                self._summary.interrupted = True
+                return
+            for pair in self._paired(each):
+                yield from self._decoded(pair)
+        for pair in self._pairer.flush():
+            yield from self._decoded(pair)
+
+    def _paired(self, each: Recorded) -> list[Pair[Any]]:
+        side = self.sides[each.topic]
+        self._summary.frames[side.value] += 1
+        if side is Side.VISIBLE:
+            self._on_frame()
+        return self._pairer.add(
+            side, Arrival(self._messages.stamp_of(each.message), each.received, each.message)
+        )
+
+    def _decoded(self, pair: Pair[Any]) -> Iterator[_Matched]:
+        """The pair, unless an image of it cannot be used."""
+        visible = self._frame(Side.VISIBLE, pair.visible.item)
+        thermal = self._frame(Side.THERMAL, pair.thermal.item)
+        if visible is not None and thermal is not None:
+            yield _Matched(visible, thermal, max(pair.visible.received, pair.thermal.received))
+
+    def _frame(self, side: Side, message: Any) -> Frame | None:
+        try:
+            return self._messages.to_frame(message)
+        except DistillMatchError as error:
+            self._summary.drop(f"{side} unreadable", f"an image of the {side} camera: {error}")
+            return None
+
+
+@contextmanager
+def _sink(job: BagJob, info: Any) -> Iterator[Callable[[tuple[_Matched, Result]], None]]:
+    """Takes results; ``info`` is the visible camera's CameraInfo, if there is one."""
+    if job.out is None:
+        yield lambda _: None
+        return
+    with (
+        BagWriter(job.out, ros2_types()) as writer,
+        Behind(_Output(writer, job, info).write) as write,
+    ):
+        yield write
+
+
+class _Output:
+    """Writes results on the node's topics."""
+
+    def __init__(self, writer: BagWriter, job: BagJob, info: Any) -> None:
+        self._writer = writer
+        self._job = job
+        self._info = info
+        self._messages = ros2_messages()
+
+    def write(self, item: tuple[_Matched, Result]) -> None:
+        """Write one result, at the time at which its pair was there."""
+        matched, result = item
+        outgoing = Outgoing(
+            self._messages,
+            result,
+            self._info,
+            undistorted=self._job.undistort,
+            quality=self._job.jpeg_quality,
+        )
+        for name in self._job.outputs:
+            message = TOPICS[name][1](outgoing)
+            if message is not None:
+                self._writer.write(f"{NODE}/{name}", matched.received, message)
+
+
+def _first_info(bag: Bag, image: str) -> Any:
+    """A camera does not change its lens on the way: the first CameraInfo is as good as any."""
+    first = next(bag.messages((info_topic(image),)), None)
+    return None if first is None else first.message
+
+
+def _undistort(stream: Stream, infos: Mapping[Side, Any]) -> None:
+    for side, info in infos.items():
+        if info is None:
+            raise DistillMatchError(
+                f"undistort: the bag has no camera_info beside its {side} image; "
+                "record it, or leave undistort out"
+            )
+        stream.undistort(side, ros2_messages().intrinsics(info))
+
+
+def _dropped(pairer: Pairer[Any]) -> dict[str, int]:
+    return {
+        f"{side} {reason.value.lower()}": number
+        for side, reasons in pairer.counts.dropped.items()
+        for reason, number in reasons.items()
+    }

@@ -1,0 +1,50 @@
+"""The node's parameters, read without a node."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.ros.parameters import ROWS, Parameters
+
+
+def read_parameters(file: Path | None, settings: list[str]) -> Parameters:
+    """The node's parameters from a file as its launch file takes it, some of them set anew.
+
+    Args:
+        file: YAML, such as ``config/fusion.yaml``; None for the defaults.
+        settings: ``NAME=VALUE``, the value as in YAML.
+
+    Raises:
+        DistillMatchError: the file cannot be read, a parameter is unknown, or a value not allowed.
+    """
+    values = {} if file is None else _from_file(file)
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise DistillMatchError(
+                f"--set {setting}: has no value; write NAME=VALUE, such as tolerance=0.05"
+            )
+        values[name] = yaml.safe_load(value)
+    unknown = sorted(values.keys() - ROWS.keys())
+    if unknown:
+        raise DistillMatchError(f"parameter {unknown[0]} is unknown; see docs/parameters.md")
+    return Parameters(**values)
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DistillMatchError(f"{file}: cannot be read ({error.strerror}); check the path") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DistillMatchError(
+            f"{file}: not YAML ({str(error).splitlines()[0]}); see config/fusion.yaml"
+        ) from error
+    values: dict[str, Any] = {}
+    for node in content.values() if isinstance(content, dict) else ():
+        if not isinstance(node, dict) or not isinstance(node.get("ros__parameters"), dict):
+            raise DistillMatchError(f"{file}: no parameter file of ROS 2; see config/fusion.yaml")
+        values |= node["ros__parameters"]
+    return values

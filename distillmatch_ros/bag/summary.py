@@ -1,0 +1,76 @@
+"""What became of a bag."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass
+class BagSummary:
+    """What became of a bag.
+
+    Attributes:
+        bag: its path.
+        out: what was written, or would have been; None if nothing was to be.
+        frames: images that were read, by side.
+        dropped: frames that went into no pair, by side and reason, such as ``visible unmatched``.
+        statuses: pairs by status.
+        seconds: how long it all took.
+        registration_ms: how long each registration took.
+        problems: what could not be read, for people; empty if all was.
+        interrupted: it was stopped before the end of the bag.
+    """
+
+    bag: str
+    out: str | None
+    frames: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    registration_ms: list[float] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    interrupted: bool = False
+
+    def drop(self, reason: str, problem: str) -> None:
+        """Count what cannot be used; the first of a kind is told in full."""
+        if not self.dropped[reason]:
+            self.problems.append(problem)
+        self.dropped[reason] += 1
+
+    @property
+    def pairs(self) -> int:
+        """Pairs that were registered."""
+        return len(self.registration_ms)
+
+    @property
+    def rate_hz(self) -> float:
+        """Pairs a second."""
+        return self.pairs / self.seconds if self.seconds else 0.0
+
+    @property
+    def busy(self) -> float:
+        """Share of the time spent in registration: the rate as a share of what registration alone reaches."""
+        return sum(self.registration_ms) / 1e3 / self.seconds if self.seconds else 0.0
+
+    def latency_ms(self, percentile: float) -> float:
+        """Of a registration; 0 without one."""
+        return float(np.percentile(self.registration_ms, percentile)) if self.registration_ms else 0.0
+
+    def record(self) -> dict[str, Any]:
+        """The summary as a JSON object."""
+        return {
+            "bag": self.bag,
+            "out": self.out,
+            "frames": dict(self.frames),
+            "pairs": self.pairs,
+            "dropped": dict(self.dropped),
+            "statuses": dict(self.statuses),
+            "seconds": round(self.seconds, 3),
+            "rate_hz": round(self.rate_hz, 3),
+            "rate_of_registration_alone": round(self.busy, 3),
+            "latency_ms": {"median": round(self.latency_ms(50), 3), "p95": round(self.latency_ms(95), 3)},
+            "problems": self.problems,
+            "interrupted": self.interrupted,
+        }

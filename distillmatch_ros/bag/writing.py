@@ -1,0 +1,95 @@
+"""Writing MCAP bags that ROS 2 and Foxglove read: full message definitions, offered QoS, an index."""
+
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rosbags.interfaces import (
+    Connection,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys.store import Typestore
+
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.output import make_folder, writing
+
+_FOREVER = QosTime(2147483647, 4294967295)  # DDS's infinity
+OFFERED_QOS = Qos(
+    history=QosHistory.KEEP_LAST,
+    depth=10,
+    reliability=QosReliability.RELIABLE,
+    durability=QosDurability.VOLATILE,
+    deadline=_FOREVER,
+    lifespan=_FOREVER,
+    liveliness=QosLiveliness.AUTOMATIC,
+    liveliness_lease_duration=_FOREVER,
+    avoid_ros_namespace_conventions=False,
+)
+
+
+class BagWriter:
+    """One MCAP file in the making, as a context manager. One thread at a time may write.
+
+    Until it is closed the bag grows in the folder PATH.part, of which a killed process leaves a bag without
+    an index. An exception, Ctrl-C among them, closes it in good order: what was written stays.
+    """
+
+    def __init__(self, path: Path, types: Typestore) -> None:
+        """Begin a bag.
+
+        Args:
+            path: the file, ``NAME.mcap``.
+            types: the definitions of what will be written.
+
+        Raises:
+            DistillMatchError: the file exists already, or cannot be written.
+        """
+        if path.exists():
+            raise DistillMatchError(f"{path}: exists already; remove it, or name another file")
+        self.path = path
+        self._types = types
+        self._connections: dict[str, Connection] = {}
+        self._part = path.with_name(f"{path.name}.part")
+        make_folder(path.parent)
+        with writing(path):
+            shutil.rmtree(self._part, ignore_errors=True)
+            self._part.mkdir()
+            # Version 8 is what both Humble and its successors read.
+            self._writer = Writer(self._part / path.stem, version=8, storage_plugin=StoragePlugin.MCAP)
+            self._writer.open()
+
+    def __enter__(self) -> "BagWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def write(self, topic: str, received: int, message: Any) -> None:
+        """Add a message of one of rosbags' classes, received at so many ns."""
+        kind = message.__msgtype__
+        self.write_serialised(topic, kind, received, self._types.serialize_cdr(message, kind))
+
+    def write_serialised(self, topic: str, kind: str, received: int, data: bytes | memoryview) -> None:
+        """Add a message that is CDR already; ``kind`` is its type, such as ``sensor_msgs/msg/Image``."""
+        with writing(self.path):
+            if topic not in self._connections:
+                self._connections[topic] = self._writer.add_connection(
+                    topic, kind, typestore=self._types, offered_qos_profiles=[OFFERED_QOS]
+                )
+            self._writer.write(self._connections[topic], received, data)
+
+    def close(self) -> None:
+        """Write the index and move the file to its place."""
+        with writing(self.path):
+            self._writer.close()
+            (self._part / self.path.stem / f"{self.path.stem}.mcap").replace(self.path)
+            shutil.rmtree(self._part)

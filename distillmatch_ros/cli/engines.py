@@ -1,0 +1,106 @@
+"""Commands about runtimes: build-engine, verify."""
+
+from dataclasses import asdict
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from distillmatch_ros import share, terminal, terminal_engines
+from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, JsonFile, Model, Threads, app
+from distillmatch_ros.engines import build_engine
+from distillmatch_ros.engines.onnx_file import OnnxFile, half_path
+from distillmatch_ros.engines.plans import BuildOptions
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.frames import read_image
+from distillmatch_ros.output import STANDARD_OUTPUT, write_json
+from distillmatch_ros.pairs import read_folder
+from distillmatch_ros.registration import SHIPPED_MODEL
+from distillmatch_ros.verification import BACKENDS, verify
+
+
+class Precision(str, Enum):
+    """Of the graph that an engine is built from."""
+
+    FP16 = "fp16"
+    FP32 = "fp32"
+
+
+@app.command("build-engine")
+def build(
+    model: Annotated[
+        Path | None,
+        typer.Argument(metavar="MODEL", help="ONNX network; by default the shipped light one."),
+    ] = None,
+    precision: Annotated[
+        Precision | None,
+        typer.Option(help="By default fp16 where MODEL_fp16.onnx lies beside the model.", show_default=False),
+    ] = None,
+    level: Annotated[
+        int, typer.Option(min=0, max=5, help="How long to search for faster kernels.")
+    ] = BuildOptions.level,
+    workspace: Annotated[
+        int, typer.Option(metavar="MIB", min=1, help="GPU memory that a kernel may work in.")
+    ] = BuildOptions.workspace_mib,
+    json_file: JsonFile = None,
+) -> None:
+    """Build the TensorRT engine of a network for this machine's GPU, which takes minutes.
+
+    It is kept for this user; --backend auto finds it. Does nothing where it is there already.
+    """
+    network = _graph(model or share.find(SHIPPED_MODEL), precision)
+    with terminal.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
+        built = build_engine(network, BuildOptions(level, workspace), terminal_engines.build_phases(bar))
+    built.engine.close()
+    if json_file is not None:
+        write_json(
+            json_file,
+            {"plan": str(built.plan.path), "seconds": built.build_seconds, **asdict(built.engine.info)},
+        )
+    if json_file != STANDARD_OUTPUT:
+        terminal_engines.show_engine(built.engine.info, built.plan.path, built.build_seconds)
+
+
+@app.command("verify")
+def verify_backends(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="PAIRS_DIR", help="Pairs to compare on; by default synthetic streets."),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many pairs of the folder.")] = 12,
+    json_file: JsonFile = None,
+    model: Model = None,
+    threads: Threads = None,
+) -> None:
+    """Compare every runtime that is present with the float32 network on the CPU.
+
+    The exit code is 1 when points, confidences or homographies of one are off.
+    """
+    listed = [] if folder is None else read_folder(folder)[:limit]
+    pairs = [(read_image(pair.visible), read_image(pair.thermal)) for pair in listed]
+    with terminal.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
+        task = bar.add_task("verifying", total=BACKENDS)
+        verification = verify(model, pairs, threads, on_backend=lambda: bar.advance(task))
+    if json_file is not None:
+        write_json(json_file, asdict(verification))
+    if json_file != STANDARD_OUTPUT:
+        terminal_engines.show_verification(verification)
+    if any(compared.faults for compared in verification.compared):
+        raise typer.Exit(SOME_INPUTS_FAILED)
+
+
+def _graph(path: Path, precision: Precision | None) -> OnnxFile:
+    """The graph of a network with the precision asked for; by default half where there is such a graph."""
+    network = OnnxFile.read(path)
+    if precision is Precision.FP32 and network.info.precision == "fp16":
+        raise DistillMatchError(
+            f"{path}: is a half-precision graph; name the fp32 one it was exported beside"
+        )
+    half = None if precision is Precision.FP32 else network.in_half()
+    if half is None and precision is Precision.FP16:
+        raise DistillMatchError(
+            f"{half_path(path)}: no half-precision graph of these weights; `distillmatch export WEIGHTS "
+            f"{half_path(path).name} --precision fp16` writes it"
+        )
+    return half or network

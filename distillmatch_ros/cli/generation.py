@@ -1,0 +1,74 @@
+"""Commands that turn visible pictures into pseudo-thermal ones: train-gan, translate, evaluate-gan."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from distillmatch_ros import terminal
+from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, JsonFile, app, needs_torch
+from distillmatch_ros.output import STANDARD_OUTPUT, make_folder, write_json, write_text
+
+Gan = Annotated[Path, typer.Option("--weights", metavar="FILE", help="A .pt file that train-gan wrote.")]
+
+
+@app.command()
+def train_gan(
+    config: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CONFIG", help="Such as config/training/gan-light.yaml; paths relative to it."
+        ),
+    ],
+) -> None:
+    """Train a translation of visible images into thermal ones; an interrupted run goes on where it was."""
+    needs_torch("training.gan.trainer").train_gan(config)
+
+
+@app.command()
+def translate(
+    folder: Annotated[Path, typer.Argument(metavar="VISIBLE_DIR", help="Visible pictures.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Where NAME.png goes, 8-bit grey.")],
+    weights: Gan,
+) -> None:
+    """Make a pseudo-thermal image of every picture in a folder."""
+    translation = needs_torch("training.gan.translation")
+    listed = translation.targets(folder, out)
+    make_folder(out)
+    failed = 0
+    with terminal.progress() as bar:
+        results = translation.translate_files(weights, listed)
+        for error in bar.track(results, total=len(listed), description="translating"):
+            if error is not None:
+                failed += 1
+                terminal.complain(str(error), bar.console)
+    typer.echo(f"{len(listed) - failed} of {len(listed)} pictures translated: {out}")
+    if failed:
+        raise typer.Exit(SOME_INPUTS_FAILED)
+
+
+@app.command()
+def evaluate_gan(
+    folder: Annotated[
+        Path, typer.Argument(metavar="PAIRS_DIR", help="Aligned pairs: visible/NAME.ext, thermal/NAME.ext.")
+    ],
+    weights: Gan,
+    seed: Annotated[int, typer.Option(help="What the random curves are drawn from.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write translation.json and translation.md.")
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure a translation against real thermal images, beside the grey image and random tone curves."""
+    measures = needs_torch("training.gan.measures")
+    if out is not None:
+        make_folder(out)
+    measured = measures.measure(weights, folder, seed)
+    if out is not None:
+        write_json(out / "translation.json", measured.record())
+        write_text(out / "translation.md", measured.to_markdown())
+    if json_file is not None:
+        write_json(json_file, measured.record())
+    if json_file != STANDARD_OUTPUT:
+        rows = [figures.row() for figures in measured.figures]
+        terminal.show_table(measured.summary(), measures.COLUMNS, rows, f"{measures.LEGEND}.")

@@ -1,0 +1,42 @@
+"""Commands about the ROS 2 node: benchmark-node."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from distillmatch_ros import terminal
+from distillmatch_ros.cli.program import JsonFile, Model, app
+from distillmatch_ros.output import STANDARD_OUTPUT, write_json
+
+
+@app.command("benchmark-node")
+def benchmark_node(
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long to measure, after a warm-up.")] = 1.0,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME:=VALUE", help="A parameter of the node; may be repeated."),
+    ] = None,
+    json_file: JsonFile = None,
+    model: Model = None,
+) -> None:
+    """Measure the node between real processes: 640x512 at 30 Hz from two cameras, all outputs subscribed.
+
+    Latency of a pair, what of it is transport, pairs dropped, memory over time. Needs ROS 2 for Python.
+    """
+    from distillmatch_ros.ros.benchmark import run_node_benchmark
+    from distillmatch_ros.terminal_node import show_node_benchmark
+
+    chosen = [*(settings or ()), *([] if model is None else [f"model:={model.resolve()}"])]
+    seconds = 60 * minutes
+    with terminal.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
+        task = bar.add_task("measuring", total=round(seconds))
+        measured = run_node_benchmark(
+            seconds,
+            [argument for each in chosen for argument in ("-p", each)],
+            on_second=lambda: bar.advance(task),
+        )
+    if json_file is not None:
+        write_json(json_file, asdict(measured))
+    if json_file != STANDARD_OUTPUT:
+        show_node_benchmark(measured)

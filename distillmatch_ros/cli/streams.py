@@ -1,0 +1,196 @@
+"""Commands that take or make bags: bag, calibrate, demo. They import when they run: rosbags takes time."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from distillmatch_ros import terminal
+from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, Backend, JsonFile, Model, Threads, app
+from distillmatch_ros.output import STANDARD_OUTPUT, write_json
+
+if TYPE_CHECKING:
+    from distillmatch_ros.bag.summary import BagSummary
+    from distillmatch_ros.ros.parameters import Parameters
+
+INTERRUPTED = 130
+
+Rgb = Annotated[str | None, typer.Option("--rgb", metavar="TOPIC", help="Images of the visible camera.")]
+Thermal = Annotated[str | None, typer.Option(metavar="TOPIC", help="Images of the thermal camera.")]
+Params = Annotated[
+    Path | None,
+    typer.Option("--params", metavar="FILE", help="Parameters as the node's: config/fusion.yaml."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="One parameter of the node, such as tolerance=0.05."),
+]
+
+
+@app.command()
+def bag(
+    bags: Annotated[
+        list[Path],
+        typer.Argument(metavar="IN...", help="ROS 1 or ROS 2 bags: .bag, .mcap, .db3, or a folder."),
+    ],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="OUT.mcap, or a folder for the outputs of several.")
+    ],
+    rgb: Rgb = None,
+    thermal: Thermal = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Write this output alone, such as homography; may be repeated."),
+    ] = None,
+    params: Params = None,
+    settings: Settings = None,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Bags at a time, each in a process with one engine thread.")
+    ] = 1,
+    json_file: JsonFile = None,
+    model: Model = None,
+    backend: Backend = "auto",
+    threads: Threads = None,
+) -> None:
+    """Register every pair of a bag, and write what the node would publish.
+
+    No ROS is needed. A bag that is broken off gives what can be read of it, and exit code 1. Ctrl-C leaves a
+    whole bag of what was done by then.
+    """
+    from distillmatch_ros.bag.batch import count_frames, plan, process_bags
+    from distillmatch_ros.bag.processing import BagJob, chosen_outputs
+
+    parameters = _parameters(params, settings, model, backend, threads)
+    outputs = chosen_outputs(only)
+    work = [
+        BagJob(each, target, rgb, thermal, outputs, parameters.undistort, parameters.jpeg_quality)
+        for each, target in zip(bags, plan(bags, out), strict=True)
+    ]
+    quiet = json_file == STANDARD_OUTPUT
+    with _progress(count_frames(work), quiet) as (on_frame, stop):
+        summaries = process_bags(work, parameters, jobs, on_frame=on_frame, stop=stop)
+    _report(summaries, json_file)
+
+
+@app.command()
+def calibrate(
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", help="A bag, driven past things that are far away.")
+    ],
+    rgb: Rgb = None,
+    thermal: Thermal = None,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Calibration to write.")] = Path(
+        "calibration.yaml"
+    ),
+    params: Params = None,
+    settings: Settings = None,
+    json_file: JsonFile = None,
+    model: Model = None,
+    backend: Backend = "auto",
+    threads: Threads = None,
+) -> None:
+    """Make one homography of a whole bag, for the node's mode fixed."""
+    from distillmatch_ros import terminal_streams
+    from distillmatch_ros.bag.batch import count_frames
+    from distillmatch_ros.bag.processing import BagJob, process_bag
+    from distillmatch_ros.ros.assembly import make_pairer, open_registrar, open_stream
+
+    parameters = _parameters(params, settings, model, backend, threads)
+    job = BagJob(source, None, rgb, thermal, (), parameters.undistort)
+    quiet = json_file == STANDARD_OUTPUT
+    with (
+        open_registrar(parameters) as registrar,
+        _progress(count_frames([job]), quiet) as (on_frame, stop),
+    ):
+        stream = open_stream(parameters, registrar)
+        summary = process_bag(
+            job,
+            stream,
+            make_pairer(parameters),
+            on_frame=on_frame,
+            stop=stop,
+        )
+    calibration = stream.calibration()
+    calibration.save(out)
+    if not quiet:
+        terminal_streams.show_calibration(calibration, str(out))
+    _report([summary], json_file)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where bags, pictures and page go.")] = Path(
+        "out/demo"
+    ),
+    seed: Annotated[int, typer.Option(min=0, help="Which street.")] = 0,
+    frames: Annotated[int, typer.Option(min=1, help="Pairs of images of the drive.")] = 30,
+    json_file: JsonFile = None,
+    model: Model = None,
+    backend: Backend = "auto",
+    threads: Threads = None,
+) -> None:
+    """Drive along a synthetic street, through the running node and through a bag, and compare.
+
+    Without ROS 2 the node is left out.
+    """
+    from distillmatch_ros import terminal_streams
+    from distillmatch_ros.demo.run import run_demo
+    from distillmatch_ros.demo.story import write_page
+
+    parameters = _parameters(None, None, model, backend, threads)
+    quiet = json_file == STANDARD_OUTPUT
+    told = run_demo(
+        parameters,
+        out,
+        seed=seed,
+        frames=frames,
+        on_step=terminal_streams.tell if not quiet else lambda _: None,
+    )
+    write_page(told)
+    if json_file is not None:
+        write_json(json_file, told.record())
+    if not quiet:
+        terminal_streams.show_demo(told)
+
+
+@contextmanager
+def _progress(frames: int, quiet: bool) -> Iterator[tuple[Callable[[], None], Callable[[], bool]]]:
+    """A bar over so many frames: what to call for each, and what tells whether Ctrl-C was pressed."""
+    from distillmatch_ros.bag.batch import interruptible
+
+    with interruptible() as interrupted, terminal.progress(hidden=quiet) as bar:
+        task = bar.add_task("registering", total=frames or None)
+        yield lambda: bar.advance(task), interrupted.is_set
+
+
+def _parameters(
+    file: Path | None, settings: list[str] | None, model: Path | None, backend: str, threads: int | None
+) -> "Parameters":
+    from distillmatch_ros.bag.settings import read_parameters
+
+    parameters = read_parameters(file, settings or [])
+    return replace(
+        parameters,
+        model=parameters.model if model is None else str(model),
+        backend=parameters.backend if backend == "auto" else backend,
+        threads=threads or parameters.threads,
+    )
+
+
+def _report(summaries: "list[BagSummary]", json_file: Path | None) -> None:
+    from distillmatch_ros import terminal_streams
+
+    if json_file is not None:
+        write_json(json_file, [summary.record() for summary in summaries])
+    if json_file != STANDARD_OUTPUT:
+        terminal_streams.show_bags(summaries)
+    for summary in summaries:
+        for problem in summary.problems:
+            terminal.complain(f"{summary.bag}: {problem}" if summary.bag not in problem else problem)
+    if any(summary.interrupted for summary in summaries):
+        raise typer.Exit(INTERRUPTED)
+    if any(summary.problems for summary in summaries):
+        raise typer.Exit(SOME_INPUTS_FAILED)

@@ -1,0 +1,137 @@
+"""A synthetic drive recorded as a bag: two cameras on a car, and where everything truly is."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distillmatch_ros.bag.typestore import ros2_messages, ros2_types
+from distillmatch_ros.bag.writing import BagWriter
+from distillmatch_ros.demo.truth import Truth
+from distillmatch_ros.frames import Frame
+from distillmatch_ros.scene import Scene
+from distillmatch_ros.scene.raster import Pinhole
+
+RGB, THERMAL = "/rgb/image", "/thermal/image"
+RGB_INFO, THERMAL_INFO = "/rgb/camera_info", "/thermal/camera_info"
+RGB_FRAME, THERMAL_FRAME = "rgb_camera_optical_frame", "thermal_camera_optical_frame"
+
+START = 1_700_000_000 * 10**9  # ns; any time will do, as long as it is always the same
+TRANSPORT = 2_000_000  # ns from the stamp to the recorder
+MEAN_SKEW, SKEW_STD = (
+    4e6,
+    1.5e6,
+)  # ns by which a thermal frame is later: the cameras are not triggered together
+EVERY = 8  # pixels between those whose true place is kept
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """One pair of frames of a drive.
+
+    Attributes:
+        stamp: of the visible frame, ns.
+        skew: by how much the thermal frame's stamp is later, ns.
+        truth: where its pixels belong.
+    """
+
+    stamp: int
+    skew: int
+    truth: Truth
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    visible: np.ndarray
+    thermal: np.ndarray
+    truth: Truth
+    cameras: tuple[Pinhole, Pinhole]
+
+
+def record_drive(
+    path: Path,
+    *,
+    seed: int = 0,
+    frames: int = 30,
+    rate_hz: float = 5.0,
+    night: bool = False,
+    on_frame: Callable[[], None] = lambda: None,
+) -> tuple[Moment, ...]:
+    """Drive along a synthetic street and record what both cameras see.
+
+    The bag holds ``/rgb/image`` (bgr8), ``/thermal/image`` (16UC1, hundredths of a kelvin) and both
+    camera_info topics. Equal arguments give equal messages.
+
+    Args:
+        path: the bag, ``NAME.mcap``.
+        seed: which street.
+        frames: of each camera.
+        rate_hz: frames a second.
+        night: after dark.
+        on_frame: called for each pair, for a progress bar.
+
+    Raises:
+        DistillMatchError: the bag exists already, or cannot be written.
+    """
+    rng = np.random.default_rng([seed, frames])
+    skews = rng.normal(MEAN_SKEW, SKEW_STD, frames).round().astype(int).tolist()
+    times = [number / rate_hz for number in range(frames)]
+    moments = []
+    # Spawned: a fork of a process with threads may hang.
+    workers = ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=get_context("spawn"))
+    with workers, BagWriter(path, ros2_types()) as writer:
+        views = workers.map(_render, [seed] * frames, [night] * frames, times)
+        for time, skew, view in zip(times, skews, views, strict=True):
+            moment = Moment(START + round(time * 1e9), skew, view.truth)
+            _write(writer, moment, view)
+            moments.append(moment)
+            on_frame()
+    return tuple(moments)
+
+
+@lru_cache(maxsize=1)
+def _scene(seed: int, night: bool) -> Scene:
+    return Scene(seed, night=night)  # takes a second; the worker draws many views of it
+
+
+def _render(seed: int, night: bool, time: float) -> _View:
+    pair = _scene(seed, night).render(time)
+    cameras = (pair.visible_camera, pair.thermal_camera)
+    return _View(pair.visible, pair.thermal, Truth.of(pair, EVERY), cameras)
+
+
+def _write(writer: BagWriter, moment: Moment, view: _View) -> None:
+    messages = ros2_messages()
+    visible = Frame(view.visible, "bgr8", moment.stamp, RGB_FRAME)
+    thermal = Frame(view.thermal, "16UC1", moment.stamp + moment.skew, THERMAL_FRAME)
+    for frame, topic, info, camera in (
+        (visible, RGB, RGB_INFO, view.cameras[0]),
+        (thermal, THERMAL, THERMAL_INFO, view.cameras[1]),
+    ):
+        message = messages.image(frame)
+        writer.write(info, frame.stamp + TRANSPORT, _camera_info(camera, message.header))
+        writer.write(topic, frame.stamp + TRANSPORT, message)
+
+
+def _camera_info(camera: Pinhole, header: Any) -> Any:
+    types = ros2_types().types
+    width, height = camera.size
+    return types["sensor_msgs/msg/CameraInfo"](
+        header=header,
+        height=height,
+        width=width,
+        distortion_model="plumb_bob",
+        d=np.zeros(5),
+        k=camera.matrix.ravel(),
+        r=np.eye(3).ravel(),
+        p=np.column_stack([camera.matrix, np.zeros(3)]).ravel(),
+        binning_x=0,
+        binning_y=0,
+        roi=types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False),
+    )

@@ -1,0 +1,51 @@
+"""A bag through the running node: node, player and recorder are processes that talk over DDS."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from time import sleep
+
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.ros.processes import own_graph, running
+from distillmatch_ros.topics import NODE
+
+RECORDED = tuple(
+    f"{NODE}/{name}" for name in ("correspondences", "homography", "overlay", "thermal_registered")
+)
+
+
+def is_possible() -> bool:
+    """Whether ROS 2 for Python is installed."""
+    return find_spec("rclpy") is not None
+
+
+def run_live(bag: Path, out: Path, log: Path, rate: float = 1.0, arguments: Sequence[str] = ()) -> None:
+    """Replay a bag to the node, and record its inputs and outputs.
+
+    Args:
+        bag: with ``/rgb/image`` and ``/thermal/image``.
+        out: the recording, ``NAME.mcap``.
+        log: what the processes say.
+        rate: 1 for real time.
+        arguments: of the node, such as ``-p overlay:=edges``.
+
+    Raises:
+        DistillMatchError: a process failed; the message names the log.
+    """
+    environment = own_graph(log.parent)
+    topics = [*RECORDED, "/rgb/image", "/thermal/image"]
+    with (
+        log.open("w") as said,
+        running("fusion_node", ["--ros-args", *arguments], environment, said) as node,
+        running("record", [str(out), *topics], environment, said) as recorder,
+        # Two subscribe to the cameras: the node, and the recorder once it has the node's outputs.
+        running("replay", [str(bag), "--rate", str(rate), "--wait-for", "2"], environment, said) as player,
+    ):
+        while player.poll() is None:
+            for name, process in (("node", node), ("recorder", recorder)):
+                if process.poll() is not None:
+                    raise DistillMatchError(f"{log}: the {name} ended early; read there why")
+            sleep(0.05)
+        if player.returncode:
+            raise DistillMatchError(f"{log}: the bag was not played; read there why")
+        sleep(1.0)  # for the pair in hand

@@ -1,0 +1,157 @@
+"""The demo: a synthetic drive through the running node and through ```distillmatch bag```, compared."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from distillmatch_ros.bag.processing import BagJob, chosen_outputs, process_bag
+from distillmatch_ros.bag.summary import BagSummary
+from distillmatch_ros.demo.drive import RGB, THERMAL, Moment, record_drive
+from distillmatch_ros.demo.live import is_possible, run_live
+from distillmatch_ros.demo.outputs import Agreement, Output, compare, read_outputs, read_stamps, select_pairs
+from distillmatch_ros.demo.stills import Still, register_stills
+from distillmatch_ros.output import make_folder
+from distillmatch_ros.ros.assembly import make_pairer, open_registrar, open_stream
+from distillmatch_ros.ros.parameters import Parameters
+from distillmatch_ros.scene.view import THERMAL_SIZE, VISIBLE_SIZE
+
+DRIVE, LIVE, BAG, PAGE = "drive.mcap", "live.mcap", "bag.mcap", "index.html"
+RATE_HZ = 5.0
+SLOWEST = 0.2  # of real time, lest the demo take minutes
+ANSWERED, AGAIN = "answered.mcap", "answered_bag.mcap"  # where the node did not answer all
+
+
+@dataclass(frozen=True, eq=False)
+class Live:
+    """What the node made of the drive.
+
+    Attributes:
+        rate: at which it was played; 1 for real time.
+        outputs: by stamp of the visible frame, ns.
+        latency_ms: from the receipt of a visible frame to that of its homography, by stamp.
+        agreement: with ``distillmatch bag``, given the pairs that the node answered and no others, for what a
+            pair gives depends on the pairs before it.
+    """
+
+    rate: float
+    outputs: Mapping[int, Output]
+    latency_ms: Mapping[int, float]
+    agreement: Agreement
+
+
+@dataclass(frozen=True, eq=False)
+class Demo:
+    """All that the demo found out.
+
+    Attributes:
+        out: the folder.
+        stills: two single pairs.
+        moments: the drive and its truth.
+        live: what the node made of it; None where ROS 2 is not installed.
+        bag: what ``distillmatch bag`` made of it, by stamp.
+        summary: of that run.
+    """
+
+    out: Path
+    stills: tuple[Still, ...]
+    moments: tuple[Moment, ...]
+    live: Live | None
+    bag: Mapping[int, Output]
+    summary: BagSummary
+
+    @property
+    def page(self) -> Path:
+        """Where its page is."""
+        return self.out / PAGE
+
+    def record(self) -> dict[str, Any]:
+        """The demo as a JSON object."""
+        return {
+            "stills": [
+                still.result.record()
+                | {"found": still.found and asdict(still.found), "best": asdict(still.best)}
+                for still in self.stills
+            ],
+            "bag": self.summary.record(),
+            "live": self.live and {"rate": self.live.rate, "agreement": asdict(self.live.agreement)},
+            "page": str(self.page),
+        }
+
+
+def run_demo(
+    parameters: Parameters,
+    out: Path,
+    *,
+    seed: int = 0,
+    frames: int = 30,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> Demo:
+    """Render a drive, register it live and as a bag, and compare.
+
+    Args:
+        parameters: of the node; the bag run takes the same.
+        out: folder for the bags, the pictures and the page; what an earlier demo left there is replaced.
+        seed: which street.
+        frames: of each camera.
+        on_step: told what comes next.
+
+    Raises:
+        DistillMatchError: the network cannot be opened, ``out`` not be written, or a process failed.
+    """
+    make_folder(out)
+    for name in (DRIVE, LIVE, BAG, ANSWERED, AGAIN):
+        (out / name).unlink(missing_ok=True)
+    with open_registrar(parameters) as registrar:
+        on_step("two stills of a synthetic street, by day and by night")
+        stills = register_stills(registrar, out, seed)
+    on_step(f"a drive along it: {frames} pairs of images, rendered and written as a bag")
+    moments = record_drive(out / DRIVE, seed=seed, frames=frames, rate_hz=RATE_HZ)
+    rate = _replay_rate(stills)
+    if is_possible():
+        speed = (
+            "in real time" if rate == 1 else f"at {rate:.2g} of real time, as this machine is slow or busy"
+        )
+        on_step(f"the bag played to the running node over DDS, {speed}")
+        run_live(out / DRIVE, out / LIVE, out / "live.log", rate, _arguments(parameters))
+    on_step("the bag once more, through distillmatch bag")
+    summary = _register(parameters, out / DRIVE, out / BAG)
+    bag = read_outputs(out / BAG)
+    live = _compared(parameters, out, bag, rate) if is_possible() else None
+    return Demo(out, stills, moments, live, bag, summary)
+
+
+def _register(parameters: Parameters, bag: Path, out: Path) -> BagSummary:
+    job = BagJob(bag, out, RGB, THERMAL, chosen_outputs(None))
+    with open_registrar(parameters) as registrar:
+        return process_bag(job, open_stream(parameters, registrar), make_pairer(parameters))
+
+
+def _compared(parameters: Parameters, out: Path, bag: Mapping[int, Output], rate: float) -> Live:
+    outputs, received = read_outputs(out / LIVE), read_stamps(out / LIVE, RGB)
+    latency = {
+        stamp: (output.received - received[stamp]) / 1e6
+        for stamp, output in outputs.items()
+        if stamp in received
+    }
+    if outputs.keys() != bag.keys():
+        select_pairs(out / DRIVE, out / ANSWERED, RGB, outputs.keys())
+        _register(parameters, out / ANSWERED, out / AGAIN)
+        bag = read_outputs(out / AGAIN)
+    return Live(rate, outputs, latency, compare(outputs, bag, THERMAL_SIZE[::-1], VISIBLE_SIZE[::-1]))
+
+
+def _replay_rate(stills: Sequence[Still]) -> float:
+    """Real time, unless the node would have to drop most of the pairs; the first still warms up."""
+    registration = stills[-1].result.registration
+    seconds = registration.latency_ms["total"] / 1e3 if registration else 0.0
+    return max(SLOWEST, min(1.0, 1 / (RATE_HZ * max(seconds, 1e-3))))
+
+
+def _arguments(parameters: Parameters) -> list[str]:
+    """What the node has to be told to have these parameters."""
+    default, arguments = Parameters(), []
+    for name in ("model", "backend", "threads"):
+        if getattr(parameters, name) != getattr(default, name):
+            arguments += ["-p", f"{name}:={getattr(parameters, name)}"]
+    return arguments

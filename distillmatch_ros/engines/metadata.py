@@ -1,0 +1,118 @@
+"""What an exported network says about itself: its ONNX metadata and the tensors it must have."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from distillmatch_ros.engines.protocol import MODALITY_ORDER, SCHEMA, EngineInfo
+from distillmatch_ros.errors import DistillMatchError
+
+REQUIRED = (
+    *("schema", "height", "width", "slots", "modality_order"),
+    *("config_name", "config", "weights_sha256", "precision"),
+)
+EXPORT_AGAIN = "use the shipped models/light.onnx, or export the weights again with `distillmatch export`"
+
+# Of the protocol buffer format: wire types, and the numbers of ModelProto.metadata_props and of its entries.
+_VARINT, _FIXED_64, _LENGTH, _FIXED_32 = 0, 1, 2, 5
+_METADATA, _KEY, _VALUE = 14, 1, 2
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The tensors of a network, all of them float32: name to shape."""
+
+    inputs: dict[str, tuple[int, ...]]
+    outputs: dict[str, tuple[int, ...]]
+
+    @classmethod
+    def of(cls, info: EngineInfo) -> "Signature":
+        """What the engine contract asks of a network of this size."""
+        image, points = (1, 1, info.height, info.width), (1, info.slots, 2)
+        return cls(
+            {"visible": image, "thermal": image},
+            {"visible_points": points, "thermal_points": points, "confidence": (1, info.slots)},
+        )
+
+
+def read_info(path: Path, metadata: Mapping[str, str], device: str) -> EngineInfo:
+    """Check that the metadata keeps the engine contract.
+
+    Args:
+        path: the file it comes from, named in errors.
+        metadata: keys and values of the ONNX file.
+        device: what runs the network.
+
+    Raises:
+        DistillMatchError: this is not the metadata of a network this version can run.
+    """
+
+    def refuse(reason: str) -> DistillMatchError:
+        return DistillMatchError(f"{path}: {reason}; {EXPORT_AGAIN}")
+
+    missing = [key for key in REQUIRED if key not in metadata]
+    if missing:
+        raise refuse(f"not a DistillMatch network (its metadata lacks {', '.join(missing)})")
+    if metadata["schema"] != SCHEMA:
+        raise refuse(f"its metadata schema is {metadata['schema']!r} and this version reads {SCHEMA!r}")
+    if metadata["modality_order"] != MODALITY_ORDER:
+        raise refuse(f"its modality order is {metadata['modality_order']!r} instead of {MODALITY_ORDER!r}")
+    sizes = {key: metadata[key] for key in ("height", "width", "slots")}
+    for key, value in sizes.items():
+        if not value.isdecimal() or int(value) < 1:
+            raise refuse(f"its metadata says {key} {value!r}, which is not a positive integer")
+    return EngineInfo(
+        height=int(sizes["height"]),
+        width=int(sizes["width"]),
+        slots=int(sizes["slots"]),
+        config=metadata["config_name"],
+        precision=metadata["precision"],
+        weights_hash=metadata["weights_sha256"],
+        device=device,
+    )
+
+
+def read_metadata(model: bytes) -> dict[str, str]:
+    """Keys and values of an ONNX file, found without a runtime and without reading its graph.
+
+    Raises:
+        ValueError: this is no protocol buffer.
+    """
+    return {_text(entry, _KEY): _text(entry, _VALUE) for entry in _fields(memoryview(model), _METADATA)}
+
+
+def _text(entry: memoryview, number: int) -> str:
+    return b"".join(_fields(entry, number)).decode()
+
+
+def _fields(message: memoryview, number: int) -> Iterator[memoryview]:
+    """The length-delimited fields of a protocol buffer that bear a number."""
+    position = 0
+    while position < len(message):
+        tag, position = _varint(message, position)
+        wire = tag & 7
+        if wire == _VARINT:
+            _, position = _varint(message, position)
+        elif wire == _LENGTH:
+            length, start = _varint(message, position)
+            position = start + length
+            if tag >> 3 == number:
+                yield message[start:position]
+        elif wire in (_FIXED_64, _FIXED_32):
+            position += 8 if wire == _FIXED_64 else 4
+        else:
+            raise ValueError(f"wire type {wire} is unknown")
+    if position > len(message):
+        raise ValueError("the last field is cut off")
+
+
+def _varint(message: memoryview, position: int) -> tuple[int, int]:
+    """The integer at a position, seven bits a byte, and the position behind it."""
+    value = shift = 0
+    while position < len(message):
+        byte = message[position]
+        value |= (byte & 0x7F) << shift
+        position, shift = position + 1, shift + 7
+        if not byte & 0x80:
+            return value, position
+    raise ValueError("an integer is cut off")

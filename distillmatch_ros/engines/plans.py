@@ -1,0 +1,221 @@
+"""TensorRT plans on disk: which plan belongs to which network and machine, and who may write it.
+
+A plan is machine code: only those of the own cache, or named by the user, are ever loaded. Each has a JSON
+sidecar of the same name that says what it was built from, for what, and what it must look like.
+"""
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from distillmatch_ros.engines.onnx_file import OnnxFile
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.output import make_folder, writing
+
+SCHEMA = 1
+"""Of the sidecar, and of how plans are built: a change of either rebuilds."""
+BUILD_AGAIN = "build it again with `distillmatch build-engine`"
+
+OnProgress = Callable[[str, int, int], None]
+"""Told, from the builder's threads, of a phase, its finished steps and all its steps."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a plan runs on and nowhere else.
+
+    Attributes:
+        tensorrt: TensorRT's version.
+        gpu: the GPU's name.
+        compute_capability: such as ``8.7``.
+    """
+
+    tensorrt: str
+    gpu: str
+    compute_capability: str
+
+    def __str__(self) -> str:
+        return f"{self.gpu} (compute capability {self.compute_capability}) with TensorRT {self.tensorrt}"
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How hard the builder tries.
+
+    Attributes:
+        level: 0 to 5; higher levels search longer for faster kernels.
+        workspace_mib: what a kernel may take besides its inputs and outputs, MiB; a Jetson's GPU shares its
+            memory with everything else.
+    """
+
+    level: int = 3
+    workspace_mib: int = 1024
+
+
+@dataclass(frozen=True)
+class Key:
+    """All that decides what a plan is; shapes and precision are part of the network's file.
+
+    Attributes:
+        network: SHA-256 of the ONNX file.
+        machine: what it runs on.
+        options: how it was built.
+        flags: names of the builder's flags.
+        schema: of the sidecar that said so.
+    """
+
+    network: str
+    machine: Machine
+    options: BuildOptions
+    flags: tuple[str, ...]
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A built engine.
+
+    Attributes:
+        path: where it lies.
+        data: what TensorRT deserialises.
+        key: what it was built from and for.
+        metadata: of the ONNX file it was built from.
+    """
+
+    path: Path
+    data: bytes
+    key: Key
+    metadata: dict[str, str]
+
+    @classmethod
+    def read(cls, path: Path) -> "Plan":
+        """Read a plan and its sidecar.
+
+        Raises:
+            DistillMatchError: one of them is missing or damaged, or another version wrote them.
+        """
+        try:
+            data = path.read_bytes()
+            sidecar = json.loads(_sidecar(path).read_bytes())
+            key = sidecar["key"]
+            found = Key(
+                key["network"],
+                Machine(**key["machine"]),
+                BuildOptions(**key["options"]),
+                tuple(key["flags"]),
+                key["schema"],
+            )
+            metadata, sha256 = dict(sidecar["metadata"]), sidecar["plan_sha256"]
+        except OSError as error:
+            raise DistillMatchError(
+                f"{error.filename}: cannot be read ({error.strerror}); a plan is two files, .plan and .json: "
+                f"{BUILD_AGAIN}"
+            ) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise DistillMatchError(f"{_sidecar(path)}: describes no plan; {BUILD_AGAIN}") from error
+        if found.schema != SCHEMA:
+            raise DistillMatchError(f"{path}: another version of this package built it; {BUILD_AGAIN}")
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise DistillMatchError(f"{path}: is damaged; {BUILD_AGAIN}")
+        return cls(path, data, found, metadata)
+
+    def write(self) -> None:
+        """Write plan and sidecar. Whoever reads meanwhile sees the old ones, or takes them for damaged."""
+        sidecar = {
+            "key": asdict(self.key),
+            "plan_sha256": hashlib.sha256(self.data).hexdigest(),
+            "metadata": self.metadata,
+        }
+        _replace(self.path, self.data)
+        _replace(_sidecar(self.path), json.dumps(sidecar, indent=2).encode())
+
+
+class PlanCache:
+    """The plans this user has built: one for each network and machine."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """By default ``$XDG_CACHE_HOME/distillmatch_ros``, which is under ``~/.cache`` where not set."""
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        self.folder = folder or Path(base) / "distillmatch_ros"
+
+    def path(self, network: OnnxFile, machine: Machine) -> Path:
+        """Where the plan of a network for a machine lies, built or not."""
+        identity = repr((network.sha256(), machine, SCHEMA))
+        digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
+        return self.folder / f"{_slug(network.info.config)}-{_slug(network.info.precision)}-{digest}.plan"
+
+    def timing_path(self, machine: Machine) -> Path:
+        """Where the builder keeps what it measured; it makes the next build shorter."""
+        return (
+            self.folder / f"{_slug(f'{machine.gpu}-{machine.compute_capability}-{machine.tensorrt}')}.timing"
+        )
+
+    def find(self, network: OnnxFile, machine: Machine) -> Plan | None:
+        """The plan of a network for a machine, however it was built. A damaged one is warned about."""
+        path = self.path(network, machine)
+        if not path.exists():
+            return None
+        try:
+            plan = Plan.read(path)
+        except DistillMatchError as error:
+            _log.warning("%s", error)
+            return None
+        if (plan.key.network, plan.key.machine) != (network.sha256(), machine):
+            _log.warning("%s: was built from or for something else; %s", path, BUILD_AGAIN)
+            return None
+        return plan
+
+    @contextmanager
+    def building(self) -> Iterator[None]:
+        """Hold the right to build: one process at a time, the others wait.
+
+        Raises:
+            DistillMatchError: the folder cannot be written; better now than after minutes of building.
+        """
+        make_folder(self.folder)
+        with writing(self.folder):
+            with tempfile.TemporaryFile(dir=self.folder):
+                pass
+            lock = (self.folder / "lock").open("w")
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                _log.warning("another process is building an engine; waiting for it")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def read_timing(self, machine: Machine) -> bytes:
+        """What earlier builds measured, or nothing."""
+        path = self.timing_path(machine)
+        return path.read_bytes() if path.exists() else b""
+
+    def write_timing(self, machine: Machine, measured: bytes) -> None:
+        """Keep what a build measured."""
+        _replace(self.timing_path(machine), measured)
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "_", text)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write beside the path, then rename: a kill leaves the old file or the new one."""
+    with writing(path):
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as partial:
+            partial.write(data)
+        Path(partial.name).replace(path)

@@ -1,0 +1,169 @@
+"""TensorRT: the fast path of Jetsons and discrete GPUs. PyTorch is not needed."""
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TypeVar
+
+import numpy as np
+import tensorrt as trt
+
+from distillmatch_ros.engines.cuda import Buffer, Graph, Stream, find_gpu
+from distillmatch_ros.engines.metadata import Signature, read_info
+from distillmatch_ros.engines.plans import BUILD_AGAIN, Machine, Plan
+from distillmatch_ros.engines.protocol import BackendMissingError, EngineInfo, Float32, Matches
+from distillmatch_ros.errors import DistillMatchError
+
+OLDEST_MAJOR = 10
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+class Log(trt.ILogger):
+    """Collects what TensorRT calls an error: its functions only return None or False."""
+
+    def __init__(self) -> None:
+        trt.ILogger.__init__(self)
+        self._errors: list[str] = []
+
+    def log(self, severity: trt.ILogger.Severity, message: str) -> None:
+        """Called by TensorRT, from any of its threads."""
+        if severity in (trt.ILogger.Severity.INTERNAL_ERROR, trt.ILogger.Severity.ERROR):
+            self._errors.append(message)
+        _log.debug("%s", message)
+
+    def failure(self, what: str, remedy: str) -> DistillMatchError:
+        """What failed, with the errors that TensorRT has spoken of since the last failure."""
+        reasons = "; ".join(self._errors[-3:]) or "TensorRT gives no reason"
+        self._errors.clear()
+        return DistillMatchError(f"{what} ({reasons}); {remedy}")
+
+
+def start(kind: Callable[[Log], T], log: Log) -> T:
+    """Make TensorRT's runtime or builder.
+
+    Raises:
+        DistillMatchError: it does not start.
+    """
+    try:
+        return kind(log)
+    except TypeError as error:  # how the bindings say that the library returned nothing
+        raise log.failure(
+            "TensorRT does not start",
+            "check that its version fits the driver's: nvidia-smi, or JetPack's notes",
+        ) from error
+
+
+def this_machine() -> Machine:
+    """What plans must be built for to run here.
+
+    Raises:
+        BackendMissingError: TensorRT is too old, or there is no CUDA device.
+    """
+    if int(trt.__version__.split(".")[0]) < OLDEST_MAJOR:
+        raise BackendMissingError(
+            f"TensorRT {trt.__version__} is too old: 10.3 or later is needed (JetPack 6)"
+        )
+    gpu = find_gpu()
+    return Machine(trt.__version__, gpu.name, gpu.compute_capability)
+
+
+class TensorRtEngine:
+    """A plan with its buffers, which are allocated once, its stream and, where possible, its CUDA graph."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Load a plan and run it once.
+
+        Raises:
+            BackendMissingError: there is no CUDA device.
+            DistillMatchError: the plan is not for this machine, not of this network, or does not load.
+        """
+        # Before anything else of TensorRT: without a driver, deserialising can end the process.
+        machine = this_machine()
+        if plan.key.machine != machine:
+            raise DistillMatchError(
+                f"{plan.path}: was built for {plan.key.machine}, and this is {machine}; {BUILD_AGAIN}"
+            )
+        self._info = read_info(plan.path, plan.metadata, f"TensorRT {machine.tensorrt} on {machine.gpu}")
+        signature = Signature.of(self._info)
+        self._trt_log = Log()
+        with ExitStack() as resources:
+            self._stream = Stream()
+            resources.callback(self._stream.free)
+            self._runtime = start(trt.Runtime, self._trt_log)
+            self._engine = self._runtime.deserialize_cuda_engine(plan.data)
+            if self._engine is None:
+                raise self._trt_log.failure(f"{plan.path}: TensorRT cannot load it", BUILD_AGAIN)
+            _check_signature(plan, self._engine, signature)
+            self._context = self._engine.create_execution_context()
+            if self._context is None:
+                raise self._trt_log.failure(f"{plan.path}: TensorRT cannot run it", "free GPU memory")
+            self._inputs = {
+                name: self._bind(name, shape, resources) for name, shape in signature.inputs.items()
+            }
+            self._outputs = {
+                name: self._bind(name, shape, resources) for name, shape in signature.outputs.items()
+            }
+            self._enqueue()  # TensorRT sets itself up in its first run, which a graph must not hold
+            self._stream.wait()
+            self._graph = self._capture(resources)
+            self._resources = resources.pop_all()
+
+    @property
+    def info(self) -> EngineInfo:
+        return self._info
+
+    def __call__(self, visible: Float32, thermal: Float32) -> Matches:
+        for name, image in (("visible", visible), ("thermal", thermal)):
+            np.copyto(self._inputs[name].host[0, 0], image)
+        if self._graph is None:
+            self._enqueue()
+        else:
+            self._graph.launch()
+        self._stream.wait()
+        # Copies: the next pair overwrites the buffers.
+        return Matches(**{name: buffer.host[0].copy() for name, buffer in self._outputs.items()})
+
+    def close(self) -> None:
+        del self._context, self._engine, self._runtime
+        self._resources.close()
+
+    def _bind(self, name: str, shape: tuple[int, ...], resources: ExitStack) -> Buffer:
+        buffer = Buffer(shape)
+        resources.callback(buffer.free)
+        if not self._context.set_tensor_address(name, buffer.address):
+            raise self._trt_log.failure(f"{name}: TensorRT does not take the buffer", BUILD_AGAIN)
+        return buffer
+
+    def _enqueue(self) -> None:
+        """Queue a pair: images to the GPU, the network, correspondences back."""
+        for buffer in self._inputs.values():
+            self._stream.upload(buffer)
+        if not self._context.execute_async_v3(self._stream.handle):
+            raise self._trt_log.failure("TensorRT could not run the network", BUILD_AGAIN)
+        for buffer in self._outputs.values():
+            self._stream.download(buffer)
+
+    def _capture(self, resources: ExitStack) -> Graph | None:
+        try:
+            graph = self._stream.capture(self._enqueue)
+        except DistillMatchError as error:
+            _log.warning("running without a CUDA graph, which is slower: %s", error)
+            return None
+        resources.callback(graph.free)
+        return graph
+
+
+def _check_signature(plan: Plan, engine: trt.ICudaEngine, expected: Signature) -> None:
+    """The plan's tensors are those of its sidecar: their buffers are allocated by what that says."""
+    found = Signature({}, {})
+    for index in range(engine.num_io_tensors):
+        name = engine.get_tensor_name(index)
+        is_input = engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
+        if engine.get_tensor_dtype(name) != trt.DataType.FLOAT:
+            raise DistillMatchError(f"{plan.path}: {name} is not float32; {BUILD_AGAIN}")
+        (found.inputs if is_input else found.outputs)[name] = tuple(engine.get_tensor_shape(name))
+    if found != expected:
+        raise DistillMatchError(f"{plan.path}: its tensors are {found} instead of {expected}; {BUILD_AGAIN}")

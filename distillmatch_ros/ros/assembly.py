@@ -1,0 +1,66 @@
+"""What the parameters name, made: the same for the node and for bags."""
+
+from pathlib import Path
+from typing import Any
+
+from distillmatch_ros import share
+from distillmatch_ros.calibration import Calibration
+from distillmatch_ros.engines import open_engine
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.pairing import Pairer
+from distillmatch_ros.registration import SHIPPED_MODEL, Registrar
+from distillmatch_ros.ros.parameters import ARRIVAL, Parameters
+from distillmatch_ros.stream import Stream
+from distillmatch_ros.temporal import Mode
+
+SECOND = 10**9
+
+
+def open_registrar(parameters: Parameters) -> Registrar:
+    """Open the network.
+
+    Raises:
+        DistillMatchError: it cannot be opened.
+    """
+    model = Path(parameters.model).expanduser() if parameters.model else share.find(SHIPPED_MODEL)
+    return Registrar(open_engine(model, parameters.backend, parameters.threads or None), parameters.passes)
+
+
+def load_calibration(parameters: Parameters) -> Calibration | None:
+    """Read the calibration that mode fixed needs; None in other modes.
+
+    Raises:
+        DistillMatchError: the file is missing, or holds no calibration.
+    """
+    if parameters.mode != Mode.FIXED.value:
+        return None
+    return Calibration.load(calibration_path(parameters))
+
+
+def calibration_path(parameters: Parameters) -> Path:
+    """Where the calibration is.
+
+    Raises:
+        DistillMatchError: no file is named.
+    """
+    if not parameters.calibration_file:
+        raise DistillMatchError("parameter calibration_file is empty; set it to the YAML file to use")
+    return Path(parameters.calibration_file).expanduser()
+
+
+def open_stream(parameters: Parameters, registrar: Registrar) -> Stream:
+    """A stream with the parameters' settings.
+
+    Raises:
+        DistillMatchError: the calibration that mode fixed needs cannot be read.
+    """
+    return Stream(registrar, parameters.stream_settings(), load_calibration(parameters))
+
+
+def make_pairer(parameters: Parameters) -> Pairer[Any]:
+    """A pairer with the parameters' tolerance and offset; message_filters, too, goes by stamp."""
+    return Pairer(
+        round(parameters.tolerance * SECOND),
+        round(parameters.thermal_offset * SECOND),
+        by="arrival" if parameters.pairing == ARRIVAL else "stamp",
+    )

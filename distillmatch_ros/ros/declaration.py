@@ -1,0 +1,61 @@
+"""The parameter table, declared to rclpy."""
+
+from collections.abc import Iterable
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import ParameterException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.ros.parameters import ROWS, Parameters, Row
+
+TYPES = {
+    bool: Parameter.Type.BOOL,
+    int: Parameter.Type.INTEGER,
+    float: Parameter.Type.DOUBLE,
+    str: Parameter.Type.STRING,
+}
+
+
+def declare(node: Node) -> Parameters:
+    """Declare every parameter, and read what the launch file or the command line set.
+
+    Raises:
+        DistillMatchError: a value is not allowed.
+    """
+    try:
+        declared = node.declare_parameters(
+            "", [(name, getattr(Parameters, name), _describe(row)) for name, row in ROWS.items()]
+        )
+    except ParameterException as error:
+        raise DistillMatchError(f"{error}; see docs/parameters.md") from error
+    return Parameters(**{parameter.name: parameter.value for parameter in declared})
+
+
+def changed(parameters: Parameters, settings: Iterable[Parameter]) -> Parameters:
+    """The parameters after rclpy was asked to set some; those that are not of the table are left to rclpy.
+
+    Raises:
+        DistillMatchError: a value is not allowed.
+    """
+    return parameters.changed({setting.name: setting.value for setting in settings if setting.name in ROWS})
+
+
+def _describe(row: Row) -> ParameterDescriptor:
+    # Ranges are for tools to show, and rclpy refuses by them before Row.check does.
+    descriptor = ParameterDescriptor(
+        type=TYPES[row.type].value,
+        description=row.description,
+        additional_constraints=f"{row.range} {row.unit}".strip(),
+        read_only=not row.live,
+    )
+    if row.least is None or row.greatest is None:
+        return descriptor
+    if row.type is int:
+        descriptor.integer_range = [IntegerRange(from_value=int(row.least), to_value=int(row.greatest))]
+    else:
+        descriptor.floating_point_range = [
+            FloatingPointRange(from_value=float(row.least), to_value=float(row.greatest))
+        ]
+    return descriptor

@@ -1,0 +1,194 @@
+"""Figures of a second to what a person reads: how bad it is, what it is, what to do."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from distillmatch_ros.engines import EngineInfo
+from distillmatch_ros.pairing import Side
+from distillmatch_ros.registration import Status
+from distillmatch_ros.ros.parameters import NAMESPACES, Parameters
+from distillmatch_ros.ros.statistics import Report, Spread
+
+OK, WARN, ERROR, STALE = range(4)
+"""As diagnostic_msgs/DiagnosticStatus has them."""
+
+SILENCE_S = 2.0
+"""Time without a message after which a topic counts as silent."""
+FEW = 0.5
+"""Share of the frames that should find a partner and do not, which is worth a warning."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a report does not say: how the node is.
+
+    Attributes:
+        node: its full name.
+        state: of the lifecycle, such as ``active``.
+        since: when it became that, monotonic ns.
+        error: why it is not active, if it failed.
+        engine: what runs the network; None unless it is open.
+        topics: of both sides, as they are remapped; empty unless active.
+        publishers: of both topics, how many there are.
+        refused: by side, the QoS policy that keeps images away.
+        clock_skew: thermal stamps ahead of visible ones, ns; None if not known.
+        missing_infos: sides whose CameraInfo is needed and has not come.
+        unusable: why the last pair that could not be used could not.
+    """
+
+    node: str
+    state: str
+    since: int
+    error: str | None = None
+    engine: EngineInfo | None = None
+    topics: Mapping[Side, str] | None = None
+    publishers: Mapping[Side, int] | None = None
+    refused: Mapping[Side, str] | None = None
+    clock_skew: int | None = None
+    missing_infos: tuple[Side, ...] = ()
+    unusable: str | None = None
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A level, and one line for it."""
+
+    level: int
+    message: str
+
+
+def diagnose(report: Report, condition: Condition, parameters: Parameters, now: int) -> Diagnosis:
+    """Name the first thing that keeps results away, or say that all is well."""
+    if condition.state != "active":
+        return _not_active(condition)
+    for found in (
+        _silent(report, condition, now),
+        _no_calibration(condition),
+        _unpaired(report, condition, parameters),
+        _unusable(report, condition),
+        _unregistered(report),
+    ):
+        if found is not None:
+            return found
+    rate = sum(report.statuses.values()) / report.seconds
+    if rate == 0:
+        return Diagnosis(WARN, "no pair in the last second; the cameras or the engine are slower than 1 Hz")
+    return Diagnosis(OK, f"{rate:.1f} pairs/s")
+
+
+def figures(report: Report, condition: Condition) -> dict[str, str]:
+    """All figures by name, for people and for plots."""
+    return dict(_figures(report, condition))
+
+
+def _not_active(condition: Condition) -> Diagnosis:
+    if condition.error is not None:
+        return Diagnosis(ERROR, f"{condition.state}: {condition.error}")
+    verb = "activate" if condition.state == "inactive" else "configure"
+    return Diagnosis(WARN, f"{condition.state}: ros2 lifecycle set {condition.node} {verb}")
+
+
+def _silent(report: Report, condition: Condition, now: int) -> Diagnosis | None:
+    for side in Side:
+        topic = (condition.topics or {}).get(side, "")
+        last = report.inputs[side].received
+        seconds = (now - max(last or 0, condition.since)) / 1e9
+        if report.inputs[side].messages or seconds < SILENCE_S:
+            continue
+        silence = f"no messages on {topic} for {seconds:.0f} s"
+        refused = (condition.refused or {}).get(side)
+        if refused is not None:
+            return Diagnosis(
+                ERROR,
+                f"{silence}: its publisher's QoS does not go with this subscription's ({refused}); set "
+                f"qos_overrides.{topic}.subscription.{refused}",
+            )
+        publishers = (condition.publishers or {}).get(side, 0)
+        if publishers == 0:
+            return Diagnosis(
+                STALE, f"{silence}: nobody publishes it; start the {side} camera, or check the remapping"
+            )
+        return Diagnosis(
+            STALE,
+            f"{silence}, though {publishers} publish it: is the {side} camera running? Large images need "
+            "config/fastdds.xml on both ends",
+        )
+    return None
+
+
+def _no_calibration(condition: Condition) -> Diagnosis | None:
+    if not condition.missing_infos:
+        return None
+    topics = " and ".join(f"{NAMESPACES[side]}/camera_info" for side in condition.missing_infos)
+    return Diagnosis(ERROR, f"undistort: nothing usable on {topics}; publish it, or switch undistort off")
+
+
+def _unpaired(report: Report, condition: Condition, parameters: Parameters) -> Diagnosis | None:
+    fewest = min(report.inputs[side].messages for side in Side)
+    # Of one frame, the partner may be on its way.
+    if fewest < 2 or report.pairs > FEW * fewest:
+        return None
+    level = WARN if report.pairs else ERROR
+    found = f"only {report.pairs} of {fewest} frames find a partner" if report.pairs else "no pairs"
+    skew = (condition.clock_skew or 0) / 1e9
+    if parameters.pairing != "arrival" and abs(skew) > parameters.tolerance:
+        offset = parameters.thermal_offset - skew
+        return Diagnosis(
+            level,
+            f"{found}: stamps are {abs(skew):.3g} s apart, set thermal_offset to {offset:.3f} "
+            "or pairing: arrival",
+        )
+    return Diagnosis(
+        level,
+        f"{found}: none is within {parameters.tolerance:g} s; raise tolerance, "
+        "or see how evenly the cameras deliver",
+    )
+
+
+def _unusable(report: Report, condition: Condition) -> Diagnosis | None:
+    number = sum(count for (_, reason), count in report.drops.items() if reason == "UNUSABLE")
+    if number == 0:
+        return None
+    return Diagnosis(ERROR if not report.statuses else WARN, f"{number} unusable: {condition.unusable}")
+
+
+def _unregistered(report: Report) -> Diagnosis | None:
+    total, good = sum(report.statuses.values()), (Status.OK.value, Status.FIXED.value)
+    if report.statuses[Status.STALE_THERMAL.value]:
+        return Diagnosis(
+            WARN, "the thermal picture stands still: a shutter for a moment, or else a camera that hangs"
+        )
+    if total == 0 or any(report.statuses[status] for status in good):
+        return None
+    most, _ = report.statuses.most_common(1)[0]
+    return Diagnosis(WARN, f"no homography of its own for any of {total} pairs: mostly {most}")
+
+
+def _figures(report: Report, condition: Condition) -> Iterator[tuple[str, str]]:
+    yield "state", condition.state
+    if condition.engine is not None:
+        yield "engine", f"{condition.engine.config} {condition.engine.precision}"
+        yield "device", condition.engine.device
+    yield "last error", condition.error or condition.unusable or ""
+    for side in Side:
+        yield f"{NAMESPACES[side]} in [Hz]", f"{report.inputs[side].messages / report.seconds:.1f}"
+    yield "pairs [Hz]", f"{report.pairs / report.seconds:.1f}"
+    yield "registered [Hz]", f"{sum(report.statuses.values()) / report.seconds:.1f}"
+    for topic, number in sorted(report.published.items()):
+        yield f"{topic} out [Hz]", f"{number / report.seconds:.1f}"
+    yield from _spread("skew [ms]", report.skew_ms)
+    if condition.clock_skew is not None:
+        yield "clock skew [s]", f"{condition.clock_skew / 1e9:.3f}"
+    for stage, spread in report.latency_ms.items():
+        yield from _spread(f"{stage} [ms]", spread)
+    yield from _spread("inliers", report.inliers)
+    for status in Status:
+        yield f"status {status}", str(report.statuses[status.value])
+    for (what, reason), number in sorted(report.total_drops.items()):
+        yield f"dropped {what} {reason}", str(number)
+
+
+def _spread(name: str, spread: Spread | None) -> Iterator[tuple[str, str]]:
+    if spread is not None:
+        yield f"{name} mean", f"{spread.mean:.2f}"
+        yield f"{name} p95", f"{spread.p95:.2f}"

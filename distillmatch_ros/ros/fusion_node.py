@@ -1,0 +1,112 @@
+"""The process of the node: starts it, and ends it cleanly on SIGINT and SIGTERM, whatever it is doing."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from distillmatch_ros.ros.node import FusionNode
+    from distillmatch_ros.ros.statistics import Statistics
+
+WRONG_USE = 2
+ENDINGS = (signal.SIGINT, signal.SIGTERM)
+PATIENCE_S = 3.0
+"""How long the transition in hand may take once the process is asked to end; `ros2 launch` kills after 5."""
+
+
+def main() -> None:
+    """Entry point of the ``fusion_node`` program."""
+    sys.exit(run(sys.argv))
+
+
+def run(arguments: Sequence[str], statistics: "Statistics | None" = None) -> int:
+    """Run the node until the process is asked to end, and return the exit code.
+
+    Args:
+        arguments: of the process, its name first.
+        statistics: what the node counts with; its own if None.
+    """
+    # Blocked signals interrupt nothing: they wait for sigwait below. Threads inherit this, and importing what
+    # the node needs takes a second, so it comes first.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
+    import rclpy
+    from rclpy.signals import SignalHandlerOptions
+
+    from distillmatch_ros.ros.node import FusionNode
+
+    try:
+        rclpy.init(args=list(arguments), signal_handler_options=SignalHandlerOptions.NO)
+        node = FusionNode(statistics)
+    except Exception as error:  # rclpy's classes for wrong arguments have no base class of their own
+        print(f"fusion_node: {error}", file=sys.stderr)
+        rclpy.try_shutdown()
+        return WRONG_USE
+    log = node.get_logger()
+    logging.getLogger("distillmatch_ros").addHandler(_Forward(log))
+    logging.getLogger("distillmatch_ros").setLevel(logging.INFO)
+    spinner = _Spinner(node)
+    spinner.start()
+    signal.sigwait(ENDINGS)
+    if not spinner.stop():
+        log.warning("ended in the middle of a transition")
+        os._exit(0)  # an engine that is being opened can be neither interrupted nor taken apart
+    node.close()
+    node.destroy_node()
+    rclpy.try_shutdown()
+    return 0
+
+
+class _Spinner(threading.Thread):
+    """Runs the node's callbacks; no error of one of them ends the node."""
+
+    def __init__(self, node: "FusionNode") -> None:
+        from rclpy.executors import SingleThreadedExecutor
+
+        super().__init__(name="executor", daemon=True)
+        self._node = node
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(node)
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        self._node.start()
+        while not self._stopping.is_set():
+            self._spin_once()
+
+    def stop(self) -> bool:
+        """End after the callback in hand; False if that takes too long."""
+        self._stopping.set()
+        self._executor.create_task(lambda: None)  # waiting ends when there is something to do
+        self.join(PATIENCE_S)
+        return not self.is_alive()
+
+    def _spin_once(self) -> None:
+        try:
+            self._executor.spin_once()
+        except Exception as error:  # such as a transition that the state does not allow
+            self._node.get_logger().error(f"{type(error).__name__}: {error}")
+
+
+class _Forward(logging.Handler):
+    """What the package logs, in the log of the node."""
+
+    def __init__(self, log: Any) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # rclpy wants one level for each line that logs.
+        if record.levelno >= logging.ERROR:
+            self._log.error(record.getMessage())
+        elif record.levelno >= logging.WARNING:
+            self._log.warning(record.getMessage())
+        else:
+            self._log.info(record.getMessage())
+
+
+if __name__ == "__main__":
+    main()

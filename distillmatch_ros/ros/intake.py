@@ -1,0 +1,160 @@
+"""The subscriptions, and the pairs that come of them."""
+
+from collections import Counter
+from collections.abc import Callable
+from time import monotonic_ns
+from typing import Any
+
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from distillmatch_ros.messages import Messages
+from distillmatch_ros.pairing import Arrival, Pair, Pairer, Side
+from distillmatch_ros.ros.assembly import SECOND, make_pairer
+from distillmatch_ros.ros.filters import FilterPairer
+from distillmatch_ros.ros.parameters import COMPRESSED, MESSAGE_FILTERS, NAMESPACES, Parameters
+from distillmatch_ros.ros.statistics import Drop, Statistics
+
+
+class Intake:
+    """Subscribes to both cameras from activation to deactivation; used by the executor's thread alone.
+
+    Callbacks file messages and nothing else, so that none waits in a queue.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        parameters: Parameters,
+        messages: Messages,
+        statistics: Statistics,
+        on_pair: Callable[[Pair[Any]], None],
+        on_info: Callable[[Side, CameraInfo], None],
+    ) -> None:
+        """Subscribe.
+
+        Args:
+            node: who subscribes.
+            parameters: transports, pairing and offset.
+            messages: reads stamps.
+            statistics: is told what comes and what is dropped.
+            on_pair: takes each pair of messages.
+            on_info: takes what the cameras say of themselves.
+
+        Raises:
+            DistillMatchError: the package message_filters is asked for and not installed.
+        """
+        self._node = node
+        self._parameters = parameters
+        self._messages = messages
+        self._statistics = statistics
+        self._on_pair = on_pair
+        self._on_info = on_info
+        self._pairer = _make(parameters)
+        self._told: Counter[Drop] = Counter()
+        self.refused: dict[Side, str] = {}
+        """By side, the policy that keeps a publisher's images away."""
+        transports = {Side.VISIBLE: parameters.rgb_transport, Side.THERMAL: parameters.thermal_transport}
+        self._images: dict[Side, Subscription] = {}
+        self._infos: list[Subscription] = []
+        try:
+            for side, transport in transports.items():
+                self._images[side] = self._subscribe(side, transport)
+                if side is Side.VISIBLE or parameters.undistort:
+                    self._infos.append(self._subscribe_info(side))
+        except Exception:  # such as QoS overrides that rclpy refuses
+            self.close()
+            raise
+
+    @property
+    def topics(self) -> dict[Side, str]:
+        """The topics as they are remapped."""
+        return {side: subscription.topic_name for side, subscription in self._images.items()}
+
+    @property
+    def clock_skew(self) -> int | None:
+        """By how much thermal stamps are ahead of visible ones, offset included, ns; see `PairingCounts`."""
+        return self._pairer.counts.clock_skew if isinstance(self._pairer, Pairer) else None
+
+    def configure(self, parameters: Parameters) -> None:
+        """Take over tolerance and offset; frames that wait are dropped where these changed."""
+        before, self._parameters = self._parameters, parameters
+        if (before.tolerance, before.thermal_offset) != (parameters.tolerance, parameters.thermal_offset):
+            self.reset()
+            self.count_drops()
+            self._pairer, self._told = _make(parameters), Counter()
+
+    def reset(self) -> None:
+        """Forget all frames and what is known of the clocks."""
+        self._pairer.reset()
+
+    def count_drops(self) -> None:
+        """Tell the statistics what the pairer dropped since it was asked last."""
+        if not isinstance(self._pairer, Pairer):
+            return
+        dropped = Counter(
+            {
+                (side.value, reason.value): number
+                for side, reasons in self._pairer.counts.dropped.items()
+                for reason, number in reasons.items()
+            }
+        )
+        for (side, reason), number in (dropped - self._told).items():
+            self._statistics.drop(side, reason, number)
+        self._told = dropped
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        for subscription in (*self._images.values(), *self._infos):
+            self._node.destroy_subscription(subscription)
+        self.reset()
+        self.count_drops()
+
+    def _subscribe(self, side: Side, transport: str) -> Subscription:
+        topic = self._node.resolve_topic_name(f"{NAMESPACES[side]}/image")
+        compressed = transport == COMPRESSED
+
+        def receive(message: Any) -> None:
+            now, stamp = monotonic_ns(), self._messages.stamp_of(message)
+            self._statistics.receive(side, stamp, now)
+            for pair in self._pairer.add(side, Arrival(stamp, now, message)):
+                self._statistics.pair(pair.skew)
+                self._on_pair(pair)
+
+        def refuse(event: Any) -> None:
+            if side not in self.refused:
+                self.refused[side] = qos_policy_name_from_kind(event.last_policy_kind).lower()
+                self._node.get_logger().warning(
+                    f"{self.topics[side]}: a publisher's QoS does not go with this subscription "
+                    f"({self.refused[side]}), and its images do not arrive; see docs/node.md"
+                )
+
+        return self._node.create_subscription(
+            CompressedImage if compressed else Image,
+            f"{topic}/compressed" if compressed else topic,
+            receive,
+            _best_effort(),
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=refuse),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+
+    def _subscribe_info(self, side: Side) -> Subscription:
+        topic = f"{NAMESPACES[side]}/camera_info"
+        return self._node.create_subscription(
+            CameraInfo, topic, lambda info: self._on_info(side, info), _best_effort()
+        )
+
+
+def _best_effort() -> QoSProfile:
+    """Goes with whatever a camera driver offers. A new one each time: rclpy writes overrides into it."""
+    return QoSProfile(depth=5, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+def _make(parameters: Parameters) -> Pairer[Any] | FilterPairer[Any]:
+    if parameters.pairing == MESSAGE_FILTERS:
+        return FilterPairer(round(parameters.tolerance * SECOND), round(parameters.thermal_offset * SECOND))
+    return make_pairer(parameters)

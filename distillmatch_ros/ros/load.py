@@ -1,0 +1,116 @@
+"""The processes of the node's benchmark: ``cameras``, ``listener``, and ``node FILE --ros-args ...``."""
+
+import json
+import sys
+from array import array
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import monotonic, monotonic_ns, sleep, time_ns
+from typing import Any, TextIO
+
+import cv2
+import numpy as np
+import rclpy
+from numpy.typing import NDArray
+from sensor_msgs.msg import Image
+
+from distillmatch_ros.ros.fusion_node import run
+from distillmatch_ros.ros.graph import RELIABLE, guest, message_class
+from distillmatch_ros.ros.node import SUPERSEDED
+from distillmatch_ros.ros.statistics import AGE, Statistics
+from distillmatch_ros.scene import render_pair
+from distillmatch_ros.topics import NODE, TOPICS
+
+RATE_HZ = 30.0
+SIZE = (512, 640)
+PICTURES = 8
+"""Different pictures of the thermal camera, which would count as frozen otherwise."""
+OUTSIDE = ("decode", "undistort", "publish", AGE)
+"""Latency stages that are not the registration's."""
+
+
+def cameras() -> None:
+    """Both cameras, until the process is asked to end."""
+    with guest("cameras") as node:
+        publishers = {side: node.create_publisher(Image, f"/{side}/image", 5) for side in ("rgb", "thermal")}
+        messages = _messages()
+        due, index = monotonic(), 0
+        while rclpy.ok():
+            sleep(max(0.0, due - monotonic()))
+            seconds, nanoseconds = divmod(time_ns(), 10**9)
+            for side, publisher in publishers.items():
+                message = messages[index % PICTURES][side]
+                message.header.stamp.sec, message.header.stamp.nanosec = seconds, nanoseconds
+                publisher.publish(message)
+            due, index = due + 1 / RATE_HZ, index + 1
+
+
+def listener() -> None:
+    """Takes every output as it comes, and does nothing with it."""
+    with guest("listener") as node:
+        for name, (kind, _) in TOPICS.items():
+            node.create_subscription(
+                message_class(kind), f"{NODE}/{name}", lambda data: None, RELIABLE, raw=True
+            )
+        rclpy.spin(node)
+
+
+def recorded_node(rows: Path, arguments: Sequence[str]) -> int:
+    """The node, which writes a line of JSON for each pair; returns its exit code."""
+    with rows.open("w", buffering=1) as file:
+        return run(arguments, _Recording(file))
+
+
+class _Recording(Statistics):
+    """Statistics that keep every figure, in a file."""
+
+    def __init__(self, file: TextIO) -> None:
+        super().__init__(monotonic_ns())
+        self._file = file
+
+    def register(self, status: str, inliers: int, latency_ms: Mapping[str, float]) -> None:
+        super().register(status, inliers, latency_ms)
+        self._write(
+            status=status,
+            age=latency_ms[AGE],
+            engine=latency_ms.get("engine", 0.0),
+            registration=sum(ms for stage, ms in latency_ms.items() if stage not in OUTSIDE),
+            transport=latency_ms["decode"] + latency_ms["publish"],
+        )
+
+    def drop(self, side: str, reason: str, count: int = 1) -> None:
+        super().drop(side, reason, count)
+        if reason == SUPERSEDED:
+            self._write()
+
+    def _write(self, **row: Any) -> None:
+        self._file.write(json.dumps({"time": monotonic(), **row}) + "\n")
+
+
+def _messages() -> list[dict[str, Image]]:
+    scene, values = render_pair(0), np.random.default_rng(0)
+    small = cv2.resize(scene.visible, SIZE[::-1], interpolation=cv2.INTER_AREA)
+    rgb = _message("rgb", "rgb8", cv2.cvtColor(small, cv2.COLOR_BGR2RGB))
+    return [
+        {"rgb": rgb, "thermal": _message("thermal", "16UC1", scene.thermal + noise)}
+        for noise in values.integers(0, 4, (PICTURES, *SIZE), dtype=np.uint16)
+    ]
+
+
+def _message(side: str, encoding: str, image: NDArray[Any]) -> Image:
+    message = Image(
+        height=image.shape[0],
+        width=image.shape[1],
+        encoding=encoding,
+        step=image.nbytes // image.shape[0],
+        data=array("B", image.tobytes()),
+    )
+    message.header.frame_id = side
+    return message
+
+
+if __name__ == "__main__":
+    role, *rest = sys.argv[1:]
+    if role == "node":
+        sys.exit(recorded_node(Path(rest[0]), [sys.argv[0], *rest[1:]]))
+    {"cameras": cameras, "listener": listener}[role]()

@@ -1,0 +1,255 @@
+"""The lifecycle node: one verb a callback; what they act on is in the modules beside this one."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial, wraps
+from time import monotonic_ns
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from std_srvs.srv import Trigger
+
+from distillmatch_ros.calibration import Calibration
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.pairing import Pair
+from distillmatch_ros.ros.declaration import changed, declare
+from distillmatch_ros.ros.diagnosis import Condition, diagnose, figures
+from distillmatch_ros.ros.intake import Intake
+from distillmatch_ros.ros.pipeline import PAIR, Pipeline, ros_messages
+from distillmatch_ros.ros.statistics import Statistics
+from distillmatch_ros.ros.worker import Worker
+
+NAME = "distillmatch"
+SUPERSEDED = "SUPERSEDED"
+"""Why a pair was dropped for which the engine had no time before a newer one came."""
+
+_Transition = Callable[["FusionNode", LifecycleState], TransitionCallbackReturn]
+
+
+def _said(transition: _Transition) -> _Transition:
+    """Lets no failure of a transition pass in silence, as rclpy would."""
+
+    @wraps(transition)
+    def run(node: "FusionNode", state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(node, state)
+        except Exception as error:
+            node.note(error)
+            expected = isinstance(error, DistillMatchError)
+            return TransitionCallbackReturn.FAILURE if expected else TransitionCallbackReturn.ERROR
+
+    return run
+
+
+class FusionNode(LifecycleNode):
+    """Subscribes to two cameras, publishes how their images belong together."""
+
+    def __init__(self, statistics: Statistics | None = None) -> None:
+        """Declare the parameters; everything else waits for the transitions.
+
+        Args:
+            statistics: what to count with; its own if None.
+
+        Raises:
+            DistillMatchError: a parameter is not allowed.
+        """
+        super().__init__(NAME)
+        self._service_change_state.callback = partial(self._answer, self._service_change_state.callback)
+        self._messages = ros_messages()
+        self._current = declare(self)
+        self._calibration: Calibration | None = None
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self.add_post_set_parameters_callback(self._take_parameters)
+        self._statistics = statistics or Statistics(monotonic_ns())
+        self._pipeline: Pipeline | None = None
+        self._worker: Worker[Pair[Any]] | None = None
+        self._intake: Intake | None = None
+        self._error: str | None = None
+        self._since = monotonic_ns()
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        # Simulated time may stand still; what is wrong then has to be said all the same.
+        self.create_timer(1.0, self._diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.create_service(Trigger, "~/save_calibration", self._save_calibration)
+        self.create_service(Trigger, "~/reset", self._reset)
+
+    @property
+    def state(self) -> str:
+        """Of the lifecycle, such as ``active``."""
+        return str(self._state_machine.current_state[1])
+
+    def start(self) -> None:
+        """Configure and activate, if the parameter autostart says so."""
+        if self._current.autostart and self.trigger_configure() is TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def note(self, error: Exception) -> None:
+        """Say what went wrong, in the log and in the diagnostics."""
+        expected = isinstance(error, DistillMatchError)
+        self._error = str(error) if expected else f"{type(error).__name__}: {error}"
+        self.get_logger().error(self._error)
+
+    @_said
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Open the engine, offer the topics."""
+        self._error = None
+        self._pipeline = Pipeline(self, self._current, self._messages, self._statistics)
+        engine = self._pipeline.engine
+        self.get_logger().info(f"network {engine.config} {engine.precision} on {engine.device}")
+        return TransitionCallbackReturn.SUCCESS
+
+    @_said
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe, and start the worker."""
+        pipeline = self._pipeline
+        assert pipeline is not None, "configured before it is activated"
+        self._error = None
+        self._intake = Intake(
+            self, self._current, self._messages, self._statistics, self._submit, pipeline.tell
+        )
+        self._worker = Worker(pipeline.process, self._fail)
+        self._since = monotonic_ns()
+        return TransitionCallbackReturn.SUCCESS
+
+    @_said
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe, and let the worker end the pair in hand; an error if the engine failed."""
+        self._stop()
+        failed = self._error is not None
+        return TransitionCallbackReturn.ERROR if failed else TransitionCallbackReturn.SUCCESS
+
+    @_said
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Close the engine."""
+        self.close()
+        return TransitionCallbackReturn.SUCCESS
+
+    @_said
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything."""
+        self.close()
+        return TransitionCallbackReturn.SUCCESS
+
+    @_said
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything, so that the node can be configured again."""
+        self.close()
+        return TransitionCallbackReturn.SUCCESS
+
+    def close(self) -> None:
+        """Free everything, in whatever state."""
+        self._stop()
+        if self._pipeline is not None:
+            self._pipeline.close()
+            self._pipeline = None
+
+    def _stop(self) -> None:
+        if self._intake is not None:
+            self._intake.close()
+            self._intake = None
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
+
+    def _answer(
+        self, change: Callable[..., Any], request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response:
+        """Also to a transition that the state does not allow: rclpy would let the caller wait for ever."""
+        try:
+            return change(request, response)
+        except Exception as error:
+            self.get_logger().warning(f"refused while {self.state}: {str(error).splitlines()[0]}")
+            response.success = False
+            return response
+
+    def _submit(self, pair: Pair[Any]) -> None:
+        if self._worker is not None and self._worker.submit(pair):
+            self._statistics.drop(PAIR, SUPERSEDED)
+
+    def _fail(self, error: Exception) -> None:
+        """The worker ended by an error nobody expected: the executor's thread takes the node down."""
+        self.note(error)
+        if self.executor is not None:
+            self.executor.create_task(self._go_down)
+
+    def _go_down(self) -> None:
+        if self.state == "active":
+            self.trigger_deactivate()
+
+    def _check_parameters(self, settings: list[Parameter]) -> SetParametersResult:
+        try:
+            parameters = changed(self._current, settings)
+            if self._pipeline is not None:
+                self._calibration = self._pipeline.calibration_for(parameters)
+        except DistillMatchError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _take_parameters(self, settings: list[Parameter]) -> None:
+        self._current = changed(self._current, settings)
+        if self._pipeline is not None:
+            self._pipeline.configure(self._current, self._calibration)
+        if self._intake is not None:
+            self._intake.configure(self._current)
+
+    def _save_calibration(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        def save(pipeline: Pipeline) -> str:
+            path, calibration = pipeline.save_calibration()
+            return f"{path}: of {calibration.pairs} pairs, {calibration.rms_px:.1f} px RMS"
+
+        return self._serve(save, response)
+
+    def _reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        def reset(pipeline: Pipeline) -> str:
+            pipeline.reset()
+            if self._intake is not None:
+                self._intake.reset()
+            return "all earlier pairs are forgotten"
+
+        return self._serve(reset, response)
+
+    def _serve(self, act: Callable[[Pipeline], str], response: Trigger.Response) -> Trigger.Response:
+        try:
+            if self._pipeline is None:
+                raise DistillMatchError(f"the node is {self.state}; configure it first")
+            response.message, response.success = act(self._pipeline), True
+        except DistillMatchError as error:
+            response.message, response.success = str(error), False
+        return response
+
+    def _diagnose(self) -> None:
+        pipeline, intake = self._pipeline, self._intake
+        condition = Condition(self.get_fully_qualified_name(), self.state, self._since, self._error)
+        if pipeline is not None:
+            condition = replace(
+                condition,
+                engine=pipeline.engine,
+                missing_infos=tuple(pipeline.missing_infos),
+                unusable=pipeline.unusable,
+            )
+        if intake is not None:
+            intake.count_drops()
+            condition = replace(
+                condition,
+                topics=intake.topics,
+                publishers={side: self.count_publishers(topic) for side, topic in intake.topics.items()},
+                refused=intake.refused,
+                clock_skew=intake.clock_skew,
+            )
+        now = monotonic_ns()
+        report = self._statistics.take(now)
+        diagnosis = diagnose(report, condition, self._current, now)
+        status = DiagnosticStatus(
+            level=bytes([diagnosis.level]),
+            name=f"{self.get_name()}: fusion",
+            message=diagnosis.message,
+            hardware_id=condition.engine.device if condition.engine is not None else "",
+            values=[KeyValue(key=key, value=value) for key, value in figures(report, condition).items()],
+        )
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)

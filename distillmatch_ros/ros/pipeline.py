@@ -1,0 +1,178 @@
+"""From a pair of messages to published results: what the worker does, from configuration to clean-up."""
+
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from importlib import import_module
+from pathlib import Path
+from time import monotonic_ns, perf_counter
+from typing import Any
+
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo
+
+from distillmatch_ros.calibration import Calibration
+from distillmatch_ros.engines import EngineInfo
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.frames import Frame
+from distillmatch_ros.messages import MESSAGE_TYPES, Messages
+from distillmatch_ros.pairing import Pair, Side
+from distillmatch_ros.ros.assembly import calibration_path, load_calibration, open_registrar
+from distillmatch_ros.ros.parameters import Parameters
+from distillmatch_ros.ros.publishers import Outputs
+from distillmatch_ros.ros.statistics import AGE, Statistics
+from distillmatch_ros.stream import Stream
+from distillmatch_ros.topics import Outgoing
+
+PAIR = "pair"
+"""What statistics call both frames of a pair."""
+
+
+def ros_messages() -> Messages:
+    """Converts between rclpy's messages and frames or results."""
+    types = {}
+    for name in MESSAGE_TYPES:
+        package, _, kind = name.split("/")
+        types[name] = getattr(import_module(f"{package}.msg"), kind)
+    return Messages(types)
+
+
+class Pipeline:
+    """Owns engine and publishers. `process` is the worker's; the other methods are the executor's.
+
+    The latter may wait for the pair in hand: they serve people, who do not call them often.
+    """
+
+    def __init__(
+        self, node: Node, parameters: Parameters, messages: Messages, statistics: Statistics
+    ) -> None:
+        """Open the engine, and offer the topics.
+
+        Raises:
+            DistillMatchError: the engine or the calibration cannot be read.
+        """
+        self._parameters = parameters
+        self._messages = messages
+        self._statistics = statistics
+        self._lock = threading.Lock()
+        self._infos: dict[Side, CameraInfo] = {}
+        self._calibration = load_calibration(parameters)
+        with ExitStack() as undo:
+            self._registrar = undo.enter_context(open_registrar(parameters))
+            self._stream = Stream(self._registrar, parameters.stream_settings(), self._calibration)
+            self._outputs = Outputs(node)
+            undo.pop_all()
+        self.unusable: str | None = None
+        """Why the last pair that could not be used could not."""
+
+    @property
+    def engine(self) -> EngineInfo:
+        """What the engine says about itself."""
+        return self._registrar.engine.info
+
+    @property
+    def missing_infos(self) -> list[Side]:
+        """Sides whose CameraInfo is needed and has not come."""
+        return [side for side in Side if self._parameters.undistort and side not in self._infos]
+
+    def calibration_for(self, parameters: Parameters) -> Calibration | None:
+        """What `configure` needs for these parameters; read anew where they ask for another.
+
+        Raises:
+            DistillMatchError: the file is missing, or holds no calibration.
+        """
+        before = self._parameters
+        same = (before.mode, before.calibration_file) == (parameters.mode, parameters.calibration_file)
+        return self._calibration if same else load_calibration(parameters)
+
+    def configure(self, parameters: Parameters, calibration: Calibration | None) -> None:
+        """Take over live parameters, and the calibration that goes with them, from the next pair on."""
+        with self._lock:
+            self._stream.configure(parameters.stream_settings(), calibration)
+            self._parameters, self._calibration = parameters, calibration
+
+    def tell(self, side: Side, info: CameraInfo) -> None:
+        """Take over what a camera says of itself; what makes no sense is left out and said."""
+        if self._parameters.undistort and self._infos.get(side) != info:
+            try:
+                intrinsics = self._messages.intrinsics(info)
+                with self._lock:
+                    self._stream.undistort(side, intrinsics)
+            except DistillMatchError as error:
+                self._statistics.drop(side.value, "CAMERA_INFO")
+                self.unusable = str(error)
+                return
+        self._infos[side] = info
+
+    def reset(self) -> None:
+        """Forget all pairs."""
+        with self._lock:
+            self._stream.reset()
+
+    def save_calibration(self) -> tuple[Path, Calibration]:
+        """Write one homography for all pairs since the last `reset`.
+
+        Raises:
+            DistillMatchError: no file is named, it cannot be written, or the pairs do not vouch for one.
+        """
+        path = calibration_path(self._parameters)
+        with self._lock:
+            calibration = self._stream.calibration()
+        calibration.save(path)
+        return path, calibration
+
+    def process(self, pair: Pair[Any]) -> None:
+        """Decode, register, publish; content that cannot be used is counted and stops nothing."""
+        if self.missing_infos:
+            self._statistics.drop(PAIR, "CAMERA_INFO")
+            return
+        start = perf_counter()
+        frames = self._decode(pair)
+        if frames is None:
+            return
+        decoded = perf_counter()
+        try:
+            with self._lock:
+                result = self._stream.process(*frames)
+        except DistillMatchError as error:
+            self._refuse(PAIR, error)
+            return
+        registered = perf_counter()
+        outgoing = Outgoing(
+            self._messages,
+            result,
+            self._infos.get(Side.VISIBLE),
+            undistorted=self._parameters.undistort,
+            quality=self._parameters.jpeg_quality,
+        )
+        published = self._outputs.publish(outgoing)
+        end = perf_counter()
+        latency_ms: Mapping[str, float] = {
+            "decode": 1e3 * (decoded - start),
+            **{stage: ms for stage, ms in result.latency_ms.items() if stage != "total"},
+            "publish": 1e3 * (end - registered),
+            AGE: (monotonic_ns() - pair.visible.received) / 1e6,
+        }
+        self._statistics.register(
+            result.registration.status.value, int(result.registration.inliers.sum()), latency_ms
+        )
+        self._statistics.publish(published)
+
+    def close(self) -> None:
+        """Close the engine and take the topics back. Nothing may be in process."""
+        self._outputs.close()
+        self._registrar.close()
+
+    def _decode(self, pair: Pair[Any]) -> tuple[Frame, Frame] | None:
+        side = Side.VISIBLE
+        try:
+            visible = self._messages.to_frame(pair.visible.item)
+            side = Side.THERMAL
+            return visible, self._messages.to_frame(pair.thermal.item)
+        except DistillMatchError as error:
+            self._refuse(side.value, error)
+            return None
+
+    def _refuse(self, what: str, error: DistillMatchError) -> None:
+        self._statistics.drop(what, "UNUSABLE")
+        self.unusable = str(error)

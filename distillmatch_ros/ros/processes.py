@@ -1,0 +1,47 @@
+"""Programs of this package as processes in a ROS graph of their own."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from distillmatch_ros import share
+
+PATIENCE_S = 10.0
+"""How long a process may take to end by itself."""
+
+
+def own_graph(logs: Path) -> dict[str, str]:
+    """Environment in which nobody else's topics get in, and ours stay here; large images get through."""
+    package = str(Path(__file__).parents[2])  # a process may be started from a checkout that is not installed
+    return {
+        **os.environ,
+        "ROS_DOMAIN_ID": str(random.SystemRandom().randint(1, 101)),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "FASTRTPS_DEFAULT_PROFILES_FILE": str(share.find("config/fastdds.xml")),
+        "ROS_LOG_DIR": str(logs),
+        "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
+    }
+
+
+@contextmanager
+def running(
+    module: str, arguments: Sequence[str], environment: Mapping[str, str], said: TextIO
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A program of ``distillmatch_ros.ros`` that is asked to end, and if need be made to, with the body."""
+    command = [sys.executable, "-m", f"distillmatch_ros.ros.{module}", *arguments]
+    process = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

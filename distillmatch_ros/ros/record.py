@@ -1,0 +1,56 @@
+"""Records topics of the ROS graph as MCAP: ``python -m distillmatch_ros.ros.record OUT.mcap TOPIC ...``.
+
+For where ``ros2 bag record`` is not installed. SIGINT and SIGTERM end it; the bag is readable then.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from time import time_ns
+
+import rclpy
+from rclpy.node import Node
+
+from distillmatch_ros.bag.typestore import ros2_types
+from distillmatch_ros.bag.writing import BagWriter
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.ros.graph import RELIABLE, guest, message_class
+
+
+def record(node: Node, writer: BagWriter, topics: Sequence[str]) -> None:
+    """Write what arrives on some topics until the process is asked to end.
+
+    They are subscribed to in their order, each as soon as somebody publishes it: who sees the last one
+    subscribed may begin.
+    """
+    waiting = list(topics)
+    while True:
+        types = dict(node.get_topic_names_and_types())
+        while waiting and node.count_publishers(waiting[0]) and waiting[0] in types:
+            topic, kind = waiting[0], types[waiting.pop(0)][0]
+            written = partial(_write, writer, topic, kind)
+            node.create_subscription(message_class(kind), topic, written, RELIABLE, raw=True)
+        rclpy.spin_once(node, timeout_sec=0.05 if waiting else None)
+
+
+def _write(writer: BagWriter, topic: str, kind: str, data: bytes) -> None:
+    writer.write_serialised(topic, kind, time_ns(), data)
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description="Record topics as an MCAP bag.")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("topics", nargs="+")
+    arguments = parser.parse_args()
+    try:
+        with BagWriter(arguments.out, ros2_types()) as writer, guest("record") as node:
+            record(node, writer, arguments.topics)
+    except DistillMatchError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Plays a bag into the ROS graph in real time: ``python -m distillmatch_ros.ros.replay BAG``.
+
+For where ``ros2 bag play`` is not installed. Messages keep their stamps and their bytes.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from time import monotonic, sleep
+
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+
+from distillmatch_ros.bag.reading import Bag
+from distillmatch_ros.bag.typestore import ros2_types
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.ros.graph import RELIABLE, guest, message_class
+
+SETTLING_S = 0.5
+"""DDS tells a publisher of a subscription a little before the two can exchange messages."""
+
+
+def replay(node: Node, bag: Bag, rate: float, wait_for: int, patience_s: float) -> None:
+    """Publish every message of a bag, as far apart as they were received, divided by ``rate``.
+
+    Args:
+        node: who publishes.
+        bag: an open bag.
+        rate: 1 for real time.
+        wait_for: subscriptions that each image topic must have before it begins.
+        patience_s: how long to wait for these.
+
+    Raises:
+        DistillMatchError: the subscriptions did not come.
+    """
+    publishers = {
+        name: node.create_publisher(message_class(topic.type), name, RELIABLE)
+        for name, topic in bag.topics.items()
+    }
+    images = [publishers[topic.name] for topic in bag.images]
+    deadline = monotonic() + patience_s
+    while any(publisher.get_subscription_count() < wait_for for publisher in images):
+        if monotonic() > deadline:
+            raise DistillMatchError(
+                f"{bag.path}: nobody subscribed to its image topics within {patience_s:.0f} s; "
+                "start the node first, and check ROS_DOMAIN_ID"
+            )
+        _rest(node, 0.05)
+    _rest(node, SETTLING_S)
+    begin, first = monotonic(), None
+    for each in bag.messages(list(publishers)):
+        first = each.received if first is None else first
+        _rest(node, (each.received - first) / 1e9 / rate - (monotonic() - begin))
+        data = ros2_types().serialize_cdr(each.message, each.message.__msgtype__)
+        publishers[each.topic].publish(bytes(data))
+    _rest(node, SETTLING_S)  # what was published last is still on its way
+
+
+def _rest(node: Node, seconds: float) -> None:
+    sleep(max(0.0, seconds))
+    if not node.context.ok():
+        raise ExternalShutdownException
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description="Play a bag in real time.")
+    parser.add_argument("bag", type=Path)
+    parser.add_argument("--rate", type=float, default=1.0, help="1 for real time, 0.5 for half as fast")
+    parser.add_argument("--wait-for", type=int, default=1, help="subscriptions each image topic must have")
+    parser.add_argument("--patience", type=float, default=30.0, help="seconds to wait for them")
+    arguments = parser.parse_args()
+    try:
+        with Bag(arguments.bag) as bag, guest("replay") as node:
+            replay(node, bag, arguments.rate, arguments.wait_for, arguments.patience)
+    except DistillMatchError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""What happened between two reports: counted by any thread, taken once a second."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from distillmatch_ros.pairing import Side
+
+Drop = tuple[str, str]
+"""A side (or ``pair``) and the reason why it was dropped."""
+
+AGE = "age"
+"""Latency stage: from the receipt of the visible image until all outputs are published."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and 95th percentile of the figures of one report."""
+
+    mean: float
+    p95: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread | None":
+        return cls(float(np.mean(values)), float(np.percentile(values, 95))) if values else None
+
+
+@dataclass(frozen=True)
+class Input:
+    """What one side sent: messages, and the newest one's stamp and monotonic time of receipt, both ns."""
+
+    messages: int = 0
+    stamp: int = 0
+    received: int | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """One period's figures; ``total_drops`` count since the statistics began.
+
+    Attributes:
+        seconds: the period's length.
+        inputs: of each side.
+        pairs: pairs found.
+        drops: frames dropped in the period, by side and reason.
+        total_drops: the same since the start.
+        skew_ms: of the pairs found, magnitude.
+        statuses: registrations by status.
+        inliers: of each registration.
+        latency_ms: by stage, `AGE` among them.
+        published: messages by topic.
+    """
+
+    seconds: float
+    inputs: Mapping[Side, Input]
+    pairs: int
+    drops: Counter[Drop]
+    total_drops: Counter[Drop]
+    skew_ms: Spread | None
+    statuses: Counter[str]
+    inliers: Spread | None
+    latency_ms: Mapping[str, Spread]
+    published: Counter[str]
+
+
+@dataclass
+class _Period:
+    start: int
+    messages: Counter[Side] = field(default_factory=Counter)
+    drops: Counter[Drop] = field(default_factory=Counter)
+    skew_ms: list[float] = field(default_factory=list)
+    statuses: Counter[str] = field(default_factory=Counter)
+    inliers: list[float] = field(default_factory=list)
+    latency_ms: dict[str, list[float]] = field(default_factory=dict)
+    published: Counter[str] = field(default_factory=Counter)
+
+
+class Statistics:
+    """Counts for one reader at a time; any thread may write. Times are monotonic nanoseconds."""
+
+    def __init__(self, now: int) -> None:
+        self._lock = threading.Lock()
+        self._period = _Period(now)
+        self._latest: dict[Side, tuple[int, int]] = {}
+        self._total_drops: Counter[Drop] = Counter()
+
+    def receive(self, side: Side, stamp: int, now: int) -> None:
+        """A message came."""
+        with self._lock:
+            self._period.messages[side] += 1
+            self._latest[side] = stamp, now
+
+    def drop(self, side: str, reason: str, count: int = 1) -> None:
+        """Frames, or a pair, lead to nothing."""
+        with self._lock:
+            self._period.drops[side, reason] += count
+
+    def pair(self, skew: int) -> None:
+        """Two frames were paired, this many nanoseconds apart."""
+        with self._lock:
+            self._period.skew_ms.append(abs(skew) / 1e6)
+
+    def register(self, status: str, inliers: int, latency_ms: Mapping[str, float]) -> None:
+        """A pair went all the way."""
+        with self._lock:
+            self._period.statuses[status] += 1
+            self._period.inliers.append(inliers)
+            for stage, ms in latency_ms.items():
+                self._period.latency_ms.setdefault(stage, []).append(ms)
+
+    def publish(self, topics: Iterable[str]) -> None:
+        """A message went out on each of these."""
+        with self._lock:
+            self._period.published.update(topics)
+
+    def take(self, now: int) -> Report:
+        """Figures since the last call."""
+        with self._lock:
+            period, self._period = self._period, _Period(now)
+            self._total_drops.update(period.drops)
+            inputs = {side: Input(period.messages[side], *self._latest.get(side, ())) for side in Side}
+            total_drops = self._total_drops.copy()
+        spreads = {stage: Spread.of(ms) for stage, ms in period.latency_ms.items()}
+        return Report(
+            seconds=max(now - period.start, 1) / 1e9,
+            inputs=inputs,
+            pairs=len(period.skew_ms),
+            drops=period.drops,
+            total_drops=total_drops,
+            skew_ms=Spread.of(period.skew_ms),
+            statuses=period.statuses,
+            inliers=Spread.of(period.inliers),
+            latency_ms={stage: spread for stage, spread in spreads.items() if spread is not None},
+            published=period.published,
+        )

@@ -1,0 +1,94 @@
+"""What a person sees of bags and calibrations. Results go to standard output."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from distillmatch_ros.bag.summary import BagSummary
+from distillmatch_ros.calibration import Calibration
+from distillmatch_ros.terminal import coloured
+
+if TYPE_CHECKING:
+    from distillmatch_ros.demo.run import Demo
+    from distillmatch_ros.demo.truth import Errors
+
+
+def show_bags(summaries: Sequence[BagSummary]) -> None:
+    """What became of each bag."""
+    for summary in summaries:
+        grid = _grid()
+        grid.add_row("bag", escape(summary.bag))
+        if summary.out is not None and summary.pairs:
+            grid.add_row("written", escape(summary.out))
+        read = ", ".join(f"{number} {side}" for side, number in summary.frames.items())
+        grid.add_row("frames", read or "none")
+        grid.add_row("pairs", f"{summary.pairs}{'  (stopped early)' if summary.interrupted else ''}")
+        for reason, number in sorted(summary.dropped.items()):
+            grid.add_row("dropped", f"{number} {reason}")
+        for status, number in sorted(summary.statuses.items(), key=lambda item: -item[1]):
+            grid.add_row("status", f"{number} {coloured(status)}")
+        if summary.pairs:
+            grid.add_row(
+                "rate",
+                f"{summary.rate_hz:.1f} pairs/s, {summary.busy:.0%} of what registration alone reaches",
+            )
+            median, p95 = summary.latency_ms(50), summary.latency_ms(95)
+            grid.add_row("latency", f"{median:.1f} ms, 95% within {p95:.1f} ms")
+        Console().print(Panel(grid, expand=False))
+
+
+def show_calibration(calibration: Calibration, out: str) -> None:
+    """A calibration and how well it is known."""
+    grid = _grid()
+    grid.add_row("written", escape(out))
+    grid.add_row("made from", f"{calibration.pairs} pairs over {calibration.seconds:.1f} s")
+    grid.add_row("agreement", f"{calibration.rms_px:.2f} px root mean square, in a visible image 640 px wide")
+    rows = ("  ".join(f"{value:>12.6g}" for value in row) for row in calibration.homography)
+    grid.add_row("homography", "\n".join(rows))
+    Console().print(Panel(grid, expand=False))
+
+
+def tell(step: str) -> None:
+    """Say what comes next."""
+    Console(stderr=True).print(step, style="dim", highlight=False, markup=False)
+
+
+def show_demo(demo: "Demo") -> None:
+    """Single pairs and the drive, measured against the known geometry."""
+    from distillmatch_ros.demo.outputs import AGREE_PX
+
+    table = Table("", "status", title="error against the known geometry, px", title_justify="left")
+    for column in ("inliers", "median", "p95", "best median", "best p95"):
+        table.add_column(column, justify="right")
+    for still in demo.stills:
+        found = ("-", "-") if still.found is None else _errors(still.found)
+        inliers = str(still.result.record()["inliers"])
+        table.add_row(still.name, coloured(still.result.status), inliers, *found, *_errors(still.best))
+    console = Console()
+    console.print(table)
+    if demo.live is None:
+        console.print("The node did not run: ROS 2 is not installed here.")
+    else:
+        run = demo.live.agreement
+        console.print(
+            f"The node answered {run.first} of {len(demo.moments)} pairs. Given these, the bag run found\n"
+            f"{run.identical} of {run.homographies} homographies equal to the last bit, {run.within} within "
+            f"{AGREE_PX:g} px.",
+            highlight=False,
+        )
+    console.print(f"page: {demo.page}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _errors(errors: "Errors") -> tuple[str, str]:
+    return f"{errors.median_px:.1f}", f"{errors.p95_px:.1f}"
+
+
+def _grid() -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    return grid

@@ -1,0 +1,82 @@
+"""What goes out for a pair, topic by topic: the same from the node and into a bag."""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+from distillmatch_ros.frames import Frame
+from distillmatch_ros.messages import Messages
+from distillmatch_ros.stream import Result
+
+NODE = "/distillmatch"
+"""The node's name, below which its topics stand."""
+
+
+class Outgoing:
+    """The messages of one result, each made when it is asked for."""
+
+    def __init__(
+        self,
+        messages: Messages,
+        result: Result,
+        info: Any = None,
+        *,
+        undistorted: bool = False,
+        quality: int = 90,
+    ) -> None:
+        """Take a result.
+
+        Args:
+            messages: makes them.
+            result: of a pair.
+            info: the visible camera's CameraInfo, if there is one.
+            undistorted: the images of the result had their distortion taken out.
+            quality: of JPEG pictures, 1 to 100.
+        """
+        self._messages = messages
+        self._result = result
+        self._info = info
+        self._undistorted = undistorted
+        self._quality = quality
+
+    def correspondences(self) -> Any:
+        """PointCloud2."""
+        return self._messages.correspondences(self._result.registration, self._result.visible)
+
+    def homography(self) -> Any:
+        """Image, 3x3."""
+        return self._messages.homography(self._result.registration, self._result.visible)
+
+    def overlay(self) -> Any:
+        """Image, bgr8."""
+        return self._messages.image(self._overlay)
+
+    def overlay_compressed(self) -> Any:
+        """CompressedImage."""
+        return self._messages.compressed(self._overlay, self._quality)
+
+    def thermal_registered(self) -> Any | None:
+        """Image with the thermal camera's encoding and values; None without a homography."""
+        registered = self._result.registered_thermal()
+        return None if registered is None else self._messages.image(registered)
+
+    def camera_info(self) -> Any | None:
+        """CameraInfo of the registered image; None where there is none: synchronisers would wait for it."""
+        if self._info is None or self._result.registration.homography is None:
+            return None
+        return self._messages.camera_info(self._info, self._result.visible, self._undistorted)
+
+    @cached_property
+    def _overlay(self) -> Frame:
+        return self._result.overlay()
+
+
+TOPICS: Mapping[str, tuple[str, Callable[[Outgoing], Any | None]]] = {
+    "correspondences": ("sensor_msgs/msg/PointCloud2", Outgoing.correspondences),
+    "homography": ("sensor_msgs/msg/Image", Outgoing.homography),
+    "overlay": ("sensor_msgs/msg/Image", Outgoing.overlay),
+    "overlay/compressed": ("sensor_msgs/msg/CompressedImage", Outgoing.overlay_compressed),
+    "thermal_registered": ("sensor_msgs/msg/Image", Outgoing.thermal_registered),
+    "thermal_registered/camera_info": ("sensor_msgs/msg/CameraInfo", Outgoing.camera_info),
+}
+"""Message type and maker by name below `NODE`; None from a maker is no message."""

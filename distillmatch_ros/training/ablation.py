@@ -1,0 +1,204 @@
+"""Ablation, the paper's table: networks trained alike, each without one ingredient, and how they register."""
+
+import json
+import math
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from distillmatch_ros import report
+from distillmatch_ros.engines.torch import TorchEngine
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.evaluation import PRESETS, Report, Score, Unreadable, compare
+from distillmatch_ros.model.weights import Weights
+from distillmatch_ros.output import write_json, write_text
+from distillmatch_ros.pairs import PairPaths, read_folder
+from distillmatch_ros.registration import Registrar
+from distillmatch_ros.training.config import TrainingConfig
+from distillmatch_ros.training.trainer import Trainer
+
+# Homographies per pair and preset.
+WARPS = 3
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network of the table.
+
+    Attributes:
+        name: what the table calls it.
+        config: how it is trained, or None where there is nothing to leave out.
+        lacking: what the configuration does not have, then.
+    """
+
+    name: str
+    config: TrainingConfig | None
+    lacking: str
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """The rows that are trained so far, and those that cannot be.
+
+    Attributes:
+        budget: what each network was trained with, in a line.
+        folder: the pairs that they were measured on.
+        figures: one score a row and preset; the method is the row's name.
+        missing: row name -> why it is not in the table.
+    """
+
+    budget: str
+    folder: str
+    figures: Report
+    missing: dict[str, str]
+
+    def to_markdown(self) -> str:
+        """The table, its budget and what it lacks, for a model card."""
+        lines = [f"{self.budget}.", "", f"{report.summary(self.figures, self.folder)}.", ""]
+        lines += [*report.markdown_table(self.figures), "", f"{report.LEGEND}."]
+        if self.missing:
+            lines += ["", "Missing:", *(f"- {name}: {reason}" for name, reason in self.missing.items())]
+        return "\n".join(lines) + "\n"
+
+    def record(self) -> dict[str, Any]:
+        """Everything as a JSON object."""
+        return {**asdict(self), "figures": _record(self.figures)}
+
+
+def plan(config: TrainingConfig, steps: int, out: Path) -> list[Row]:
+    """The rows of the paper's table.
+
+    All start from scratch, because weights of the whole network fit none of the others, and train for
+    ``steps`` with one seed, which shows every row the same views.
+    """
+    base = replace(config, start=None, steps=steps)
+
+    def without(block: str) -> TrainingConfig | None:
+        if block in base.model.without:
+            return None
+        blocks = (*base.model.without, block)
+        name = f"{base.model.name}-without-{block}"
+        return replace(base, model=replace(base.model, name=name, without=blocks))
+
+    rows = [
+        Row("full", base, ""),
+        Row("without CAA", without("caa"), "the model has none"),
+        Row("without SAA", without("saa"), "the model has none"),
+        Row(
+            "without distillation",
+            replace(base, distillation=None) if base.distillation else None,
+            "the configuration names no teacher (distillation.teacher), full has none either",
+        ),
+        Row("without CEFG", without("cefg"), "the model has none"),
+        Row(
+            "without V2I-GAN",
+            replace(base, augmentation=None) if base.augmentation else None,
+            "the configuration names no V2I-GAN (augmentation.v2i), full has none either",
+        ),
+    ]
+    return [
+        replace(row, config=row.config and replace(row.config, output=out / row.name.replace(" ", "-")))
+        for row in rows
+    ]
+
+
+def ablate(config_path: Path, steps: int, out: Path, console: Console | None = None) -> Ablation:
+    """Train and measure every row; one that was interrupted goes on where it was, a finished one is kept.
+
+    After each row ``ablation.md`` and ``ablation.json`` in ``out`` hold the table so far.
+
+    Raises:
+        DistillMatchError: there are no validation pairs, or ``out`` holds rows of another configuration.
+    """
+    console = console or Console()
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise DistillMatchError("an ablation runs in one process; start it without torchrun")
+    config = TrainingConfig.load(config_path)
+    if config.validation is None:
+        raise DistillMatchError(f"{config_path}: names no pairs to measure the rows on; set validation")
+    pairs = read_folder(config.validation)
+    rows = plan(config, steps, out)
+    ablation = Ablation(
+        budget=f"`{config.model.name}` from scratch, {steps} steps of {config.batch} pairs, "
+        f"views of {config.view[1]}x{config.view[0]}, seed {config.seed}",
+        folder=str(config.validation),
+        figures=Report(len(pairs), warps=WARPS, seed=0, scores=(), unreadable=()),
+        missing={row.name: row.lacking for row in rows if row.config is None},
+    )
+    for row in rows:
+        if row.config is None:
+            console.print(f"{row.name}: missing, {row.lacking}")
+            continue
+        console.print(f"{row.name}: {row.config.output}")
+        ablation = replace(
+            ablation, figures=_joined(ablation.figures, _measured(row.name, row.config, pairs, console))
+        )
+        write_text(out / "ablation.md", ablation.to_markdown())
+        write_json(out / "ablation.json", ablation.record())
+    return ablation
+
+
+def _measured(name: str, config: TrainingConfig, pairs: list[PairPaths], console: Console) -> Report:
+    """Train a row and score it on the validation pairs, as far as that is not done yet."""
+    path = config.output / "row.json"
+    settings = json.loads(json.dumps(asdict(replace(config, output=Path(name))), default=str))
+    known = _read(path) if path.exists() else {"settings": settings, "figures": None}
+    if known["settings"] != settings:
+        changed = sorted(key for key in settings if settings[key] != known["settings"].get(key))
+        raise DistillMatchError(
+            f"{path}: was begun with another {', '.join(changed)}; name another --out, or delete "
+            f"{config.output}"
+        )
+    if known["figures"] is not None:
+        return _report(known["figures"])
+    _write(path, known)
+    Trainer(replace(config, validation=None), console).run()
+    network = Weights.load(config.output / "weights.pt").network()
+    with Registrar(TorchEngine(network)) as registrar:
+        figures = compare({name: lambda v, t: registrar.register(v, t).homography}, pairs, warps=WARPS)
+    _write(path, {"settings": settings, "figures": _record(figures)})
+    return figures
+
+
+def _joined(first: Report, second: Report) -> Report:
+    """The scores of both, preset by preset, on the same pairs."""
+    scores = sorted(
+        (*first.scores, *second.scores),
+        key=lambda score: [preset.name for preset in PRESETS].index(score.preset),
+    )
+    return replace(second, scores=tuple(scores))
+
+
+def _record(figures: Report) -> dict[str, Any]:
+    return {**asdict(figures), "scores": [report.score_record(score) for score in figures.scores]}
+
+
+def _report(values: dict[str, Any]) -> Report:
+    """What `_record` made a JSON object of."""
+    scores: list[dict[str, Any]] = [
+        {key: math.inf if value is None else value for key, value in score.items()}
+        for score in values["scores"]
+    ]
+    parts: dict[str, Any] = {
+        "scores": tuple(Score(**score) for score in scores),
+        "unreadable": tuple(Unreadable(**pair) for pair in values["unreadable"]),
+    }
+    return Report(**{**values, **parts})
+
+
+def _write(path: Path, known: dict[str, Any]) -> None:
+    """At once: a row whose settings cannot be read any more would have to be trained again."""
+    partial = path.with_suffix(".partial")
+    write_json(partial, known)
+    partial.replace(path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        known: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise DistillMatchError(f"{path}: cannot be read ({error}); delete {path.parent}") from error
+    return known

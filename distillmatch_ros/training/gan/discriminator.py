@@ -1,0 +1,56 @@
+"""Real or translated? Three small patch discriminators look at an image each in its own way (PearlGAN)."""
+
+from itertools import pairwise
+
+import torch
+from kornia.filters import gaussian_blur2d, sobel
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+# Standard deviation of the blur that leaves colours without texture, pixels.
+BLUR = 2.0
+
+
+class PatchDiscriminator(nn.Module):
+    """PatchGAN with spectral normalisation: a score for every patch of 46 px, one for 8."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        widths = [inputs, width, 2 * width, 4 * width]
+        layers: list[nn.Module] = []
+        for before, after in pairwise(widths):
+            layers += [spectral_norm(nn.Conv2d(before, after, 4, 2, padding=1)), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, spectral_norm(nn.Conv2d(widths[-1], 1, 4, padding=1)))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, inputs, H, W) -> scores (B, N)."""
+        return self.layers(image).flatten(1)
+
+
+class Discriminator(nn.Module):
+    """Judges one modality: its blurred colours, its grey values, its gradients."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.colour = PatchDiscriminator(channels, width)
+        self.grey = PatchDiscriminator(1, width)
+        self.gradient = PatchDiscriminator(1, width)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """float32 (B, channels, H, W) in [0, 1] -> three score maps (B, N)."""
+        grey = image.mean(dim=1, keepdim=True)
+        blurred = gaussian_blur2d(image, 9, (BLUR, BLUR))
+        return [
+            self.colour(2 * blurred - 1),
+            self.grey(2 * grey - 1),
+            self.gradient(torch.log1p(20 * sobel(grey))),  # weak edges are the many
+        ]
+
+
+class Discriminators(nn.Module):
+    """One for each modality."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.visible = Discriminator(3, width)
+        self.thermal = Discriminator(1, width)

@@ -1,0 +1,199 @@
+"""How thermal a translation looks, and whether its edges stayed where they were."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from kornia.filters import gaussian_blur2d, spatial_gradient
+from kornia.metrics import ssim
+from torch import Tensor
+from torch.nn import functional as F
+
+from distillmatch_ros.training.data import load_pairs
+from distillmatch_ros.training.draw import Draw
+from distillmatch_ros.training.gan.losses import SSIM_WINDOW
+from distillmatch_ros.training.gan.semantics import Semantics
+from distillmatch_ros.training.gan.translation import Translator
+from distillmatch_ros.training.photometric import cosine_curve, pseudo_thermal
+
+# RGB float32 (1, 3, H, W) in [0, 1] -> thermal float32 (1, 1, H, W) in [0, 1].
+Method = Callable[[Draw, Tensor], Tensor]
+
+REAL = "real thermal"
+# Share of an image's pixels that count as its edges, those of the steepest gradient.
+EDGES = 0.1
+# Gradient, in full scales per pixel, that counts as half an edge.
+FAINT = 0.01
+# Parts of an image along each side that KID takes for one sample each.
+PARTS = 2
+# Grey values that stand for the histogram of an image.
+QUANTILES = 256
+
+COLUMNS = ("method", "visible edges", "thermal edges", "histogram", "SSIM", "KID x 1000")
+LEGEND = (
+    "edges: how far gradients keep the direction of the visible (or real thermal) image's on its strongest "
+    "edges, 0 to 1, whatever their sign; histogram: mean distance of sorted grey values, of 255; SSIM with "
+    "the real thermal image; KID: distance to the real thermal images in semantic features, 0 is none"
+)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How one method did, means over all pairs.
+
+    Attributes:
+        method: its name.
+        visible_edges: normalised gradient agreement with the visible source on the source's edges, 0 to 1.
+        thermal_edges: the same with the real thermal image on that image's edges.
+        histogram: earth mover's distance from the real thermal image's histogram, grey levels of 255.
+        ssim: with the real thermal image.
+        kid: kernel inception distance from the real thermal images, on semantic features; unbiased, so that
+            it may fall below 0. None for those images themselves.
+    """
+
+    method: str
+    visible_edges: float
+    thermal_edges: float
+    histogram: float
+    ssim: float
+    kid: float | None
+
+    def row(self) -> tuple[str, ...]:
+        """One row of `COLUMNS`."""
+        return (
+            self.method,
+            f"{self.visible_edges:.3f}",
+            f"{self.thermal_edges:.3f}",
+            f"{self.histogram:.1f}",
+            f"{self.ssim:.3f}",
+            "-" if self.kid is None else f"{1000 * self.kid:.2f}",
+        )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The table.
+
+    Attributes:
+        folder: aligned pairs that were measured on.
+        pairs: how many.
+        steps: optimiser steps behind the translation.
+        figures: one for each method; the real thermal images come last.
+    """
+
+    folder: str
+    pairs: int
+    steps: int
+    figures: list[Figures]
+
+    def summary(self) -> str:
+        """What was measured, in a line."""
+        return f"{self.folder}: {self.pairs} pairs; V2I-GAN after {self.steps} steps"
+
+    def to_markdown(self) -> str:
+        """For a model card."""
+        lines = [
+            f"{self.summary()}.",
+            "",
+            "| " + " | ".join(COLUMNS) + " |",
+            "|---|" + "---:|" * (len(COLUMNS) - 1),
+            *("| " + " | ".join(figures.row()) + " |" for figures in self.figures),
+            "",
+            f"{LEGEND}.",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def record(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+@torch.inference_mode()
+def measure(weights: Path, folder: Path, seed: int = 0) -> Measured:
+    """Measure a translation beside the plain grey image and the random curves, on an aligned pairs folder.
+
+    Raises:
+        DistillMatchError: the weights or an image cannot be read.
+    """
+    translator, pairs = Translator.load(weights), load_pairs(folder)
+    methods: dict[str, Method] = {
+        "grey": lambda draw, visible: visible.mean(dim=1, keepdim=True),
+        "cosine curve": lambda draw, visible: cosine_curve(draw, visible.mean(dim=1, keepdim=True)),
+        "random curves": pseudo_thermal,
+        "V2I-GAN": lambda draw, visible: translator(visible),
+    }
+    tallies = {name: _Tally() for name in (*methods, REAL)}
+    for index, (colours, heat) in enumerate(zip(pairs.colours.split(1), pairs.thermal.split(1), strict=True)):
+        visible, thermal = colours.float() / 255, heat.float() / 255
+        draw = Draw(1, (seed, index), visible.device)
+        for name, method in methods.items():
+            tallies[name].add(method(draw, visible), visible, thermal, translator.semantics)
+        tallies[REAL].add(thermal, visible, thermal, translator.semantics)
+    real = tallies[REAL]
+    figures = [tally.figures(name, None if tally is real else real) for name, tally in tallies.items()]
+    return Measured(str(folder), len(pairs.colours), translator.steps, figures)
+
+
+class _Tally:
+    """What was measured on the images of one method so far."""
+
+    def __init__(self) -> None:
+        self.measured: list[tuple[float, float, float, float]] = []
+        self.features: list[Tensor] = []
+
+    def add(self, image: Tensor, visible: Tensor, thermal: Tensor, semantics: Semantics) -> None:
+        """Measure an image (1, 1, H, W) beside the visible and the thermal one of its pair."""
+        self.measured.append(
+            (
+                edge_agreement(visible.mean(dim=1, keepdim=True), image),
+                edge_agreement(thermal, image),
+                histogram_distance(image, thermal),
+                float(ssim(image, thermal, SSIM_WINDOW).mean()),
+            )
+        )
+        parts = F.adaptive_avg_pool2d(semantics(image), PARTS)
+        self.features.append(parts[0].flatten(1).transpose(0, 1))
+
+    def figures(self, method: str, real: "_Tally | None") -> Figures:
+        """The means, and KID between these features and those of the real thermal images."""
+        visible_edges, thermal_edges, histogram, similarity = torch.tensor(self.measured).mean(dim=0).tolist()
+        kid = None if real is None else kernel_distance(torch.cat(self.features), torch.cat(real.features))
+        return Figures(method, visible_edges, thermal_edges, histogram, similarity, kid)
+
+
+def edge_agreement(source: Tensor, image: Tensor) -> float:
+    """Squared cosine between the gradients of two (1, 1, H, W) on the strongest edges of the source.
+
+    Normalised gradient fields (Haber and Modersitzki 2006): blind to sign and strength, but a gradient that
+    drowns in noise counts as none.
+    """
+    there, here = (
+        spatial_gradient(gaussian_blur2d(picture, 7, (1.0, 1.0)))[0, 0] for picture in (source, image)
+    )
+    power_there, power_here = there.square().sum(dim=0), here.square().sum(dim=0)
+    edges = power_there >= power_there.flatten().quantile(1 - EDGES)
+    product = (there * here).sum(dim=0).square()
+    agreement = product / (power_there * (power_here + FAINT**2)).clamp(min=1e-12)
+    return float(agreement[edges].mean())
+
+
+def histogram_distance(image: Tensor, thermal: Tensor) -> float:
+    """Earth mover's distance between the grey values of two images in [0, 1], grey levels of 255."""
+    shares = torch.linspace(0, 1, QUANTILES)
+    first, second = (picture.flatten().quantile(shares) for picture in (image, thermal))
+    return float(255 * (first - second).abs().mean())
+
+
+def kernel_distance(first: Tensor, second: Tensor) -> float:
+    """KID: squared maximum mean discrepancy of features (N, C) and (M, C), cubic kernel, unbiased."""
+
+    def kernel(x: Tensor, y: Tensor) -> Tensor:
+        return (x @ y.transpose(0, 1) / x.shape[1] + 1) ** 3
+
+    def without_itself(x: Tensor) -> Tensor:
+        values = kernel(x, x)
+        return (values.sum() - values.diagonal().sum()) / (len(x) * (len(x) - 1))
+
+    return float(without_itself(first) + without_itself(second) - 2 * kernel(first, second).mean())

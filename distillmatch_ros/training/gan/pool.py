@@ -1,0 +1,36 @@
+"""Past translations, so that a discriminator does not forget what a generator no longer does."""
+
+import torch
+from torch import Tensor
+
+from distillmatch_ros.training.draw import Draw
+
+
+class Pool:
+    """The last translations of one modality, thinned at random.
+
+    Attributes:
+        images: float32 (N, C, H, W), at most ``size`` of them.
+    """
+
+    def __init__(self, size: int, channels: int, view: tuple[int, int], device: torch.device) -> None:
+        self.size = size
+        self.images = torch.empty(0, channels, *view, device=device)
+
+    def exchange(self, draw: Draw, fresh: Tensor) -> Tensor:
+        """Take translations (B, C, H, W) in and give as many out.
+
+        While the pool fills, they come straight back; then each is kept with probability 1/2 in exchange for
+        an earlier one.
+        """
+        room = self.size - len(self.images)
+        kept = fresh[: max(0, room)]
+        self.images = torch.cat([self.images, kept])
+        out = fresh.clone()
+        swapped = draw.chance(0.5).flatten()
+        places = draw.index(max(1, len(self.images)), len(fresh))
+        for index in range(len(kept), len(fresh)):
+            if self.size and swapped[index]:
+                place = places[index]
+                out[index], self.images[place] = self.images[place].clone(), fresh[index]
+        return out

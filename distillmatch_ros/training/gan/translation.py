@@ -1,0 +1,121 @@
+"""Visible pictures to pseudo-thermal ones, with what ``train-gan`` left."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.frames import read_image
+from distillmatch_ros.model.weights import read
+from distillmatch_ros.output import make_folder, writing
+from distillmatch_ros.sampling import resize
+from distillmatch_ros.training.data import ImageStore, picture_paths, stored_colours
+from distillmatch_ros.training.gan.config import GeneratorConfig
+from distillmatch_ros.training.gan.generator import Generator
+from distillmatch_ros.training.gan.semantics import Semantics
+
+STORE_BATCH = 8
+
+
+class Translator(nn.Module):
+    """The visible-to-thermal generator with the semantic branch it was trained on.
+
+    Attributes:
+        steps: optimiser steps behind it.
+    """
+
+    def __init__(self, config: GeneratorConfig, semantics: Semantics, steps: int) -> None:
+        super().__init__()
+        self.steps = steps
+        self.config = config
+        self.semantics = semantics
+        self.generator = Generator(3, 1, semantics.width, config)
+
+    @classmethod
+    def load(cls, path: Path) -> "Translator":
+        """Read what training wrote, in evaluation mode.
+
+        Raises:
+            DistillMatchError: the file holds no V2I-GAN of this project.
+        """
+        values = read(path)
+        if "semantics" not in values:
+            raise DistillMatchError(f"{path}: holds no V2I-GAN; name a .pt file that train-gan wrote")
+        semantics = Semantics.from_dict(values["semantics"], str(path))
+        translator = cls(GeneratorConfig(**values["model"]), semantics, values["step"])
+        translator.generator.load_state_dict(values["weights"])
+        return translator.eval()
+
+    @torch.no_grad()
+    def forward(self, visible: Tensor) -> Tensor:
+        """float32 (B, 3, H, W) RGB in [0, 1], multiples of 8 -> pseudo-thermal (B, 1, H, W) in [0, 1]."""
+        with torch.autocast(visible.device.type, torch.bfloat16):
+            return self.generator(visible, self.semantics(visible))
+
+    def picture(self, image: NDArray[Any]) -> NDArray[np.uint8]:
+        """Translate a camera image of any size; uint8 (H, W) of its size.
+
+        The generator works at the size that it was trained at (`STORED`), so that detail of a larger image is
+        lost.
+        """
+        (thermal,) = self._of_stored(stored_colours(image)[None])
+        return resize(thermal[0].numpy(), (image.shape[0], image.shape[1]))
+
+    def store(self, photos: ImageStore) -> ImageStore:
+        """Photos with their pseudo-thermal side, which a generator draws the same every time."""
+        thermals = [self._of_stored(colours) for colours in photos.colours.split(STORE_BATCH)]
+        return ImageStore(photos.colours, torch.cat(thermals), photos.aspects)
+
+    def _of_stored(self, colours: Tensor) -> Tensor:
+        """uint8 (B, 3, h, w) -> uint8 (B, 1, h, w) on the same device."""
+        visible = colours.to(next(self.parameters()).device).float() / 255
+        return (self(visible) * 255).round().to(colours.device, torch.uint8)
+
+
+def contents(
+    config: GeneratorConfig, state: dict[str, Tensor], semantics: Semantics, step: int
+) -> dict[str, Any]:
+    """What a file holds that :meth:`Translator.load` reads; a checkpoint holds more."""
+    return {"model": config.to_dict(), "weights": state, "semantics": semantics.to_dict(), "step": step}
+
+
+def targets(folder: Path, out: Path) -> list[tuple[Path, Path]]:
+    """Each picture of a folder, and the PNG of the same name in ``out`` that its translation goes to.
+
+    Raises:
+        DistillMatchError: the folder holds no pictures, or two of one name.
+    """
+    paths = picture_paths(folder)
+    by_name: dict[str, Path] = {}
+    for path in paths:
+        if path.stem in by_name:
+            raise DistillMatchError(
+                f"{folder}: {by_name[path.stem].name} and {path.name} share a name; keep one of them"
+            )
+        by_name[path.stem] = path
+    return [(path, out / f"{name}.png") for name, path in by_name.items()]
+
+
+def translate_files(weights: Path, listed: Sequence[tuple[Path, Path]]) -> Iterator[DistillMatchError | None]:
+    """Translate pictures on disk, each to its target; yields for each why it could not be read, if so.
+
+    Raises:
+        DistillMatchError: the weights cannot be read, or a target cannot be written.
+    """
+    translator = Translator.load(weights).to("cuda" if torch.cuda.is_available() else "cpu")
+    for source, target in listed:
+        try:
+            image = read_image(source)
+        except DistillMatchError as error:
+            yield error
+            continue
+        make_folder(target.parent)
+        with writing(target):
+            target.write_bytes(cv2.imencode(".png", translator.picture(image))[1].tobytes())
+        yield None

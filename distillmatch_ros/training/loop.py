@@ -1,0 +1,91 @@
+"""What every training run does from step to step: progress, logs, and an end to losses that are no number."""
+
+import math
+import time
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch.utils.tensorboard import SummaryWriter
+
+from distillmatch_ros.errors import DistillMatchError
+
+# A loss that is not a number ends the run only after so many steps in a row were skipped.
+SKIPS_ALLOWED = 20
+# Steps between lines of a log file; a terminal has the progress bar.
+LOG_EVERY = 100
+SCALARS_EVERY = 20
+
+
+class Run(Protocol):
+    """A training run, resumable at any step."""
+
+    step: int
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint a restarted run goes on from; its folder takes the logs."""
+        ...
+
+    def train_step(self) -> dict[str, float]:
+        """One step, which without a finite gradient changes nothing.
+
+        Returns:
+            Losses by name, with ``total`` and ``gradient_norm``.
+        """
+        ...
+
+    def after_step(self, writer: SummaryWriter, losses: dict[str, float]) -> None:
+        """Checkpoints and the like, ``step`` steps being done."""
+        ...
+
+
+def go_on(run: Run, steps: int, batch: int, console: Console, leads: bool = True) -> None:
+    """Take a run to its end.
+
+    Args:
+        run: what to run, from ``run.step`` on.
+        steps: steps in all.
+        batch: pairs per step, over all processes.
+        console: where progress is shown.
+        leads: whether this is the process that reports.
+
+    Raises:
+        DistillMatchError: the loss is not a number for too many steps in a row.
+    """
+    writer = SummaryWriter(str(run.last.parent)) if leads else None
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]:.3f}  {task.fields[rate]:.1f} pairs/s"),
+        TimeRemainingColumn(),
+    )
+    skipped = 0
+    with Progress(*columns, console=console, disable=not leads) as progress:
+        task = progress.add_task("training", total=steps, completed=run.step, loss=math.nan, rate=math.nan)
+        while run.step < steps:
+            begun = time.perf_counter()
+            losses = run.train_step()
+            run.step += 1
+            # Of all processes: the loss of one alone may be finite.
+            skipped = 0 if math.isfinite(losses["gradient_norm"]) else skipped + 1
+            if skipped > SKIPS_ALLOWED:
+                raise DistillMatchError(
+                    f"the loss is not a number for {skipped} steps; {run.last} holds the last good "
+                    "state: lower learning_rate and start again"
+                )
+            rate = batch / (time.perf_counter() - begun)
+            progress.update(task, completed=run.step, loss=losses["total"], rate=rate)
+            if writer is None:
+                continue
+            if run.step % SCALARS_EVERY == 0:
+                for name, value in losses.items():
+                    writer.add_scalar(f"loss/{name}", value, run.step)
+                writer.add_scalar("rate/pairs_per_second", rate, run.step)
+            if not console.is_terminal and (run.step % LOG_EVERY == 0 or run.step == steps):
+                console.print(f"step {run.step} of {steps}: loss {losses['total']:.3f}, {rate:.1f} pairs/s")
+            run.after_step(writer, losses)
+    if writer is not None:
+        writer.close()

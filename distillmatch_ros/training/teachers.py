@@ -1,0 +1,175 @@
+"""Frozen networks that teach the semantic student: foundation models, or a larger network of our own."""
+
+import hashlib
+import inspect
+from math import isqrt
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.model.attention import to_tokens
+from distillmatch_ros.model.weights import Weights, digest, save_atomically
+from distillmatch_ros.output import writing
+from distillmatch_ros.training.distillation import DistillationConfig
+from distillmatch_ros.training.hub import image_statistics, load_model
+
+# Side of the square that a token of the student stands for, network pixels.
+TOKEN = 16
+# Side of an image that all usual patches (7, 8, 14, 16, 28, 32) divide.
+PROBE = 224
+
+
+class Teacher(nn.Module):
+    """Tells what is where in an image: frozen, in evaluation mode, in half precision.
+
+    Attributes:
+        width: channels of its features.
+    """
+
+    width: int
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Grey images, float32 (B, 1, H, W) in [0, 1] -> bfloat16 features (B, width, H/16, W/16)."""
+        raise NotImplementedError
+
+
+class OwnNetwork(Teacher):
+    """The semantic features of a larger network of this project."""
+
+    def __init__(self, path: Path, view: tuple[int, int]) -> None:
+        """Load weights.
+
+        Raises:
+            DistillMatchError: the file holds none, or their network takes no images as large as ``view``.
+        """
+        super().__init__()
+        weights = Weights.load(path)
+        config = weights.config
+        if view[0] > config.height or view[1] > config.width:
+            raise DistillMatchError(
+                f"{path}: takes images up to {config.width}x{config.height}, training shows it "
+                f"{view[1]}x{view[0]}; choose a smaller view or another teacher"
+            )
+        self.width = config.semantic_width
+        network = weights.network().bfloat16()
+        self.normalisation = network.normalisation
+        self.texture = network.texture
+        self.student = network.student
+
+    def forward(self, images: Tensor) -> Tensor:
+        """See :class:`Teacher`."""
+        features: Tensor = self.student(self.texture(self.normalisation(images).bfloat16())[2])
+        return features
+
+
+class FoundationModel(Teacher):
+    """A vision backbone that ``transformers`` loads, such as DINOv2 or DINOv3.
+
+    It sees grey images in three equal channels, resized so that one of its patches falls on one token of
+    the student: to 7/8 for patches of 14 pixels (the paper's rule), not at all for 16, to twice the size for
+    a ConvNeXt of stride 32, whose features would otherwise be half as fine as the student's.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, name: str, view: tuple[int, int]) -> None:
+        """Load a model by hub id or from a folder, for images of ``view`` rows and columns.
+
+        Raises:
+            DistillMatchError: it cannot be loaded, or does not see an image as a grid of patches.
+        """
+        super().__init__()
+        self.model = load_model(name, torch.bfloat16)
+        # Without being asked to, some models refuse images of another size than they were trained on.
+        parameters = inspect.signature(self.model.forward).parameters
+        self.options = {key: True for key in ("interpolate_pos_encoding",) if key in parameters}
+        mean, deviation = image_statistics(name)
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer("deviation", torch.tensor(deviation).view(-1, 1, 1))
+        self.grid = view[0] // TOKEN, view[1] // TOKEN
+        try:
+            probe = self._tokens(torch.zeros(1, 3, PROBE, PROBE))
+            # n*n patches, and in front of them the class and registers, if any: too few for the next square.
+            side = isqrt(probe.shape[1])
+            self.front, self.width = probe.shape[1] - side**2, probe.shape[2]
+            self.size = self.grid[0] * PROBE // side, self.grid[1] * PROBE // side
+            count = self._tokens(torch.zeros(1, 3, *self.size)).shape[1] - self.front
+        except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+            raise DistillMatchError(
+                f"{name}: cannot teach, it answers an image with {str(error).splitlines()[0]!r}; "
+                "choose a model like DINOv2 or DINOv3"
+            ) from error
+        if PROBE % side or count != self.grid[0] * self.grid[1]:
+            raise DistillMatchError(
+                f"{name}: cannot teach, its {count} tokens do not lie on the student's grid of "
+                f"{self.grid[0]}x{self.grid[1]}; choose a model like DINOv2 or DINOv3"
+            )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """See :class:`Teacher`."""
+        # Antialiased where it shrinks: fine stripes would turn into coarse ones.
+        resized = F.interpolate(images, self.size, mode="bilinear", antialias=True)
+        tokens = self._tokens((resized - self.mean) / self.deviation)
+        return tokens[:, self.front :].transpose(1, 2).unflatten(2, self.grid)
+
+    @torch.no_grad()
+    def _tokens(self, images: Tensor) -> Tensor:
+        """Normalised (B, 3, h, w) -> (B, T, width), also from models that answer with a map."""
+        features: Tensor = self.model(pixel_values=images.bfloat16(), **self.options).last_hidden_state
+        return to_tokens(features) if features.ndim == 4 else features
+
+
+class CachedTeacher(Teacher):
+    """Keeps a teacher's features on disk, one file for each image it was ever asked about.
+
+    A file is found by the teacher's weights and by the pixels it saw: image, view and faults are all in them.
+    """
+
+    def __init__(self, teacher: Teacher, folder: Path) -> None:
+        super().__init__()
+        self.teacher = teacher
+        self.width = teacher.width
+        self.folder = folder / digest(teacher.state_dict())[:16]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """See :class:`Teacher`."""
+        paths = [self.folder / f"{_pixel_hash(image)}.pt" for image in images.cpu()]
+        known = {path: features for path in paths if (features := _recall(path)) is not None}
+        new = [index for index, path in enumerate(paths) if path not in known]
+        if new:
+            for index, features in zip(new, self.teacher(images[new]), strict=True):
+                known[paths[index]] = features
+                with writing(paths[index]):
+                    # A copy: of a slice, the whole batch would be saved.
+                    save_atomically({"features": features.clone().cpu()}, paths[index])
+        return torch.stack([known[path].to(images.device) for path in paths])
+
+
+def open_teacher(config: DistillationConfig, view: tuple[int, int], device: torch.device) -> Teacher:
+    """The teacher a configuration names, for training views of the given rows and columns.
+
+    Raises:
+        DistillMatchError: it cannot be loaded, or cannot teach on these views.
+    """
+    own = config.teacher.endswith(".pt")
+    teacher = OwnNetwork(Path(config.teacher), view) if own else FoundationModel(config.teacher, view)
+    frozen: Teacher = teacher.eval().requires_grad_(False).to(device)
+    return frozen if config.cache is None else CachedTeacher(frozen, config.cache)
+
+
+def _pixel_hash(image: Tensor) -> str:
+    return hashlib.sha256(f"{tuple(image.shape)}".encode() + image.numpy().tobytes()).hexdigest()
+
+
+def _recall(path: Path) -> Tensor | None:
+    if not path.exists():
+        return None
+    try:
+        features: Tensor = torch.load(path, weights_only=True)["features"]
+    except Exception:  # whatever damaged it: the teacher is asked again
+        return None
+    return features

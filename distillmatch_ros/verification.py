@@ -1,0 +1,244 @@
+"""Does every backend of this machine say the same? Each against the float32 network on the CPU."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros import share
+from distillmatch_ros.engines import open_tensorrt, open_torch
+from distillmatch_ros.engines.onnx import OnnxEngine
+from distillmatch_ros.engines.onnx_file import OnnxFile, half_path
+from distillmatch_ros.engines.protocol import BackendMissingError, Engine, EngineInfo
+from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.homography import Size, disagreement, resizing, transform
+from distillmatch_ros.registration import SHIPPED_MODEL, Registrar, Registration
+from distillmatch_ros.scene import render_pair
+
+BACKENDS = 5
+"""How many `verify` tries: the reference and four others."""
+
+Pair = tuple[NDArray[Any], NDArray[Any]]
+Open = Callable[[], Engine]
+
+# Matches whose points lie this near in both images, network pixels, are the same match: half a coarse cell.
+SAME_PLACE_PX = 4
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far a backend may be off.
+
+    Attributes:
+        found: share of the reference's matches that it must find too.
+        points_px: median distance between the points of the same match, network pixels.
+        confidence: median difference of its confidence.
+        corners_px: median over the pairs of the greatest corner distance between the homographies, in pixels
+            of a visible image 640 px wide.
+    """
+
+    found: float
+    points_px: float
+    confidence: float
+    corners_px: float
+
+
+LIMITS = {"fp32": Limits(0.98, 0.01, 0.001, 0.1), "fp16": Limits(0.90, 0.1, 0.02, 1.0)}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One backend against the reference.
+
+    Attributes:
+        backend: what was opened.
+        info: what it says about itself; None where it did not open.
+        found: see `Limits`, as the other figures; None where nothing could be compared.
+        same_status: pairs whose homography was found, or refused, alike.
+        pairs: all pairs.
+        faults: what is beyond the limits, or why it did not open. Empty: the backend can be relied on.
+    """
+
+    backend: str
+    info: EngineInfo | None
+    found: float | None
+    points_px: float | None
+    confidence: float | None
+    corners_px: float | None
+    same_status: int
+    pairs: int
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify` found.
+
+    Attributes:
+        reference: the float32 network in ONNX Runtime on the CPU.
+        compared: every other backend that is present.
+        absent: backends that are not, and why.
+    """
+
+    reference: EngineInfo
+    compared: tuple[Comparison, ...]
+    absent: dict[str, str]
+
+
+def verify(
+    model: Path | None = None,
+    pairs: Sequence[Pair] = (),
+    threads: int | None = None,
+    on_backend: Callable[[], None] = lambda: None,
+) -> Verification:
+    """Run every backend that is present on the same pairs.
+
+    Args:
+        model: an ONNX file; the shipped one by default. Its half-precision graph and its weights are found
+            beside it, its TensorRT engine in the cache.
+        pairs: visible and thermal images; synthetic streets if empty.
+        threads: CPU threads.
+        on_backend: called when each of `BACKENDS` is done, for a progress bar.
+
+    Raises:
+        DistillMatchError: the reference itself cannot be opened.
+    """
+    path = model or share.find(SHIPPED_MODEL)
+    images = list(pairs) or [
+        (scene.visible, scene.thermal)
+        for scene in (render_pair(seed, night=night) for seed in (0, 1) for night in (False, True))
+    ]
+    reference = OnnxEngine.open(path, threads, gpu=False)
+    expected = _look(reference, images)
+    on_backend()
+    compared, absent = [], {}
+    for name, opener in _backends(path, threads).items():
+        try:
+            engine = opener()
+        except BackendMissingError as error:
+            absent[name] = str(error)
+        except DistillMatchError as error:
+            compared.append(Comparison(name, None, None, None, None, None, 0, len(images), (str(error),)))
+        else:
+            compared.append(
+                _compare(name, engine.info, reference.info, _look(engine, images), expected, images)
+            )
+            engine.close()
+        on_backend()
+    return Verification(reference.info, tuple(compared), absent)
+
+
+def _backends(path: Path, threads: int | None) -> dict[str, Open]:
+    """Whatever may run the network besides the reference."""
+
+    def open_half() -> Engine:
+        half = OnnxFile.read(path).in_half()
+        if half is None:
+            raise BackendMissingError(f"{half_path(path)}: no half-precision graph of these weights")
+        return OnnxEngine.open(half.path, threads, gpu=False)
+
+    def open_cuda() -> Engine:
+        engine = OnnxEngine.open(path, threads)
+        if engine.on_gpu:
+            return engine
+        engine.close()
+        raise BackendMissingError("ONNX Runtime has no CUDA provider that works here")
+
+    return {
+        "ONNX Runtime, half precision": open_half,
+        "ONNX Runtime, CUDA": open_cuda,
+        "PyTorch": lambda: open_torch(path, threads),
+        "TensorRT": lambda: open_tensorrt(path, build=False),
+    }
+
+
+@dataclass(frozen=True)
+class _Looks:
+    """What an engine makes of one pair: its matches of a single pass, and the registration of both."""
+
+    single: Registration
+    full: Registration
+
+
+def _look(engine: Engine, images: Sequence[Pair]) -> list[_Looks]:
+    once, twice = Registrar(engine, passes=1), Registrar(engine)
+    return [_Looks(once.register(*pair), twice.register(*pair)) for pair in images]
+
+
+def _compare(
+    backend: str,
+    info: EngineInfo,
+    reference: EngineInfo,
+    found: list[_Looks],
+    expected: list[_Looks],
+    images: Sequence[Pair],
+) -> Comparison:
+    network = (reference.height, reference.width)
+    places = [
+        _same_matches(ours.single, theirs.single, pair, network)
+        for ours, theirs, pair in zip(found, expected, images, strict=True)
+    ]
+    matches = sum(len(theirs.single.confidence) for theirs in expected)
+    points = np.concatenate([place[0] for place in places])
+    confidence = np.concatenate([place[1] for place in places])
+    statuses = [ours.full.status is theirs.full.status for ours, theirs in zip(found, expected, strict=True)]
+    corners = [
+        disagreement(ours.full.homography, theirs.full.homography, _size(pair[1]), _size(pair[0]))
+        for ours, theirs, pair in zip(found, expected, images, strict=True)
+        if ours.full.homography is not None and theirs.full.homography is not None
+    ]
+    figures = {
+        "found": len(points) / matches if matches else None,
+        "points_px": float(np.median(points)) if len(points) else None,
+        "confidence": float(np.median(confidence)) if len(points) else None,
+        "corners_px": float(np.median(corners)) if corners else None,
+    }
+    faults = _faults(figures, LIMITS[info.precision])
+    if not matches:
+        faults.append("the reference itself finds no matches on these pairs; choose others")
+    if info.weights_hash != reference.weights_hash:
+        faults.append("runs other weights")
+    if not all(statuses):
+        faults.append(f"{len(statuses) - sum(statuses)} of {len(statuses)} pairs end with another status")
+    return Comparison(
+        backend, info, **figures, same_status=sum(statuses), pairs=len(statuses), faults=tuple(faults)
+    )
+
+
+def _faults(figures: dict[str, float | None], limits: Limits) -> list[str]:
+    faults = []
+    for name, figure in figures.items():
+        limit = getattr(limits, name)
+        beyond = figure is not None and (figure < limit if name == "found" else not figure <= limit)
+        if beyond:
+            faults.append(f"{name} is {figure:.3g}, the limit is {limit:g}")
+    return faults
+
+
+def _same_matches(
+    ours: Registration, theirs: Registration, images: Pair, network: Size
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of each match that both found: how far apart its points are, network pixels, and its confidences."""
+    found, expected = (_places(registration, images, network) for registration in (ours, theirs))
+    if not len(found) or not len(expected):
+        return np.zeros(0), np.zeros(0)
+    # Slots may change places where confidences tie: whoever lies nearest is the same match.
+    gaps = np.abs(expected[:, None] - found[None]).max(axis=2)
+    nearest = gaps.argmin(axis=1)
+    same = gaps[np.arange(len(expected)), nearest] < SAME_PLACE_PX
+    between = expected[same] - found[nearest[same]]
+    distances = np.hypot(between[:, 0::2], between[:, 1::2]).max(axis=1)
+    return distances, np.abs(theirs.confidence[same] - ours.confidence[nearest[same]]).astype(np.float64)
+
+
+def _places(registration: Registration, images: Pair, network: Size) -> NDArray[np.float64]:
+    """Matches as visible and thermal points in network pixels, float64 (N, 4)."""
+    sides = zip((registration.visible_points, registration.thermal_points), images, strict=True)
+    return np.hstack([transform(resizing(_size(image), network), points) for points, image in sides])
+
+
+def _size(image: NDArray[Any]) -> Size:
+    return image.shape[0], image.shape[1]

@@ -1,0 +1,66 @@
+"""The node on a robot, beside its camera drivers.
+
+ros2 launch distillmatch_ros fusion.launch.py rgb:=/camera/color/image_raw thermal:=/flir/image_raw
+"""
+
+import os
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration, PythonExpression
+from launch_ros.actions import LifecycleNode
+from launch_ros.parameter_descriptions import ParameterValue
+
+from launch import LaunchDescription
+
+CONFIG = Path(get_package_share_directory("distillmatch_ros")) / "config"
+PROFILE = "FASTRTPS_DEFAULT_PROFILES_FILE"
+
+ARGUMENTS = {
+    "namespace": ("", "Namespace of the node."),
+    "params_file": (str(CONFIG / "fusion.yaml"), "Parameters: a copy of config/fusion.yaml."),
+    "autostart": ("true", "Configure and activate; false for a lifecycle manager."),
+    "log_level": ("info", "debug, info, warn or error."),
+    "rgb": ("rgb/image", "Topic of the visible camera's images."),
+    "thermal": ("thermal/image", "Topic of the thermal camera's images."),
+    "rgb_info": ("rgb/camera_info", "Topic of the visible camera's CameraInfo."),
+    "thermal_info": ("thermal/camera_info", "Topic of the thermal camera's CameraInfo."),
+    "use_sim_time": ("false", "Take the time from /clock, as with bags."),
+    "large_images": ("true", f"Set {PROFILE} to config/fastdds.xml unless it is set already."),
+}
+
+
+def generate_launch_description() -> LaunchDescription:
+    value = {name: LaunchConfiguration(name) for name in ARGUMENTS}
+    wanted = PythonExpression(["'", value["large_images"], f"' == 'true' and {PROFILE not in os.environ}"])
+    node = LifecycleNode(
+        package="distillmatch_ros",
+        executable="fusion_node",
+        name="distillmatch",
+        namespace=value["namespace"],
+        parameters=[
+            value["params_file"],
+            {name: ParameterValue(value[name], value_type=bool) for name in ("autostart", "use_sim_time")},
+        ],
+        remappings=[
+            ("rgb/image", value["rgb"]),
+            ("rgb/camera_info", value["rgb_info"]),
+            ("thermal/image", value["thermal"]),
+            ("thermal/camera_info", value["thermal_info"]),
+        ],
+        arguments=["--ros-args", "--log-level", value["log_level"]],
+        output="screen",
+        emulate_tty=True,
+    )
+    return LaunchDescription(
+        [
+            *(
+                DeclareLaunchArgument(name, default_value=default, description=description)
+                for name, (default, description) in ARGUMENTS.items()
+            ),
+            SetEnvironmentVariable(PROFILE, str(CONFIG / "fastdds.xml"), condition=IfCondition(wanted)),
+            node,
+        ]
+    )

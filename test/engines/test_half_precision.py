@@ -1,0 +1,36 @@
+"""The typed half-precision graph says the same as the network it was made of."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from distillmatch_ros import share
+from distillmatch_ros.frames import read_image
+from distillmatch_ros.pairs import read_folder
+from distillmatch_ros.verification import LIMITS, verify
+
+VALIDATION = Path(__file__).parents[3] / "shared/data/rgbt/val"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("source", ["synthetic", "validation"])
+def test_the_shipped_weights_in_half_precision(source: str, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="exporting needs PyTorch")
+    from distillmatch_ros.model.weights import Weights
+    from distillmatch_ros.training.export import export
+
+    if source == "validation" and not VALIDATION.is_dir():
+        pytest.skip("the validation pairs are not here")
+    pairs = read_folder(VALIDATION)[:12] if source == "validation" else []
+    shutil.copy(share.find("models/light.onnx"), tmp_path)
+    export(Weights.load(share.find("models/light.pt")), tmp_path / "light_fp16.onnx", "fp16")
+    found = verify(
+        tmp_path / "light.onnx", [(read_image(pair.visible), read_image(pair.thermal)) for pair in pairs]
+    )
+    [half] = [compared for compared in found.compared if compared.backend == "ONNX Runtime, half precision"]
+    assert LIMITS["fp16"].points_px == 0.1
+    assert half.points_px is not None and half.points_px <= 0.1
+    assert half.same_status == half.pairs
+    assert half.faults == ()

@@ -1,0 +1,96 @@
+"""Each trouble has a level and says what to do."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from distillmatch_ros.pairing import Side
+from distillmatch_ros.ros.diagnosis import ERROR, OK, STALE, WARN, Condition, diagnose, figures
+from distillmatch_ros.ros.parameters import Parameters
+from distillmatch_ros.ros.statistics import Input, Spread, Statistics
+
+SECOND = 10**9
+NOW = 100 * SECOND
+TOPICS = {Side.VISIBLE: "/rgb/image", Side.THERMAL: "/thermal/image"}
+ACTIVE = Condition(
+    "/distillmatch", "active", since=0, topics=TOPICS, publishers=dict.fromkeys(Side, 1), clock_skew=0
+)
+
+
+def statistics(thermal: int = 30, skew: int | None = 0, status: str | None = "OK") -> Statistics:
+    """A second of 30 visible frames."""
+    counted = Statistics(NOW - SECOND)
+    for side, frames in ((Side.VISIBLE, 30), (Side.THERMAL, thermal)):
+        for _ in range(frames):
+            counted.receive(side, 0, NOW - SECOND // 2)
+    for _ in range(min(30, thermal) if skew is not None else 0):
+        counted.pair(skew or 0)
+        if status is not None:
+            counted.register(status, 50, {"engine": 20.0, "age": 25.0})
+    return counted
+
+
+@pytest.mark.parametrize(
+    ("counted", "changes", "level", "message"),
+    [
+        (statistics(), {}, OK, "30.0 pairs/s"),
+        (statistics(thermal=9), {}, OK, "9.0 pairs/s"),
+        (statistics(), {"state": "inactive"}, WARN, "ros2 lifecycle set /distillmatch activate"),
+        (statistics(), {"state": "unconfigured", "error": "no file"}, ERROR, "unconfigured: no file"),
+        (statistics(thermal=0), {}, STALE, "no messages on /thermal/image for 100 s, though 1 publish it"),
+        (statistics(thermal=0), {"since": NOW - SECOND}, WARN, "no pair in the last second"),
+        (statistics(thermal=0), {"publishers": {}}, STALE, "nobody publishes it; start the thermal camera"),
+        (
+            statistics(thermal=0),
+            {"refused": {Side.THERMAL: "reliability"}},
+            ERROR,
+            "set qos_overrides./thermal/image.subscription.reliability",
+        ),
+        (
+            statistics(skew=None),
+            {"clock_skew": -5 * SECOND},
+            ERROR,
+            "no pairs: stamps are 5 s apart, set thermal_offset to 5.000 or pairing: arrival",
+        ),
+        (statistics(skew=None), {}, ERROR, "no pairs: none is within 0.025 s; raise tolerance"),
+        (statistics(status="FEW_MATCHES"), {}, WARN, "30 pairs: mostly FEW_MATCHES"),
+        (statistics(status="STALE_THERMAL"), {}, WARN, "stands still"),
+        (statistics(status="FIXED"), {}, OK, "30.0 pairs/s"),
+        (statistics(status=None), {}, WARN, "no pair in the last second"),
+        (statistics(), {"missing_infos": (Side.THERMAL,)}, ERROR, "thermal/camera_info"),
+    ],
+)
+def test_diagnosis(counted: Statistics, changes: dict[str, Any], level: int, message: str) -> None:
+    found = diagnose(counted.take(NOW), replace(ACTIVE, **changes), Parameters(), NOW)
+    assert message in found.message
+    assert found.level == level
+
+
+def test_unusable_images_are_quoted() -> None:
+    counted = statistics()
+    counted.drop("visible", "UNUSABLE", 3)
+    found = diagnose(counted.take(NOW), replace(ACTIVE, unusable="step 5 is too small"), Parameters(), NOW)
+    assert (found.level, found.message) == (WARN, "3 unusable: step 5 is too small")
+
+
+def test_report_is_of_its_period_and_drops_add_up() -> None:
+    counted = Statistics(0)
+    counted.receive(Side.VISIBLE, 7, SECOND // 2)
+    counted.drop("thermal", "UNMATCHED", 2)
+    counted.register("OK", 10, {"engine": 10.0})
+    counted.register("OK", 30, {"engine": 30.0})
+    counted.publish(["overlay"])
+    first = counted.take(2 * SECOND)
+    assert (first.seconds, first.statuses, first.published) == (2.0, Counter(OK=2), Counter(overlay=1))
+    assert first.inputs[Side.VISIBLE] == Input(1, 7, SECOND // 2)
+    assert first.latency_ms["engine"] == Spread(20.0, 29.0)
+    assert figures(first, ACTIVE)["overlay out [Hz]"] == "0.5"
+    counted.drop("thermal", "UNMATCHED")
+    second = counted.take(3 * SECOND)
+    assert not second.statuses
+    assert not second.latency_ms
+    assert second.inputs[Side.VISIBLE] == Input(0, 7, SECOND // 2)
+    assert second.drops == Counter({("thermal", "UNMATCHED"): 1})
+    assert figures(second, ACTIVE)["dropped thermal UNMATCHED"] == "3"

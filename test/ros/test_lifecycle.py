@@ -1,0 +1,168 @@
+"""The node comes up, goes down and fails as a lifecycle node should, and its process ends when asked to."""
+
+import signal
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from bench import Bench, Process, picture, wait_for
+from conftest import StartNode
+from onnx import helper, numpy_helper
+from tiny_network import tiny_graph, write_tiny
+
+OFF = ("-p", "autostart:=false")
+
+
+def test_transitions(start: StartNode) -> None:
+    _, bench = start(*OFF)
+    assert bench.state == "unconfigured"
+    assert bench.node.count_publishers("/distillmatch/overlay") == 0
+    assert bench.change("configure")
+    assert bench.state == "inactive"
+    bench.until(lambda: bench.node.count_publishers("/distillmatch/overlay"))
+    assert bench.cameras["rgb"].get_subscription_count() == 0
+    bench.listen("homography")
+    for _ in range(2):
+        assert bench.change("activate")
+        bench.see()
+        bench.drive(1.0, rate=5)
+        bench.until(lambda: bench.outputs["homography"])
+        assert bench.change("deactivate")
+        bench.until(lambda: bench.cameras["rgb"].get_subscription_count() == 0)
+        del bench.outputs["homography"][:]
+        bench.drive(0.5, rate=10)
+        assert not bench.outputs["homography"]
+    assert bench.change("cleanup")
+    assert bench.state == "unconfigured"
+    bench.until(lambda: bench.node.count_publishers("/distillmatch/overlay") == 0)
+    bench.diagnosed("ros2 lifecycle set /distillmatch configure")
+
+
+def test_failing_to_configure_says_why_and_may_be_tried_again(start: StartNode, tmp_path: Path) -> None:
+    missing = tmp_path / "robot.onnx"
+    node, bench = start(model=missing)
+    assert str(missing) in bench.diagnosed("unconfigured: ").message
+    assert bench.state == "unconfigured"
+    assert "no such model file" in node.said
+    assert "Traceback" not in node.said
+    write_tiny(missing)
+    assert bench.change("configure")
+    assert bench.change("activate")
+    bench.see()
+
+
+def test_bad_calibration_is_refused(start: StartNode, tmp_path: Path) -> None:
+    file = tmp_path / "rig.yaml"
+    file.write_text("homography: [1, 2")
+    node, bench = start("-p", "mode:=fixed", "-p", f"calibration_file:={file}")
+    assert str(file) in bench.diagnosed("unconfigured: ").message
+    assert "Traceback" not in node.said
+
+
+def test_engine_that_fails_takes_the_node_down_and_not_the_process(start: StartNode, tmp_path: Path) -> None:
+    node, bench = start(model=write_tiny(tmp_path / "fails.onnx", fails_when_bright()))
+    bench.see()
+    bench.drive(1.0, rate=5)
+    assert bench.state == "active"
+    bright = np.full((64, 80, 3), 250, np.uint8)
+    bright[0, 0] = 0
+    bench.send("rgb", bright, "rgb8", bench.now)
+    bench.send("thermal", *picture("thermal", 0), bench.now)
+    reason = bench.diagnosed("unconfigured: ").message
+    assert "indices element out of data bounds" in reason
+    assert bench.state == "unconfigured"
+    assert "Traceback" not in node.said
+    assert bench.change("configure")
+    assert bench.change("activate")
+    bench.see()
+    bench.listen("homography")
+    bench.drive(1.0, rate=5)
+    bench.until(lambda: bench.outputs["homography"])
+
+
+def fails_when_bright() -> onnx.GraphProto:
+    """ONNX Runtime looks a value up that is not there, once the visible image's mean exceeds 0.75."""
+    graph = tiny_graph()
+    for node in graph.node:
+        if node.output[0] == "visible_confidence":
+            node.input[0] = "scaled"
+    at = next(index for index, node in enumerate(graph.node) if node.output[0] == "visible_mean") + 1
+    for node in reversed(
+        [
+            helper.make_node("Mul", ["visible_mean", "four"], ["place"]),
+            helper.make_node("Cast", ["place"], ["index"], to=onnx.TensorProto.INT64),
+            helper.make_node("Gather", ["ones", "index"], ["one"]),
+            helper.make_node("Mul", ["visible_mean", "one"], ["scaled"]),
+        ]
+    ):
+        graph.node.insert(at, node)
+    graph.initializer.append(numpy_helper.from_array(np.float32(4), "four"))
+    graph.initializer.append(numpy_helper.from_array(np.ones(3, np.float32), "ones"))
+    return graph
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("state", "number"),
+    [
+        ("starting", signal.SIGTERM),
+        ("unconfigured", signal.SIGINT),
+        ("inactive", signal.SIGTERM),
+        ("active", signal.SIGINT),
+        ("active", signal.SIGTERM),
+        ("busy", signal.SIGINT),
+    ],
+)
+def test_signals_end_the_process_cleanly(start: StartNode, number: signal.Signals, state: str) -> None:
+    node, bench = start(*OFF)
+    if state == "starting":
+        wait_for(lambda: "rclpy" in Path(f"/proc/{node.pid}/maps").read_text())
+    else:
+        bring_to(state, node, bench)
+    node.signal(number)
+    if state == "busy":  # a second one, as of somebody impatient, changes nothing
+        node.signal(number)
+    assert node.wait() == 0
+    assert "Traceback" not in node.said
+
+
+def bring_to(state: str, node: Process, bench: Bench) -> None:
+    assert bench.state == "unconfigured"
+    if state != "unconfigured":
+        assert bench.change("configure")
+    if state in ("active", "busy"):
+        assert bench.change("activate")
+    if state == "busy":
+        bench.listen("overlay")
+        bench.see()
+        bench.drive(0.5)
+    assert node.is_running()
+
+
+def test_transition_that_the_state_does_not_allow_ends_nothing(start: StartNode) -> None:
+    node, bench = start(*OFF)
+    assert not bench.change("activate")
+    assert "refused while unconfigured" in node.said
+    assert bench.state == "unconfigured"
+    assert bench.change("configure")
+    assert node.is_running()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("-p", "tolerance:=-1.0"), "tolerance"),
+        (("-p", "tolerance:=1"), "tolerance"),
+        (("-p", "overlay:=shiny"), "'shiny' is unknown; choose blend"),
+        (("-p", "mode:=fixed"), "calibration_file"),
+        (("--params-file", "absent.yaml"), "absent.yaml"),
+    ],
+)
+def test_wrong_arguments_are_refused_with_the_reason(
+    start: StartNode, arguments: tuple[str, ...], reason: str
+) -> None:
+    node, _ = start(*arguments)
+    assert node.wait() == 2
+    assert reason in node.said
+    assert "Traceback" not in node.said

@@ -1,0 +1,235 @@
+"""What robots do to a node: it goes on, and its diagnostics say what happened."""
+
+import sys
+from array import array
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from bench import SECOND, SHAPE, Bench, Process, picture, stamp_of
+from conftest import StartNode
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+RATE = 5.0
+
+
+@pytest.fixture
+def bench(active: Bench) -> Bench:
+    """With a node that works, and knows nothing of earlier tests."""
+    if "homography" not in active.outputs:
+        active.listen("homography")
+    active.drive(0.6, rate=RATE)
+    active.until(lambda: active.outputs["homography"])
+    del active.outputs["homography"][:]
+    del active.diagnostics[:]
+    return active
+
+
+def drive_and_recover(bench: Bench, seconds: float = 3.0, **how: object) -> None:
+    """Good data leads to results within a second of it."""
+    del bench.outputs["homography"][:]
+    sent = bench.drive(seconds, rate=RATE, **how)  # type: ignore[arg-type]
+    # Results of an earlier drive may still come in.
+    stamps = bench.until(lambda: set(sent) & set(map(stamp_of, bench.outputs["homography"])))
+    assert min(stamps) <= sent[0] + SECOND
+
+
+def said(bench: Bench, text: str) -> DiagnosticStatus:
+    """A diagnosis of the last drive."""
+    found = [status for status in bench.diagnostics if text in status.message]
+    assert found, [status.message for status in bench.diagnostics]
+    return found[-1]
+
+
+def test_headers_that_lie_are_counted_and_kill_nothing(bench: Bench) -> None:
+    before = int(bench.figures().get("dropped visible UNUSABLE", 0))
+    lies = [
+        {"height": 4_000_000_000, "step": 3},
+        {"width": 100_000},
+        {"step": 5},
+        {"data": array("B", b"short")},
+        {"encoding": "rgb7"},
+        {"height": 0},
+    ]
+    for index, lie in enumerate(lies):
+        bench.send("rgb", *picture("rgb", index), bench.now + index * SECOND // 5, **lie)
+        bench.send("thermal", *picture("thermal", index), bench.now + index * SECOND // 5)
+        bench.spin(0.2)
+    bench.now += 2 * SECOND
+    assert "unusable" in bench.diagnosed("unusable").message
+    assert int(bench.figures()["dropped visible UNUSABLE"]) == before + len(lies)
+    drive_and_recover(bench)
+
+
+def test_bag_played_three_times(bench: Bench) -> None:
+    begin = bench.now
+    for _ in range(3):
+        drive_and_recover(bench, start=begin)
+        bench.spin(1.5)  # what is under way has the stamps of the next round
+
+
+def test_clocks_five_seconds_apart(bench: Bench) -> None:
+    bench.drive(4.0, thermal_ahead=5 * SECOND, rate=RATE)
+    status = said(bench, "no pairs")
+    assert status.level == DiagnosticStatus.ERROR
+    assert "stamps are 5 s apart, set thermal_offset to -5.0" in status.message
+    assert "pairing: arrival" in status.message
+    (result,) = bench.set(thermal_offset=-5.0)
+    assert result.successful
+    drive_and_recover(bench, thermal_ahead=5 * SECOND)
+    bench.set(thermal_offset=0.0)
+    drive_and_recover(bench)
+
+
+def test_one_frame_in_five_lost(bench: Bench) -> None:
+    before = bench.figures()
+    del bench.diagnostics[:]
+    drive_and_recover(bench, 6.0, lost=0.2)
+    said(bench, "pairs/s")
+    after = bench.figures()
+    unmatched = "dropped thermal UNMATCHED"
+    assert int(after[unmatched]) > int(before.get(unmatched, 0))
+
+
+def test_silent_topic(bench: Bench) -> None:
+    bench.drive(5.0, sides=["rgb"], rate=RATE)
+    status = said(bench, "no messages on /thermal/image for ")
+    assert status.level == DiagnosticStatus.STALE
+    drive_and_recover(bench)
+    bench.diagnostics.clear()
+    bench.drive(2.2, rate=RATE)
+    said(bench, "pairs/s")
+
+
+def test_thermal_picture_that_stands_still(bench: Bench) -> None:
+    for index in range(15):
+        bench.send("rgb", *picture("rgb", index), bench.now)
+        bench.send("thermal", *picture("thermal", 0), bench.now)
+        bench.now += SECOND // 5
+        bench.spin(0.2)
+    said(bench, "the thermal picture stands still")
+    drive_and_recover(bench)
+
+
+def test_large_images_arrive(bench: Bench) -> None:
+    """With FastDDS's own settings more than half of them are lost."""
+    image = np.zeros((512, 640, 3), np.uint8)
+    bench.figures()
+    del bench.diagnostics[:]
+    for _ in range(20):
+        bench.send("rgb", image, "rgb8", bench.now)
+        bench.now += SECOND // 10
+        bench.spin(0.1)
+    bench.spin(1.5)
+    rates = [
+        float(value.value)
+        for status in bench.diagnostics
+        for value in status.values
+        if value.key == "rgb in [Hz]"
+    ]
+    assert sum(rates) > 16, rates  # each report is of one second
+
+
+def test_cameras_killed_and_restarted(start: StartNode, tmp_path: Path) -> None:
+    node, bench = start()
+    bench.listen("homography")
+
+    def camera() -> Process:
+        command = [sys.executable, str(Path(__file__).with_name("camera.py"))]
+        return Process(command, bench.context.get_domain_id(), tmp_path / "camera.log")
+
+    first = camera()
+    try:
+        bench.until(lambda: bench.outputs["homography"])
+    finally:
+        first.kill()
+    bench.diagnosed("no messages on /rgb/image")
+    seen = len(bench.outputs["homography"])
+    second = camera()
+    try:
+        bench.until(lambda: len(bench.outputs["homography"]) > seen + 3)
+        bench.diagnosed("pairs/s")
+    finally:
+        second.kill()
+    assert node.is_running()
+
+
+def test_qos_that_does_not_go_together_is_said_once(start: StartNode) -> None:
+    node, bench = start("-p", "qos_overrides./rgb/image.subscription.reliability:=reliable")
+    best_effort = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+    for _ in range(2):
+        bench.node.create_publisher(Image, "/rgb/image", best_effort)
+    status = bench.diagnosed("QoS does not go with")
+    assert status.level == DiagnosticStatus.ERROR
+    assert "qos_overrides./rgb/image.subscription.reliability" in status.message
+    assert node.said.count("a publisher's QoS does not go with this subscription (reliability)") == 1
+    bench.see()  # the camera of the bench is reliable
+    bench.listen("homography")
+    drive_and_recover(bench)
+
+
+def test_compressed_thermal_images_keep_sixteen_bits(start: StartNode) -> None:
+    _, bench = start("-p", "thermal_transport:=compressed")
+    camera = bench.node.create_publisher(CompressedImage, "/thermal/image/compressed", 5)
+    bench.listen("thermal_registered")
+    bench.until(camera.get_subscription_count)
+    bench.see("rgb")
+    for index in range(5):
+        image, _ = picture("thermal", index)
+        message = CompressedImage(format="16UC1; png compressed")
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(bench.now, SECOND)
+        message.data = array("B", cv2.imencode(".png", image)[1].tobytes())
+        camera.publish(message)
+        bench.send("rgb", *picture("rgb", index), bench.now)
+        bench.now += SECOND // 5
+        bench.spin(0.2)
+    bench.until(lambda: bench.outputs["thermal_registered"])
+    registered = bench.outputs["thermal_registered"][-1]
+    assert registered.encoding == "16UC1"
+    assert np.frombuffer(registered.data, np.uint16).reshape(SHAPE)[10:-10, 10:-10].min() > 28000
+
+
+def test_undistortion_waits_for_both_camera_infos(start: StartNode) -> None:
+    _, bench = start("-p", "undistort:=true")
+    bench.see()
+    bench.listen("homography", "thermal_registered/camera_info")
+    bench.drive(2.5, rate=RATE)
+    assert "rgb/camera_info and thermal/camera_info" in said(bench, "undistort: nothing usable on").message
+    assert not bench.outputs["homography"]
+    for name in ("rgb", "thermal"):
+        publisher = bench.node.create_publisher(CameraInfo, f"/{name}/camera_info", 5)
+        bench.until(publisher.get_subscription_count)
+        bench.spin(0.3)
+        info = CameraInfo(height=SHAPE[0], width=SHAPE[1], distortion_model="plumb_bob")
+        publisher.publish(info)  # of a camera that was never calibrated: not usable, and harmless
+        info.k, info.d = [60.0, 0, 40, 0, 60, 32, 0, 0, 1], [0.1, 0, 0, 0, 0]
+        publisher.publish(info)
+    drive_and_recover(bench)
+    assert not any(bench.outputs["thermal_registered/camera_info"][-1].d)
+
+
+@pytest.mark.parametrize("pairing", ["arrival", "message_filters"])
+def test_other_ways_to_pair(start: StartNode, pairing: str) -> None:
+    if pairing == "message_filters":
+        pytest.importorskip("message_filters", reason="message_filters comes with a ROS installation")
+    ahead = 100 * SECOND if pairing == "arrival" else 0
+    _, bench = start("-p", f"pairing:={pairing}", "-p", "tolerance:=0.05")
+    bench.see()
+    bench.listen("homography")
+    drive_and_recover(bench, thermal_ahead=ahead)
+    drive_and_recover(bench, thermal_ahead=ahead, start=bench.now - 60 * SECOND)
+
+
+def test_message_filters_missing_is_said(start: StartNode) -> None:
+    try:
+        import message_filters  # noqa: F401
+    except ModuleNotFoundError:
+        node, bench = start("-p", "pairing:=message_filters")
+        assert "message_filters: that package is not installed" in bench.diagnosed("inactive: ").message
+        assert bench.state == "inactive"
+        assert "Traceback" not in node.said
+    else:
+        pytest.skip("message_filters is installed")

@@ -1,0 +1,90 @@
+"""The synthetic drive is a bag like any other, and what it shows is where the truth says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from distillmatch_ros.bag.reading import Bag
+from distillmatch_ros.bag.typestore import ros2_messages
+from distillmatch_ros.demo.drive import (
+    RGB,
+    RGB_FRAME,
+    RGB_INFO,
+    THERMAL,
+    THERMAL_FRAME,
+    THERMAL_INFO,
+    Moment,
+    record_drive,
+)
+from distillmatch_ros.demo.truth import Truth
+from distillmatch_ros.scene import Scene, SyntheticPair
+
+
+@pytest.fixture(scope="module")
+def drive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Moment, ...], list[None]]:
+    path = tmp_path_factory.mktemp("drive") / "drive.mcap"
+    shown: list[None] = []
+    moments = record_drive(path, seed=3, frames=3, rate_hz=5, on_frame=lambda: shown.append(None))
+    return path, moments, shown
+
+
+def test_drive_is_what_the_scene_shows(drive: tuple[Path, tuple[Moment, ...], list[None]]) -> None:
+    path, moments, shown = drive
+    scene, messages = Scene(3), ros2_messages()
+    with Bag(path) as bag:
+        assert {topic.name: topic.count for topic in bag.topics.values()} == dict.fromkeys(
+            (RGB, RGB_INFO, THERMAL, THERMAL_INFO), 3
+        )
+        frames = {
+            topic: [messages.to_frame(each.message) for each in bag.messages((topic,))]
+            for topic in (RGB, THERMAL)
+        }
+    assert len(moments) == len(shown) == 3
+    for number, (moment, visible, thermal) in enumerate(
+        zip(moments, frames[RGB], frames[THERMAL], strict=True)
+    ):
+        expected = scene.render(number / 5)
+        np.testing.assert_array_equal(visible.image, expected.visible)
+        np.testing.assert_array_equal(thermal.image, expected.thermal)
+        assert (visible.encoding, thermal.encoding) == ("bgr8", "16UC1")
+        assert (visible.frame_id, thermal.frame_id) == (RGB_FRAME, THERMAL_FRAME)
+        assert (visible.stamp, thermal.stamp) == (moment.stamp, moment.stamp + moment.skew)
+        assert moment.stamp == moments[0].stamp + number * 200_000_000
+        assert moment.truth.best.median_px == pytest.approx(Truth.of(expected).best.median_px, abs=0.3)
+    assert len({moment.skew for moment in moments}) == 3
+    assert all(0 < abs(moment.skew) < 12e6 for moment in moments)
+
+
+def test_camera_info_is_that_of_the_cameras(drive: tuple[Path, tuple[Moment, ...], list[None]]) -> None:
+    scene = Scene(3).render(0)
+    with Bag(drive[0]) as bag:
+        for topic, camera in ((RGB_INFO, scene.visible_camera), (THERMAL_INFO, scene.thermal_camera)):
+            info = next(bag.messages((topic,))).message
+            intrinsics = ros2_messages().intrinsics(info)
+            np.testing.assert_allclose(intrinsics.matrix, camera.matrix)
+            assert intrinsics.size == camera.size[::-1]
+            assert not intrinsics.distortion.any()
+
+
+def test_truth_is_measured_in_visible_pixels() -> None:
+    rows, columns = np.mgrid[:20, :30].astype(np.float32)
+    places = np.stack([columns.ravel(), rows.ravel()], axis=1).astype(np.float64)
+    visible = 2 * places + (3, 4)
+    double = np.diag([2.0, 2, 1])
+    assert Truth(places, visible, double).errors(double).median_px == pytest.approx(5)
+    visible[-60:] += 100
+    measured = Truth(places, visible, double).errors(double)
+    assert measured.median_px == pytest.approx(5)
+    assert measured.p95_px == pytest.approx(np.hypot(103, 104))
+
+
+def test_truth_of_a_pair_leaves_out_what_is_hidden(day: SyntheticPair) -> None:
+    truth = Truth.of(day, every=8)
+    known = np.isfinite(day.truth[::8, ::8, 0])
+    assert len(truth.thermal_points) == known.sum() < known.size
+    for place, target in zip(truth.thermal_points[::97], truth.visible_points[::97], strict=True):
+        x, y = place.astype(int)
+        assert x % 8 == y % 8 == 0
+        np.testing.assert_allclose(day.truth[y, x], target, rtol=1e-6)
+    assert 0 < truth.best.median_px < truth.best.p95_px < 30
