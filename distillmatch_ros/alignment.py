@@ -86,11 +86,10 @@ class Aligner:
         """
         for template in self._templates:
             to_level = resizing(self._size, template.level.size)
-            seen = _edges(
-                warp(visible, homography @ np.linalg.inv(to_level), template.level.size), template.level
-            )
+            onto = homography @ np.linalg.inv(to_level)
+            seen = _edges(warp(visible, onto, template.level.size), template.level)
             step = template.align(seen)
-            homography = homography @ np.linalg.inv(to_level) @ step.to_visible @ to_level
+            homography = onto @ step.to_visible @ to_level
         return Alignment(homography / homography[2, 2], step.correlation, template.contrast(seen, step))
 
 
@@ -110,7 +109,7 @@ class _Template:
         rows, columns = level.size
         self._edges = _edges(thermal, level)
         self._flat = self._edges.ravel()
-        self._energy = float(self._flat @ self._flat)
+        self._energy = _dot(self._flat, self._flat)
         # Parameters act on coordinates in half widths around the centre: then they are alike in size.
         self._half = columns / 2
         centre = np.array([[1, 0, (1 - columns) / 2], [0, 1, (1 - rows) / 2], [0, 0, self._half]])
@@ -135,17 +134,18 @@ class _Template:
 
     def align(self, seen: Float32) -> _Step:
         """Climb to the highest correlation with the visible image's edges (2, rows, columns)."""
-        curvature = (self._jacobian @ self._jacobian.T).astype(np.float64)
+        curvature = np.einsum("ik,jk->ij", self._jacobian, self._jacobian).astype(np.float64)
         # Few edges may leave a direction open, none all of them.
         curvature += (1e-6 * np.trace(curvature) + 1e-9) * np.eye(len(curvature))
-        own = self._jacobian @ self._flat
+        own = np.einsum("ik,k->i", self._jacobian, self._flat)
         current, share = np.eye(3), 1.0
         moved = self._sample(seen, current)
         correlation = _correlation(self._flat, moved)
         for _ in range(_ITERATIONS):
-            gain = np.sqrt(self._energy / max(float(moved @ moved), 1e-9)) / max(correlation, 0.1)
+            gain = np.sqrt(self._energy / max(_dot(moved, moved), 1e-9)) / max(correlation, 0.1)
+            pull = gain * np.einsum("ik,k->i", self._jacobian, moved) - own
             parameters = np.zeros(8)
-            parameters[: len(own)] = share * np.linalg.solve(curvature, gain * (self._jacobian @ moved) - own)
+            parameters[: len(own)] = share * np.linalg.solve(curvature, pull)
             parameters *= min(1.0, _LARGEST_STEP / max(1e-9, self._half * np.abs(parameters).max()))
             tried = current @ np.linalg.inv(_matrix(parameters))
             moved_there = self._sample(seen, tried)
@@ -196,8 +196,12 @@ def _matrix(parameters: Float64) -> Float64:
 
 def _correlation(own: Float32, other: Float32) -> float:
     """Of two flat fields, without taking off their means: edges of no direction are 0 already."""
-    energy = float(own @ own) * float(other @ other)
-    return float(own @ other) / max(np.sqrt(energy), 1e-9)
+    return _dot(own, other) / max(np.sqrt(_dot(own, own) * _dot(other, other)), 1e-9)
+
+
+def _dot(one: Float32, other: Float32) -> float:
+    """Without BLAS, as all long products here: its threads spin on, and slowed the engine down by half."""
+    return float(np.einsum("i,i", one, other))
 
 
 def _edges(image: NDArray[Any], level: Level) -> Float32:

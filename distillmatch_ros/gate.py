@@ -76,7 +76,7 @@ class Gate:
     max_anisotropy: float = 2.0
     max_perspective: float = 3.0
     min_contrast: float = 0.11
-    sure_contrast: float = 0.2
+    sure_contrast: float = 0.15
 
     def lenient(self) -> "Gate":
         """The gate of matches that only have to bring an alignment near."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from distillmatch_ros import Registrar, Status, share
-from distillmatch_ros.demo import errors
+from distillmatch_ros.demo.truth import Truth
 from distillmatch_ros.engines import Engine, open_engine
 from distillmatch_ros.registration import SHIPPED_MODEL
 from distillmatch_ros.scene import SyntheticPair
@@ -71,7 +71,7 @@ def test_a_street_is_registered(engine: Engine, time: str, request: pytest.Fixtu
     found = Registrar(engine).register(pair.visible, pair.thermal)
     assert found.status is Status.OK
     assert found.homography is not None
-    assert errors(found.homography, pair.truth).median_px < 6
+    assert Truth.of(pair).errors(found.homography).median_px < 6
 
 
 def test_images_of_different_places_are_refused(engine: Engine, day: SyntheticPair) -> None:
