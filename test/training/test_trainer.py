@@ -60,7 +60,9 @@ def test_a_finished_run_leaves_weights_that_register(write_run: WriteRun) -> Non
     folder = write_run().parent / "run"
     weights = Weights.load(folder / "weights.pt")
     assert weights.steps == 4
-    assert weights.sha256() == Weights.load(folder / "last.pt").sha256()
+    for name, value in Weights.load(folder / "last.pt").state.items():
+        # Saved in half precision.
+        torch.testing.assert_close(weights.state[name], value, rtol=1e-3, atol=1e-6, msg=name)
     image = torch.rand(1, 1, 64, 96)
     with torch.no_grad():
         assert weights.network()(image, image)[0].shape == (1, 16, 2)
