@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,9 +31,11 @@ def run(arguments: Sequence[str], statistics: "Statistics | None" = None) -> int
         arguments: of the process, its name first.
         statistics: what the node counts with; its own if None.
     """
-    # Blocked signals interrupt nothing: they wait for sigwait below. Threads inherit this, and importing what
-    # the node needs takes a second, so it comes first.
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
+    # Handlers that only take note interrupt nothing. Blocking the signals is not enough: threads that the
+    # numerical libraries started would take them. Importing the node takes a second, so this comes first.
+    endings: SimpleQueue[int] = SimpleQueue()  # its put may be called from a handler
+    for number in ENDINGS:
+        signal.signal(number, lambda received, _frame: endings.put(received))
     import rclpy
     from rclpy.signals import SignalHandlerOptions
 
@@ -50,7 +53,7 @@ def run(arguments: Sequence[str], statistics: "Statistics | None" = None) -> int
     logging.getLogger("distillmatch_ros").setLevel(logging.INFO)
     spinner = _Spinner(node)
     spinner.start()
-    signal.sigwait(ENDINGS)
+    endings.get()
     if not spinner.stop():
         log.warning("ended in the middle of a transition")
         os._exit(0)  # an engine that is being opened can be neither interrupted nor taken apart

@@ -117,7 +117,7 @@ def fails_when_bright() -> onnx.GraphProto:
 def test_signals_end_the_process_cleanly(start: StartNode, number: signal.Signals, state: str) -> None:
     node, bench = start(*OFF)
     if state == "starting":
-        wait_for(lambda: "rclpy" in Path(f"/proc/{node.pid}/maps").read_text())
+        wait_for(lambda: catches(node.pid, number))  # before that it ends as any program does
     else:
         bring_to(state, node, bench)
     node.signal(number)
@@ -125,6 +125,11 @@ def test_signals_end_the_process_cleanly(start: StartNode, number: signal.Signal
         node.signal(number)
     assert node.wait() == 0
     assert "Traceback" not in node.said
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return bool(int(status["SigCgt"], 16) >> (number - 1) & 1)
 
 
 def bring_to(state: str, node: Process, bench: Bench) -> None:
