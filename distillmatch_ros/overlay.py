@@ -1,6 +1,7 @@
 """Pictures of a registration, and the thermal image on the visible camera's grid."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, get_args
 
 import cv2
@@ -45,14 +46,18 @@ def warp_thermal(thermal: NDArray[Any], homography: Float64, size: Size) -> NDAr
     warped = cv2.warpPerspective(
         thermal, homography, size[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE
     )
-    warped[~covered(thermal.shape[:2], homography, size)] = 0
-    return warped
+    return cv2.copyTo(warped, _mask(thermal.shape[:2], homography, size))
 
 
 def covered(thermal: Size, homography: Float64, size: Size) -> NDArray[np.bool_]:
     """Visible pixels that a thermal image of (height, width) ``thermal`` sees: bool, shape ``size``."""
+    return _mask(thermal, homography, size).view(np.bool_)
+
+
+def _mask(thermal: Size, homography: Float64, size: Size) -> NDArray[np.uint8]:
+    """`covered` as OpenCV wants it: 1 or 0."""
     everything = np.ones(thermal, np.uint8)
-    return np.asarray(cv2.warpPerspective(everything, homography, size[::-1], flags=cv2.INTER_NEAREST) > 0)
+    return np.asarray(cv2.warpPerspective(everything, homography, size[::-1], flags=cv2.INTER_NEAREST))
 
 
 def draw_overlay(
@@ -89,7 +94,8 @@ def draw_overlay(
     size: Size = base.shape[:2]
     shown = warp_thermal(_edge_strength(heat) if style == "edges" else heat, homography, size)
     drawn = _compose(base, shown, style)
-    np.copyto(drawn, base, where=~covered(heat.shape, homography, size)[..., None])
+    mask = _mask(heat.shape, homography, size)
+    drawn = np.asarray(cv2.copyTo(drawn, mask, base.copy()), np.uint8)
     return drawing.outline(drawn, transform(homography, corners(heat.shape)), WHITE)
 
 
@@ -191,8 +197,18 @@ def _compose(base: Picture, shown: NDArray[np.uint8], style: Style) -> Picture:
         glow = np.asarray(cv2.applyColorMap(halo, cv2.COLORMAP_INFERNO))
         dim = cv2.addWeighted(base, 0.35, cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), 0.2, 0)
         return np.asarray(cv2.add(dim, glow), np.uint8)
-    share = (0.12 + 0.53 * np.linspace(0, 1, 256, dtype=np.float32) ** 1.5)[shown]
-    return np.asarray(cv2.blendLinear(_inferno(shown), base, share, 0.9 * (1 - share)), np.uint8)
+    colours, shares = _blending()
+    kept = cv2.multiply(base, cv2.applyColorMap(shown, shares), scale=1 / 255)
+    return np.asarray(cv2.add(kept, cv2.applyColorMap(shown, colours)), np.uint8)
+
+
+@cache
+def _blending() -> tuple[Picture, Picture]:
+    """Colour that each of 256 heats adds, and share of the visible image that it keeps, both (256, 1, 3)."""
+    heat = np.arange(256, dtype=np.uint8)[:, None]
+    opacity = 0.12 + 0.53 * (heat[..., None] / 255) ** 1.5
+    shares = np.broadcast_to(0.9 * (1 - opacity), (256, 1, 3))
+    return np.rint(opacity * _inferno(heat)).astype(np.uint8), np.rint(255 * shares).astype(np.uint8)
 
 
 def _inferno(shown: NDArray[np.uint8]) -> Picture:
