@@ -28,6 +28,7 @@ _ITERATIONS = 10
 _LEAST_GAIN = 1e-4  # of correlation, below which further steps change nothing
 _LARGEST_STEP = 3.0  # pixels of a level, beyond which its linearisation means nothing
 _NOISE = 0.5  # grey levels a pixel: gradients of this strength are half believed
+_LATTICE = 2  # pixels
 _RADII = (6, 12)  # of the shifts that contrast compares with, pixels of the last level
 
 
@@ -102,13 +103,16 @@ class _Step:
 
 
 class _Template:
-    """The thermal image's edges at one level, with their derivatives by the parameters of a map."""
+    """The thermal image's edges at one level, with their derivatives by the parameters of a map.
+
+    All sums go over a lattice of every second pixel each way, which smoothed edges lose little by.
+    """
 
     def __init__(self, thermal: NDArray[np.uint8], level: Level) -> None:
         self.level = level
         rows, columns = level.size
         self._edges = _edges(thermal, level)
-        self._flat = self._edges.ravel()
+        self._flat = _on_lattice(self._edges).ravel()
         self._energy = _dot(self._flat, self._flat)
         # Parameters act on coordinates in half widths around the centre: then they are alike in size.
         self._half = columns / 2
@@ -117,23 +121,20 @@ class _Template:
 
     @cached_property
     def _jacobian(self) -> Float32:
-        """(parameters, 2 * rows * columns): by the shift, the rest of an affine map, the perspective."""
+        """(parameters, values of ``_flat``): by the shift, the rest of an affine map, the perspective."""
         rows, columns = self.level.size
-        x = ((np.arange(columns, dtype=np.float32) - (columns - 1) / 2) / self._half)[None]
-        y = ((np.arange(rows, dtype=np.float32) - (rows - 1) / 2) / self._half)[:, None]
-        derivatives = np.empty((self.level.parameters, *self._edges.shape), np.float32)
-        for channel, edges in enumerate(self._edges):
-            by_x = cv2.Sobel(edges, -1, 1, 0, scale=self._half / 8)
-            by_y = cv2.Sobel(edges, -1, 0, 1, scale=self._half / 8)
-            terms = [by_x, by_y, by_x * x, by_x * y, by_y * x, by_y * y]
-            if self.level.parameters == 8:
-                radial = -(terms[2] + terms[5])
-                terms += [radial * x, radial * y]
-            derivatives[:, channel] = terms
-        return derivatives.reshape(self.level.parameters, -1)
+        x = ((np.arange(0, columns, _LATTICE, dtype=np.float32) - (columns - 1) / 2) / self._half)[:, None]
+        y = ((np.arange(0, rows, _LATTICE, dtype=np.float32) - (rows - 1) / 2) / self._half)[:, None, None]
+        by_x = _on_lattice(cv2.Sobel(self._edges, -1, 1, 0, scale=self._half / 8))
+        by_y = _on_lattice(cv2.Sobel(self._edges, -1, 0, 1, scale=self._half / 8))
+        terms = [by_x, by_y, by_x * x, by_x * y, by_y * x, by_y * y]
+        if self.level.parameters == 8:
+            radial = -(terms[2] + terms[5])
+            terms += [radial * x, radial * y]
+        return np.stack(terms).reshape(len(terms), -1)
 
     def align(self, seen: Float32) -> _Step:
-        """Climb to the highest correlation with the visible image's edges (2, rows, columns)."""
+        """Climb to the highest correlation with the visible image's edges (rows, columns, 2)."""
         curvature = np.einsum("ik,jk->ij", self._jacobian, self._jacobian).astype(np.float64)
         # Few edges may leave a direction open, none all of them.
         curvature += (1e-6 * np.trace(curvature) + 1e-9) * np.eye(len(curvature))
@@ -164,29 +165,33 @@ class _Template:
     def contrast(self, seen: Float32, step: _Step) -> float:
         """How far the correlation stands out from that of the same edges a little beside."""
         current = self._normalise @ step.to_visible @ np.linalg.inv(self._normalise)
-        moved = self._sample(seen, current).reshape(self._edges.shape)
+        moved = self._sample(seen, current).reshape(_on_lattice(self._edges).shape)
         rows, columns = self.level.size
         margin = max(_RADII)
+        inside = margin // _LATTICE, -(margin // _LATTICE)
+        there = np.ascontiguousarray(moved[inside[0] : inside[1], inside[0] : inside[1]]).ravel()
 
-        def part(edges: Float32, x: int, y: int) -> Float32:
-            """One in four pixels, which smoothed edges lose nothing by."""
-            window = edges[:, margin + y : rows - margin + y : 2, margin + x : columns - margin + x : 2]
-            return np.ascontiguousarray(window).ravel()
+        def beside(x: int, y: int) -> float:
+            window = self._edges[margin + y : rows - margin + y, margin + x : columns - margin + x]
+            return _correlation(np.ascontiguousarray(_on_lattice(window)).ravel(), there)
 
-        own = part(self._edges, 0, 0)
-        beside = [
-            _correlation(own, part(moved, round(radius * np.cos(angle)), round(radius * np.sin(angle))))
+        around = [
+            beside(round(radius * np.cos(angle)), round(radius * np.sin(angle)))
             for radius in _RADII
             for angle in np.arange(8) * np.pi / 4
         ]
-        return _correlation(own, part(moved, 0, 0)) - float(np.mean(beside))
+        return beside(0, 0) - float(np.mean(around))
 
     def _sample(self, seen: Float32, current: Float64) -> Float32:
-        to_seen = np.linalg.inv(self._normalise) @ current @ self._normalise
+        on_lattice = np.diag([_LATTICE, _LATTICE, 1.0])
+        to_seen = np.linalg.inv(self._normalise) @ current @ self._normalise @ on_lattice
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        size = self.level.size[::-1]
-        channels = [cv2.warpPerspective(edges, to_seen, size, flags=flags) for edges in seen]
-        return np.concatenate(channels, axis=None, dtype=np.float32)
+        size = (self.level.size[1] // _LATTICE, self.level.size[0] // _LATTICE)
+        return cv2.warpPerspective(seen, to_seen, size, flags=flags).ravel()
+
+
+def _on_lattice(field: Float32) -> Float32:
+    return field[::_LATTICE, ::_LATTICE]
 
 
 def _matrix(parameters: Float64) -> Float64:
@@ -205,12 +210,12 @@ def _dot(one: Float32, other: Float32) -> float:
 
 
 def _edges(image: NDArray[Any], level: Level) -> Float32:
-    """Doubled direction of the edges times their relative strength, float32 (2, rows, columns)."""
+    """Doubled direction of the edges times their relative strength, float32 (rows, columns, 2)."""
     smooth = cv2.GaussianBlur(image.astype(np.float32), (0, 0), 1.0)
     by_x, by_y = cv2.Sobel(smooth, -1, 1, 0, scale=1 / 8), cv2.Sobel(smooth, -1, 0, 1, scale=1 / 8)
     power = by_x * by_x + by_y * by_y
     window = (level.surroundings, level.surroundings)
     around = np.sqrt(np.maximum(cv2.blur(power, window), 0)) + _NOISE
     scale = 1 / (np.sqrt(power) * around + 1e-6)
-    doubled = ((by_x * by_x - by_y * by_y) * scale, 2 * by_x * by_y * scale)
-    return np.stack([cv2.GaussianBlur(channel, (0, 0), level.smoothing) for channel in doubled])
+    doubled = cv2.merge([(by_x * by_x - by_y * by_y) * scale, 2 * by_x * by_y * scale])
+    return cv2.GaussianBlur(doubled, (0, 0), level.smoothing)
