@@ -187,10 +187,10 @@ class _Template:
         to_seen = np.linalg.inv(self._normalise) @ current @ self._normalise @ on_lattice
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         size = (self.level.size[1] // _LATTICE, self.level.size[0] // _LATTICE)
-        return cv2.warpPerspective(seen, to_seen, size, flags=flags).ravel()
+        return np.asarray(cv2.warpPerspective(seen, to_seen, size, flags=flags), np.float32).ravel()
 
 
-def _on_lattice(field: Float32) -> Float32:
+def _on_lattice(field: NDArray[Any]) -> Float32:
     return field[::_LATTICE, ::_LATTICE]
 
 
@@ -218,4 +218,4 @@ def _edges(image: NDArray[Any], level: Level) -> Float32:
     around = np.sqrt(np.maximum(cv2.blur(power, window), 0)) + _NOISE
     scale = 1 / (np.sqrt(power) * around + 1e-6)
     doubled = cv2.merge([(by_x * by_x - by_y * by_y) * scale, 2 * by_x * by_y * scale])
-    return cv2.GaussianBlur(doubled, (0, 0), level.smoothing)
+    return np.asarray(cv2.GaussianBlur(doubled, (0, 0), level.smoothing), np.float32)
