@@ -30,6 +30,7 @@ _LARGEST_STEP = 3.0  # pixels of a level, beyond which its linearisation means n
 _NOISE = 0.5  # grey levels a pixel: gradients of this strength are half believed
 _LATTICE = 2  # pixels
 _RADII = (6, 12)  # of the shifts that contrast compares with, pixels of the last level
+_BESIDE = (10, 48)  # shifts at which rivals are looked for, from and to, likewise
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,14 @@ class Alignment:
         correlation: of the edges, -1 to 1.
         contrast: by how much ``correlation`` exceeds its mean over small shifts of the images. Where the
             homography is wrong there is no peak, however many edges there are.
+        rival: highest correlation at a larger shift, as a share of that in place. Where a pattern repeats
+            itself, such as the windows of a facade, it comes near 1: nobody can tell which of them is which.
     """
 
     homography: Float64
     correlation: float
     contrast: float
+    rival: float
 
 
 class Aligner:
@@ -91,7 +95,10 @@ class Aligner:
             seen = _edges(warp(visible, onto, template.level.size), template.level)
             step = template.align(seen)
             homography = onto @ step.to_visible @ to_level
-        return Alignment(homography / homography[2, 2], step.correlation, template.contrast(seen, step))
+        moved = template.moved(seen, step)
+        return Alignment(
+            homography / homography[2, 2], step.correlation, template.contrast(moved), template.rival(moved)
+        )
 
 
 @dataclass(frozen=True)
@@ -162,10 +169,13 @@ class _Template:
                 break
         return _Step(np.linalg.inv(self._normalise) @ current @ self._normalise, correlation)
 
-    def contrast(self, seen: Float32, step: _Step) -> float:
-        """How far the correlation stands out from that of the same edges a little beside."""
+    def moved(self, seen: Float32, step: _Step) -> Float32:
+        """The visible image's edges where the alignment ended, on the lattice."""
         current = self._normalise @ step.to_visible @ np.linalg.inv(self._normalise)
-        moved = self._sample(seen, current).reshape(_on_lattice(self._edges).shape)
+        return self._sample(seen, current).reshape(_on_lattice(self._edges).shape)
+
+    def contrast(self, moved: Float32) -> float:
+        """How far the correlation stands out from that of the same edges a little beside."""
         rows, columns = self.level.size
         margin = max(_RADII)
         inside = margin // _LATTICE, -(margin // _LATTICE)
@@ -181,6 +191,17 @@ class _Template:
             for angle in np.arange(8) * np.pi / 4
         ]
         return beside(0, 0) - float(np.mean(around))
+
+    def rival(self, moved: Float32) -> float:
+        """How well the same edges lie on others, relative to how well they lie where they are."""
+        near, reach = _BESIDE[0] // _LATTICE, _BESIDE[1] // _LATTICE
+        part = np.ascontiguousarray(moved[reach:-reach, reach:-reach])
+        lattice = np.ascontiguousarray(_on_lattice(self._edges))
+        correlations = cv2.matchTemplate(lattice, part, cv2.TM_CCORR_NORMED)
+        shifts = np.arange(-reach, reach + 1)
+        beside = np.hypot(shifts[:, None], shifts) > near
+        in_place = float(correlations[reach, reach])
+        return float(correlations[beside].max()) / in_place if in_place > 0 else np.inf
 
     def _sample(self, seen: Float32, current: Float64) -> Float32:
         on_lattice = np.diag([_LATTICE, _LATTICE, 1.0])

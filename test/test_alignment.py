@@ -59,6 +59,19 @@ def test_wrong_places_and_other_scenes_have_no_contrast() -> None:
     assert wrong <= 1
 
 
+@pytest.mark.parametrize("period", [20, 32, 48])
+def test_a_pattern_that_repeats_itself_has_rivals_and_a_scene_has_none(period: int) -> None:
+    """Windows in rows: one period off, the edges lie on each other as well as in place."""
+    rows, columns = (np.arange(side) % period < 0.6 * period for side in VISIBLE)
+    windows = np.where(rows[:, None] & columns, 50, 170).astype(np.uint8)
+    off = np.array([[1.0, 0, period], [0, 1, 0], [0, 0, 1]])
+    plain = np.array([[1.0, 0, 80], [0, 1, 50], [0, 0, 1]])
+    found = Aligner(thermal_of(windows, plain)).align(windows, off @ plain)
+    assert found.contrast > Gate.sure_contrast
+    assert found.rival > Gate.max_rival
+    assert Aligner(thermal_of(blocks(0))).align(blocks(0), TRUTH).rival < 0.8
+
+
 def test_sizes_of_the_images_do_not_matter() -> None:
     visible = blocks(3)
     larger = cv2.resize(visible, (960, 720), interpolation=cv2.INTER_LINEAR)

@@ -125,6 +125,17 @@ def test_matches_that_no_edge_bears_out_are_degenerate_and_keep_their_points() -
         assert len(result.visible_points) > 100
 
 
+def test_matches_on_a_repeating_pattern_are_degenerate() -> None:
+    """However well they agree: which of its periods they mean is chance."""
+    tiles = np.where(np.add.outer(np.arange(VISIBLE[0]) // 30, np.arange(VISIBLE[1]) // 30) % 2, 200, 60)
+    visible = tiles.astype(np.uint8)
+    homography = np.array([[2.0, 0, 150.0], [0, 2.0, 10.0], [0, 0, 1.0]])
+    thermal = cv2.warpPerspective(visible, homography, THERMAL[::-1], flags=cv2.WARP_INVERSE_MAP)
+    result = Registrar(ScriptedEngine(points_of(plain(homography)))).register(visible, thermal)
+    assert result.status is Status.DEGENERATE
+    assert result.homography is None
+
+
 def test_second_pass_sees_the_aligned_pair_where_the_first_is_not_sure() -> None:
     engine = ScriptedEngine(points_of(plain(TRUTH)), points_of(aligned(TRUTH, by=TRUTH)))
     for passes, looks in ((1, 1), (2, 2)):

@@ -71,10 +71,11 @@ class Ablation:
 def plan(config: TrainingConfig, steps: int, out: Path) -> list[Row]:
     """The rows of the paper's table.
 
-    All start from scratch, because weights of the whole network fit none of the others, and train for
-    ``steps`` with one seed, which shows every row the same views.
+    All train for ``steps`` with one seed, which shows every row the same views. They start alike: from
+    scratch, or from what they share with the configuration's ``start``, which then favours the rows that are
+    most like the network it was.
     """
-    base = replace(config, start=None, steps=steps)
+    base = replace(config, steps=steps)
 
     def without(block: str) -> TrainingConfig | None:
         if block in base.model.without:
@@ -122,7 +123,8 @@ def ablate(config_path: Path, steps: int, out: Path, console: Console | None = N
     pairs = read_folder(config.validation)
     rows = plan(config, steps, out)
     ablation = Ablation(
-        budget=f"`{config.model.name}` from scratch, {steps} steps of {config.batch} pairs, "
+        budget=f"`{config.model.name}` from {config.start.name if config.start else 'scratch'}, "
+        f"{steps} steps of {config.batch} pairs, "
         f"views of {config.view[1]}x{config.view[0]}, seed {config.seed}",
         folder=str(config.validation),
         figures=Report(len(pairs), warps=WARPS, seed=0, scores=(), unreadable=()),

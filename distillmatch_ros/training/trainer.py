@@ -146,7 +146,10 @@ class Trainer:
         )
 
     def _start_from(self, path: Path) -> None:
-        self._load(self.network, Weights.load(path).state, path)
+        state = Weights.load(path).state
+        if self.config.model.without:  # then it begins with what it shares with the whole network
+            state = {name: state[name] for name in self.network.state_dict() if name in state}
+        self._load(self.network, state, path)
         self.average.module.load_state_dict(self.network.state_dict())
 
     def _restore(self) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from distillmatch_ros.model.weights import Weights
 from distillmatch_ros.training.ablation import Ablation, ablate, plan
 from distillmatch_ros.training.config import TrainingConfig
 from distillmatch_ros.training.export import export
+from distillmatch_ros.training.trainer import Trainer
 
 WriteRun = Callable[..., Path]
 NAMES = ("full", "without CAA", "without SAA", "without distillation", "without CEFG", "without V2I-GAN")
@@ -59,8 +61,23 @@ def test_each_row_lacks_one_ingredient_and_nothing_else(write_run: WriteRun, tmp
         "without V2I-GAN": ((), False, True),
     }
     alike = {(c.start, c.steps, c.seed, c.batch, c.learning_rate) for c in rows.values() if c is not None}
-    assert alike == {(None, 7, 3, 2, 2e-3)}
+    assert alike == {(path.parent / "start.pt", 7, 3, 2, 2e-3)}
     assert len({c.output for c in rows.values() if c is not None}) == 6
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_an_ablated_network_starts_with_what_it_shares_with_the_whole(
+    write_run: WriteRun, tmp_path: Path, tiny_config: ModelConfig, block: str
+) -> None:
+    whole = DistillMatch(tiny_config)
+    Weights(tiny_config, whole.state_dict(), 1).save(tmp_path / "whole.pt")
+    config = TrainingConfig.load(write_run(start=str(tmp_path / "whole.pt")))
+    config = replace(config, model=replace(config.model, without=(block,)))
+    network = Trainer(config, Console(file=io.StringIO())).network
+    state, shared = network.state_dict(), whole.state_dict()
+    assert state.keys() < shared.keys()
+    for name, value in state.items():
+        torch.testing.assert_close(value, shared[name].half().float())
 
 
 @pytest.mark.parametrize("block", BLOCKS)
