@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from distillmatch_ros import plain_yaml
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.gate import Gate, Status, estimate, is_plausible
 from distillmatch_ros.homography import Float64, Size
@@ -88,14 +89,7 @@ class Calibration:
         Raises:
             DistillMatchError: it cannot be read, or does not hold a calibration.
         """
-        try:
-            record = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise DistillMatchError(
-                f"{path}: cannot be read ({error.strerror}); make it with `distillmatch calibrate`"
-            ) from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise DistillMatchError(f"{path}: is not YAML; make it with `distillmatch calibrate`") from error
+        record = plain_yaml.read(path, "make it with `distillmatch calibrate`")
         try:
             return _read(record)
         except (KeyError, TypeError, ValueError, OverflowError) as error:

@@ -63,8 +63,13 @@ class Messages:
         """Read an Image or CompressedImage; the frame may share its memory.
 
         Raises:
-            DistillMatchError: see `decode` and `decode_compressed`.
+            DistillMatchError: its stamp is none, or see `decode` and `decode_compressed`.
         """
+        if message.header.stamp.nanosec >= SECOND:
+            raise DistillMatchError(
+                f"stamp: {message.header.stamp.nanosec} nanoseconds are more than a second; "
+                "see to the driver's header"
+            )
         if hasattr(message, "format"):
             image, encoding = decode_compressed(message.data, message.format)
         else:

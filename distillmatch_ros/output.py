@@ -43,9 +43,13 @@ def open_text(path: Path) -> Iterator[TextIO]:
         return
     make_folder(path.parent)
     with writing(path):
-        file = path.open("w", encoding="utf-8")
-    with file:
+        # A file name need not be text; a JSON document holds such a byte as an escape.
+        file = path.open("w", encoding="utf-8", errors="backslashreplace")
+    try:
         yield file
+    finally:
+        with writing(path):  # what is still in the buffer may not fit the disk
+            file.close()
 
 
 def write_json(path: Path, record: Any) -> None:

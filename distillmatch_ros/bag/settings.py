@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.plain_yaml import parse, read
 from distillmatch_ros.ros.parameters import ROWS, Parameters
 
 
@@ -26,22 +25,15 @@ def read_parameters(file: Path | None, settings: list[str]) -> Parameters:
             raise DistillMatchError(
                 f"--set {setting}: has no value; write NAME=VALUE, such as tolerance=0.05"
             )
-        values[name] = yaml.safe_load(value)
-    unknown = sorted(values.keys() - ROWS.keys())
+        values[name] = parse(value, f"--set {setting}", "write NAME=VALUE, such as tolerance=0.05")
+    unknown = sorted(map(str, values.keys() - ROWS.keys()))
     if unknown:
         raise DistillMatchError(f"parameter {unknown[0]} is unknown; see docs/parameters.md")
     return Parameters(**values)
 
 
 def _from_file(file: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DistillMatchError(f"{file}: cannot be read ({error.strerror}); check the path") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DistillMatchError(
-            f"{file}: not YAML ({str(error).splitlines()[0]}); see config/fusion.yaml"
-        ) from error
+    content = read(file, "see config/fusion.yaml")
     values: dict[str, Any] = {}
     for node in content.values() if isinstance(content, dict) else ():
         if not isinstance(node, dict) or not isinstance(node.get("ros__parameters"), dict):

@@ -1,11 +1,12 @@
 """The numbers that make one network out of the blocks: read from config/model/*.yaml."""
 
+import math
+from collections.abc import Collection
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
-import yaml
-
+from distillmatch_ros import plain_yaml
 from distillmatch_ros.errors import DistillMatchError
 
 
@@ -19,13 +20,46 @@ def read_configuration(path: Path, kind: str) -> dict[str, Any]:
     Raises:
         DistillMatchError: the file cannot be read, or holds no names with values.
     """
-    try:
-        values = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise DistillMatchError(f"{path}: cannot be read as a {kind} configuration: {error}") from error
+    values = plain_yaml.read(path, f"a {kind} configuration is wanted, such as config/{kind}/light.yaml")
     if not isinstance(values, dict):
         raise DistillMatchError(f"{path}: holds no {kind} configuration; see config/{kind}/light.yaml")
     return values
+
+
+def check_values(kind: type, values: dict[str, Any], source: str, positive: Collection[str] = ()) -> None:
+    """Refuse what does not fit the numbers, texts and sequences of them that a dataclass declares.
+
+    Args:
+        kind: the dataclass; its numbers are finite and not negative.
+        values: by the names of its fields; those of other types are not looked at.
+        source: where they come from, named in errors.
+        positive: fields that must not be 0 either.
+    """
+    hints = get_type_hints(kind)
+    for name, value in values.items():
+        least = "above 0" if name in positive else "at least 0"
+        if not _fits(value, hints.get(name), name in positive):
+            wanted = {int: f"a whole number {least}", float: f"a number {least}", str: "text"}
+            what = wanted.get(hints[name], f"a list of as many numbers {least} as in the shipped files")
+            raise DistillMatchError(f"{source}: {name} is {value!r}, not {what}")
+
+
+def _fits(value: Any, hint: Any, positive: bool) -> bool:
+    if hint is str:
+        return isinstance(value, str)
+    if hint in (int, float):
+        number = type(value) is int or (hint is float and type(value) is float and math.isfinite(value))
+        return number and (value > 0 if positive else value >= 0)
+    if get_origin(hint) is tuple:
+        kinds = get_args(hint)
+        if not isinstance(value, list | tuple):
+            return False
+        if kinds[-1] is Ellipsis:
+            kinds = kinds[:1] * len(value)
+        return len(value) == len(kinds) and all(
+            _fits(part, kind, positive) for part, kind in zip(value, kinds, strict=True)
+        )
+    return True
 
 
 # What an ablation can leave out: category guidance, channel and spatial aggregation (paper's names).
@@ -102,6 +136,7 @@ class ModelConfig:
         plain: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
         }
+        check_values(cls, plain, source, positive=known - {"border", "coarse_threshold", "fine_threshold"})
         config = cls(**plain)
         if config.height % 32 or config.width % 32:
             raise DistillMatchError(

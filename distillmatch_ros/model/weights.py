@@ -30,7 +30,7 @@ def read(path: Path) -> dict[str, Any]:
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever the bytes provoke
-        reason = str(error).splitlines()[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DistillMatchError(
             f"{path}: cannot be read as trained weights ({reason}); train again, or name another file"
         ) from error
@@ -38,7 +38,13 @@ def read(path: Path) -> dict[str, Any]:
         raise DistillMatchError(
             f"{path}: holds no weights of this project; name a .pt file that training wrote"
         )
+    if not isinstance(values["model"], dict) or not _are_tensors(values["weights"]):
+        raise DistillMatchError(f"{path}: its weights are damaged; train again, or name another file")
     return values
+
+
+def _are_tensors(state: Any) -> bool:
+    return isinstance(state, dict) and all(isinstance(value, torch.Tensor) for value in state.values())
 
 
 def digest(state: Mapping[str, torch.Tensor]) -> str:
@@ -90,9 +96,19 @@ class Weights:
         save_atomically({"model": self.config.to_dict(), "weights": state, "step": self.steps}, path)
 
     def network(self) -> DistillMatch:
-        """The network with these weights, in float32 and evaluation mode."""
+        """The network with these weights, in float32 and evaluation mode.
+
+        Raises:
+            DistillMatchError: they are of another architecture than they say.
+        """
         network = DistillMatch(self.config)
-        network.load_state_dict(self.state)
+        try:
+            network.load_state_dict(self.state)
+        except RuntimeError as error:
+            raise DistillMatchError(
+                f"weights of {self.config.name}: do not fit the architecture they name, or are of another "
+                "version of it; train again, or name another file"
+            ) from error
         return network.eval()
 
     def sha256(self) -> str:

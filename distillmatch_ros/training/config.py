@@ -5,12 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from distillmatch_ros.errors import DistillMatchError
-from distillmatch_ros.model.config import ModelConfig, read_configuration
+from distillmatch_ros.model.config import ModelConfig, check_values, read_configuration
 from distillmatch_ros.training.distillation import DistillationConfig
 from distillmatch_ros.training.losses import LossConfig
 from distillmatch_ros.training.views import ViewRange
 
 PATHS = ("start", "pairs", "photos", "validation", "output")
+OPTIONAL_PATHS = ("start", "photos", "validation")
+POSITIVE = (
+    *("view", "crop", "steps", "batch", "learning_rate", "gradient_limit"),
+    *("checkpoint_every", "validate_every"),
+)
 
 
 @dataclass(frozen=True)
@@ -97,12 +102,29 @@ class TrainingConfig:
             raise DistillMatchError(
                 f"{path}: missing or unknown: {', '.join(wrong)}; see config/training/light.yaml"
             )
+        check_values(
+            cls,
+            {name: value for name, value in values.items() if name not in ("model", *PATHS)},
+            str(path),
+            positive=POSITIVE,
+        )
+        shares = ("photo_share", "fault_share", "average")
+        if too_large := [name for name in shares if values[name] > 1]:
+            raise DistillMatchError(f"{path}: {too_large[0]} is {values[too_large[0]]}, more than 1")
+        for name in ("model", *PATHS):
+            if not isinstance(values[name], str) and (values[name] is not None or name not in OPTIONAL_PATHS):
+                raise DistillMatchError(f"{path}: {name} is {values[name]!r}, not a path")
 
         model = ModelConfig.load(path.parent / values["model"])
         paths = {
             name: None if values[name] is None else (path.parent / values[name]).resolve() for name in PATHS
         }
+        if not values["views"]:
+            raise DistillMatchError(f"{path}: views is empty; see config/training/light.yaml")
         try:
+            check_values(LossConfig, values["loss"], f"{path}: loss")
+            for view in values["views"]:
+                check_values(ViewRange, view, f"{path}: views", positive=("side",))
             parts: dict[str, Any] = {
                 "loss": LossConfig(**values["loss"]),
                 "views": [ViewRange(**{**view, "side": tuple(view["side"])}) for view in values["views"]],
@@ -111,7 +133,7 @@ class TrainingConfig:
                 "distillation": _distillation(path.parent, values.get("distillation")),
                 "augmentation": _augmentation(path.parent, values.get("augmentation")),
             }
-        except TypeError as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise DistillMatchError(f"{path}: {error}; see config/training/light.yaml") from error
         config = cls(**{**values, **paths, **parts, "model": model})
         rows, columns = config.view

@@ -89,8 +89,10 @@ def targets(folder: Path, out: Path) -> list[tuple[Path, Path]]:
     """Each picture of a folder, and the PNG of the same name in ``out`` that its translation goes to.
 
     Raises:
-        DistillMatchError: the folder holds no pictures, or two of one name.
+        DistillMatchError: the folder holds no pictures, or two of one name, or is ``out`` itself.
     """
+    if out.resolve() == folder.resolve():
+        raise DistillMatchError(f"{out}: holds the pictures to translate; name another folder")
     paths = picture_paths(folder)
     by_name: dict[str, Path] = {}
     for path in paths:
