@@ -164,6 +164,9 @@ def test_header_that_lies_raises(library: Library) -> None:
     message.height = 7
     with pytest.raises(DistillMatchError, match="144 bytes of data where size and step want 168"):
         library.messages.to_frame(message)
+    message.height, message.header.stamp.nanosec = 6, 4_294_967_295
+    with pytest.raises(DistillMatchError, match="4294967295 nanoseconds are more than a second"):
+        library.messages.to_frame(message)
 
 
 @given(st.integers(0, 2**31 * SECOND - 1))

@@ -1,5 +1,6 @@
 """Writing results: where it goes, and what is said when it cannot go there."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,10 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_a_reader_that_has_seen_enough_is_no_error_of_the_path() -> None:
     with pytest.raises(BrokenPipeError), writing(STANDARD_OUTPUT):
         raise BrokenPipeError
+
+
+def test_a_file_name_that_is_no_text_is_written_as_an_escape(tmp_path: Path) -> None:
+    path = tmp_path / "record.jsonl"
+    with open_text(path) as file:
+        file.write(json.dumps({"visible": "cam\udcff.png"}, ensure_ascii=False))
+    assert json.loads(path.read_text()) == {"visible": "cam\udcff.png"}

@@ -1,4 +1,6 @@
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,11 +32,16 @@ def test_a_configuration_survives_its_dictionary(tiny_config: ModelConfig) -> No
         ({"height": 100}, "multiple of 32"),
         ({"colour": 1}, "unknown colour"),
         ({"slots": None}, "missing slots"),
+        ({"height": "big"}, "height is 'big', not a whole number above 0"),
+        ({"height": -32}, "height is -32"),
+        ({"heads": 0}, "heads is 0"),
+        ({"heads": True}, "heads is True"),
+        ({"temperature": math.nan}, "temperature is nan, not a number above 0"),
+        ({"fine_widths": [32]}, "fine_widths is .32,., not a list"),
+        ({"without": ["fmm"]}, "fmm: no such block"),
     ],
 )
-def test_impossible_values_are_named(
-    tiny_config: ModelConfig, change: dict[str, int | None], word: str
-) -> None:
+def test_impossible_values_are_named(tiny_config: ModelConfig, change: dict[str, Any], word: str) -> None:
     values = {key: value for key, value in {**tiny_config.to_dict(), **change}.items() if value is not None}
     with pytest.raises(DistillMatchError, match=word):
         ModelConfig.from_dict(values, "test")

@@ -114,11 +114,6 @@ def test_weights_from_before_there_was_a_choice_load(tiny_config: ModelConfig) -
     assert ModelConfig.from_dict(values, "test") == tiny_config
 
 
-def test_an_unknown_block_is_named(tiny_config: ModelConfig) -> None:
-    with pytest.raises(DistillMatchError, match="fmm: no such block; known are cefg, caa, saa"):
-        ModelConfig.from_dict({**tiny_config.to_dict(), "without": ["fmm"]}, "test")
-
-
 @pytest.mark.slow
 def test_the_table_holds_what_was_trained_and_says_what_is_missing(
     write_ablation: WriteRun, tmp_path: Path

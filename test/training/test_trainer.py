@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -149,11 +150,46 @@ def test_learning_rate_warms_up_and_falls(write_run: WriteRun) -> None:
         ({"pairs": "nowhere"}, "nowhere"),
         ({"photos": "nowhere"}, "nowhere"),
         ({"start": "nowhere.pt"}, "nowhere"),
+        ({"start": 5}, "start is 5, not a path"),
+        ({"output": None}, "output is None, not a path"),
+        ({"batch": 0}, "batch is 0, not a whole number above 0"),
+        ({"steps": -1}, "steps is -1"),
+        ({"learning_rate": "1e-4"}, "learning_rate is '1e-4', not a number above 0"),
+        ({"learning_rate": math.inf}, "learning_rate is inf"),
+        ({"average": 2}, "average is 2, more than 1"),
+        ({"view": [64]}, "view is .64., not a list"),
+        ({"views": []}, "views is empty"),
+        ({"views": [5]}, "int"),
+        ({"loss": 5}, "int"),
     ],
 )
 def test_what_is_wrong_is_named(write_run: WriteRun, change: dict[str, object], word: str) -> None:
     with pytest.raises(DistillMatchError, match=word):
         trainer(write_run(**change))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda values: {**values, "weights": None},
+        lambda values: {**values, "weights": {"a": 1.0}},
+        lambda values: {**values, "model": 5},
+        lambda values: {**values, "model": {**values["model"], "heads": 0}},
+        lambda values: {**values, "weights": dict(list(values["weights"].items())[1:])},
+        lambda values: {**values, "weights": {k: v[..., None] for k, v in values["weights"].items()}},
+    ],
+)
+def test_damaged_weights_are_an_error(
+    tmp_path: Path, tiny_config: ModelConfig, damage: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    path = tmp_path / "weights.pt"
+    Weights(tiny_config, DistillMatch(tiny_config).state_dict(), 1).save(path)
+    torch.save(damage(torch.load(path)), path)
+    with pytest.raises(DistillMatchError):
+        Weights.load(path).network()
+    path.write_bytes(b"")
+    with pytest.raises(DistillMatchError, match=r"weights\.pt: cannot be read"):
+        Weights.load(path)
 
 
 def test_bad_data_is_named_before_anything_is_trained(write_run: WriteRun, pairs_folder: Path) -> None:

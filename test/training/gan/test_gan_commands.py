@@ -41,6 +41,14 @@ def test_two_pictures_of_one_name_are_refused_before_any_work(
     assert not (tmp_path / "out").exists()
 
 
+def test_pictures_are_never_overwritten_by_their_translations(gan: Path, photos_folder: Path) -> None:
+    before = (photos_folder / "0.png").read_bytes()
+    result = run("translate", photos_folder, photos_folder / ".." / photos_folder.name, "--weights", gan)
+    assert result.exit_code == 2
+    assert "name another folder" in " ".join(result.stderr.split())
+    assert (photos_folder / "0.png").read_bytes() == before
+
+
 def test_weights_that_are_none_are_wrong_use(photos_folder: Path, student: Path, tmp_path: Path) -> None:
     for weights in (student, tmp_path / "nowhere.pt"):
         result = run("translate", photos_folder, tmp_path / "out", "--weights", weights)
