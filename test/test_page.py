@@ -25,7 +25,8 @@ def test_ticks_are_few_round_and_enclose_what_they_are_for(a: float, b: float) -
     low, high = min(a, b), max(a, b)
     marks = ticks(low, high)
     assert 2 <= len(marks) <= 8
-    assert marks[0] <= low + 1e-9 * abs(low) and marks[-1] >= high - 1e-9 * abs(high)
+    rounding = 1e-9 * max(abs(low), abs(high))
+    assert marks[0] <= low + rounding and marks[-1] >= high - rounding
     steps = np.diff(marks)
     assert steps.min() > 0 and np.allclose(steps, steps[0], rtol=1e-4)
 
