@@ -64,7 +64,10 @@ def read_csv(path: Path) -> list[PairPaths]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             return _read_rows(path, csv.reader(file, skipinitialspace=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DistillMatchError(f"{path}: cannot be read as a CSV of pairs ({error})") from error
+        raise DistillMatchError(
+            f"{path}: cannot be read as a CSV of pairs ({error}); "
+            "name a file with a row visible,thermal for each pair"
+        ) from error
 
 
 def _images_by_name(folder: Path, side: str) -> dict[str, Path]:

@@ -48,3 +48,4 @@ def export(
     trained = needs_torch("model.weights").Weights.load(weights)
     with writing(target):
         needs_torch("training.export").export(trained, target, precision)
+    typer.echo(f"{target}: {precision} network of {trained.steps} steps, for --model")

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from distillmatch_ros.ros.statistics import Statistics
 
 WRONG_USE = 2
+USAGE = (
+    "usage: fusion_node [--ros-args -p NAME:=VALUE --params-file FILE -r FROM:=TO ...]\n"
+    "Registers the images of rgb/image with those of thermal/image; docs/node.md tells its topics, "
+    "services and parameters."
+)
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE_S = 3.0
 """How long the transition in hand may take once the process is asked to end; `ros2 launch` kills after 5."""
@@ -33,6 +38,10 @@ def run(arguments: Sequence[str], statistics: "Statistics | None" = None) -> int
     """
     # Handlers that only take note interrupt nothing. Blocking the signals is not enough: threads that the
     # numerical libraries started would take them. Importing the node takes a second, so this comes first.
+    if arguments[1:] and arguments[1] != "--ros-args":
+        asked = arguments[1] in ("-h", "--help")
+        print(USAGE, file=sys.stdout if asked else sys.stderr)
+        return 0 if asked else WRONG_USE
     endings: SimpleQueue[int] = SimpleQueue()  # its put may be called from a handler
     for number in ENDINGS:
         signal.signal(number, lambda received, _frame: endings.put(received))

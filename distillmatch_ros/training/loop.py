@@ -12,7 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 from distillmatch_ros.errors import DistillMatchError
 
 # A loss that is not a number ends the run only after so many steps in a row were skipped.
-SKIPS_ALLOWED = 20
+MOST_SKIPS = 20
 # Steps between lines of a log file; a terminal has the progress bar.
 LOG_EVERY = 100
 SCALARS_EVERY = 20
@@ -54,6 +54,9 @@ def go_on(run: Run, steps: int, batch: int, console: Console, leads: bool = True
     Raises:
         DistillMatchError: the loss is not a number for too many steps in a row.
     """
+    if run.step >= steps:
+        console.print(f"{run.last} has all of its {steps} steps already; raise steps for more")
+        return
     writer = SummaryWriter(str(run.last.parent)) if leads else None
     columns = (
         TextColumn("{task.description}"),
@@ -71,7 +74,7 @@ def go_on(run: Run, steps: int, batch: int, console: Console, leads: bool = True
             run.step += 1
             # Of all processes: the loss of one alone may be finite.
             skipped = 0 if math.isfinite(losses["gradient_norm"]) else skipped + 1
-            if skipped > SKIPS_ALLOWED:
+            if skipped >= MOST_SKIPS:
                 raise DistillMatchError(
                     f"the loss is not a number for {skipped} steps; {run.last} holds the last good "
                     "state: lower learning_rate and start again"

@@ -1,6 +1,8 @@
 """The node comes up, goes down and fails as a lifecycle node should, and its process ends when asked to."""
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -171,3 +173,11 @@ def test_wrong_arguments_are_refused_with_the_reason(
     assert node.wait() == 2
     assert reason in node.said
     assert "Traceback" not in node.said
+
+
+@pytest.mark.parametrize(("argument", "code"), [("--help", 0), ("--speed", 2)])
+def test_what_is_no_argument_of_a_node_gets_the_usage(argument: str, code: int) -> None:
+    command = [sys.executable, "-m", "distillmatch_ros.ros.fusion_node", argument]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == code
+    assert "usage: fusion_node" in (done.stdout if code == 0 else done.stderr)

@@ -135,6 +135,16 @@ def test_a_loss_that_is_not_a_number_changes_no_weights(
     assert read(run.last)["step"] == 0
 
 
+def test_a_finished_run_says_so_and_changes_nothing(write_run: WriteRun) -> None:
+    path = write_run(steps=1)
+    trainer(path).run()
+    done = TrainingConfig.load(path).output / "weights.pt"
+    before, said = done.read_bytes(), io.StringIO()
+    Trainer(TrainingConfig.load(path), Console(file=said, width=500)).run()
+    assert "has all of its 1 steps already; raise steps for more" in said.getvalue()
+    assert done.read_bytes() == before
+
+
 def test_learning_rate_warms_up_and_falls(write_run: WriteRun) -> None:
     config = TrainingConfig.load(write_run(steps=100, warmup=10, learning_rate=1.0))
     assert learning_rate(config, 0) == pytest.approx(0.1)
