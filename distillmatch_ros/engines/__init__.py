@@ -77,7 +77,9 @@ def open_tensorrt(path: Path, build: bool) -> Engine:
     try:
         from distillmatch_ros.engines.tensorrt import TensorRtEngine, this_machine
     except (ImportError, OSError) as error:  # OSError: its Python package is there, its libraries do not load
-        raise _missing("TensorRT with cuda-python", error, "tensorrt") from error
+        raise _missing(
+            "TensorRT with cuda-python", error, "see docs/tensorrt.md for what your machine needs"
+        ) from error
     if path.suffix == ".plan":
         return TensorRtEngine(Plan.read(path))
     machine, cache, network = this_machine(), PlanCache(), OnnxFile.read(path)
@@ -112,7 +114,9 @@ def build_engine(
     try:
         from distillmatch_ros.engines.build import prepare
     except (ImportError, OSError) as error:
-        raise _missing("TensorRT with cuda-python and onnx", error, "tensorrt") from error
+        raise _missing(
+            "TensorRT with cuda-python and onnx", error, "see docs/tensorrt.md for what your machine needs"
+        ) from error
     return prepare(network, options, on_progress)
 
 
@@ -126,7 +130,7 @@ def open_torch(path: Path, threads: int | None) -> Engine:
     try:
         from distillmatch_ros.engines.torch import TorchEngine
     except ImportError as error:
-        raise _missing("PyTorch", error, "train") from error
+        raise _missing("PyTorch", error, "pip install 'distillmatch_ros[train]'") from error
     if path.suffix != ".onnx":
         return TorchEngine.open(path, threads)
     weights = weights_path(path)
@@ -154,11 +158,10 @@ def _open_fastest(path: Path, threads: int | None) -> Engine:
     return engine
 
 
-def _missing(what: str, error: Exception, extra: str) -> BackendMissingError:
+def _missing(what: str, error: Exception, remedy: str) -> BackendMissingError:
     """The error for a package that is not there; a fault of this package is raised as it is."""
     if isinstance(error, ImportError) and (error.name or "").startswith("distillmatch_ros"):
         raise error
     return BackendMissingError(
-        f"{what} is not installed here ({error}); "
-        f"pip install 'distillmatch_ros[{extra}]', or use the ONNX file with another backend"
+        f"{what} is not installed here ({error}); {remedy}, or use the ONNX file with another backend"
     )
