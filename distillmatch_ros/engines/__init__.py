@@ -24,6 +24,7 @@ __all__ = ["Engine", "EngineInfo", "Matches", "build_engine", "open_engine", "op
 BACKENDS = ("auto", "onnx", "torch", "tensorrt")
 BACKEND_BY_SUFFIX = {".onnx": "onnx", ".pt": "torch", ".safetensors": "torch", ".plan": "tensorrt"}
 
+_TENSORRT = "see docs/tensorrt.md for what your machine needs"
 _log = logging.getLogger(__name__)
 
 
@@ -77,9 +78,7 @@ def open_tensorrt(path: Path, build: bool) -> Engine:
     try:
         from distillmatch_ros.engines.tensorrt import TensorRtEngine, this_machine
     except (ImportError, OSError) as error:  # OSError: its Python package is there, its libraries do not load
-        raise _missing(
-            "TensorRT with cuda-python", error, "see docs/tensorrt.md for what your machine needs"
-        ) from error
+        raise _missing("TensorRT with cuda-python", error, _TENSORRT) from error
     if path.suffix == ".plan":
         return TensorRtEngine(Plan.read(path))
     machine, cache, network = this_machine(), PlanCache(), OnnxFile.read(path)
@@ -114,9 +113,7 @@ def build_engine(
     try:
         from distillmatch_ros.engines.build import prepare
     except (ImportError, OSError) as error:
-        raise _missing(
-            "TensorRT with cuda-python and onnx", error, "see docs/tensorrt.md for what your machine needs"
-        ) from error
+        raise _missing("TensorRT with cuda-python and onnx", error, _TENSORRT) from error
     return prepare(network, options, on_progress)
 
 
