@@ -41,12 +41,17 @@ def warp_thermal(thermal: NDArray[Any], homography: Float64, size: Size) -> NDAr
     Returns:
         ``size`` with the channels and dtype of ``thermal``; 0 where `covered` says that it sees nothing.
     """
-    flags = cv2.INTER_LINEAR if thermal.dtype == np.uint8 else cv2.INTER_NEAREST
+    if thermal.dtype == np.uint8:
+        return cv2.copyTo(_interpolated(thermal, homography, size), _mask(thermal.shape[:2], homography, size))
+    return cv2.warpPerspective(thermal, homography, size[::-1], flags=cv2.INTER_NEAREST)
+
+
+def _interpolated(thermal: NDArray[np.uint8], homography: Float64, size: Size) -> NDArray[np.uint8]:
+    """`warp_thermal` of a picture before what lies outside is taken away."""
     # Replicated, or interpolation would mix the outside's 0 into the border.
-    warped = cv2.warpPerspective(
-        thermal, homography, size[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE
+    return np.asarray(
+        cv2.warpPerspective(thermal, homography, size[::-1], borderMode=cv2.BORDER_REPLICATE), np.uint8
     )
-    return cv2.copyTo(warped, _mask(thermal.shape[:2], homography, size))
 
 
 def covered(thermal: Size, homography: Float64, size: Size) -> NDArray[np.bool_]:
@@ -92,10 +97,9 @@ def draw_overlay(
         return drawing.banner(base // 2, f"{registration.status}: no homography", AMBER)
     heat = to_8bit(thermal, heat_range)
     size: Size = base.shape[:2]
-    shown = warp_thermal(_edge_strength(heat) if style == "edges" else heat, homography, size)
-    drawn = _compose(base, shown, style)
-    mask = _mask(heat.shape, homography, size)
-    drawn = np.asarray(cv2.copyTo(drawn, mask, base.copy()), np.uint8)
+    shown = _interpolated(_edge_strength(heat) if style == "edges" else heat, homography, size)
+    drawn = cv2.copyTo(_compose(base, shown, style), _mask(heat.shape, homography, size), base)
+    drawn = np.asarray(drawn, np.uint8)
     return drawing.outline(drawn, transform(homography, corners(heat.shape)), WHITE)
 
 
