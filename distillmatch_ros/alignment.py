@@ -134,11 +134,15 @@ class _Template:
         y = ((np.arange(0, rows, _LATTICE, dtype=np.float32) - (rows - 1) / 2) / self._half)[:, None, None]
         by_x = _on_lattice(cv2.Sobel(self._edges, -1, 1, 0, scale=self._half / 8))
         by_y = _on_lattice(cv2.Sobel(self._edges, -1, 0, 1, scale=self._half / 8))
-        terms = [by_x, by_y, by_x * x, by_x * y, by_y * x, by_y * y]
-        if self.level.parameters == 8:
+        terms = np.empty((self.level.parameters, *by_x.shape), np.float32)
+        terms[0], terms[1] = by_x, by_y
+        for index, (shift, place) in enumerate(((by_x, x), (by_x, y), (by_y, x), (by_y, y)), start=2):
+            np.multiply(shift, place, out=terms[index])
+        if len(terms) == 8:
             radial = -(terms[2] + terms[5])
-            terms += [radial * x, radial * y]
-        return np.stack(terms).reshape(len(terms), -1)
+            np.multiply(radial, x, out=terms[6])
+            np.multiply(radial, y, out=terms[7])
+        return terms.reshape(len(terms), -1)
 
     def align(self, seen: Float32) -> _Step:
         """Climb to the highest correlation with the visible image's edges (rows, columns, 2)."""
@@ -176,32 +180,32 @@ class _Template:
 
     def contrast(self, moved: Float32) -> float:
         """How far the correlation stands out from that of the same edges a little beside."""
-        rows, columns = self.level.size
-        margin = max(_RADII)
-        inside = margin // _LATTICE, -(margin // _LATTICE)
-        there = np.ascontiguousarray(moved[inside[0] : inside[1], inside[0] : inside[1]]).ravel()
-
-        def beside(x: int, y: int) -> float:
-            window = self._edges[margin + y : rows - margin + y, margin + x : columns - margin + x]
-            return _correlation(np.ascontiguousarray(_on_lattice(window)).ravel(), there)
-
+        middle = max(_RADII) // _LATTICE
+        correlations = self._shifted(moved, middle)
         around = [
-            beside(round(radius * np.cos(angle)), round(radius * np.sin(angle)))
+            correlations[
+                middle + round(radius * np.sin(angle) / _LATTICE),
+                middle + round(radius * np.cos(angle) / _LATTICE),
+            ]
             for radius in _RADII
             for angle in np.arange(8) * np.pi / 4
         ]
-        return beside(0, 0) - float(np.mean(around))
+        return float(correlations[middle, middle] - np.mean(around))
 
     def rival(self, moved: Float32) -> float:
         """How well the same edges lie on others, relative to how well they lie where they are."""
         near, reach = _BESIDE[0] // _LATTICE, _BESIDE[1] // _LATTICE
-        part = np.ascontiguousarray(moved[reach:-reach, reach:-reach])
-        lattice = np.ascontiguousarray(_on_lattice(self._edges))
-        correlations = cv2.matchTemplate(lattice, part, cv2.TM_CCORR_NORMED)
+        correlations = self._shifted(moved, reach)
         shifts = np.arange(-reach, reach + 1)
         beside = np.hypot(shifts[:, None], shifts) > near
         in_place = float(correlations[reach, reach])
         return float(correlations[beside].max()) / in_place if in_place > 0 else np.inf
+
+    def _shifted(self, moved: Float32, reach: int) -> Float32:
+        """Correlation of the inner edges with those at all shifts up to ``reach`` lattice points."""
+        inner = np.ascontiguousarray(moved[reach:-reach, reach:-reach])
+        own = np.ascontiguousarray(_on_lattice(self._edges))
+        return np.asarray(cv2.matchTemplate(own, inner, cv2.TM_CCORR_NORMED), np.float32)
 
     def _sample(self, seen: Float32, current: Float64) -> Float32:
         on_lattice = np.diag([_LATTICE, _LATTICE, 1.0])
