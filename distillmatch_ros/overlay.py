@@ -42,7 +42,9 @@ def warp_thermal(thermal: NDArray[Any], homography: Float64, size: Size) -> NDAr
         ``size`` with the channels and dtype of ``thermal``; 0 where `covered` says that it sees nothing.
     """
     if thermal.dtype == np.uint8:
-        return cv2.copyTo(_interpolated(thermal, homography, size), _mask(thermal.shape[:2], homography, size))
+        return cv2.copyTo(
+            _interpolated(thermal, homography, size), _mask(thermal.shape[:2], homography, size)
+        )
     return cv2.warpPerspective(thermal, homography, size[::-1], flags=cv2.INTER_NEAREST)
 
 
