@@ -1,4 +1,4 @@
-"""Pairs through the whole stream: scripted engines for its logic, real networks for what comes out."""
+"""Pairs through the whole stream, with scripted engines."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,20 +18,15 @@ from test_registration import (
     points_of,
     scene_pair,
 )
-from tiny_network import WriteNetwork
 
-from distillmatch_ros import Registrar, Status, share
+from distillmatch_ros import Registrar, Status
 from distillmatch_ros.calibration import Calibration
-from distillmatch_ros.engines import Engine, open_engine
-from distillmatch_ros.engines.protocol import Float32, Matches
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.frames import Frame
 from distillmatch_ros.gate import Gate
-from distillmatch_ros.homography import transform
 from distillmatch_ros.pairing import Side
-from distillmatch_ros.registration import SHIPPED_MODEL, STAGES
-from distillmatch_ros.scene import Scene, SyntheticPair
-from distillmatch_ros.stream import Result, Stream, StreamSettings
+from distillmatch_ros.registration import STAGES
+from distillmatch_ros.stream import Stream, StreamSettings
 from distillmatch_ros.temporal import Mode
 from distillmatch_ros.undistortion import Intrinsics
 
@@ -54,13 +49,6 @@ def frames(number: int, same_thermal: bool = False) -> tuple[Frame, Frame]:
     raw = thermal.astype(np.uint16) * 4 + 7000 + (0 if same_thermal else number)
     stamp = 100 * SECOND + number * FRAME
     return Frame(visible, "rgb8", stamp, "rgb"), Frame(raw, "16UC1", stamp + 2_000_000, "thermal")
-
-
-def frames_of_one_view(number: int) -> tuple[Frame, Frame]:
-    """A pair of cameras that see the same, as the tiny network believes."""
-    visible, thermal = frames(number)
-    raw = cv2.resize(visible.image[..., 1], THERMAL[::-1], interpolation=cv2.INTER_AREA)
-    return visible, replace(thermal, image=raw.astype(np.uint16) * 4 + 7000 + number)
 
 
 def open_stream(settings: StreamSettings = NO_LOOK, calibration: Calibration | None = None) -> Stream:
@@ -283,74 +271,3 @@ def test_another_size_of_image_starts_anew() -> None:
     visible, thermal = frames(1)
     small = np.zeros((270, 480, 3), np.uint8)
     assert stream.process(replace(visible, image=small), thermal).registration.homography is None
-
-
-def fingerprint(result: Result) -> tuple[object, ...]:
-    registered, found = result.registered_thermal(), result.registration
-    return (
-        found.status,
-        None if found.homography is None else found.homography.tobytes(),
-        found.visible_points.tobytes(),
-        None if registered is None else registered.image.tobytes(),
-        result.overlay().image.tobytes(),
-    )
-
-
-def test_the_same_frames_give_the_same_results_also_when_pictures_come_later(
-    write_network: WriteNetwork,
-) -> None:
-    network = write_network()
-    settings = StreamSettings(mode=Mode.HOLD, smoothing=0.3, verify_every=4)
-
-    def run() -> list[Result]:
-        with Registrar.open(network, backend="onnx", threads=1) as registrar:
-            stream = Stream(registrar, settings)
-            return [stream.process(*frames_of_one_view(number)) for number in range(8)]
-
-    with Registrar.open(network, backend="onnx", threads=1) as registrar:
-        stream = Stream(registrar, settings)
-        at_once = [fingerprint(stream.process(*frames_of_one_view(number))) for number in range(8)]
-    assert at_once[0][0] is Status.OK
-    assert [fingerprint(result) for result in run()] == at_once
-
-
-def median_error(homography: np.ndarray, pair: SyntheticPair) -> float:
-    """Visible pixels, over all thermal pixels whose place is known."""
-    rows, columns = np.nonzero(np.isfinite(pair.truth[..., 0]))
-    gaps = transform(homography, np.column_stack([columns, rows])) - pair.truth[rows, columns]
-    return float(np.median(np.hypot(*gaps.T)))
-
-
-class CountingEngine:
-    """An engine that tells how often it looked."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.info, self.close = engine.info, engine.close
-        self.looks = 0
-        self._engine = engine
-
-    def __call__(self, visible: Float32, thermal: Float32) -> Matches:
-        self.looks += 1
-        return self._engine(visible, thermal)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(400)
-def test_a_drive_with_the_shipped_network() -> None:
-    """Priors, filter and calibration against the geometry of a street that is driven to and fro."""
-    scene = Scene(1)
-    views = [scene.render(0.1 * step) for step in range(3)]
-    engine = CountingEngine(open_engine(share.find(SHIPPED_MODEL), threads=1))
-    with Registrar(engine) as registrar:
-        stream = Stream(registrar, StreamSettings(mode=Mode.HOLD, smoothing=0.5, verify_every=6))
-        for number, step in enumerate((0, 1, 2, 1, 0, 1, 2, 1, 0, 1)):
-            pair, stamp = views[step], number * SECOND // 10
-            found = stream.process(
-                Frame(pair.visible, "bgr8", stamp, "rgb"), Frame(pair.thermal, "16UC1", stamp, "thermal")
-            ).registration
-            assert found.status is Status.OK
-            assert found.homography is not None
-            assert median_error(found.homography, pair) < 6
-        calibration = stream.calibration()
-    assert 10 <= engine.looks <= 12  # one a pair; maybe two where nothing was known or had to be verified
-    assert median_error(calibration.homography, pair) < 6

@@ -1,0 +1,165 @@
+"""Compressed images: PNG keeps its values, JPEG its colours, and no file does harm."""
+
+import struct
+from array import array
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distillmatch_ros.encodings import (
+    ENCODINGS,
+    decode_compressed,
+    encode,
+)
+from distillmatch_ros.errors import DistillMatchError
+
+
+def picture(dtype: type = np.uint8, channels: int = 1) -> np.ndarray:
+    """Smooth, so that JPEG keeps it; red over green over blue where it has colours."""
+    ramp = np.add.outer(np.arange(24), np.arange(32)) * (1 if dtype == np.uint8 else 1000)
+    if channels == 1:
+        return ramp.astype(dtype)
+    return np.stack([ramp * (1 + channel) for channel in range(channels)], axis=2).astype(dtype)
+
+
+def file_of(image: np.ndarray, suffix: str = ".png") -> bytes:
+    return cv2.imencode(suffix, image)[1].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("format_", "dtype", "channels", "encoding"),
+    [
+        ("png", np.uint8, 1, "mono8"),
+        ("png", np.uint8, 3, "bgr8"),
+        ("png", np.uint8, 4, "bgra8"),
+        ("png", np.uint16, 1, "16UC1"),
+        ("png", np.uint16, 3, "bgr16"),
+        ("", np.uint16, 1, "16UC1"),
+        ("16UC1; png compressed ", np.uint16, 1, "16UC1"),
+        ("mono16; png compressed", np.uint16, 1, "mono16"),
+        ("mono16; png compressed", np.uint8, 1, "mono8"),
+        ("rgb8; png compressed bgr8", np.uint8, 3, "rgb8"),
+        ("rgb16; png compressed bgr16", np.uint16, 3, "rgb16"),
+        ("8UC1; png compressed", np.uint8, 1, "8UC1"),
+        ("bayer_rggb8; png compressed bgr8", np.uint8, 3, "bgr8"),
+    ],
+)
+def test_png_keeps_its_values(format_: str, dtype: type, channels: int, encoding: str) -> None:
+    stored = picture(dtype, channels)
+    decoded, name = decode_compressed(file_of(stored), format_)
+    assert decoded.dtype == dtype
+    np.testing.assert_array_equal(decoded, stored)
+    assert name == encoding
+    assert encode(decoded, name).shape == stored.shape
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("format_", ["jpeg", "jpg", "rgb8; jpeg compressed bgr8", "mono8; jpeg compressed "])
+def test_jpeg_comes_in_the_order_of_opencv(format_: str, channels: int) -> None:
+    stored = picture(channels=channels)
+    decoded, encoding = decode_compressed(array("B", file_of(stored, ".jpg")), format_)
+    np.testing.assert_allclose(decoded.astype(int), stored, atol=12)
+    assert encoding == ("mono8" if channels == 1 else "rgb8" if "rgb8" in format_ else "bgr8")
+
+
+def test_mosaic_in_a_png_becomes_colour() -> None:
+    mosaic = np.tile(np.array([[200, 100], [100, 10]], np.uint8), (4, 5))
+    decoded, encoding = decode_compressed(file_of(mosaic), "bayer_rggb8; png compressed ")
+    np.testing.assert_array_equal(decoded, np.tile([10, 100, 200], (8, 10, 1)))
+    assert encode(decoded, encoding) is decoded
+
+
+def test_jpeg_with_exif_is_found_and_not_turned() -> None:
+    stored = file_of(picture(), ".jpg")
+    turned = b"Exif\0\0MM\0*\0\0\0\x08" + struct.pack(">HHHIHHI", 1, 0x112, 3, 1, 6, 0, 0)
+    decoded, _ = decode_compressed(
+        stored[:2] + struct.pack(">HH", 0xFFE1, len(turned) + 2) + turned + stored[2:], "jpeg"
+    )
+    assert decoded.shape == (24, 32)
+
+
+def test_jpeg_may_have_its_tables_before_its_size() -> None:
+    stored = file_of(picture(), ".jpg")
+    tables = stored.index(b"\xff\xc4")
+    (length,) = struct.unpack_from(">H", stored, tables + 2)
+    moved = stored[:2] + stored[tables : tables + 2 + length] + stored[2:]
+    np.testing.assert_array_equal(decode_compressed(moved, "jpeg")[0], decode_compressed(stored, "jpeg")[0])
+
+
+def with_size(file: bytes, height: int, width: int) -> bytes:
+    """A JPEG or PNG whose header promises another size."""
+    if file.startswith(b"\x89PNG"):
+        return file[:16] + struct.pack(">II", width, height) + file[24:]
+    position = file.index(b"\xff\xc0") + 5
+    return file[:position] + struct.pack(">HH", height, width) + file[position + 4 :]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_decompression_bomb_is_refused_before_it_is_unpacked(suffix: str) -> None:
+    for height, width in ((60_000, 60_000), (1, 20_000), (16_000, 16_000)):
+        with pytest.raises(DistillMatchError, match=f"{width} x {height} is beyond"):
+            decode_compressed(with_size(file_of(picture(), suffix), height, width), "bomb")
+    with pytest.raises(DistillMatchError, match="no pixels"):
+        decode_compressed(with_size(file_of(picture(), suffix), 0, 32), "empty")
+
+
+@pytest.mark.parametrize("marker", [0x01, 0xD0])
+def test_jpeg_cannot_hide_its_size(marker: int) -> None:
+    """A decoder passes over such a marker; to take what follows for its length leads to a false size."""
+    shown = file_of(picture(), ".jpg")
+    hidden = b"\xff\xd8" + bytes([0xFF, marker]) + with_size(shown, 60_000, 60_000)[2:]
+    skipped = 4 + struct.unpack_from(">H", hidden, 4)[0]
+    file = hidden.ljust(skipped, b"\0") + shown[shown.index(b"\xff\xc0") :]
+    with pytest.raises(DistillMatchError, match="damaged before its size"):
+        decode_compressed(file, "jpeg")
+
+
+@pytest.mark.parametrize(
+    ("data", "format_", "reason"),
+    [
+        (b"", "jpeg", "neither JPEG nor PNG in 0 bytes; set"),
+        (b"hello", "jpeg", "neither JPEG nor PNG"),
+        (file_of(picture(), ".bmp"), "bmp", "neither JPEG nor PNG"),
+        (file_of(picture())[:20], "png", "neither JPEG nor PNG"),
+        (file_of(picture())[:60], "png", "damaged.*; check the camera's link"),
+        (file_of(picture(), ".jpg")[:40], "jpeg", "damaged before its size; check"),
+        (file_of(picture()), "16UC1; compressedDepth png", "compressedDepth.*subscribe to the raw"),
+        (file_of(picture()), "32FC1; compressedDepth", "not pixels"),
+    ],
+)
+def test_bad_file_is_refused_with_reason_and_remedy(data: bytes, format_: str, reason: str) -> None:
+    with pytest.raises(DistillMatchError, match=reason) as caught:
+        decode_compressed(data, format_)
+    assert str(caught.value).startswith(repr(format_))
+
+
+FILES = (
+    file_of(picture(channels=3), ".jpg"),
+    file_of(picture(channels=3)),
+    file_of(picture(np.uint16)),
+)
+
+
+@given(
+    file=st.sampled_from(FILES),
+    changes=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=5),
+    end=st.integers(0, 3000),
+    format_=st.one_of(
+        st.text(max_size=12), st.sampled_from(ENCODINGS).map(lambda name: f"{name}; png compressed")
+    ),
+)
+def test_any_damage_gives_an_image_or_an_error(
+    file: bytes, changes: list[tuple[int, int]], end: int, format_: str
+) -> None:
+    damaged = bytearray(file)
+    for place, value in changes:
+        damaged[place % len(file)] = value
+    try:
+        decoded, encoding = decode_compressed(bytes(damaged[:end]), format_)
+    except DistillMatchError:
+        return
+    assert decoded.size > 0
+    assert encode(decoded, encoding).shape == decoded.shape
