@@ -100,9 +100,9 @@ def draw_overlay(
     heat = to_8bit(thermal, heat_range)
     size: Size = base.shape[:2]
     shown = _interpolated(_edge_strength(heat) if style == "edges" else heat, homography, size)
-    drawn = cv2.copyTo(_compose(base, shown, style), _mask(heat.shape, homography, size), base)
-    drawn = np.asarray(drawn, np.uint8)
-    return drawing.outline(drawn, transform(homography, corners(heat.shape)), WHITE)
+    inside = _mask(heat.shape, homography, size)
+    drawn = cv2.copyTo(_compose(base, shown, style), inside, base)
+    return drawing.outline(np.asarray(drawn, np.uint8), transform(homography, corners(heat.shape)), WHITE)
 
 
 def draw_matches(visible: NDArray[Any], thermal: NDArray[Any], registration: Registration) -> Picture:
