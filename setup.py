@@ -8,7 +8,7 @@ NAME = "distillmatch_ros"
 SHARE = f"share/{NAME}"
 
 # DINOv3 came with 4.56.
-TRAIN = ["torch", "kornia", "tensorboard", "onnx", "onnxscript", "transformers>=4.56"]
+TRAIN = ["torch", "kornia", "tensorboard", "onnx", "onnxscript", "transformers>=4.56", "pydantic>=2.7"]
 # Interfaces of one ROS release, Jazzy: without the pins pip mixes releases.
 ROS = [
     "ros-rclpy[fastrtps]==7.1.6",
@@ -55,7 +55,7 @@ setup(
         "onnxruntime",
         "rosbags",
         "mcap",
-        "typer",
+        "typer>=0.16",  # before, --help fails with click 8.2
         "rich",
         "pyyaml",
     ],

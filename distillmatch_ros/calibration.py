@@ -12,7 +12,7 @@ from distillmatch_ros import plain_yaml
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.gate import Gate, Status, estimate, is_plausible
 from distillmatch_ros.homography import Float64, Size
-from distillmatch_ros.output import replace_file
+from distillmatch_ros.output import write_text
 from distillmatch_ros.registration import Registration
 
 SECOND = 10**9
@@ -80,7 +80,7 @@ class Calibration:
             "stamp": self.stamp,
             "rms_px": self.rms_px,
         }
-        replace_file(path, _HEADER + yaml.safe_dump(record, sort_keys=False, default_flow_style=None))
+        write_text(path, _HEADER + yaml.safe_dump(record, sort_keys=False, default_flow_style=None))
 
     @classmethod
     def load(cls, path: Path) -> "Calibration":

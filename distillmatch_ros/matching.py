@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.frames import read_image
-from distillmatch_ros.output import make_folder, open_text, writing
+from distillmatch_ros.output import make_folder, open_text, write_bytes, writing
 from distillmatch_ros.overlay import draw_matches, draw_overlay, warp_thermal
 from distillmatch_ros.pairs import PairPaths
 from distillmatch_ros.registration import Registrar, Registration
@@ -152,6 +152,5 @@ def _write_pictures(
 
 def _write(base: Path, ending: str, picture: NDArray[Any]) -> Path:
     path = base.with_name(f"{base.name}_{ending}")
-    with writing(path):
-        path.write_bytes(cv2.imencode(path.suffix, picture)[1].tobytes())
+    write_bytes(path, cv2.imencode(path.suffix, picture)[1].tobytes())
     return path

@@ -1,15 +1,18 @@
 """Results on disk: a place that cannot be written is an error a person can mend."""
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from distillmatch_ros.errors import DistillMatchError
 
 STANDARD_OUTPUT = Path("-")
+# A file name need not be text; a JSON document holds such a byte as an escape.
+NO_TEXT = "backslashreplace"
 
 
 @contextmanager
@@ -43,8 +46,7 @@ def open_text(path: Path) -> Iterator[TextIO]:
         return
     make_folder(path.parent)
     with writing(path):
-        # A file name need not be text; a JSON document holds such a byte as an escape.
-        file = path.open("w", encoding="utf-8", errors="backslashreplace")
+        file = path.open("w", encoding="utf-8", errors=NO_TEXT)
     try:
         yield file
     finally:
@@ -52,18 +54,38 @@ def open_text(path: Path) -> Iterator[TextIO]:
             file.close()
 
 
-def write_json(path: Path, record: Any) -> None:
-    """Write one JSON document, ``-`` being standard output."""
-    write_text(path, json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file whose content takes its place when the body is done, whole or not at all.
 
+    A kill, a full disk or an error of the body leaves what was there before. A link stays, and what it leads
+    to is replaced. Only a pipe or a device, which has nothing to replace, is written as the body goes.
 
-def replace_file(path: Path, text: str) -> None:
-    """Write a whole text beside the path, then rename: a kill leaves the old file or the new one."""
+    Raises:
+        DistillMatchError: it cannot be written.
+    """
     make_folder(path.parent)
-    partial = path.with_name(f".{path.name}.partial")
+    if path.exists() and (not path.is_file() or path.absolute().is_relative_to("/dev")):
+        with writing(path), path.open("wb") as file:
+            yield file
+        return
+    place = path.resolve()
+    partial = place.with_name(f".{place.name}.partial")
     with writing(path):
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        try:
+            with partial.open("wb") as file:
+                yield file
+            if place.exists():
+                shutil.copymode(place, partial)
+            partial.replace(place)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file."""
+    with replacing(path) as file:
+        file.write(data)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -71,6 +93,9 @@ def write_text(path: Path, text: str) -> None:
     if path == STANDARD_OUTPUT:
         sys.stdout.write(text)
         return
-    make_folder(path.parent)
-    with writing(path):
-        path.write_text(text, encoding="utf-8")
+    write_bytes(path, text.encode(errors=NO_TEXT))
+
+
+def write_json(path: Path, record: Any) -> None:
+    """Write one JSON document, ``-`` being standard output."""
+    write_text(path, json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False) + "\n")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from distillmatch_ros.engines.onnx_file import OnnxFile
 from distillmatch_ros.errors import DistillMatchError
-from distillmatch_ros.output import make_folder, writing
+from distillmatch_ros.output import make_folder, write_bytes, writing
 
 SCHEMA = 1
 """Of the sidecar, and of how plans are built: a change of either rebuilds."""
@@ -136,8 +136,8 @@ class Plan:
             "plan_sha256": hashlib.sha256(self.data).hexdigest(),
             "metadata": self.metadata,
         }
-        _replace(self.path, self.data)
-        _replace(_sidecar(self.path), json.dumps(sidecar, indent=2).encode())
+        write_bytes(self.path, self.data)
+        write_bytes(_sidecar(self.path), json.dumps(sidecar, indent=2).encode())
 
 
 class PlanCache:
@@ -202,7 +202,7 @@ class PlanCache:
 
     def write_timing(self, machine: Machine, measured: bytes) -> None:
         """Keep what a build measured."""
-        _replace(self.timing_path(machine), measured)
+        write_bytes(self.timing_path(machine), measured)
 
 
 def _sidecar(path: Path) -> Path:
@@ -211,11 +211,3 @@ def _sidecar(path: Path) -> Path:
 
 def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "_", text)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write beside the path, then rename: a kill leaves the old file or the new one."""
-    with writing(path):
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as partial:
-            partial.write(data)
-        Path(partial.name).replace(path)

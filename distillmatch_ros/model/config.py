@@ -1,69 +1,18 @@
 """The numbers that make one network out of the blocks: read from config/model/*.yaml."""
 
-import math
-from collections.abc import Collection
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args
 
-from distillmatch_ros import plain_yaml
-from distillmatch_ros.errors import DistillMatchError
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from distillmatch_ros import configuration
+from distillmatch_ros.configuration import Side
 
-def read_configuration(path: Path, kind: str) -> dict[str, Any]:
-    """Read the values of a YAML file.
-
-    Args:
-        path: the file.
-        kind: ``model`` or ``training``, the folder of config/ where files like it stand.
-
-    Raises:
-        DistillMatchError: the file cannot be read, or holds no names with values.
-    """
-    values = plain_yaml.read(path, f"a {kind} configuration is wanted, such as config/{kind}/light.yaml")
-    if not isinstance(values, dict):
-        raise DistillMatchError(f"{path}: holds no {kind} configuration; see config/{kind}/light.yaml")
-    return values
-
-
-def check_values(kind: type, values: dict[str, Any], source: str, positive: Collection[str] = ()) -> None:
-    """Refuse what does not fit the numbers, texts and sequences of them that a dataclass declares.
-
-    Args:
-        kind: the dataclass; its numbers are finite and not negative.
-        values: by the names of its fields; those of other types are not looked at.
-        source: where they come from, named in errors.
-        positive: fields that must not be 0 either.
-    """
-    hints = get_type_hints(kind)
-    for name, value in values.items():
-        least = "above 0" if name in positive else "at least 0"
-        if not _fits(value, hints.get(name), name in positive):
-            wanted = {int: f"a whole number {least}", float: f"a number {least}", str: "text"}
-            what = wanted.get(hints[name], f"a list of as many numbers {least} as in the shipped files")
-            raise DistillMatchError(f"{source}: {name} is {value!r}, not {what}")
-
-
-def _fits(value: Any, hint: Any, positive: bool) -> bool:
-    if hint is str:
-        return isinstance(value, str)
-    if hint in (int, float):
-        number = type(value) is int or (hint is float and type(value) is float and math.isfinite(value))
-        return number and (value > 0 if positive else value >= 0)
-    if get_origin(hint) is tuple:
-        kinds = get_args(hint)
-        if not isinstance(value, list | tuple):
-            return False
-        if kinds[-1] is Ellipsis:
-            kinds = kinds[:1] * len(value)
-        return len(value) == len(kinds) and all(
-            _fits(part, kind, positive) for part, kind in zip(value, kinds, strict=True)
-        )
-    return True
-
-
+EXAMPLE = "config/model/light.yaml"
 # What an ablation can leave out: category guidance, channel and spatial aggregation (paper's names).
-BLOCKS = ("cefg", "caa", "saa")
+Block = Literal["cefg", "caa", "saa"]
+BLOCKS: tuple[Block, ...] = get_args(Block)
 
 
 @dataclass(frozen=True)
@@ -92,23 +41,23 @@ class ModelConfig:
     """
 
     name: str
-    height: int
-    width: int
-    slots: int
-    texture_widths: tuple[int, int, int]
-    texture_blocks: tuple[int, int, int]
-    semantic_width: int
-    semantic_depth: int
-    modality_depth: int
-    coarse_layers: int
-    heads: int
-    token_stride: int
-    fine_widths: tuple[int, int]
-    temperature: float
-    coarse_threshold: float
-    fine_threshold: float
-    border: int
-    without: tuple[str, ...] = ()
+    height: Side
+    width: Side
+    slots: PositiveInt
+    texture_widths: tuple[PositiveInt, PositiveInt, PositiveInt]
+    texture_blocks: tuple[PositiveInt, PositiveInt, PositiveInt]
+    semantic_width: PositiveInt
+    semantic_depth: PositiveInt
+    modality_depth: PositiveInt
+    coarse_layers: PositiveInt
+    heads: PositiveInt
+    token_stride: PositiveInt
+    fine_widths: tuple[PositiveInt, PositiveInt]
+    temperature: PositiveFloat
+    coarse_threshold: NonNegativeFloat
+    fine_threshold: NonNegativeFloat
+    border: NonNegativeInt
+    without: tuple[Block, ...] = ()
 
     @property
     def coarse_size(self) -> tuple[int, int]:
@@ -116,42 +65,22 @@ class ModelConfig:
         return self.height // 8, self.width // 8
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any], source: str) -> "ModelConfig":
-        """Build a configuration, refusing missing, unknown or impossible values.
+    def from_dict(cls, values: Any, source: str) -> "ModelConfig":
+        """Build a configuration of what :meth:`to_dict` gave, read from ``source``.
 
-        Args:
-            values: one value for every field that has no default.
-            source: where they come from, named in errors.
+        Raises:
+            DistillMatchError: a value is missing, unknown or impossible.
         """
-        known = {field.name for field in fields(cls)}
-        required = {field.name for field in fields(cls) if field.default is MISSING}
-        if missing := sorted(required - values.keys()):
-            raise DistillMatchError(
-                f"{source}: missing {', '.join(missing)}; add them to the model configuration"
-            )
-        if unknown := sorted(values.keys() - known):
-            raise DistillMatchError(
-                f"{source}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}"
-            )
-        plain: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-        }
-        check_values(cls, plain, source, positive=known - {"border", "coarse_threshold", "fine_threshold"})
-        config = cls(**plain)
-        if config.height % 32 or config.width % 32:
-            raise DistillMatchError(
-                f"{source}: {config.width}x{config.height} is not a multiple of 32; choose one that is"
-            )
-        if unknown := sorted(set(config.without) - set(BLOCKS)):
-            raise DistillMatchError(
-                f"{source}: without {', '.join(unknown)}: no such block; known are {', '.join(BLOCKS)}"
-            )
-        return config
+        return configuration.build(cls, values, source, "train again, or name another file")
 
     @classmethod
     def load(cls, path: Path) -> "ModelConfig":
-        """Read a YAML file."""
-        return cls.from_dict(read_configuration(path, "model"), str(path))
+        """Read a YAML file.
+
+        Raises:
+            DistillMatchError: a value is missing, unknown or impossible.
+        """
+        return configuration.load(cls, path, EXAMPLE)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON and YAML."""

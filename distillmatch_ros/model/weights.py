@@ -1,7 +1,8 @@
 """Trained weights on disk, with the architecture they belong to."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,23 @@ import torch
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.model.config import ModelConfig
 from distillmatch_ros.model.network import DistillMatch
+from distillmatch_ros.output import replacing
+
+REMEDY = "train again, or name another file"
 
 
-def save_atomically(values: dict[str, Any], path: Path) -> None:
-    """Write with torch.save beside ``path``, then rename: a kill leaves the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    torch.save(values, partial)
-    partial.replace(path)
+def save(values: dict[str, Any], path: Path) -> None:
+    """Write with torch.save, whole or not at all.
+
+    Raises:
+        DistillMatchError: the file cannot be written.
+    """
+    with replacing(path) as file:
+        torch.save(values, file)
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read what :func:`save_atomically` wrote; only plain tensors and values are accepted.
+    """Read what :func:`save` wrote; only plain tensors and values are accepted.
 
     Raises:
         DistillMatchError: the file is missing, damaged or something else.
@@ -31,16 +37,33 @@ def read(path: Path) -> dict[str, Any]:
         values = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever the bytes provoke
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DistillMatchError(
-            f"{path}: cannot be read as trained weights ({reason}); train again, or name another file"
-        ) from error
+        raise DistillMatchError(f"{path}: cannot be read as trained weights ({reason}); {REMEDY}") from error
     if not isinstance(values, dict) or not {"model", "weights", "step"} <= values.keys():
         raise DistillMatchError(
             f"{path}: holds no weights of this project; name a .pt file that training wrote"
         )
-    if not isinstance(values["model"], dict) or not _are_tensors(values["weights"]):
-        raise DistillMatchError(f"{path}: its weights are damaged; train again, or name another file")
+    if not _are_tensors(values["weights"]) or not isinstance(values["step"], int):
+        raise DistillMatchError(f"{path}: its weights are damaged; {REMEDY}")
     return values
+
+
+@contextmanager
+def fitting(source: Path | str, what: str, remedy: str) -> Iterator[None]:
+    """Around whatever puts the entries of a .pt file in their places.
+
+    Args:
+        source: the file.
+        what: what the entries are to be.
+        remedy: what to do where they are not.
+
+    Raises:
+        DistillMatchError: an entry is missing, or does not fit its place.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
+        raise DistillMatchError(f"{source}: holds no {what} ({reason:.200}); {remedy}") from error
 
 
 def _are_tensors(state: Any) -> bool:
@@ -64,11 +87,13 @@ class Weights:
         config: the architecture.
         state: the network's state dictionary.
         steps: optimiser steps behind them.
+        source: where they come from, named in errors.
     """
 
     config: ModelConfig
     state: dict[str, torch.Tensor]
     steps: int
+    source: str = "weights in memory"
 
     @classmethod
     def load(cls, path: Path) -> "Weights":
@@ -82,7 +107,7 @@ class Weights:
             name: value.float() if value.is_floating_point() else value
             for name, value in values["weights"].items()
         }
-        return cls(ModelConfig.from_dict(values["model"], str(path)), state, values["step"])
+        return cls(ModelConfig.from_dict(values["model"], str(path)), state, values["step"], str(path))
 
     def save(self, path: Path) -> None:
         """Write what is needed to run or export the network, and nothing of the training.
@@ -93,7 +118,7 @@ class Weights:
         state = {
             name: value.half() if value.is_floating_point() else value for name, value in self.state.items()
         }
-        save_atomically({"model": self.config.to_dict(), "weights": state, "step": self.steps}, path)
+        save({"model": self.config.to_dict(), "weights": state, "step": self.steps}, path)
 
     def network(self) -> DistillMatch:
         """The network with these weights, in float32 and evaluation mode.
@@ -102,14 +127,13 @@ class Weights:
             DistillMatchError: they are of another architecture than they say.
         """
         network = DistillMatch(self.config)
-        try:
+        with self.fitting():
             network.load_state_dict(self.state)
-        except RuntimeError as error:
-            raise DistillMatchError(
-                f"weights of {self.config.name}: do not fit the architecture they name, or are of another "
-                "version of it; train again, or name another file"
-            ) from error
         return network.eval()
+
+    def fitting(self) -> AbstractContextManager[None]:
+        """Around whatever takes single weights of the network; see :func:`fitting`."""
+        return fitting(self.source, f"weights of {self.config.name} as it is now", REMEDY)
 
     def sha256(self) -> str:
         """Hash of the names and values, hexadecimal."""

@@ -4,6 +4,7 @@ import json
 import math
 import os
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from distillmatch_ros import report
 from distillmatch_ros.engines.torch import TorchEngine
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.evaluation import PRESETS, Report, Score, Unreadable, compare
+from distillmatch_ros.model.config import Block
 from distillmatch_ros.model.weights import Weights
 from distillmatch_ros.output import write_json, write_text
 from distillmatch_ros.pairs import PairPaths, read_folder
 from distillmatch_ros.registration import Registrar
 from distillmatch_ros.training.config import TrainingConfig
+from distillmatch_ros.training.gan.translation import OpenPhotos, open_photos
 from distillmatch_ros.training.trainer import Trainer
 
 # Homographies per pair and preset.
@@ -77,7 +80,7 @@ def plan(config: TrainingConfig, steps: int, out: Path) -> list[Row]:
     """
     base = replace(config, steps=steps)
 
-    def without(block: str) -> TrainingConfig | None:
+    def without(block: Block) -> TrainingConfig | None:
         if block in base.model.without:
             return None
         blocks = (*base.model.without, block)
@@ -130,20 +133,25 @@ def ablate(config_path: Path, steps: int, out: Path, console: Console | None = N
         figures=Report(len(pairs), warps=WARPS, seed=0, scores=(), unreadable=()),
         missing={row.name: row.lacking for row in rows if row.config is None},
     )
+    # The photos of one row are those of the next: they are translated once.
+    photos = lru_cache(maxsize=1)(open_photos)
     for row in rows:
         if row.config is None:
             console.print(f"{row.name}: missing, {row.lacking}")
             continue
         console.print(f"{row.name}: {row.config.output}")
         ablation = replace(
-            ablation, figures=_joined(ablation.figures, _measured(row.name, row.config, pairs, console))
+            ablation,
+            figures=_joined(ablation.figures, _measured(row.name, row.config, pairs, photos, console)),
         )
         write_text(out / "ablation.md", ablation.to_markdown())
         write_json(out / "ablation.json", ablation.record())
     return ablation
 
 
-def _measured(name: str, config: TrainingConfig, pairs: list[PairPaths], console: Console) -> Report:
+def _measured(
+    name: str, config: TrainingConfig, pairs: list[PairPaths], photos: OpenPhotos, console: Console
+) -> Report:
     """Train a row and score it on the validation pairs, as far as that is not done yet."""
     path = config.output / "row.json"
     settings = json.loads(json.dumps(asdict(replace(config, output=Path(name))), default=str))
@@ -156,12 +164,12 @@ def _measured(name: str, config: TrainingConfig, pairs: list[PairPaths], console
         )
     if known["figures"] is not None:
         return _report(known["figures"])
-    _write(path, known)
-    Trainer(replace(config, validation=None), console).run()
+    write_json(path, known)
+    Trainer(replace(config, validation=None), console, photos).run()
     network = Weights.load(config.output / "weights.pt").network()
     with Registrar(TorchEngine(network)) as registrar:
         figures = compare({name: lambda v, t: registrar.register(v, t).homography}, pairs, warps=WARPS)
-    _write(path, {"settings": settings, "figures": _record(figures)})
+    write_json(path, {"settings": settings, "figures": _record(figures)})
     return figures
 
 
@@ -189,13 +197,6 @@ def _report(values: dict[str, Any]) -> Report:
         "unreadable": tuple(Unreadable(**pair) for pair in values["unreadable"]),
     }
     return Report(**{**values, **parts})
-
-
-def _write(path: Path, known: dict[str, Any]) -> None:
-    """At once: a row whose settings cannot be read any more would have to be trained again."""
-    partial = path.with_suffix(".partial")
-    write_json(partial, known)
-    partial.replace(path)
 
 
 def _read(path: Path) -> dict[str, Any]:

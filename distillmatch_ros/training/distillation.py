@@ -1,12 +1,13 @@
 """The distillation loss: the student's features are to say what a teacher's say (paper, KD-VFM)."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
+from pydantic import NonNegativeFloat
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from distillmatch_ros.configuration import LocalPath, Pretrained
 from distillmatch_ros.model.attention import to_tokens
 
 
@@ -23,11 +24,11 @@ class DistillationConfig:
             again: the rows of an ablation, a run that is repeated.
     """
 
-    teacher: str
-    mse: float
-    gram: float
-    kl: float
-    cache: Path | None = None
+    teacher: Pretrained
+    mse: NonNegativeFloat
+    gram: NonNegativeFloat
+    kl: NonNegativeFloat
+    cache: LocalPath | None = None
 
 
 class DistillationLoss(nn.Module):

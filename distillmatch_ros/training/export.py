@@ -10,6 +10,7 @@ from distillmatch_ros.engines.lint import check_graph
 from distillmatch_ros.engines.protocol import MODALITY_ORDER, SCHEMA
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.model.weights import Weights
+from distillmatch_ros.output import replacing
 
 OPSET = 18
 PRECISIONS = ("fp32", "fp16")
@@ -62,8 +63,8 @@ def export(weights: Weights, path: Path, precision: str = "fp32") -> None:
     onnx.helper.set_model_props(model, metadata)
     onnx.checker.check_model(model)
     check_graph(path, model)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, path)
+    with replacing(path) as file:
+        onnx.save(model, file)
 
 
 def _forget_where_it_was_made(model: onnx.ModelProto) -> None:

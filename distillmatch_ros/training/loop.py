@@ -1,8 +1,12 @@
 """What every training run does from step to step: progress, logs, and an end to losses that are no number."""
 
 import math
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, current_thread, main_thread
 from typing import Protocol
 
 from rich.console import Console
@@ -36,13 +40,38 @@ class Run(Protocol):
         """
         ...
 
+    def save(self) -> None:
+        """Write the checkpoint, ``step`` steps being done."""
+        ...
+
     def after_step(self, writer: SummaryWriter, losses: dict[str, float]) -> None:
         """Checkpoints and the like, ``step`` steps being done."""
         ...
 
 
+@contextmanager
+def ending_with_a_step() -> Iterator[Event]:
+    """While the body runs, Ctrl-C only sets the event, so that the step in hand can be ended; a second one is
+    as ever. Where Ctrl-C means something else already, it goes on meaning that.
+    """
+    stopped = Event()
+
+    def stop(*_: object) -> None:
+        stopped.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    if current_thread() is main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, stop)
+        try:
+            yield stopped
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+    else:
+        yield stopped
+
+
 def go_on(run: Run, steps: int, batch: int, console: Console, leads: bool = True) -> None:
-    """Take a run to its end.
+    """Take a run to its end, or to that of the step in which Ctrl-C comes: that far it is kept.
 
     Args:
         run: what to run, from ``run.step`` on.
@@ -53,6 +82,7 @@ def go_on(run: Run, steps: int, batch: int, console: Console, leads: bool = True
 
     Raises:
         DistillMatchError: the loss is not a number for too many steps in a row.
+        KeyboardInterrupt: Ctrl-C.
     """
     if run.step >= steps:
         console.print(f"{run.last} has all of its {steps} steps already; raise steps for more")
@@ -66,9 +96,9 @@ def go_on(run: Run, steps: int, batch: int, console: Console, leads: bool = True
         TimeRemainingColumn(),
     )
     skipped = 0
-    with Progress(*columns, console=console, disable=not leads) as progress:
+    with ending_with_a_step() as stopped, Progress(*columns, console=console, disable=not leads) as progress:
         task = progress.add_task("training", total=steps, completed=run.step, loss=math.nan, rate=math.nan)
-        while run.step < steps:
+        while run.step < steps and not stopped.is_set():
             begun = time.perf_counter()
             losses = run.train_step()
             run.step += 1
@@ -91,4 +121,10 @@ def go_on(run: Run, steps: int, batch: int, console: Console, leads: bool = True
                 console.print(f"step {run.step} of {steps}: loss {losses['total']:.3f}, {rate:.1f} pairs/s")
             run.after_step(writer, losses)
     if writer is not None:
+        # A step without a finite gradient may have spoilt what is no weight: means, spectral norms.
+        if stopped.is_set() and skipped == 0:
+            run.save()
+            console.print(f"stopped after step {run.step} of {steps}, kept in {run.last}")
         writer.close()
+    if stopped.is_set():
+        raise KeyboardInterrupt

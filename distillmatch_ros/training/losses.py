@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -28,12 +29,12 @@ class LossConfig:
         fine_matches: coarse matches per pair that train the fine stage.
     """
 
-    coarse: float
-    fine: float
-    subpixel: float
-    modality: float
-    gamma: float
-    fine_matches: int
+    coarse: NonNegativeFloat
+    fine: NonNegativeFloat
+    subpixel: NonNegativeFloat
+    modality: NonNegativeFloat
+    gamma: NonNegativeFloat
+    fine_matches: PositiveInt
 
 
 def joint_mean(values: Tensor) -> Tensor:

@@ -11,8 +11,7 @@ from torch.nn import functional as F
 
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.model.attention import to_tokens
-from distillmatch_ros.model.weights import Weights, digest, save_atomically
-from distillmatch_ros.output import writing
+from distillmatch_ros.model.weights import Weights, digest, save
 from distillmatch_ros.training.distillation import DistillationConfig
 from distillmatch_ros.training.hub import image_statistics, load_model
 
@@ -143,9 +142,8 @@ class CachedTeacher(Teacher):
         if new:
             for index, features in zip(new, self.teacher(images[new]), strict=True):
                 known[paths[index]] = features
-                with writing(paths[index]):
-                    # A copy: of a slice, the whole batch would be saved.
-                    save_atomically({"features": features.clone().cpu()}, paths[index])
+                # A copy: of a slice, the whole batch would be saved.
+                save({"features": features.clone().cpu()}, paths[index])
         return torch.stack([known[path].to(images.device) for path in paths])
 
 

@@ -2,21 +2,22 @@
 
 import math
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
 from rich.console import Console
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.tensorboard import SummaryWriter
 
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.model.network import DistillMatch
-from distillmatch_ros.model.weights import Weights, read, save_atomically
+from distillmatch_ros.model.weights import Weights, fitting, read, save
 from distillmatch_ros.training.config import TrainingConfig
-from distillmatch_ros.training.data import PairSampler, load_pairs, load_photos
+from distillmatch_ros.training.data import PairSampler, load_pairs
 from distillmatch_ros.training.distillation import DistillationLoss
-from distillmatch_ros.training.gan.translation import Translator
+from distillmatch_ros.training.gan.translation import OpenPhotos, open_photos
 from distillmatch_ros.training.loop import go_on
 from distillmatch_ros.training.losses import TotalLoss
 from distillmatch_ros.training.teachers import Teacher, open_teacher
@@ -34,8 +35,16 @@ def learning_rate(config: TrainingConfig, step: int) -> float:
 class Trainer:
     """One process of a run; torchrun starts several."""
 
-    def __init__(self, config: TrainingConfig, console: Console) -> None:
-        """Load the data and, where the run was begun before, its last checkpoint."""
+    def __init__(
+        self, config: TrainingConfig, console: Console, open_photos: OpenPhotos = open_photos
+    ) -> None:
+        """Load the data and, where the run was begun before, its last checkpoint.
+
+        Args:
+            config: what to train.
+            console: where progress is shown.
+            open_photos: loads the photos; runs that share theirs may pass one that remembers them.
+        """
         self.config = config
         self.console = console
         self.rank, self.processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
@@ -66,15 +75,11 @@ class Trainer:
             self._restore()
         elif config.start is not None:
             self._start_from(config.start)
-        photos = None if config.photos is None else load_photos(config.photos).to(self.device)
-        translated_share = 0.0
-        if photos is not None and config.augmentation is not None:
-            console.print(f"translating {len(photos.colours)} photos with {config.augmentation.v2i}")
-            photos = Translator.load(config.augmentation.v2i).to(self.device).store(photos)
-            translated_share = config.augmentation.probability
+        gan = config.augmentation
+        v2i, translated_share = (None, 0.0) if gan is None else (gan.v2i, gan.probability)
         self.sampler = PairSampler(
             load_pairs(config.pairs).to(self.device),
-            photos,
+            None if config.photos is None else open_photos(config.photos, v2i, self.device, console),
             config.photo_share,
             config.fault_share,
             config.views,
@@ -118,7 +123,7 @@ class Trainer:
         """Checkpoint and validation where they are due."""
         finished = self.step == self.config.steps
         if (self.step % self.config.checkpoint_every == 0 or finished) and math.isfinite(losses["total"]):
-            self._save()
+            self.save()
         if self.config.validation and (self.step % self.config.validate_every == 0 or finished):
             averaged = self.average.module
             assert isinstance(averaged, DistillMatch)
@@ -128,8 +133,9 @@ class Trainer:
             listed = ", ".join(f"{name} {value:.1f}" for name, value in figures.items())
             self.console.print(f"step {self.step}: {listed}")
 
-    def _save(self) -> None:
-        save_atomically(
+    def save(self) -> None:
+        """Write the checkpoint, and the averaged weights alone."""
+        save(
             {
                 "model": self.config.model.to_dict(),
                 "weights": self.average.module.state_dict(),
@@ -149,7 +155,8 @@ class Trainer:
         state = Weights.load(path).state
         if self.config.model.without:  # then it begins with what it shares with the whole network
             state = {name: state[name] for name in self.network.state_dict() if name in state}
-        self._load(self.network, state, path)
+        with self._fitting(path):
+            self.network.load_state_dict(state)
         self.average.module.load_state_dict(self.network.state_dict())
 
     def _restore(self) -> None:
@@ -161,23 +168,19 @@ class Trainer:
                 f"{self.last}: was begun {begun} distillation; choose another output in the training "
                 "configuration, and this file as its start"
             )
-        self._load(self.network, values["network"], self.last)
-        if self.distillation is not None:
-            self._load(self.distillation, values["distillation"], self.last)
-        self.average.module.load_state_dict(values["weights"])
-        self.average.n_averaged.copy_(values["averaged"])
-        self.optimizer.load_state_dict(values["optimizer"])
+        with self._fitting(self.last):
+            self.network.load_state_dict(values["network"])
+            if self.distillation is not None:
+                self.distillation.load_state_dict(values["distillation"])
+            self.average.module.load_state_dict(values["weights"])
+            self.average.n_averaged.copy_(values["averaged"])
+            self.optimizer.load_state_dict(values["optimizer"])
         self.step = values["step"]
         self.console.print(f"going on from step {self.step} of {self.last}")
 
-    def _load(self, module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
-        try:
-            module.load_state_dict(state)
-        except RuntimeError as error:
-            raise DistillMatchError(
-                f"{path}: is of another architecture than {self.config.model.name} or had another teacher; "
-                "choose another model, start or output in the training configuration"
-            ) from error
+    def _fitting(self, path: Path) -> AbstractContextManager[None]:
+        what = f"state of {self.config.model.name} as configured, its teacher included"
+        return fitting(path, what, "choose another model, start or output in the training configuration")
 
 
 def train(config_path: Path, console: Console | None = None) -> None:

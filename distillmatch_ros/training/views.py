@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from kornia.geometry.transform import get_perspective_transform
+from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -23,11 +24,11 @@ class ViewRange:
         weight: how often this range is drawn, relative to the others.
     """
 
-    side: tuple[float, float]
-    rotation: float
-    shift: float
-    jitter: float
-    weight: float
+    side: tuple[PositiveFloat, PositiveFloat]
+    rotation: NonNegativeFloat
+    shift: NonNegativeFloat
+    jitter: NonNegativeFloat
+    weight: PositiveFloat
 
 
 UNIT_CORNERS = ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))

@@ -32,13 +32,13 @@ def test_a_configuration_survives_its_dictionary(tiny_config: ModelConfig) -> No
         ({"height": 100}, "multiple of 32"),
         ({"colour": 1}, "unknown colour"),
         ({"slots": None}, "missing slots"),
-        ({"height": "big"}, "height is 'big', not a whole number above 0"),
+        ({"height": "big"}, "height is 'big', not a valid integer"),
         ({"height": -32}, "height is -32"),
         ({"heads": 0}, "heads is 0"),
         ({"heads": True}, "heads is True"),
-        ({"temperature": math.nan}, "temperature is nan, not a number above 0"),
-        ({"fine_widths": [32]}, "fine_widths is .32,., not a list"),
-        ({"without": ["fmm"]}, "fmm: no such block"),
+        ({"temperature": math.nan}, "temperature is nan, not a finite number"),
+        ({"fine_widths": [32]}, "missing fine_widths.1."),
+        ({"without": ["fmm"]}, "without.0. is 'fmm', not 'cefg', 'caa' or 'saa'"),
     ],
 )
 def test_impossible_values_are_named(tiny_config: ModelConfig, change: dict[str, Any], word: str) -> None:

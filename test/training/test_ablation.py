@@ -16,10 +16,13 @@ from distillmatch_ros.engines import open_engine
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.model.config import BLOCKS, ModelConfig
 from distillmatch_ros.model.network import DistillMatch
-from distillmatch_ros.model.weights import Weights
+from distillmatch_ros.model.weights import Weights, save
 from distillmatch_ros.training.ablation import Ablation, ablate, plan
 from distillmatch_ros.training.config import TrainingConfig
 from distillmatch_ros.training.export import export
+from distillmatch_ros.training.gan.config import GeneratorConfig
+from distillmatch_ros.training.gan.semantics import StudentBranch
+from distillmatch_ros.training.gan.translation import Translator, contents
 from distillmatch_ros.training.trainer import Trainer
 
 WriteRun = Callable[..., Path]
@@ -153,6 +156,28 @@ def test_finished_rows_are_kept_and_the_others_go_on(write_ablation: WriteRun, t
         DistillMatchError, match=r"row\.json: was begun with another steps; name another --out"
     ):
         run(path, out, steps=2)
+
+
+@pytest.mark.slow
+def test_photos_are_translated_once_and_the_rows_stay_what_they_were(
+    write_run: WriteRun, pairs_folder: Path, tmp_path: Path, tiny_config: ModelConfig
+) -> None:
+    torch.manual_seed(7)
+    matcher = Weights(tiny_config, DistillMatch(tiny_config).state_dict(), 1)
+    semantics, generator = StudentBranch.of(matcher), GeneratorConfig(4, 1, 1, 2, 2)
+    translator = Translator(generator, semantics, 1)
+    save(contents(generator, translator.generator.state_dict(), semantics, 1), tmp_path / "gan.pt")
+    gan = {"v2i": "gan.pt", "probability": 0.5}
+    path = write_run(validation=str(pairs_folder), augmentation=gan, photo_share=1.0)
+    said = io.StringIO()
+    ablate(path, 1, tmp_path / "out", Console(file=said, width=500))
+    assert said.getvalue().count("translating 3 photos") == 1
+    for row in plan(TrainingConfig.load(path), 1, tmp_path / "out"):
+        if row.config is not None:
+            alone = replace(row.config, output=tmp_path / "alone" / row.name, validation=None)
+            Trainer(alone, Console(file=io.StringIO())).run()
+            first, second = (Weights.load(c.output / "last.pt") for c in (row.config, alone))
+            assert first.sha256() == second.sha256(), row.name
 
 
 def test_the_command_names_what_it_needs(write_run: WriteRun, tmp_path: Path) -> None:

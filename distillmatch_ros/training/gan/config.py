@@ -1,16 +1,16 @@
 """What a V2I-GAN is made of and how it is trained: config/training/gan*.yaml."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from distillmatch_ros.errors import DistillMatchError
-from distillmatch_ros.model.config import read_configuration
-from distillmatch_ros.training.config import locate
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+
+from distillmatch_ros import configuration
+from distillmatch_ros.configuration import LocalPath, Pretrained, Seed, Share, Side
 from distillmatch_ros.training.gan.losses import GanLossConfig
 
 EXAMPLE = "config/training/gan-light.yaml"
-PATHS = ("pairs", "photos", "thermals", "samples", "output")
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,24 @@ class GeneratorConfig:
         stride: keys and values of its spatial attention lie on a grid this much coarser than 1/4.
     """
 
-    width: int
-    encoder_blocks: int
-    decoder_blocks: int
-    heads: int
-    stride: int
+    width: PositiveInt
+    encoder_blocks: NonNegativeInt
+    decoder_blocks: NonNegativeInt
+    heads: PositiveInt
+    stride: PositiveInt
+
+    def __post_init__(self) -> None:
+        if 4 * self.width % self.heads:
+            raise ValueError(f"{self.heads} heads do not divide {4 * self.width}, four times the width")
+
+    @classmethod
+    def from_dict(cls, values: Any, source: str) -> "GeneratorConfig":
+        """Build a configuration of what :meth:`to_dict` gave, read from ``source``.
+
+        Raises:
+            DistillMatchError: a value is missing, unknown or impossible.
+        """
+        return configuration.build(cls, values, source, "train again, or name another file")
 
     def to_dict(self) -> dict[str, int]:
         """Plain values, for a file."""
@@ -66,26 +79,32 @@ class GanConfig:
     """
 
     generator: GeneratorConfig
-    discriminator_width: int
-    semantics: str
-    pairs: Path | None
-    photos: Path | None
-    thermals: Path | None
-    samples: Path | None
-    output: Path
-    view: tuple[int, int]
-    crop: tuple[float, float]
-    steps: int
-    batch: int
-    unpaired_share: float
-    learning_rate: float
-    gradient_limit: float
-    average: float
-    pool: int
-    checkpoint_every: int
-    sample_every: int
-    seed: int
+    discriminator_width: PositiveInt
+    semantics: Pretrained
+    pairs: LocalPath | None
+    photos: LocalPath | None
+    thermals: LocalPath | None
+    samples: LocalPath | None
+    output: LocalPath
+    view: tuple[Side, Side]
+    crop: tuple[PositiveFloat, PositiveFloat]
+    steps: PositiveInt
+    batch: PositiveInt
+    unpaired_share: Share
+    learning_rate: PositiveFloat
+    gradient_limit: PositiveFloat
+    average: Share
+    pool: NonNegativeInt
+    checkpoint_every: PositiveInt
+    sample_every: PositiveInt
+    seed: Seed
     loss: GanLossConfig
+
+    def __post_init__(self) -> None:
+        if self.pairs is None and (self.photos is None or self.thermals is None):
+            raise ValueError(
+                "nothing to train on; name pairs, or photos and thermals, which need not be aligned"
+            )
 
     @classmethod
     def load(cls, path: Path) -> "GanConfig":
@@ -94,33 +113,4 @@ class GanConfig:
         Raises:
             DistillMatchError: a value is missing, unknown or impossible.
         """
-        values = read_configuration(path, "training")
-        known = {field.name for field in fields(cls)}
-        if wrong := sorted(known ^ values.keys()):
-            raise DistillMatchError(f"{path}: missing or unknown: {', '.join(wrong)}; see {EXAMPLE}")
-        paths = {
-            name: None if values[name] is None else (path.parent / values[name]).resolve() for name in PATHS
-        }
-        try:
-            parts: dict[str, Any] = {
-                "generator": GeneratorConfig(**values["generator"]),
-                "loss": GanLossConfig(**values["loss"]),
-                "semantics": locate(path.parent, values["semantics"]),
-                "view": tuple(values["view"]),
-                "crop": tuple(values["crop"]),
-            }
-        except TypeError as error:
-            raise DistillMatchError(f"{path}: {error}; see {EXAMPLE}") from error
-        config = cls(**{**values, **paths, **parts})
-        config._check(path)
-        return config
-
-    def _check(self, path: Path) -> None:
-        if self.pairs is None and (self.photos is None or self.thermals is None):
-            raise DistillMatchError(
-                f"{path}: nothing to train on; name pairs, or photos and thermals, which need not be aligned"
-            )
-        if any(side % 32 for side in self.view):
-            raise DistillMatchError(f"{path}: view {list(self.view)}: choose multiples of 32")
-        if 4 * self.generator.width % self.generator.heads:
-            raise DistillMatchError(f"{path}: generator: heads must divide four times the width")
+        return configuration.load(cls, path, EXAMPLE)

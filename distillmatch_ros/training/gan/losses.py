@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from kornia.filters import sobel
 from kornia.losses import ssim_loss
+from pydantic import NonNegativeFloat
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -32,12 +33,12 @@ class GanLossConfig:
         supervised: of the smooth L1 distance from the aligned image, where there is one.
     """
 
-    adversarial: float
-    cycle: float
-    ssim: float
-    gradient: float
-    variation: float
-    supervised: float
+    adversarial: NonNegativeFloat
+    cycle: NonNegativeFloat
+    ssim: NonNegativeFloat
+    gradient: NonNegativeFloat
+    variation: NonNegativeFloat
+    supervised: NonNegativeFloat
 
 
 def relativistic(winners: Sequence[Tensor], losers: Sequence[Tensor]) -> Tensor:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from distillmatch_ros.output import make_folder, writing
+from distillmatch_ros.output import write_bytes
 from distillmatch_ros.training.data import load_pairs
 from distillmatch_ros.training.gan.cycle import Generators
 from distillmatch_ros.training.gan.semantics import Semantics
@@ -40,9 +40,7 @@ class Samples:
     @staticmethod
     def write(grid: NDArray[np.uint8], path: Path) -> None:
         """Write a grid as PNG."""
-        make_folder(path.parent)
-        with writing(path):
-            path.write_bytes(cv2.imencode(".png", grid[..., ::-1])[1].tobytes())
+        write_bytes(path, cv2.imencode(".png", grid[..., ::-1])[1].tobytes())
 
 
 def _small(images: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ class Semantics(nn.Module):
 
     @staticmethod
     def from_dict(values: dict[str, Any], source: str) -> "Semantics":
-        """What :meth:`to_dict` gave, read from the file ``source``."""
+        """What :meth:`to_dict` gave, read from the file ``source``; to be called inside `fitting`."""
         if "foundation" in values:
             return Foundation(values["foundation"])
         branch = StudentBranch(ModelConfig.from_dict(values["model"], source))
@@ -89,7 +89,8 @@ class StudentBranch(Semantics):
     def of(cls, weights: Weights) -> "StudentBranch":
         """Take the branch out of a whole network."""
         branch = cls(weights.config)
-        branch.load_state_dict({name: weights.state[name] for name in branch.state_dict()})
+        with weights.fitting():
+            branch.load_state_dict({name: weights.state[name] for name in branch.state_dict()})
         return branch
 
     def to_dict(self) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from distillmatch_ros.errors import DistillMatchError
-from distillmatch_ros.model.weights import read, save_atomically
+from distillmatch_ros.model.weights import fitting, read, save
 from distillmatch_ros.training.draw import Draw
 from distillmatch_ros.training.gan import losses
 from distillmatch_ros.training.gan.config import GanConfig
@@ -84,7 +83,7 @@ class GanTrainer:
         """Checkpoint and sample grid where they are due."""
         finished = self.step == self.config.steps
         if (self.step % self.config.checkpoint_every == 0 or finished) and math.isfinite(losses["total"]):
-            self._save()
+            self.save()
         if self.samples is not None and (self.step % self.config.sample_every == 0 or finished):
             grid = self.samples.draw(self.average.module, self.semantics)
             writer.add_image("samples", grid, self.step, dataformats="HWC")
@@ -133,7 +132,8 @@ class GanTrainer:
             optimizer.step()
         return norm
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write the checkpoint, and the generator alone."""
         averaged = self.average.module
         assert isinstance(averaged, Generators)
         kept = contents(self.config.generator, averaged.to_thermal.state_dict(), self.semantics, self.step)
@@ -144,24 +144,21 @@ class GanTrainer:
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "pools": [self.visible_pool.images, self.thermal_pool.images],
         }
-        save_atomically(kept | state, self.last)
-        save_atomically(kept, self.config.output / "weights.pt")
+        save(kept | state, self.last)
+        save(kept, self.config.output / "weights.pt")
 
     def _restore(self) -> None:
         values = read(self.last)
-        try:
+        with fitting(self.last, "state of a V2I-GAN as the configuration has it", "choose another output"):
             self.average.load_state_dict(values["average"])
             self.generators.load_state_dict(values["generators"])
             self.discriminators.load_state_dict(values["discriminators"])
             for optimizer, state in zip(self.optimizers, values["optimizers"], strict=True):
                 optimizer.load_state_dict(state)
             self.semantics = Semantics.from_dict(values["semantics"], str(self.last)).to(self.device)
-        except (KeyError, RuntimeError) as error:
-            raise DistillMatchError(
-                f"{self.last}: is no checkpoint of a V2I-GAN with these widths; choose another output"
-            ) from error
-        for pool, images in zip((self.visible_pool, self.thermal_pool), values["pools"], strict=True):
-            pool.images = images.to(self.device)
+            for pool, images in zip((self.visible_pool, self.thermal_pool), values["pools"], strict=True):
+                # Images of another view than the empty pool's are refused.
+                pool.images = torch.cat([pool.images, images.to(self.device)])
         self.step = values["step"]
         self.console.print(f"going on from step {self.step} of {self.last}")
 

@@ -1,6 +1,6 @@
 """Visible pictures to pseudo-thermal ones, with what ``train-gan`` left."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +8,15 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
 from torch import Tensor, nn
 
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.frames import read_image
-from distillmatch_ros.model.weights import read
-from distillmatch_ros.output import make_folder, writing
+from distillmatch_ros.model.weights import fitting, read
+from distillmatch_ros.output import write_bytes
 from distillmatch_ros.sampling import resize
-from distillmatch_ros.training.data import ImageStore, picture_paths, stored_colours
+from distillmatch_ros.training.data import ImageStore, load_photos, picture_paths, stored_colours
 from distillmatch_ros.training.gan.config import GeneratorConfig
 from distillmatch_ros.training.gan.generator import Generator
 from distillmatch_ros.training.gan.semantics import Semantics
@@ -45,11 +46,11 @@ class Translator(nn.Module):
             DistillMatchError: the file holds no V2I-GAN of this project.
         """
         values = read(path)
-        if "semantics" not in values:
-            raise DistillMatchError(f"{path}: holds no V2I-GAN; name a .pt file that train-gan wrote")
-        semantics = Semantics.from_dict(values["semantics"], str(path))
-        translator = cls(GeneratorConfig(**values["model"]), semantics, values["step"])
-        translator.generator.load_state_dict(values["weights"])
+        with fitting(path, "V2I-GAN", "name a .pt file that train-gan wrote"):
+            semantics = Semantics.from_dict(values["semantics"], str(path))
+            config = GeneratorConfig.from_dict(values["model"], str(path))
+            translator = cls(config, semantics, values["step"])
+            translator.generator.load_state_dict(values["weights"])
         return translator.eval()
 
     @torch.no_grad()
@@ -76,6 +77,25 @@ class Translator(nn.Module):
         """uint8 (B, 3, h, w) -> uint8 (B, 1, h, w) on the same device."""
         visible = colours.to(next(self.parameters()).device).float() / 255
         return (self(visible) * 255).round().to(colours.device, torch.uint8)
+
+
+OpenPhotos = Callable[[Path, Path | None, torch.device, Console], ImageStore]
+
+
+def open_photos(folder: Path, v2i: Path | None, device: torch.device, console: Console) -> ImageStore:
+    """The photos that a matcher trains on, translated where there is a V2I-GAN to do so.
+
+    Args:
+        folder: visible pictures.
+        v2i: what ``train-gan`` wrote, or None.
+        device: where the photos are to be.
+        console: where it is told; hundreds of photos take minutes without a GPU.
+    """
+    photos = load_photos(folder).to(device)
+    if v2i is None:
+        return photos
+    console.print(f"translating {len(photos.colours)} photos with {v2i}")
+    return Translator.load(v2i).to(device).store(photos)
 
 
 def contents(
@@ -117,7 +137,5 @@ def translate_files(weights: Path, listed: Sequence[tuple[Path, Path]]) -> Itera
         except DistillMatchError as error:
             yield error
             continue
-        make_folder(target.parent)
-        with writing(target):
-            target.write_bytes(cv2.imencode(".png", translator.picture(image))[1].tobytes())
+        write_bytes(target, cv2.imencode(".png", translator.picture(image))[1].tobytes())
         yield None

@@ -15,6 +15,7 @@ from distillmatch_ros.training.config import TrainingConfig
 from distillmatch_ros.training.data import PairSampler, load_pairs, load_photos
 from distillmatch_ros.training.gan.config import GanConfig
 from distillmatch_ros.training.gan.data import CropSampler
+from distillmatch_ros.training.gan.semantics import Semantics
 from distillmatch_ros.training.gan.translation import Translator
 from distillmatch_ros.training.trainer import Trainer
 from distillmatch_ros.training.views import ViewRange
@@ -103,3 +104,32 @@ def test_a_wrong_augmentation_is_named(write_run: WriteRun, augmentation: dict, 
 def test_weights_of_a_matcher_translate_nothing(student: Path) -> None:
     with pytest.raises(DistillMatchError, match=r"student\.pt: holds no V2I-GAN"):
         Translator.load(student)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda values: {**values, "model": 5},
+        lambda values: {**values, "model": {**values["model"], "heads": 0}},
+        lambda values: {**values, "model": {**values["model"], "width": 8}},
+        lambda values: {**values, "model": {**values["model"], "depth": 1}},
+        lambda values: {**values, "step": None},
+        lambda values: {**values, "semantics": 5},
+        lambda values: {**values, "semantics": {}},
+        lambda values: {**values, "semantics": {**values["semantics"], "weights": {}}},
+        lambda values: {**values, "semantics": {**values["semantics"], "model": None}},
+        lambda values: {**values, "weights": {}},
+        lambda values: {**values, "weights": {name: w[..., None] for name, w in values["weights"].items()}},
+    ],
+)
+def test_a_damaged_translator_is_named(gan: Path, damage: Callable[[dict], dict]) -> None:
+    torch.save(damage(torch.load(gan)), gan)
+    with pytest.raises(DistillMatchError, match=r"^\S*gan\.pt: .*; (train again|name a)"):
+        Translator.load(gan)
+
+
+def test_weights_of_another_architecture_have_no_semantic_branch(student: Path) -> None:
+    values = torch.load(student)
+    torch.save(values | {"weights": {}}, student)
+    with pytest.raises(DistillMatchError, match=r"student\.pt: holds no weights of tiny .* is missing"):
+        Semantics.open(str(student))

@@ -1,6 +1,7 @@
 """The V2I-GAN's training: it learns, resumes, draws samples, and tells what is wrong."""
 
 import io
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(write_gan: WriteRun) -> N
     for _ in range(3):
         begun.train_step()
         begun.step += 1
-    begun._save()
+    begun.save()
     train_gan(broken, Console(file=io.StringIO()))
     first, second = (read(path.with_suffix("") / "last.pt") for path in (unbroken, broken))
     assert second["step"] == 5
@@ -93,7 +94,7 @@ def test_a_loss_that_is_not_a_number_changes_nothing(
     write_gan: WriteRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trainer(write_gan(steps=100))
-    run._save()
+    run.save()
     before = read(run.last)
     sample = run.sampler.sample
 
@@ -124,6 +125,11 @@ def test_the_learning_rate_holds_and_then_falls(write_gan: WriteRun) -> None:
     ("change", "word"),
     [
         ({"speed": 1}, "speed"),
+        ({"batch": -1}, "batch is -1"),
+        ({"unpaired_share": 1.5}, "unpaired_share is 1.5"),
+        ({"output": None}, "output is None"),
+        ({"loss": 5}, "loss is 5"),
+        ({"semantics": 5}, "semantics is 5"),
         ({"loss": {"cycle": 1.0}}, "missing"),
         ({"generator": {"width": 4}}, "missing"),
         ({"view": [60, 96]}, "32"),
@@ -146,6 +152,43 @@ def test_the_learning_rate_holds_and_then_falls(write_gan: WriteRun) -> None:
 def test_what_is_wrong_is_named(write_gan: WriteRun, change: dict[str, Any], word: str) -> None:
     with pytest.raises(DistillMatchError, match=word):
         trainer(write_gan(**change))
+
+
+@pytest.mark.parametrize(
+    "entry", ["average", "generators", "discriminators", "optimizers", "pools", "semantics", "step"]
+)
+def test_a_damaged_checkpoint_is_named(write_gan: WriteRun, entry: str) -> None:
+    path = write_gan()
+    run = trainer(path)
+    run.save()
+    values = torch.load(run.last)
+    for damaged in (values | {entry: None}, {key: values[key] for key in values if key != entry}):
+        torch.save(damaged, run.last)
+        with pytest.raises(DistillMatchError, match=r"last\.pt: .*; (choose|train|name) "):
+            trainer(path)
+
+
+def test_a_checkpoint_of_other_views_is_named(write_gan: WriteRun) -> None:
+    path = write_gan(steps=2)
+    train_gan(path, Console(file=io.StringIO()))
+    with pytest.raises(DistillMatchError, match=r"last\.pt: holds no state .*; choose another output"):
+        trainer(write_gan(steps=4, view=[96, 96]))
+
+
+def test_ctrl_c_keeps_the_steps_that_are_done(write_gan: WriteRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = trainer(write_gan(checkpoint_every=100))
+    sample = run.sampler.sample
+
+    def interrupted(seed: tuple[int, ...]) -> Any:
+        if run.step == 1:
+            signal.raise_signal(signal.SIGINT)
+        return sample(seed)
+
+    monkeypatch.setattr(run.sampler, "sample", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run.run()
+    assert read(run.last)["step"] == 2
+    assert Translator.load(run.last.with_name("weights.pt")).steps == 2
 
 
 def test_a_checkpoint_of_something_else_is_named(write_gan: WriteRun, student: Path) -> None:

@@ -1,0 +1,130 @@
+"""YAML files that are dataclasses: the fields say which values fit, and a misfit is named where it stands."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+)
+
+from distillmatch_ros import plain_yaml
+from distillmatch_ros.errors import DistillMatchError
+
+T = TypeVar("T")
+
+STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+LONGEST = 60
+"""Letters of a wrong value that a message shows."""
+
+
+def load(kind: type[T], path: Path, example: str) -> T:
+    """Read a YAML file; paths in it are relative to it.
+
+    Args:
+        kind: the dataclass that it is to be.
+        path: the file.
+        example: a file of that kind, named in errors.
+
+    Raises:
+        DistillMatchError: it cannot be read, or its values do not fit.
+    """
+    values = plain_yaml.read(path, f"a file like {example} is wanted")
+    return build(kind, values, str(path), f"see {example}", path.parent)
+
+
+def build(kind: type[T], values: Any, source: str, remedy: str, folder: Path = Path()) -> T:
+    """Make a dataclass of plain values, as YAML and JSON have them: names with values, lists for tuples.
+
+    Args:
+        kind: the dataclass.
+        values: one for every field that has no default; fields that are dataclasses are made alike.
+        source: where the values come from, named in errors.
+        remedy: what to do about values that do not fit.
+        folder: what paths among them are relative to.
+
+    Raises:
+        DistillMatchError: names are missing or unknown, or values do not fit their fields.
+    """
+    if not isinstance(values, dict):
+        raise DistillMatchError(f"{source}: holds no names with values; {remedy}")
+    # pydantic applies a configuration to plain dataclasses only where they are a part of something.
+    part: Any = kind | None
+    adapter: TypeAdapter[T] = TypeAdapter(part, config=STRICT)
+    try:
+        # As JSON, since its strict rules are YAML's: a list is a tuple, a text a path, and nothing else is
+        # taken for something. A date is the text that it was written as.
+        return adapter.validate_json(json.dumps(values, default=str), context=folder)
+    except ValidationError as error:
+        reason = _reason(error)
+    # Names that are no text, values that hold themselves, paths that no file can have.
+    except (TypeError, ValueError, RuntimeError, OSError) as error:
+        reason = str(error)
+    raise DistillMatchError(f"{source}: {reason}; {remedy}")
+
+
+def _reason(error: ValidationError) -> str:
+    """All that is wrong, in a line."""
+    names: dict[str, list[str]] = {"missing": [], "unknown": []}
+    wrong = []
+    for detail in error.errors(include_url=False):
+        name, what = _name(detail["loc"]), detail["msg"]
+        if detail["type"] == "missing":
+            names["missing"].append(name)
+        elif detail["type"] == "unexpected_keyword_argument":
+            names["unknown"].append(name)
+        elif what.startswith("Input should be "):
+            shown = f"{detail['input']!r:.{LONGEST}}"
+            wrong.append(f"{name} is {shown}, not {what.removeprefix('Input should be ')}")
+        else:
+            what = what.removeprefix("Value error, ")
+            wrong.append(f"{name}: {what}" if name else what)
+    return "; ".join([*(f"{what} {', '.join(listed)}" for what, listed in names.items() if listed), *wrong])
+
+
+def _name(place: tuple[int | str, ...]) -> str:
+    """``("views", 0, "side")`` -> ``views[0].side``."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
+
+
+def _folder(info: ValidationInfo) -> Path:
+    folder = info.context
+    assert isinstance(folder, Path)
+    return folder
+
+
+def _locate(path: Path, info: ValidationInfo) -> Path:
+    return (_folder(info) / path).resolve()
+
+
+def _locate_weights(name: str, info: ValidationInfo) -> str:
+    path = _folder(info) / name
+    return str(path.resolve()) if name.endswith(".pt") or path.exists() else name
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Side = Annotated[int, Field(gt=0, multiple_of=32)]
+"""Of a network's input, pixels."""
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+"""What PyTorch takes."""
+LocalPath = Annotated[Path, AfterValidator(_locate)]
+"""Relative to the file that names it."""
+Pretrained = Annotated[str, AfterValidator(_locate_weights)]
+"""A .pt file or a folder, relative to the file that names it, or a hub id."""
+
+
+def file_of(kind: type[T], example: str) -> BeforeValidator:
+    """Marks a field whose value is the path of another YAML file, with what it is to be."""
+
+    def read(value: Any, info: ValidationInfo) -> T:
+        if not isinstance(value, str):
+            raise ValueError(f"{value!r:.{LONGEST}} is not a path")
+        return load(kind, _folder(info) / value, example)
+
+    return BeforeValidator(read)
