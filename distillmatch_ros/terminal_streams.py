@@ -14,7 +14,6 @@ from distillmatch_ros.terminal import coloured
 
 if TYPE_CHECKING:
     from distillmatch_ros.demo.run import Demo
-    from distillmatch_ros.demo.truth import Errors
 
 
 def show_bags(summaries: Sequence[BagSummary]) -> None:
@@ -61,13 +60,15 @@ def show_demo(demo: "Demo") -> None:
     """Single pairs and the drive, measured against the known geometry."""
     from distillmatch_ros.demo.outputs import AGREE_PX
 
-    table = Table("", "status", title="error against the known geometry, px", title_justify="left")
-    for column in ("inliers", "median", "p95", "best median", "best p95"):
+    table = Table("", "status", title="two stills, against the known geometry", title_justify="left")
+    for column in ("inliers", "rms error", "least possible"):
         table.add_column(column, justify="right")
     for still in demo.stills:
-        found = ("-", "-") if still.found is None else _errors(still.found)
+        found = "-" if still.rms_px is None else f"{still.rms_px:.1f} px"
         inliers = str(still.result.record()["inliers"])
-        table.add_row(still.name, coloured(still.result.status), inliers, *found, *_errors(still.best))
+        table.add_row(
+            still.name, coloured(still.result.status), inliers, found, f"{still.best_rms_px:.1f} px"
+        )
     console = Console()
     console.print(table)
     if demo.live is None:
@@ -81,10 +82,6 @@ def show_demo(demo: "Demo") -> None:
             highlight=False,
         )
     console.print(f"page: {demo.page}", soft_wrap=True, markup=False, highlight=False)
-
-
-def _errors(errors: "Errors") -> tuple[str, str]:
-    return f"{errors.median_px:.1f}", f"{errors.p95_px:.1f}"
 
 
 def _grid() -> Table:

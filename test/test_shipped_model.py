@@ -71,7 +71,7 @@ def test_a_street_is_registered(engine: Engine, time: str, request: pytest.Fixtu
     found = Registrar(engine).register(pair.visible, pair.thermal)
     assert found.status is Status.OK
     assert found.homography is not None
-    assert Truth.of(pair).errors(found.homography).median_px < 6
+    assert Truth.of(pair).rms_px(found.homography) < 5
 
 
 def test_images_of_different_places_are_refused(engine: Engine, day: SyntheticPair) -> None:

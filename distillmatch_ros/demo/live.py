@@ -25,7 +25,7 @@ def run_live(bag: Path, out: Path, log: Path, rate: float = 1.0, arguments: Sequ
     Args:
         bag: with ``/rgb/image`` and ``/thermal/image``.
         out: the recording, ``NAME.mcap``.
-        log: what the processes say.
+        log: what the processes say; ROS puts its own logs beside it.
         rate: 1 for real time.
         arguments: of the node, such as ``-p overlay:=edges``.
 

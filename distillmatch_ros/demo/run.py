@@ -1,5 +1,6 @@
-"""The demo: a synthetic drive through the running node and through ```distillmatch bag```, compared."""
+"""The demo: a synthetic drive through the running node and through ``distillmatch bag``, compared."""
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from distillmatch_ros.ros.assembly import make_pairer, open_registrar, open_stre
 from distillmatch_ros.ros.parameters import Parameters
 from distillmatch_ros.scene.view import THERMAL_SIZE, VISIBLE_SIZE
 
-DRIVE, LIVE, BAG, PAGE = "drive.mcap", "live.mcap", "bag.mcap", "index.html"
+DRIVE, LIVE, BAG, PAGE, LOGS = "drive.mcap", "live.mcap", "bag.mcap", "index.html", "logs"
 RATE_HZ = 5.0
 SLOWEST = 0.2  # of real time, lest the demo take minutes
 ANSWERED, AGAIN = "answered.mcap", "answered_bag.mcap"  # where the node did not answer all
@@ -69,8 +70,7 @@ class Demo:
         """The demo as a JSON object."""
         return {
             "stills": [
-                still.result.record()
-                | {"found": still.found and asdict(still.found), "best": asdict(still.best)}
+                still.result.record() | {"rms_px": still.rms_px, "best_rms_px": still.best_rms_px}
                 for still in self.stills
             ],
             "bag": self.summary.record(),
@@ -102,6 +102,7 @@ def run_demo(
     make_folder(out)
     for name in (DRIVE, LIVE, BAG, ANSWERED, AGAIN):
         (out / name).unlink(missing_ok=True)
+        shutil.rmtree(out / f"{name}.part", ignore_errors=True)
     with open_registrar(parameters) as registrar:
         on_step("two stills of a synthetic street, by day and by night")
         stills = register_stills(registrar, out, seed)
@@ -113,7 +114,8 @@ def run_demo(
             "in real time" if rate == 1 else f"at {rate:.2g} of real time, as this machine is slow or busy"
         )
         on_step(f"the bag played to the running node over DDS, {speed}")
-        run_live(out / DRIVE, out / LIVE, out / "live.log", rate, _arguments(parameters))
+        make_folder(out / LOGS)
+        run_live(out / DRIVE, out / LIVE, out / LOGS / "live.log", rate, _arguments(parameters))
     on_step("the bag once more, through distillmatch bag")
     summary = _register(parameters, out / DRIVE, out / BAG)
     bag = read_outputs(out / BAG)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cv2
 
-from distillmatch_ros.demo.truth import Errors, Truth
+from distillmatch_ros.demo.truth import Truth
 from distillmatch_ros.matching import PairResult, match_files
 from distillmatch_ros.output import make_folder, writing
 from distillmatch_ros.pairs import PairPaths
@@ -20,14 +20,14 @@ class Still:
     Attributes:
         name: ``day`` or ``night``.
         result: the registration and its pictures.
-        found: errors of the homography that was found, None without one.
-        best: errors of the homography fitted to the truth.
+        rms_px: error of the homography that was found, visible pixels; None without one.
+        best_rms_px: the least that any homography reaches.
     """
 
     name: str
     result: PairResult
-    found: Errors | None
-    best: Errors
+    rms_px: float | None
+    best_rms_px: float
 
 
 def register_stills(registrar: Registrar, out: Path, seed: int = 0) -> tuple[Still, ...]:
@@ -50,7 +50,8 @@ def register_stills(registrar: Registrar, out: Path, seed: int = 0) -> tuple[Sti
 
 def _measured(name: str, truth: Truth, result: PairResult) -> Still:
     homography = None if result.registration is None else result.registration.homography
-    return Still(name, result, None if homography is None else truth.errors(homography), truth.best)
+    found = None if homography is None else truth.rms_px(homography)
+    return Still(name, result, found, truth.best_rms_px())
 
 
 def _write_pair(out: Path, name: str, pair: SyntheticPair) -> PairPaths:

@@ -13,7 +13,7 @@ from distillmatch_ros.demo.drive import RGB, THERMAL
 from distillmatch_ros.demo.outputs import AGREE_PX, Output, read_pictures
 from distillmatch_ros.demo.page import Fact, Picture, Plot, Section, to_html
 from distillmatch_ros.demo.plots import Look, Series
-from distillmatch_ros.demo.run import BAG, DRIVE, LIVE, Demo
+from distillmatch_ros.demo.run import BAG, DRIVE, LIVE, RATE_HZ, Demo, Live
 from distillmatch_ros.frames import read_image
 from distillmatch_ros.output import write_text
 from distillmatch_ros.thermal import to_8bit
@@ -36,6 +36,8 @@ def write_page(demo: Demo) -> None:
         speed = "in real time" if demo.live.rate == 1 else f"at {demo.live.rate:.2g} of real time"
         lead += f"the running ROS 2 node {speed}, and then through "
     lead += "distillmatch bag."
+    if demo.live is not None and len(demo.live.outputs) < len(demo.moments):
+        lead += f" {_why_not_all(demo.live, len(demo.moments))}"
     write_text(
         demo.page,
         to_html(
@@ -47,11 +49,24 @@ def write_page(demo: Demo) -> None:
     )
 
 
+def _why_not_all(live: Live, pairs: int) -> str:
+    latency = f"{np.median(list(live.latency_ms.values())):.0f} ms" if live.latency_ms else "too long"
+    interval = f"{1e3 / (RATE_HZ * live.rate):.0f} ms"
+    return (
+        f"The node answered {len(live.outputs)} of the {pairs}: one came every {interval} and an answer took "
+        f"{latency} (median). When the engine is slower than the cameras, the newest pair is registered and "
+        "those before it are dropped."
+    )
+
+
 def _facts(demo: Demo) -> list[Fact]:
     pairs = len(demo.moments)
     errors = list(_errors(demo, demo.bag).values())
     facts = [
-        Fact(_px(float(np.median(errors))) if errors else "none", "median error against the known geometry"),
+        Fact(
+            _px(float(np.median(errors))) if errors else "none",
+            "rms error of the median pair, against the known geometry",
+        ),
         Fact(f"{demo.summary.rate_hz:.1f} /s", "pairs through distillmatch bag on this machine"),
     ]
     if demo.live is None:
@@ -105,7 +120,7 @@ def _measured(demo: Demo) -> Section:
     live = demo.live.outputs if demo.live else {}
     latency = demo.live.latency_ms if demo.live else {}
     registration = dict(zip(demo.bag, demo.summary.registration_ms, strict=False))
-    best = {moment.stamp: moment.truth.best.median_px for moment in demo.moments}
+    best = {moment.stamp: moment.truth.best_rms_px() for moment in demo.moments}
     skew = {moment.stamp: moment.skew / 1e6 for moment in demo.moments}
 
     def series(name: str, values: Mapping[int, float], look: Look) -> list[Series]:
@@ -140,8 +155,8 @@ def _measured(demo: Demo) -> Section:
             ),
             Plot(
                 "Drift against the truth",
-                "Median distance of the pixels from where they truly belong. The street is not flat: the "
-                "dashed line is what the best homography leaves.",
+                "Distance of the pixels from where they truly belong, root mean square. The street is not "
+                "flat: no homography gets below the dashed line.",
                 [
                     *both(_errors(demo, demo.bag), _errors(demo, live)),
                     *series("best possible", best, "dashed"),
@@ -178,10 +193,10 @@ def _agreement(demo: Demo) -> Section:
 
 
 def _errors(demo: Demo, outputs: Mapping[int, Output]) -> dict[int, float]:
-    """Median error of each homography, visible pixels."""
+    """Error of each homography, root mean square, visible pixels."""
     truth = {moment.stamp: moment.truth for moment in demo.moments}
     return {
-        stamp: truth[stamp].errors(output.homography).median_px
+        stamp: truth[stamp].rms_px(output.homography)
         for stamp, output in outputs.items()
         if output.homography is not None and stamp in truth
     }

@@ -25,8 +25,6 @@ class SyntheticPair:
         truth: float32 (512, 640, 2), the visible pixel (x, y) in which each thermal pixel's scene point
             appears; NaN where it lies outside the visible image or is hidden there.
         depth: float32 (512, 640), metres along the thermal camera's optical axis; infinite for the sky.
-        homography: float64 (3, 3), thermal to visible pixels, the best for what is farther than 25 m: what a
-            perfect registration by a plane would find.
         visible_camera: where the visible camera stands and how it projects.
         thermal_camera: likewise.
     """
@@ -35,7 +33,6 @@ class SyntheticPair:
     thermal: NDArray[np.uint16]
     truth: Float32
     depth: Float32
-    homography: Float64
     visible_camera: Pinhole
     thermal_camera: Pinhole
 
@@ -68,15 +65,13 @@ class Scene:
         above = rasterise(visible_camera, [sky], "visible"), rasterise(thermal_camera, [sky], "thermal")
         light = radiance(visible, above[0], visible_camera, self._street, self._climate)
         celsius = temperature(thermal, above[1], thermal_camera, self._street, self._climate)
-        truth = _truth(thermal, thermal_camera, visible, visible_camera)
         with np.errstate(divide="ignore"):
             depth = np.asarray(1 / thermal.inverse_depth, np.float32)
         return SyntheticPair(
             visible=_expose(light, self._climate, rng),
             thermal=_measure(celsius, rng),
-            truth=truth,
+            truth=_truth(thermal, thermal_camera, visible, visible_camera),
             depth=depth,
-            homography=_best_homography(truth, depth),
             visible_camera=visible_camera,
             thermal_camera=thermal_camera,
         )
@@ -127,13 +122,6 @@ def _truth(thermal: Canvas, thermal_camera: Pinhole, visible: Canvas, visible_ca
     # Along the road inverse depth grows by 7e-4 a pixel: a greater jump means that something is in between.
     hidden = np.abs(visible.inverse_depth[nearest] - inverse_depth) > 2e-3 + 0.03 * inverse_depth
     return np.where((inside & ~hidden)[..., None], np.stack([x, y], axis=-1), np.nan).astype(np.float32)
-
-
-def _best_homography(truth: Float32, depth: Float32) -> Float64:
-    rows, columns = np.nonzero((depth > 25) & np.isfinite(truth[..., 0]))
-    some = np.s_[:: max(1, rows.size // 4000)]
-    places = np.stack([columns[some], rows[some]], axis=1).astype(np.float32)
-    return np.asarray(cv2.findHomography(places, truth[rows[some], columns[some]], 0)[0], np.float64)
 
 
 def _expose(light: Float32, climate: Climate, rng: np.random.Generator) -> NDArray[np.uint8]:
