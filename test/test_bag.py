@@ -172,7 +172,15 @@ def test_truncated_bag_gives_what_can_be_read_and_exits_1(kind: str, model: str,
         ("mcap there.mcap --rgb /rgb/image --thermal /thermal/image", "there.mcap: exists already"),
         ("mcap out.mcap --set tolerance", "has no value"),
         ("mcap out.mcap --set tolerance=fast", "tolerance"),
-        ("mcap out.mcap --set patience=3", "patience is unknown"),
+        ("mcap taken.mcap --rgb /rgb/image --thermal /thermal/image", "taken.mcap.part: holds what a run"),
+        ("mcap out.mcap --set patience=3", "--set patience=3: parameter patience is unknown; see docs"),
+        ("mcap out.mcap --set tolerence=0.1", "parameter tolerence is unknown; did you mean tolerance?"),
+        (
+            "mcap out.mcap --params typo.yaml",
+            "typo.yaml: parameter overlai is unknown; did you mean overlay",
+        ),
+        ("mcap out.mcap --params empty.yaml", "empty.yaml: holds no parameters of a node; see config/fusion"),
+        ("mcap out.mcap --params list.yaml", "list.yaml: holds no parameters of a node; see config/fusion"),
         ("mcap out.mcap --params absent.yaml", "absent.yaml: cannot be read"),
         ("mcap out.mcap --params there.mcap", "there.mcap"),
     ],
@@ -183,6 +191,10 @@ def test_wrong_use_exits_2_and_writes_nothing(
     monkeypatch.chdir(tmp_path)
     write_bag(tmp_path, "mcap", Drive(pairs=1))
     Path("there.mcap").write_bytes(b"\xff")
+    Path("taken.mcap.part").mkdir()
+    Path("typo.yaml").write_text("/**:\n  ros__parameters: {overlai: edges}\n")
+    Path("empty.yaml").write_text("# tolerance: 0.1\n")
+    Path("list.yaml").write_text("- tolerance: 0.1\n")
     result = run("bag", *arguments.split(), "--model", model)
     assert result.exit_code == 2, result.output
     assert message in result.stderr and result.stderr.startswith("error: ")
@@ -191,7 +203,10 @@ def test_wrong_use_exits_2_and_writes_nothing(
 
 def test_parameters_are_the_nodes(model: str, tmp_path: Path) -> None:
     bag = write_bag(tmp_path, "mcap", Drive(pairs=4))
-    (tmp_path / "p.yaml").write_text("/**:\n  ros__parameters:\n    tolerance: 0.001\n    overlay: edges\n")
+    (tmp_path / "p.yaml").write_text(
+        "/**:\n  ros__parameters:\n    tolerance: 0.001\n    overlay: edges\n    use_sim_time: true\n"
+        "    qos_overrides: {/rgb/image: {subscription: {depth: 10}}}\n"
+    )
     result = register(bag, tmp_path / "a.mcap", model, "--params", tmp_path / "p.yaml", "--json", "-")
     (record,) = json.loads(result.stdout)
     assert record["pairs"] == 0 and record["dropped"] == {"visible unmatched": 4, "thermal unmatched": 4}
@@ -310,6 +325,10 @@ def test_calibration_of_a_drive_is_written_and_used(model: str, tmp_path: Path) 
         bag, tmp_path / "o.mcap", model, "--set", "mode=fixed", "--set", f"calibration_file={file}"
     )
     assert result.exit_code == 0 and "20 FIXED" in result.stdout, result.output
+    calibrated = file.read_bytes()
+    result = run("calibrate", bag, *TOPICS, "--model", model, "--out", file)
+    assert result.exit_code == 2 and "rig.yaml: exists already" in result.stderr, result.output
+    assert file.read_bytes() == calibrated
     for output in read_outputs(tmp_path / "o.mcap").values():
         assert output.homography is not None
         np.testing.assert_allclose(output.homography, np.eye(3), atol=1e-2)

@@ -79,9 +79,15 @@ def test_existing_bag_is_not_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "out.mcap").read_bytes() == b"precious"
 
 
-def test_what_a_killed_run_left_is_replaced(tmp_path: Path) -> None:
-    (tmp_path / "out.mcap.part").mkdir()
-    (tmp_path / "out.mcap.part" / "left").write_bytes(b"")
+def test_what_a_killed_run_left_is_kept(tmp_path: Path) -> None:
+    left = tmp_path / "out.mcap.part" / "left"
+    left.parent.mkdir()
+    left.write_bytes(b"precious")
+    with pytest.raises(DistillMatchError, match=r"out\.mcap\.part: holds what a run .* remove it, or name"):
+        write(tmp_path / "out.mcap")
+    assert left.read_bytes() == b"precious"
+    left.unlink()
+    left.parent.rmdir()
     write(tmp_path / "out.mcap")
     assert [each.name for each in tmp_path.iterdir()] == ["out.mcap"]
 
@@ -90,3 +96,5 @@ def test_place_that_cannot_be_written_is_an_error_in_a_line(tmp_path: Path) -> N
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(DistillMatchError, match="cannot be written"):
         write(tmp_path / "file" / "out.mcap")
+    with pytest.raises(DistillMatchError, match="cannot be written"):
+        write(tmp_path / f"{'long' * 100}.mcap")

@@ -14,6 +14,7 @@ from types import FrameType
 from distillmatch_ros.bag.processing import BagJob, process_bag
 from distillmatch_ros.bag.reading import Bag
 from distillmatch_ros.bag.summary import BagSummary
+from distillmatch_ros.bag.writing import refuse_existing
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.registration import Registrar
 from distillmatch_ros.ros.assembly import make_pairer, open_registrar, open_stream
@@ -46,7 +47,7 @@ def plan(bags: Sequence[Path], out: Path) -> list[Path]:
         out: ``NAME.mcap`` for one bag; else a folder, in which each output is called like its bag.
 
     Raises:
-        DistillMatchError: several bags would go to one file, or a file exists already.
+        DistillMatchError: several bags would go to one file, or something would be overwritten.
     """
     single = out.suffix == ".mcap"
     if single and len(bags) > 1:
@@ -55,8 +56,7 @@ def plan(bags: Sequence[Path], out: Path) -> list[Path]:
     if len(set(targets)) < len(targets):
         raise DistillMatchError(f"{out}: two of the bags have the same name; take them one at a time")
     for target in targets:
-        if target.exists():
-            raise DistillMatchError(f"{target}: exists already; remove it, or name another")
+        refuse_existing(target)
     return targets
 
 

@@ -1,11 +1,14 @@
 """The node's parameters, read without a node."""
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.plain_yaml import parse, read
 from distillmatch_ros.ros.parameters import ROWS, Parameters
+
+_OF_EVERY_NODE = ("use_sim_time", "qos_overrides")  # ROS's own; they mean nothing without a node
 
 
 def read_parameters(file: Path | None, settings: list[str]) -> Parameters:
@@ -26,17 +29,28 @@ def read_parameters(file: Path | None, settings: list[str]) -> Parameters:
                 f"--set {setting}: has no value; write NAME=VALUE, such as tolerance=0.05"
             )
         values[name] = parse(value, f"--set {setting}", "write NAME=VALUE, such as tolerance=0.05")
-    unknown = sorted(map(str, values.keys() - ROWS.keys()))
-    if unknown:
-        raise DistillMatchError(f"parameter {unknown[0]} is unknown; see docs/parameters.md")
+        _check_name(name, f"--set {setting}")
     return Parameters(**values)
 
 
 def _from_file(file: Path) -> dict[str, Any]:
     content = read(file, "see config/fusion.yaml")
+    if not isinstance(content, dict) or not content:
+        raise DistillMatchError(f"{file}: holds no parameters of a node; see config/fusion.yaml")
     values: dict[str, Any] = {}
-    for node in content.values() if isinstance(content, dict) else ():
+    for node in content.values():
         if not isinstance(node, dict) or not isinstance(node.get("ros__parameters"), dict):
             raise DistillMatchError(f"{file}: no parameter file of ROS 2; see config/fusion.yaml")
         values |= node["ros__parameters"]
+    values = {name: value for name, value in values.items() if name not in _OF_EVERY_NODE}
+    for name in values:
+        _check_name(str(name), str(file))
     return values
+
+
+def _check_name(name: str, source: str) -> None:
+    if name in ROWS:
+        return
+    meant = get_close_matches(name, ROWS, 1)
+    remedy = f"did you mean {meant[0]}?" if meant else "see docs/parameters.md"
+    raise DistillMatchError(f"{source}: parameter {name} is unknown; {remedy}")

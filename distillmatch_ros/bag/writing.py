@@ -34,6 +34,27 @@ OFFERED_QOS = Qos(
 )
 
 
+def refuse_existing(path: Path) -> None:
+    """See that nothing is lost by writing to a path.
+
+    Raises:
+        DistillMatchError: the file exists, or what a broken-off run left of it.
+    """
+    part = _part_of(path)
+    with writing(path):  # a name may be too long to ask about
+        there, broken_off = path.exists(), part.exists()
+    if there:
+        raise DistillMatchError(f"{path}: exists already; remove it, or name another file")
+    if broken_off:
+        raise DistillMatchError(
+            f"{part}: holds what a run that was broken off had written; remove it, or name another file"
+        )
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
+
+
 class BagWriter:
     """One MCAP file in the making, as a context manager. One thread at a time may write.
 
@@ -49,17 +70,15 @@ class BagWriter:
             types: the definitions of what will be written.
 
         Raises:
-            DistillMatchError: the file exists already, or cannot be written.
+            DistillMatchError: see `refuse_existing`; or it cannot be written.
         """
-        if path.exists():
-            raise DistillMatchError(f"{path}: exists already; remove it, or name another file")
+        refuse_existing(path)
         self.path = path
         self._types = types
         self._connections: dict[str, Connection] = {}
-        self._part = path.with_name(f"{path.name}.part")
+        self._part = _part_of(path)
         make_folder(path.parent)
         with writing(path):
-            shutil.rmtree(self._part, ignore_errors=True)
             self._part.mkdir()
             # Version 8 is what both Humble and its successors read.
             self._writer = Writer(self._part / path.stem, version=8, storage_plugin=StoragePlugin.MCAP)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from distillmatch_ros import terminal
-from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, Backend, JsonFile, Model, Threads, app
+from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, Backend, JsonFile, Model, Threads
 from distillmatch_ros.output import STANDARD_OUTPUT, write_json
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ Settings = Annotated[
 ]
 
 
-@app.command()
 def bag(
     bags: Annotated[
         list[Path],
@@ -75,7 +74,6 @@ def bag(
     _report(summaries, json_file)
 
 
-@app.command()
 def calibrate(
     source: Annotated[
         Path, typer.Argument(metavar="IN", help="A bag, driven past things that are far away.")
@@ -92,13 +90,18 @@ def calibrate(
     backend: Backend = "auto",
     threads: Threads = None,
 ) -> None:
-    """Make one homography of a whole bag, for the node's mode fixed."""
+    """Make one homography of a whole bag, for the node's mode fixed.
+
+    A file that is there already is kept.
+    """
     from distillmatch_ros import terminal_streams
     from distillmatch_ros.bag.batch import count_frames
     from distillmatch_ros.bag.processing import BagJob, process_bag
+    from distillmatch_ros.bag.writing import refuse_existing
     from distillmatch_ros.ros.assembly import make_pairer, open_registrar, open_stream
 
     parameters = _parameters(params, settings, model, backend, threads)
+    refuse_existing(out)
     job = BagJob(source, None, rgb, thermal, (), parameters.undistort)
     quiet = json_file == STANDARD_OUTPUT
     with (
@@ -120,7 +123,6 @@ def calibrate(
     _report([summary], json_file)
 
 
-@app.command()
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where bags, pictures and page go.")] = Path(
         "out/demo"
