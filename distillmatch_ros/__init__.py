@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from distillmatch_ros.registration import Registrar, Registration, Status
 
 __all__ = ["Registrar", "Registration", "Status"]
+__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

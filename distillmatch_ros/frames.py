@@ -42,9 +42,10 @@ def read_image(path: Path) -> NDArray[Any]:
     """
     try:
         data = path.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a ValueError: the path holds a NUL
         raise DistillMatchError(
-            f"{path}: cannot be read ({error.strerror}); check the path and its permissions"
+            f"{path}: cannot be read ({getattr(error, 'strerror', error)}); "
+            "check the path and its permissions"
         ) from error
     if not data:
         raise DistillMatchError(f"{path}: the file is empty; save the image again")

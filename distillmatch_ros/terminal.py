@@ -76,6 +76,8 @@ def show_pair(result: PairResult) -> None:
     grid.add_row("latency", _latency(registration.latency_ms))
     for index, path in enumerate(result.pictures):
         grid.add_row("" if index else "pictures", escape(str(path)))
+        if path.stem.endswith("_registered"):
+            grid.add_row("", "[dim]the camera's own values: 16 bits look black in many viewers[/]")
     Console().print(Panel(grid, expand=False))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from bags import texture
 from typer.testing import CliRunner, Result
 
+from distillmatch_ros import __version__
 from distillmatch_ros.cli import app
 
 
@@ -49,10 +51,20 @@ def assert_wrong_use(result: Result, message: str) -> None:
 def test_help_names_the_commands() -> None:
     result = run("--help")
     assert result.exit_code == 0
-    for command in ("match", "bag", "calibrate", "evaluate", "benchmark", "demo", "train", "export"):
-        assert command in result.stdout
-    for command in ("match", "bag", "calibrate", "evaluate", "benchmark", "demo", "train", "export"):
+    listed = re.findall(r"^│ ([a-z][a-z-]+)  ", result.stdout, re.MULTILINE)
+    assert listed == [
+        *("match", "bag", "calibrate"),
+        *("evaluate", "benchmark", "benchmark-node", "demo"),
+        *("train", "ablate", "train-gan", "translate", "evaluate-gan"),
+        *("export", "build-engine", "verify"),
+    ]
+    for command in listed:
         assert run(command, "--help").exit_code == 0
+
+
+def test_version_is_told_without_a_command() -> None:
+    result = run("--version")
+    assert (result.exit_code, result.stdout) == (0, f"distillmatch {__version__}\n")
 
 
 def test_match_shows_one_pair(model: str, folder: Path) -> None:
@@ -62,6 +74,7 @@ def test_match_shows_one_pair(model: str, folder: Path) -> None:
     assert result.exit_code == 0, result.output
     for text in ("OK", "100 (100%)", "│ homography", "latency"):
         assert text in result.stdout
+    assert "16 bits look black in many viewers" in result.stdout
     # A long path is folded, never cut.
     assert str(folder / "out/a_overlay.png") in result.stdout.translate(dict.fromkeys(map(ord, "│ \n")))
     assert sorted(path.name for path in (folder / "out").iterdir()) == [
@@ -90,6 +103,15 @@ def test_match_all_pairs_of_a_csv(model: str, folder: Path) -> None:
     assert [record["visible"] for record in records] == ["visible/a.png", "visible/b.png"]
     assert all(record["status"] == "OK" and "correspondences" not in record for record in records)
     assert "OK" in result.stdout
+
+
+def test_match_all_pairs_of_a_folder(model: str, folder: Path) -> None:
+    result = run("match", "--pairs", folder, "--json", "-", "--model", model)
+    assert result.exit_code == 0, result.output
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(record["thermal"], record["status"]) for record in records] == [
+        (str(folder / f"thermal/{name}.png"), "OK") for name in "ab"
+    ]
 
 
 def test_match_goes_on_after_an_unreadable_image_and_exits_1(model: str, folder: Path) -> None:
@@ -128,6 +150,7 @@ def test_refused_homography_is_a_result(model: str, folder: Path) -> None:
         ("match visible/a.png thermal/a.png --model tiny.onnx --out visible/a.png", "cannot be written"),
         ("match --pairs absent.csv", "absent.csv"),
         ("match --pairs bad.csv", "must be visible,thermal"),
+        ("match --pairs visible", "visible: has no folder visible/; a pairs folder holds"),
         ("evaluate absent", "has no folder visible/"),
         ("evaluate . --model absent.onnx", "absent.onnx"),
         ("benchmark --model absent.onnx", "absent.onnx"),

@@ -54,6 +54,8 @@ def test_unreadable_files_are_named_with_reason_and_remedy(tmp_path: Path) -> No
         assert reason in str(caught.value)
     with pytest.raises(DistillMatchError, match="directory"):
         read_image(tmp_path)
+    with pytest.raises(DistillMatchError, match=r"cannot be read \(embedded null byte\)"):
+        read_image(tmp_path / "a\0.png")
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])

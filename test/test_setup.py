@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from distillmatch_ros import __version__
+
 ROOT = Path(__file__).parents[1]
 setuptools = pytest.importorskip("setuptools")
 
@@ -25,6 +27,7 @@ def test_package_xml_agrees(told: dict[str, Any]) -> None:
     package = ElementTree.parse(ROOT / "package.xml").getroot()
     for field in ("name", "version", "license"):
         assert package.findtext(field) == told[field]
+    assert told["version"] == __version__
     assert package.findtext("export/build_type") == "ament_python"
 
 

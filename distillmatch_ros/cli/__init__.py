@@ -1,9 +1,37 @@
 """``distillmatch ...``: parses and calls. Each module holds the commands of one kind."""
 
+from collections.abc import Callable
+
 from distillmatch_ros.cli import engines, generation, images, node, streams, training
 from distillmatch_ros.cli.program import app
 
-__all__ = ["app", "engines", "generation", "images", "main", "node", "streams", "training"]
+__all__ = ["app", "main"]
+
+# In the order of --help: what most people want comes first.
+_COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
+    "Register": {"match": images.match, "bag": streams.bag, "calibrate": streams.calibrate},
+    "Measure": {
+        "evaluate": images.evaluate,
+        "benchmark": images.benchmark,
+        "benchmark-node": node.benchmark_node,
+        "demo": streams.demo,
+    },
+    "Train": {
+        "train": training.train,
+        "ablate": training.ablate,
+        "train-gan": generation.train_gan,
+        "translate": generation.translate,
+        "evaluate-gan": generation.evaluate_gan,
+    },
+    "Deploy": {
+        "export": training.export,
+        "build-engine": engines.build,
+        "verify": engines.verify_backends,
+    },
+}
+for _panel, _commands in _COMMANDS.items():
+    for _name, _command in _commands.items():
+        app.command(_name, rich_help_panel=_panel)(_command)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from distillmatch_ros import share, terminal, terminal_engines
-from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, JsonFile, Model, Threads, app
+from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, JsonFile, Model, Threads
 from distillmatch_ros.engines import build_engine
 from distillmatch_ros.engines.onnx_file import OnnxFile, half_path
 from distillmatch_ros.engines.plans import BuildOptions
@@ -27,7 +27,6 @@ class Precision(str, Enum):
     FP32 = "fp32"
 
 
-@app.command("build-engine")
 def build(
     model: Annotated[
         Path | None,
@@ -62,7 +61,6 @@ def build(
         terminal_engines.show_engine(built.engine.info, built.plan.path, built.build_seconds)
 
 
-@app.command("verify")
 def verify_backends(
     folder: Annotated[
         Path | None,

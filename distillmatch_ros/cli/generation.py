@@ -6,13 +6,12 @@ from typing import Annotated
 import typer
 
 from distillmatch_ros import terminal
-from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, JsonFile, app, needs_torch
+from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, JsonFile, needs_torch
 from distillmatch_ros.output import STANDARD_OUTPUT, make_folder, write_json, write_text
 
 Gan = Annotated[Path, typer.Option("--weights", metavar="FILE", help="A .pt file that train-gan wrote.")]
 
 
-@app.command()
 def train_gan(
     config: Annotated[
         Path,
@@ -25,7 +24,6 @@ def train_gan(
     needs_torch("training.gan.trainer").train_gan(config)
 
 
-@app.command()
 def translate(
     folder: Annotated[Path, typer.Argument(metavar="VISIBLE_DIR", help="Visible pictures.")],
     out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Where NAME.png goes, 8-bit grey.")],
@@ -47,7 +45,6 @@ def translate(
         raise typer.Exit(SOME_INPUTS_FAILED)
 
 
-@app.command()
 def evaluate_gan(
     folder: Annotated[
         Path, typer.Argument(metavar="PAIRS_DIR", help="Aligned pairs: visible/NAME.ext, thermal/NAME.ext.")

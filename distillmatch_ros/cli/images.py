@@ -11,7 +11,7 @@ import typer
 from distillmatch_ros import report, terminal
 from distillmatch_ros.baselines import FeatureMatcher
 from distillmatch_ros.benchmark import read_images, run_benchmark
-from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, Backend, JsonFile, Model, Threads, app
+from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, Backend, JsonFile, Model, Threads
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.evaluation import HARD, PRESETS, RIG, compare
 from distillmatch_ros.matching import ERROR, match_files, write_lines
@@ -27,17 +27,24 @@ class PresetName(str, Enum):
     HARD = HARD.name
 
 
-@app.command()
 def match(
     visible: Annotated[Path | None, typer.Argument(metavar="VISIBLE", help="Visible image.")] = None,
     thermal: Annotated[Path | None, typer.Argument(metavar="THERMAL", help="Thermal image.")] = None,
     pairs: Annotated[
         Path | None,
-        typer.Option(metavar="CSV", help="Many pairs: header visible,thermal; paths relative to the CSV."),
+        typer.Option(
+            metavar="CSV|DIR",
+            help="Many pairs: a CSV with the header visible,thermal and paths relative to it, or a folder "
+            "with visible/NAME.ext and thermal/NAME.ext.",
+        ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write the registered thermal image, an overlay and the matches."),
+        typer.Option(
+            metavar="DIR",
+            help="Write an overlay, the matches, and the registered thermal image. That one keeps the "
+            "camera's values: many viewers show 16 bits as black.",
+        ),
     ] = None,
     json_file: JsonFile = None,
     points: Annotated[bool, typer.Option("--points", help="Add every correspondence to --json.")] = False,
@@ -45,7 +52,7 @@ def match(
     backend: Backend = "auto",
     threads: Threads = None,
 ) -> None:
-    """Register one pair of images, or all pairs of a CSV.
+    """Register one pair of images, or all pairs of a CSV or a folder.
 
     The homography maps thermal pixels to visible pixels. With --json: one object a line, in order.
     """
@@ -73,7 +80,6 @@ def match(
         raise typer.Exit(SOME_INPUTS_FAILED)
 
 
-@app.command()
 def evaluate(
     folder: Annotated[
         Path, typer.Argument(metavar="PAIRS_DIR", help="Aligned pairs: visible/NAME.ext, thermal/NAME.ext.")
@@ -131,7 +137,6 @@ def evaluate(
         raise typer.Exit(SOME_INPUTS_FAILED)
 
 
-@app.command()
 def benchmark(
     folder: Annotated[
         Path | None,
@@ -170,8 +175,8 @@ def benchmark(
 def _listed_pairs(visible: Path | None, thermal: Path | None, pairs: Path | None) -> list[PairPaths]:
     if pairs is not None:
         if visible is not None:
-            raise typer.BadParameter("Give VISIBLE THERMAL or --pairs CSV, not both.")
-        return read_csv(pairs)
+            raise typer.BadParameter("Give VISIBLE THERMAL or --pairs, not both.")
+        return read_folder(pairs) if pairs.is_dir() else read_csv(pairs)
     if visible is None or thermal is None:
-        raise typer.BadParameter("Give VISIBLE THERMAL, or --pairs CSV.")
+        raise typer.BadParameter("Give VISIBLE THERMAL, or --pairs with a CSV or a folder.")
     return [PairPaths.of(visible, thermal)]

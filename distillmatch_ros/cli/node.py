@@ -6,11 +6,10 @@ from typing import Annotated
 import typer
 
 from distillmatch_ros import terminal
-from distillmatch_ros.cli.program import JsonFile, Model, app
+from distillmatch_ros.cli.program import JsonFile, Model
 from distillmatch_ros.output import STANDARD_OUTPUT, write_json
 
 
-@app.command("benchmark-node")
 def benchmark_node(
     minutes: Annotated[float, typer.Option(min=0.1, help="How long to measure, after a warm-up.")] = 1.0,
     settings: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from distillmatch_ros import terminal
+from distillmatch_ros import __version__, terminal
 from distillmatch_ros.errors import DistillMatchError
 
 SOME_INPUTS_FAILED, WRONG_USE = 1, 2
@@ -46,6 +46,21 @@ app = typer.Typer(
     help="Register visible and thermal images: correspondences and a homography that can be relied on.",
     epilog="Exit codes: 0 done, 1 some inputs failed, 2 wrong use. A refused homography is a result.",
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"distillmatch {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Options of the program itself; each acts when it is read."""
 
 
 def needs_torch(module: str) -> ModuleType:

@@ -6,22 +6,20 @@ from typing import Annotated
 import typer
 
 from distillmatch_ros import terminal
-from distillmatch_ros.cli.program import app, needs_torch
+from distillmatch_ros.cli.program import needs_torch
 from distillmatch_ros.output import writing
 
 
-@app.command()
 def train(
     config: Annotated[
         Path,
-        typer.Argument(metavar="CONFIG", help="Such as config/training/light.yaml; paths relative to it."),
+        typer.Argument(metavar="CONFIG", help="Such as config/training/rig.yaml; paths relative to it."),
     ],
 ) -> None:
     """Train a network; a run that was interrupted goes on where it was. Several GPUs: torchrun."""
     needs_torch("training.trainer").train(config)
 
 
-@app.command()
 def ablate(
     config: Annotated[
         Path, typer.Argument(metavar="CONFIG", help="A training configuration with validation pairs.")
@@ -38,7 +36,6 @@ def ablate(
         terminal.complain(f"{name} is missing: {reason}")
 
 
-@app.command()
 def export(
     weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A .pt file that training wrote.")],
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="ONNX file to write.")],
