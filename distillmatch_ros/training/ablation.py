@@ -72,7 +72,7 @@ class Ablation:
 
 
 def plan(config: TrainingConfig, steps: int, out: Path) -> list[Row]:
-    """The rows of the paper's table.
+    """The rows of the paper's table; of a block that the model does not have, the row says what it would add.
 
     All train for ``steps`` with one seed, which shows every row the same views. They start alike: from
     scratch, or from what they share with the configuration's ``start``, which then favours the rows that are
@@ -80,23 +80,27 @@ def plan(config: TrainingConfig, steps: int, out: Path) -> list[Row]:
     """
     base = replace(config, steps=steps)
 
-    def without(block: Block) -> TrainingConfig | None:
-        if block in base.model.without:
-            return None
-        blocks = (*base.model.without, block)
-        name = f"{base.model.name}-without-{block}"
-        return replace(base, model=replace(base.model, name=name, without=blocks))
+    def block_row(block: Block) -> Row:
+        had = block not in base.model.without
+        others = tuple(other for other in base.model.without if other != block)
+        name = f"{'without' if had else 'with'} {block.upper()}"
+        model = replace(
+            base.model,
+            name=f"{base.model.name}-{name.lower().replace(' ', '-')}",
+            without=(*others, block) if had else others,
+        )
+        return Row(name, replace(base, model=model), "")
 
     rows = [
         Row("full", base, ""),
-        Row("without CAA", without("caa"), "the model has none"),
-        Row("without SAA", without("saa"), "the model has none"),
+        block_row("caa"),
+        block_row("saa"),
         Row(
             "without distillation",
             replace(base, distillation=None) if base.distillation else None,
             "the configuration names no teacher (distillation.teacher), full has none either",
         ),
-        Row("without CEFG", without("cefg"), "the model has none"),
+        block_row("cefg"),
         Row(
             "without V2I-GAN",
             replace(base, augmentation=None) if base.augmentation else None,

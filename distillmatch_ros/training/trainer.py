@@ -152,9 +152,11 @@ class Trainer:
         )
 
     def _start_from(self, path: Path) -> None:
-        state = Weights.load(path).state
-        if self.config.model.without:  # then it begins with what it shares with the whole network
-            state = {name: state[name] for name in self.network.state_dict() if name in state}
+        weights, blocks = Weights.load(path), self.config.model.without
+        state = weights.state
+        if set(weights.config.without) != set(blocks):  # then it begins with what both have
+            own = self.network.state_dict()
+            state = {name: state.get(name, value) for name, value in own.items()}
         with self._fitting(path):
             self.network.load_state_dict(state)
         self.average.module.load_state_dict(self.network.state_dict())

@@ -68,6 +68,20 @@ def test_each_row_lacks_one_ingredient_and_nothing_else(write_run: WriteRun, tmp
     assert len({c.output for c in rows.values() if c is not None}) == 6
 
 
+def test_a_block_that_the_model_lacks_has_a_row_with_it(write_run: WriteRun, tmp_path: Path) -> None:
+    config = TrainingConfig.load(write_run())
+    config = replace(config, model=replace(config.model, without=("saa",)))
+    rows = {row.name: row.config for row in plan(config, 7, tmp_path)}
+    blocks = {name: row.model.without for name, row in rows.items() if row is not None}
+    expected = {
+        "full": ("saa",),
+        "without CAA": ("saa", "caa"),
+        "with SAA": (),
+        "without CEFG": ("saa", "cefg"),
+    }
+    assert blocks == expected
+
+
 @pytest.mark.parametrize("block", BLOCKS)
 def test_an_ablated_network_starts_with_what_it_shares_with_the_whole(
     write_run: WriteRun, tmp_path: Path, tiny_config: ModelConfig, block: str
@@ -81,6 +95,19 @@ def test_an_ablated_network_starts_with_what_it_shares_with_the_whole(
     assert state.keys() < shared.keys()
     for name, value in state.items():
         torch.testing.assert_close(value, shared[name].half().float())
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_whole_network_starts_with_what_an_ablated_one_has(
+    write_run: WriteRun, tmp_path: Path, tiny_config: ModelConfig, block: str
+) -> None:
+    ablated = replace(tiny_config, without=(block,))
+    begun = DistillMatch(ablated).state_dict()
+    Weights(ablated, begun, 1).save(tmp_path / "ablated.pt")
+    config = TrainingConfig.load(write_run(start=str(tmp_path / "ablated.pt")))
+    state = Trainer(config, Console(file=io.StringIO())).network.state_dict()
+    for name, value in begun.items():
+        torch.testing.assert_close(state[name], value.half().float())
 
 
 @pytest.mark.parametrize("block", BLOCKS)
