@@ -45,11 +45,14 @@ def run(arguments: Sequence[str], statistics: "Statistics | None" = None) -> int
     endings: SimpleQueue[int] = SimpleQueue()  # its put may be called from a handler
     for number in ENDINGS:
         signal.signal(number, lambda received, _frame: endings.put(received))
+    import cv2
     import rclpy
     from rclpy.signals import SignalHandlerOptions
 
     from distillmatch_ros.ros.node import FusionNode
 
+    # Beside cameras and listeners, OpenCV's threads wait for a core, and its small steps for its threads.
+    cv2.setNumThreads(1)
     try:
         rclpy.init(args=list(arguments), signal_handler_options=SignalHandlerOptions.NO)
         node = FusionNode(statistics)
