@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from test_registration import (
+from scripted_engine import (
     ALIGNED_PX,
     THERMAL,
     TRUTH,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from test_registration import THERMAL
+from scripted_engine import THERMAL
 from test_stream import SECOND, frames
 from tiny_network import WriteNetwork
 

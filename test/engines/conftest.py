@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 from cuda_double import CudaDouble
 from tensorrt_double import TensorRtDouble
+from tiny_network import WriteNetwork
 
 OURS = [f"distillmatch_ros.engines.{name}" for name in ("cuda", "tensorrt", "build")]
 
@@ -47,3 +48,9 @@ def trt(cuda: CudaDouble, monkeypatch: pytest.MonkeyPatch) -> Iterator[TensorRtD
         sys.modules.pop(name, None)
         if module is not None:
             sys.modules[name] = module
+
+
+@pytest.fixture
+def network(write_network: WriteNetwork) -> Path:
+    """A small network in the precision that TensorRT is given."""
+    return write_network(precision="fp16")
