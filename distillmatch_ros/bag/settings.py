@@ -1,14 +1,11 @@
 """The node's parameters, read without a node."""
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.plain_yaml import parse, read
-from distillmatch_ros.ros.parameters import ROWS, Parameters
-
-_OF_EVERY_NODE = ("use_sim_time", "qos_overrides")  # ROS's own; they mean nothing without a node
+from distillmatch_ros.ros.parameters import Parameters, is_of_every_node, unknown
 
 
 def read_parameters(file: Path | None, settings: list[str]) -> Parameters:
@@ -42,15 +39,12 @@ def _from_file(file: Path) -> dict[str, Any]:
         if not isinstance(node, dict) or not isinstance(node.get("ros__parameters"), dict):
             raise DistillMatchError(f"{file}: no parameter file of ROS 2; see config/fusion.yaml")
         values |= node["ros__parameters"]
-    values = {name: value for name, value in values.items() if name not in _OF_EVERY_NODE}
+    values = {str(name): value for name, value in values.items() if not is_of_every_node(str(name))}
     for name in values:
-        _check_name(str(name), str(file))
+        _check_name(name, str(file))
     return values
 
 
 def _check_name(name: str, source: str) -> None:
-    if name in ROWS:
-        return
-    meant = get_close_matches(name, ROWS, 1)
-    remedy = f"did you mean {meant[0]}?" if meant else "see docs/parameters.md"
-    raise DistillMatchError(f"{source}: parameter {name} is unknown; {remedy}")
+    if fault := unknown(name):
+        raise DistillMatchError(f"{source}: {fault}")

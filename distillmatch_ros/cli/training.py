@@ -7,7 +7,6 @@ import typer
 
 from distillmatch_ros import terminal
 from distillmatch_ros.cli.program import needs_torch
-from distillmatch_ros.output import writing
 
 
 def train(
@@ -43,6 +42,5 @@ def export(
 ) -> None:
     """Turn trained weights into the ONNX network that --model takes."""
     trained = needs_torch("model.weights").Weights.load(weights)
-    with writing(target):
-        needs_torch("training.export").export(trained, target, precision)
+    needs_torch("training.export").export(trained, target, precision)
     typer.echo(f"{target}: {precision} network of {trained.steps} steps, for --model")

@@ -7,7 +7,7 @@ import cv2
 
 from distillmatch_ros.demo.truth import Truth
 from distillmatch_ros.matching import PairResult, match_files
-from distillmatch_ros.output import make_folder, writing
+from distillmatch_ros.output import write_bytes
 from distillmatch_ros.pairs import PairPaths
 from distillmatch_ros.registration import Registrar
 from distillmatch_ros.scene import SyntheticPair, render_pair
@@ -58,8 +58,6 @@ def _write_pair(out: Path, name: str, pair: SyntheticPair) -> PairPaths:
     paths = []
     for side, image in (("visible", pair.visible), ("thermal", pair.thermal)):
         path = out / side / f"{name}.png"
-        make_folder(path.parent)
-        with writing(path):
-            path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+        write_bytes(path, cv2.imencode(".png", image)[1].tobytes())
         paths.append(path)
     return PairPaths.of(*paths)

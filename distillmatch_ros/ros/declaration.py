@@ -8,7 +8,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from distillmatch_ros.errors import DistillMatchError
-from distillmatch_ros.ros.parameters import ROWS, Parameters, Row
+from distillmatch_ros.ros.parameters import ROWS, Parameters, Row, is_of_every_node, unknown
 
 TYPES = {
     bool: Parameter.Type.BOOL,
@@ -21,6 +21,8 @@ TYPES = {
 def declare(node: Node) -> Parameters:
     """Declare every parameter, and read what the launch file or the command line set.
 
+    A name that is not in the table, which rclpy would pass over in silence, is warned of.
+
     Raises:
         DistillMatchError: a value is not allowed.
     """
@@ -30,6 +32,9 @@ def declare(node: Node) -> Parameters:
         )
     except ParameterException as error:
         raise DistillMatchError(f"{error}; see docs/parameters.md") from error
+    for name in node._parameter_overrides:  # rclpy tells it nowhere else
+        if not is_of_every_node(name) and (fault := unknown(name)):
+            node.get_logger().warning(f"{fault}; it changes nothing")
     return Parameters(**{parameter.name: parameter.value for parameter in declared})
 
 

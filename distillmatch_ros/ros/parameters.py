@@ -7,6 +7,7 @@ import json
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +232,20 @@ class Parameters:
 ROWS: dict[str, Row] = {row.name: row.metadata["row"] for row in fields(Parameters)}
 
 
+def unknown(name: str) -> str | None:
+    """The fault of a name that is not in the table, and what may have been meant; None for one that is."""
+    if name in ROWS:
+        return None
+    meant = get_close_matches(name, ROWS, 1)
+    remedy = f"did you mean {meant[0]}?" if meant else f"see {PAGE}"
+    return f"parameter {name} is unknown; {remedy}"
+
+
+def is_of_every_node(name: str) -> bool:
+    """Whether a parameter is one of ROS's own, which every node has."""
+    return name.partition(".")[0] in ("use_sim_time", "qos_overrides", "start_type_description_service")
+
+
 def to_yaml() -> str:
     """The defaults as a parameter file, each with its description."""
     lines = ["# The node's parameters and their defaults: docs/parameters.md. Launch files take a copy."]
@@ -251,7 +266,8 @@ def to_page() -> str:
         "Live parameters may be set while the node runs (`ros2 param set /distillmatch overlay edges`), the",
         "others when it starts: in a file such as [config/fusion.yaml](../config/fusion.yaml), or with",
         "`--ros-args -p name:=value`. A value that is not allowed is refused with the reason and changes",
-        "nothing; several that go together are set at once (`set_parameters_atomically`).",
+        "nothing; a name that is not in this table is warned of; several that go together are set at once",
+        "(`set_parameters_atomically`).",
         "",
         "QoS has parameters too, by topic: see [node.md](node.md).",
         "",

@@ -1,7 +1,7 @@
 """Every name of TensorRT and CUDA that the program uses exists in real releases, and takes what it is given.
 
 The real bindings are fetched by pip; stubs stand for TensorRT's libraries, which no registry holds, and let
-the bindings load. What the program uses is what the doubles hold: test_tensorrt.py runs the program on them.
+the bindings load. What the program uses is what the doubles hold: the other tests run the program on them.
 """
 
 import json

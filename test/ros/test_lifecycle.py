@@ -175,6 +175,14 @@ def test_wrong_arguments_are_refused_with_the_reason(
     assert "Traceback" not in node.said
 
 
+def test_parameter_that_does_not_exist_is_warned_of(start: StartNode) -> None:
+    """rclpy would pass over it; one that every node has is none."""
+    node, bench = start(*OFF, "-p", "tolerence:=0.1", "-p", "use_sim_time:=false")
+    assert bench.state == "unconfigured"
+    assert "parameter tolerence is unknown; did you mean tolerance?" in node.said
+    assert node.said.count("is unknown") == 1
+
+
 @pytest.mark.parametrize(("argument", "code"), [("--help", 0), ("--speed", 2)])
 def test_what_is_no_argument_of_a_node_gets_the_usage(argument: str, code: int) -> None:
     command = [sys.executable, "-m", "distillmatch_ros.ros.fusion_node", argument]
