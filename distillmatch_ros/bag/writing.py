@@ -38,7 +38,7 @@ def refuse_existing(path: Path) -> None:
     """See that nothing is lost by writing to a path.
 
     Raises:
-        DistillMatchError: the file exists, or what a broken-off run left of it.
+        DistillMatchError: the file exists, or is being written, or a broken-off run left a part of it.
     """
     part = _part_of(path)
     with writing(path):  # a name may be too long to ask about
@@ -47,7 +47,8 @@ def refuse_existing(path: Path) -> None:
         raise DistillMatchError(f"{path}: exists already; remove it, or name another file")
     if broken_off:
         raise DistillMatchError(
-            f"{part}: holds what a run that was broken off had written; remove it, or name another file"
+            f"{part}: another run is writing it, or left it when it was broken off; "
+            "remove it then, or name another file"
         )
 
 

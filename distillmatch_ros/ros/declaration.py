@@ -34,7 +34,7 @@ def declare(node: Node) -> Parameters:
         raise DistillMatchError(f"{error}; see docs/parameters.md") from error
     for name in node._parameter_overrides:  # rclpy tells it nowhere else
         if not is_of_every_node(name) and (fault := unknown(name)):
-            node.get_logger().warning(f"{fault}; it changes nothing")
+            node.get_logger().warning(f"ignored: {fault}")
     return Parameters(**{parameter.name: parameter.value for parameter in declared})
 
 
