@@ -172,7 +172,7 @@ def test_truncated_bag_gives_what_can_be_read_and_exits_1(kind: str, model: str,
         ("mcap there.mcap --rgb /rgb/image --thermal /thermal/image", "there.mcap: exists already"),
         ("mcap out.mcap --set tolerance", "has no value"),
         ("mcap out.mcap --set tolerance=fast", "tolerance"),
-        ("mcap taken.mcap --rgb /rgb/image --thermal /thermal/image", "taken.mcap.part: another run is writing it"),
+        ("mcap taken.mcap --rgb /rgb/image --thermal /thermal/image", "taken.mcap.part: another run is"),
         ("mcap out.mcap --set patience=3", "--set patience=3: parameter patience is unknown; see docs"),
         ("mcap out.mcap --set tolerence=0.1", "parameter tolerence is unknown; did you mean tolerance?"),
         (
