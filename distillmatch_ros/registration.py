@@ -221,7 +221,7 @@ class _Pair:
         alignment = None
         if judged.homography is not None:
             with self._clock.stage("alignment"):
-                alignment = self._aligner.align(self._visible, judged.homography)
+                alignment = self._align(judged.homography, gate)
                 judged = confirm(alignment, thermal_points, visible_points, *sizes, gate)
         return _Pass(
             visible_points.astype(np.float32),
@@ -230,6 +230,14 @@ class _Pair:
             judged,
             alignment,
         )
+
+    def _align(self, homography: Float64, gate: Gate) -> Alignment:
+        """Align, once more where that is not sure: what begins nearer ends nearer."""
+        alignment = self._aligner.align(self._visible, homography)
+        if alignment.contrast >= gate.sure_contrast:
+            return alignment
+        again = self._aligner.align(self._visible, alignment.homography)
+        return max(alignment, again, key=lambda aligned: aligned.contrast)
 
     @cached_property
     def _aligner(self) -> Aligner:

@@ -19,6 +19,7 @@ from scripted_engine import (
 from tiny_network import WriteNetwork
 
 from distillmatch_ros import Registrar, Status
+from distillmatch_ros.alignment import Aligner
 from distillmatch_ros.engines.protocol import Float32, Matches
 from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.gate import Gate
@@ -49,6 +50,24 @@ def test_edges_correct_what_matches_leave() -> None:
     assert corner_error(result, TRUTH) < ALIGNED_PX
     distances = np.hypot(*(transform(result.homography, result.thermal_points) - result.visible_points).T)
     np.testing.assert_array_equal(result.inliers, distances * 640 / VISIBLE[1] <= Gate.inlier_px)
+
+
+def test_alignment_that_ends_half_way_goes_on_from_there() -> None:
+    off = np.array([[1.0, -0.028, 35.0], [0.028, 1.0, 28.0], [0, 0, 1.0]])
+    visible, thermal = scene_pair()
+    half_way = Aligner(thermal).align(visible, off @ TRUTH)
+    assert half_way.contrast < Gate.min_contrast
+    right, misled = points_of(plain(TRUTH), empty=170), points_of(plain(off @ TRUTH))
+
+    def answer(*images: Float32) -> Matches:
+        """Of 200 matches, 170 that obey the wrong homography."""
+        few, many = right(*images), misled(*images)
+        mixed = np.where(few.confidence[:, None] > 0, few.visible_points, many.visible_points)
+        return Matches(mixed, many.thermal_points, many.confidence)
+
+    result = Registrar(ScriptedEngine(answer), passes=1).register(visible, thermal)
+    assert corner_error(result, TRUTH) < ALIGNED_PX
+    assert result.inliers.sum() == 30
 
 
 def test_matches_that_no_edge_bears_out_are_degenerate_and_keep_their_points() -> None:
