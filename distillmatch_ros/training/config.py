@@ -41,6 +41,7 @@ class TrainingConfig:
         crop: smallest and largest side of what the visible camera sees, as a share of the stored image: small
             views want small crops, so that texture is as coarse as in the images of later use.
         pairs: aligned pairs folder to train on.
+        realign: put right, on the edges of the images, what the pairs' alignment is off by.
         photos: folder of visible photos, or None.
         validation: aligned pairs folder to validate on, or None.
         output: folder of checkpoints and TensorBoard logs.
@@ -67,6 +68,7 @@ class TrainingConfig:
     view: tuple[Side, Side]
     crop: tuple[PositiveFloat, PositiveFloat]
     pairs: LocalPath
+    realign: bool
     photos: LocalPath | None
     validation: LocalPath | None
     output: LocalPath

@@ -78,7 +78,7 @@ class Trainer:
         gan = config.augmentation
         v2i, translated_share = (None, 0.0) if gan is None else (gan.v2i, gan.probability)
         self.sampler = PairSampler(
-            load_pairs(config.pairs).to(self.device),
+            load_pairs(config.pairs, config.realign).to(self.device),
             None if config.photos is None else open_photos(config.photos, v2i, self.device, console),
             config.photo_share,
             config.fault_share,

@@ -6,9 +6,18 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from pictures import picture
 
 from distillmatch_ros.errors import DistillMatchError
-from distillmatch_ros.training.data import STORED, Batch, PairSampler, load_pairs, load_photos
+from distillmatch_ros.training.data import (
+    STORED,
+    Batch,
+    ImageStore,
+    PairSampler,
+    load_pairs,
+    load_photos,
+    realigned,
+)
 from distillmatch_ros.training.views import ViewRange, apply
 
 CPU = torch.device("cpu")
@@ -79,6 +88,38 @@ def test_the_homography_leads_to_the_same_place(pairs_folder: Path) -> None:
     expected = apply(batch.thermal_to_visible, thermal[:, None])[:, 0]
     # Lamps, blobs and drift of the augmentation spoil some; the rest must agree.
     assert (found - expected).norm(dim=1).median() < 1.5
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.75])
+def test_what_a_pair_is_misaligned_by_is_put_right(scale: float) -> None:
+    visible = picture(0, 240, 320)
+    size = (round(320 * scale), round(240 * scale))
+    aligned = cv2.resize(255 - visible[..., 1], size, interpolation=cv2.INTER_AREA)
+    off = np.array([[1.01, 0.005, 4.0], [-0.005, 0.99, -3.0], [0, 0, 1]])
+    by_hand = cv2.warpPerspective(aligned, off, size, borderMode=cv2.BORDER_REPLICATE)
+    found = realigned(visible, by_hand)
+    assert found.shape == aligned.shape and found.dtype == np.uint8
+    inner = np.s_[12:-12, 12:-12]
+    before, after = (np.abs(image[inner].astype(int) - aligned[inner]).mean() for image in (by_hand, found))
+    assert after < before / 3
+
+
+def test_a_pair_whose_edges_are_not_sure_stays_as_it_is() -> None:
+    thermal = picture(1, 240, 320)[..., 1]
+    assert realigned(picture(0, 240, 320), thermal) is thermal
+    assert realigned(np.zeros((240, 320), np.uint8), thermal) is thermal
+
+
+def test_pairs_are_realigned_on_request_alone(pairs_folder: Path) -> None:
+    for path in (pairs_folder / "thermal").iterdir():
+        cv2.imwrite(str(path), np.roll(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), 2, axis=1))
+    plain, mended = load_pairs(pairs_folder), load_pairs(pairs_folder, realign=True)
+    inverted = 255 - plain.colours[:, 1:2].float()
+
+    def off(store: ImageStore) -> float:
+        return float((store.thermal.float() - inverted)[..., 20:-20, 20:-20].abs().mean())
+
+    assert off(mended) < off(plain) / 2
 
 
 def test_a_folder_without_photos_is_named(tmp_path: Path) -> None:
