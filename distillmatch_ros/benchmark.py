@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.protocol import EngineInfo
-from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.frames import read_image
 from distillmatch_ros.overlay import draw_overlay
 from distillmatch_ros.pairs import PairPaths

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import yaml
 
-from distillmatch_ros import plain_yaml
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.files import write_text
+from distillmatch_ros.base.yaml import read_yaml
 from distillmatch_ros.gate import Gate, Status, estimate, is_plausible
 from distillmatch_ros.homography import Float64, Size
-from distillmatch_ros.output import write_text
 from distillmatch_ros.registration import Registration
 
 SECOND = 10**9
@@ -89,7 +89,7 @@ class Calibration:
         Raises:
             DistillMatchError: it cannot be read, or does not hold a calibration.
         """
-        record = plain_yaml.read(path, "make it with `distillmatch calibrate`")
+        record = read_yaml(path, "make it with `distillmatch calibrate`")
         try:
             return _read(record)
         except (KeyError, TypeError, ValueError, OverflowError) as error:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.frames import decode_file
 
 Bytes: TypeAlias = "bytes | memoryview | array[int] | NDArray[np.uint8]"

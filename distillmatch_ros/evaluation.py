@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.frames import read_image
 from distillmatch_ros.homography import REFERENCE_WIDTH, transform
 from distillmatch_ros.pairs import PairPaths

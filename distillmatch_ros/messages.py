@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.encodings import decode, decode_compressed, encode, output_encoding
-from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.frames import Frame
 from distillmatch_ros.homography import resizing
 from distillmatch_ros.registration import Registration

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros import share
 from distillmatch_ros.alignment import Aligner, Alignment
+from distillmatch_ros.base import resources
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines import open_engine
 from distillmatch_ros.engines.protocol import Engine, Float32
-from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.frames import to_grey
 from distillmatch_ros.gate import Estimate, Gate, Status, confirm, estimate, is_plausible
 from distillmatch_ros.homography import Float64, Size, resizing, transform
@@ -88,7 +88,7 @@ class Registrar:
         Raises:
             DistillMatchError: the network cannot be opened; see `open_engine`.
         """
-        return cls(open_engine(model or share.find(SHIPPED_MODEL), backend, threads))
+        return cls(open_engine(model or resources.find(SHIPPED_MODEL), backend, threads))
 
     def __enter__(self) -> "Registrar":
         return self

@@ -9,8 +9,8 @@ from time import perf_counter
 
 import numpy as np
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.calibration import Accumulator, Calibration, Camera, Rig
-from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.frames import Frame, check_image
 from distillmatch_ros.gate import Gate
 from distillmatch_ros.homography import Float64

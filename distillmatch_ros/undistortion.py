@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.frames import Frame
 from distillmatch_ros.homography import Float64, Size
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros import share
+from distillmatch_ros.base import resources
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines import open_tensorrt, open_torch
 from distillmatch_ros.engines.onnx import OnnxEngine
 from distillmatch_ros.engines.onnx_file import OnnxFile, half_path
 from distillmatch_ros.engines.protocol import BackendMissingError, Engine, EngineInfo
-from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.homography import Size, disagreement, resizing, transform
 from distillmatch_ros.registration import SHIPPED_MODEL, Registrar, Registration
 from distillmatch_ros.scene import render_pair
@@ -106,7 +106,7 @@ def verify(
     Raises:
         DistillMatchError: the reference itself cannot be opened.
     """
-    path = model or share.find(SHIPPED_MODEL)
+    path = model or resources.find(SHIPPED_MODEL)
     images = list(pairs) or [
         (scene.visible, scene.thermal)
         for scene in (render_pair(seed, night=night) for seed in (0, 1) for night in (False, True))

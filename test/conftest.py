@@ -4,7 +4,7 @@ from pathlib import Path
 
 import onnx
 import pytest
-from tiny_network import WriteNetwork, write_tiny
+from support.tiny_network import WriteNetwork, write_tiny
 
 from distillmatch_ros.model.config import ModelConfig
 from distillmatch_ros.scene import SyntheticPair, render_pair

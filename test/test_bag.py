@@ -12,8 +12,9 @@ from time import monotonic, sleep
 
 import numpy as np
 import pytest
-from bags import FORMATS, RGB, START, THERMAL, Drive, Message, header, image, write_bag
 from rosbags.highlevel import AnyReader
+from support import ROOT
+from support.bags import FORMATS, RGB, START, THERMAL, Drive, Message, header, image, write_bag
 from typer.testing import CliRunner, Result
 
 from distillmatch_ros.bag.processing import info_topic
@@ -267,7 +268,7 @@ def start(arguments: Sequence[object], folder: Path, program: str = PROGRAM) -> 
     return subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bags import FORMATS, INFO, RGB, ROS2, THERMAL, Drive, Message, write_bag
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.bags import FORMATS, INFO, RGB, ROS2, THERMAL, Drive, Message, write_bag
 
 from distillmatch_ros.bag.reading import Bag
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 
 DRIVE = Drive(pairs=12)
 TOPICS = (RGB, THERMAL, INFO)

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from bags import RGB, ROS2, THERMAL, Drive
 from mcap.reader import make_reader
 from rosbags.highlevel import AnyReader
+from support.bags import RGB, ROS2, THERMAL, Drive
 
 from distillmatch_ros.bag.typestore import ros2_types
 from distillmatch_ros.bag.writing import BagWriter
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 
 DRIVE = Drive(pairs=4)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.calibration import CELL_MATCHES, GRID, Accumulator, Calibration, Camera, Rig
-from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.homography import corners, transform
 from distillmatch_ros.registration import Registration, Status
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bags import texture
+from support import ROOT
+from support.bags import texture
 from typer.testing import CliRunner, Result
 
 from distillmatch_ros import __version__
@@ -267,7 +268,7 @@ def long_run(model: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         [sys.executable, "-c", program, "match", "--pairs", "pairs.csv", "--json", "-", "--model", model],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -291,7 +292,7 @@ def test_closed_pipe_ends_quietly(long_run: subprocess.Popen[str]) -> None:
 
 def test_program_needs_neither_torch_nor_onnx() -> None:
     program = "import sys, distillmatch_ros.cli; print({'torch', 'onnx', 'onnxruntime'} & sys.modules.keys())"
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
     )

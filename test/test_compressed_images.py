@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.encodings import (
     ENCODINGS,
     decode_compressed,
     encode,
 )
-from distillmatch_ros.errors import DistillMatchError
 
 
 def picture(dtype: type = np.uint8, channels: int = 1) -> np.ndarray:

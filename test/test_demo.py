@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bags import Drive, write_bag
+from support.bags import Drive, write_bag
 from typer.testing import CliRunner
 
 from distillmatch_ros.bag.processing import BagJob, chosen_outputs, process_bag

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.encodings import (
     ENCODINGS,
     MAX_SIDE,
@@ -15,7 +16,6 @@ from distillmatch_ros.encodings import (
     encode,
     output_encoding,
 )
-from distillmatch_ros.errors import DistillMatchError
 
 DTYPES = {"8U": np.uint8, "16U": np.uint16, "32F": np.float32, "64F": np.float64}
 KEPT = {

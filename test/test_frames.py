@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.frames import Frame, read_image, to_grey
 
 SHAPE = (6, 8)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.frames import read_image
 from distillmatch_ros.homography import corners, transform
 from distillmatch_ros.matching import match_files, write_lines

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.pairs import PairPaths, read_csv, read_folder
 
 

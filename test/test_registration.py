@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 import pytest
-from scripted_engine import (
+from support.scripted_engine import (
     ALIGNED_PX,
     NETWORK,
     NUDGE,
@@ -16,12 +16,12 @@ from scripted_engine import (
     points_of,
     scene_pair,
 )
-from tiny_network import WriteNetwork
+from support.tiny_network import WriteNetwork
 
 from distillmatch_ros import Registrar, Status
 from distillmatch_ros.alignment import Aligner
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.protocol import Float32, Matches
-from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.gate import Gate
 from distillmatch_ros.homography import resizing, transform
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import ROOT
 
 from distillmatch_ros import __version__
 
-ROOT = Path(__file__).parents[1]
 setuptools = pytest.importorskip("setuptools")
 
 

@@ -1,25 +1,25 @@
 """The network in models/: what users get is whole, says what it is, and registers a scene it never saw."""
 
 import json
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from distillmatch_ros import Registrar, Status, share
+from distillmatch_ros import Registrar, Status
+from distillmatch_ros.base import resources
 from distillmatch_ros.demo.truth import Truth
 from distillmatch_ros.engines import Engine, open_engine
 from distillmatch_ros.registration import SHIPPED_MODEL
 from distillmatch_ros.scene import SyntheticPair
 from distillmatch_ros.thermal import to_8bit
 
-MODELS = share.find("models")
+MODELS = resources.find("models")
 
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return open_engine(share.find(SHIPPED_MODEL))
+    return open_engine(resources.find(SHIPPED_MODEL))
 
 
 def test_models_stay_small() -> None:
@@ -89,5 +89,5 @@ def test_images_of_different_places_are_refused(engine: Engine, day: SyntheticPa
 def test_configuration_travels_in_the_file() -> None:
     import onnx
 
-    metadata = {prop.key: prop.value for prop in onnx.load(Path(share.find(SHIPPED_MODEL))).metadata_props}
+    metadata = {prop.key: prop.value for prop in onnx.load(resources.find(SHIPPED_MODEL)).metadata_props}
     assert json.loads(metadata["config"])["name"] == metadata["config_name"] == "light"

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from scripted_engine import (
+from support.rig_frames import frames
+from support.scripted_engine import (
     ALIGNED_PX,
     THERMAL,
     TRUTH,
@@ -16,13 +16,11 @@ from scripted_engine import (
     corner_error,
     plain,
     points_of,
-    scene_pair,
 )
 
 from distillmatch_ros import Registrar, Status
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.calibration import Calibration
-from distillmatch_ros.errors import DistillMatchError
-from distillmatch_ros.frames import Frame
 from distillmatch_ros.gate import Gate
 from distillmatch_ros.pairing import Side
 from distillmatch_ros.registration import STAGES
@@ -30,8 +28,6 @@ from distillmatch_ros.stream import Stream, StreamSettings
 from distillmatch_ros.temporal import Mode
 from distillmatch_ros.undistortion import Intrinsics
 
-SECOND = 10**9
-FRAME = SECOND // 30
 LENS = Intrinsics(
     np.array([[700.0, 0, 480], [0, 700, 270], [0, 0, 1]]),
     np.array([-0.3, 0.1, 0, 0, 0]),
@@ -40,15 +36,6 @@ LENS = Intrinsics(
 )
 NO_LOOK = StreamSettings(verify_every=1)
 """Each pair on its own, which one scripted answer serves."""
-
-
-def frames(number: int, same_thermal: bool = False) -> tuple[Frame, Frame]:
-    """A coloured pair; the thermal one 16 bit and 2 ms later."""
-    visible, thermal = scene_pair()
-    visible = cv2.cvtColor(visible, cv2.COLOR_GRAY2BGR)
-    raw = thermal.astype(np.uint16) * 4 + 7000 + (0 if same_thermal else number)
-    stamp = 100 * SECOND + number * FRAME
-    return Frame(visible, "rgb8", stamp, "rgb"), Frame(raw, "16UC1", stamp + 2_000_000, "thermal")
 
 
 def open_stream(settings: StreamSettings = NO_LOOK, calibration: Calibration | None = None) -> Stream:

@@ -5,11 +5,12 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from scripted_engine import THERMAL
-from test_stream import SECOND, frames
-from tiny_network import WriteNetwork
+from support.rig_frames import SECOND, frames
+from support.scripted_engine import THERMAL
+from support.tiny_network import WriteNetwork
 
-from distillmatch_ros import Registrar, Status, share
+from distillmatch_ros import Registrar, Status
+from distillmatch_ros.base import resources
 from distillmatch_ros.engines import Engine, open_engine
 from distillmatch_ros.engines.protocol import Float32, Matches
 from distillmatch_ros.frames import Frame
@@ -82,7 +83,7 @@ def test_a_drive_with_the_shipped_network() -> None:
     """Priors, filter and calibration against the geometry of a street that is driven to and fro."""
     scene = Scene(1)
     views = [scene.render(0.1 * step) for step in range(3)]
-    engine = CountingEngine(open_engine(share.find(SHIPPED_MODEL), threads=1))
+    engine = CountingEngine(open_engine(resources.find(SHIPPED_MODEL), threads=1))
     with Registrar(engine) as registrar:
         stream = Stream(registrar, StreamSettings(mode=Mode.HOLD, smoothing=0.5, verify_every=6))
         for number, step in enumerate((0, 1, 2, 1, 0, 1, 2, 1, 0, 1)):

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.frames import Frame
 from distillmatch_ros.undistortion import Intrinsics, Undistorter
 

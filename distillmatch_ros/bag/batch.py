@@ -15,7 +15,7 @@ from distillmatch_ros.bag.processing import BagJob, process_bag
 from distillmatch_ros.bag.reading import Bag
 from distillmatch_ros.bag.summary import BagSummary
 from distillmatch_ros.bag.writing import refuse_existing
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.registration import Registrar
 from distillmatch_ros.ros.assembly import make_pairer, open_registrar, open_stream
 from distillmatch_ros.ros.parameters import Parameters

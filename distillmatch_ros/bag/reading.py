@@ -16,7 +16,7 @@ from rosbags.rosbag2 import Reader as Ros2Reader
 
 from distillmatch_ros.bag.scanning import SUFFIXES, BrokenOffError, Raw, scan
 from distillmatch_ros.bag.typestore import ros2_types
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 REORDERED = 32

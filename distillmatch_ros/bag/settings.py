@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from distillmatch_ros.errors import DistillMatchError
-from distillmatch_ros.plain_yaml import parse, read
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.yaml import parse_yaml, read_yaml
 from distillmatch_ros.ros.parameters import Parameters, is_of_every_node, unknown
 
 
@@ -25,13 +25,13 @@ def read_parameters(file: Path | None, settings: list[str]) -> Parameters:
             raise DistillMatchError(
                 f"--set {setting}: has no value; write NAME=VALUE, such as tolerance=0.05"
             )
-        values[name] = parse(value, f"--set {setting}", "write NAME=VALUE, such as tolerance=0.05")
+        values[name] = parse_yaml(value, f"--set {setting}", "write NAME=VALUE, such as tolerance=0.05")
         _check_name(name, f"--set {setting}")
     return Parameters(**values)
 
 
 def _from_file(file: Path) -> dict[str, Any]:
-    content = read(file, "see config/fusion.yaml")
+    content = read_yaml(file, "see config/fusion.yaml")
     if not isinstance(content, dict) or not content:
         raise DistillMatchError(f"{file}: holds no parameters of a node; see config/fusion.yaml")
     values: dict[str, Any] = {}

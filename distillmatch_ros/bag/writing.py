@@ -17,8 +17,8 @@ from rosbags.interfaces import (
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys.store import Typestore
 
-from distillmatch_ros.errors import DistillMatchError
-from distillmatch_ros.output import make_folder, writing
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.files import make_folder, writing
 
 _FOREVER = QosTime(2147483647, 4294967295)  # DDS's infinity
 OFFERED_QOS = Qos(

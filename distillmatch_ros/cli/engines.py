@@ -7,14 +7,15 @@ from typing import Annotated
 
 import typer
 
-from distillmatch_ros import share, terminal, terminal_engines
+from distillmatch_ros import terminal, terminal_engines
+from distillmatch_ros.base import resources
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.files import STANDARD_OUTPUT, write_json
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, JsonFile, Model, Threads
 from distillmatch_ros.engines import build_engine
 from distillmatch_ros.engines.onnx_file import OnnxFile, half_path
 from distillmatch_ros.engines.plans import BuildOptions
-from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.frames import read_image
-from distillmatch_ros.output import STANDARD_OUTPUT, write_json
 from distillmatch_ros.pairs import read_folder
 from distillmatch_ros.registration import SHIPPED_MODEL
 from distillmatch_ros.verification import BACKENDS, verify
@@ -48,7 +49,7 @@ def build(
 
     It is kept for this user; --backend auto finds it. Does nothing where it is there already.
     """
-    network = _graph(model or share.find(SHIPPED_MODEL), precision)
+    network = _graph(model or resources.find(SHIPPED_MODEL), precision)
     with terminal.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
         built = build_engine(network, BuildOptions(level, workspace), terminal_engines.build_phases(bar))
     built.engine.close()

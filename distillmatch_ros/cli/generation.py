@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from distillmatch_ros import terminal
+from distillmatch_ros.base.files import STANDARD_OUTPUT, make_folder, write_json, write_text
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, JsonFile, needs_torch
-from distillmatch_ros.output import STANDARD_OUTPUT, make_folder, write_json, write_text
 
 Gan = Annotated[Path, typer.Option("--weights", metavar="FILE", help="A .pt file that train-gan wrote.")]
 

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from distillmatch_ros import terminal
+from distillmatch_ros.base.files import STANDARD_OUTPUT, write_json
 from distillmatch_ros.cli.program import JsonFile, Model
-from distillmatch_ros.output import STANDARD_OUTPUT, write_json
 
 
 def benchmark_node(

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from distillmatch_ros import __version__, terminal
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 
 SOME_INPUTS_FAILED, WRONG_USE = 1, 2
 

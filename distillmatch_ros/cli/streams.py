@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from distillmatch_ros import terminal
+from distillmatch_ros.base.files import STANDARD_OUTPUT, write_json
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, Backend, JsonFile, Model, Threads
-from distillmatch_ros.output import STANDARD_OUTPUT, write_json
 
 if TYPE_CHECKING:
     from distillmatch_ros.bag.summary import BagSummary

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from time import sleep
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.ros.processes import own_graph, running
 from distillmatch_ros.topics import NODE
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.bag.typestore import ros2_messages
+from distillmatch_ros.base.files import write_text
 from distillmatch_ros.demo.drive import RGB, THERMAL
 from distillmatch_ros.demo.outputs import AGREE_PX, Output, read_pictures
 from distillmatch_ros.demo.page import Fact, Picture, Plot, Section, to_html
 from distillmatch_ros.demo.plots import Look, Series
 from distillmatch_ros.demo.run import BAG, DRIVE, LIVE, RATE_HZ, Demo, Live
 from distillmatch_ros.frames import read_image
-from distillmatch_ros.output import write_text
 from distillmatch_ros.thermal import to_8bit
 from distillmatch_ros.topics import NODE
 

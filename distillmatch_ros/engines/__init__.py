@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.onnx import OnnxEngine
 from distillmatch_ros.engines.onnx_file import OnnxFile, weights_path
 from distillmatch_ros.engines.plans import BuildOptions, OnProgress, Plan, PlanCache
@@ -14,7 +15,6 @@ from distillmatch_ros.engines.protocol import (
     EngineNotBuiltError,
     Matches,
 )
-from distillmatch_ros.errors import DistillMatchError
 
 if TYPE_CHECKING:
     from distillmatch_ros.engines.build import Prepared

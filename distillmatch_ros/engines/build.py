@@ -10,11 +10,11 @@ from time import perf_counter
 import onnx
 import tensorrt as trt
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.lint import check_graph
 from distillmatch_ros.engines.onnx_file import OnnxFile
 from distillmatch_ros.engines.plans import BuildOptions, Key, Machine, OnProgress, Plan, PlanCache
 from distillmatch_ros.engines.tensorrt import Log, TensorRtEngine, start, this_machine
-from distillmatch_ros.errors import DistillMatchError
 
 REMEDY = "docs/tensorrt.md says what to do when an engine does not build"
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from cuda.bindings import runtime as cudart
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.protocol import BackendMissingError, Float32
-from distillmatch_ros.errors import DistillMatchError
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 
 # 17 has LayerNormalization. From 20 on GridSample says linear for bilinear, which TensorRT reads as nearest.
 OPSETS = range(17, 20)

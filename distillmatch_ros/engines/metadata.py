@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.protocol import MODALITY_ORDER, SCHEMA, EngineInfo
-from distillmatch_ros.errors import DistillMatchError
 
 REQUIRED = (
     *("schema", "height", "width", "slots", "modality_order"),

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.metadata import EXPORT_AGAIN, Signature, read_info
 from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
-from distillmatch_ros.errors import DistillMatchError
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

@@ -8,9 +8,9 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.metadata import EXPORT_AGAIN, read_info, read_metadata
 from distillmatch_ros.engines.protocol import EngineInfo
-from distillmatch_ros.errors import DistillMatchError
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.files import make_folder, write_bytes, writing
 from distillmatch_ros.engines.onnx_file import OnnxFile
-from distillmatch_ros.errors import DistillMatchError
-from distillmatch_ros.output import make_folder, write_bytes, writing
 
 SCHEMA = 1
 """Of the sidecar, and of how plans are built: a change of either rebuilds."""

@@ -8,11 +8,11 @@ from typing import TypeVar
 import numpy as np
 import tensorrt as trt
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.cuda import Buffer, Graph, Stream, find_gpu
 from distillmatch_ros.engines.metadata import Signature, read_info
 from distillmatch_ros.engines.plans import BUILD_AGAIN, Machine, Plan
 from distillmatch_ros.engines.protocol import BackendMissingError, EngineInfo, Float32, Matches
-from distillmatch_ros.errors import DistillMatchError
 
 OLDEST_MAJOR = 10
 

@@ -6,8 +6,8 @@ from typing import Any, Literal, get_args
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from distillmatch_ros import configuration
-from distillmatch_ros.configuration import Side
+from distillmatch_ros.base import configuration
+from distillmatch_ros.base.configuration import Side
 
 EXAMPLE = "config/model/light.yaml"
 # What an ablation can leave out: category guidance, channel and spatial aggregation (paper's names).

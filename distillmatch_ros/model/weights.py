@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.files import replacing
 from distillmatch_ros.model.config import ModelConfig
 from distillmatch_ros.model.network import DistillMatch
-from distillmatch_ros.output import replacing
 
 REMEDY = "train again, or name another file"
 

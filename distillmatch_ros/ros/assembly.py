@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from distillmatch_ros import share
+from distillmatch_ros.base import resources
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.calibration import Calibration
 from distillmatch_ros.engines import open_engine
-from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.pairing import Pairer
 from distillmatch_ros.registration import SHIPPED_MODEL, Registrar
 from distillmatch_ros.ros.parameters import ARRIVAL, Parameters
@@ -22,7 +22,7 @@ def open_registrar(parameters: Parameters) -> Registrar:
     Raises:
         DistillMatchError: it cannot be opened.
     """
-    model = Path(parameters.model).expanduser() if parameters.model else share.find(SHIPPED_MODEL)
+    model = Path(parameters.model).expanduser() if parameters.model else resources.find(SHIPPED_MODEL)
     return Registrar(open_engine(model, parameters.backend, parameters.threads or None), parameters.passes)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.ros.processes import own_graph, running
 
 AGE_FACTOR, AGE_SLACK_MS = 1.3, 15.0

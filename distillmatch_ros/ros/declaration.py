@@ -7,7 +7,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.ros.parameters import ROWS, Parameters, Row, is_of_every_node, unknown
 
 TYPES = {

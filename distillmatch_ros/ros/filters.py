@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 from rclpy.time import Time
 from std_msgs.msg import Header
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.pairing import JUMP_BACK, Arrival, Pair, Side
 
 Item = TypeVar("Item")

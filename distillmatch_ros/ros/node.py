@@ -14,8 +14,8 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.calibration import Calibration
-from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.pairing import Pair
 from distillmatch_ros.ros.declaration import changed, declare
 from distillmatch_ros.ros.diagnosis import Condition, diagnose, figures

@@ -11,8 +11,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from distillmatch_ros.errors import DistillMatchError
-from distillmatch_ros.output import write_text
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.files import write_text
 from distillmatch_ros.overlay import STYLES
 from distillmatch_ros.pairing import Side
 from distillmatch_ros.registration import Gate

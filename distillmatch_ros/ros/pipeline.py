@@ -11,9 +11,9 @@ from typing import Any
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.calibration import Calibration
 from distillmatch_ros.engines import EngineInfo
-from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.frames import Frame
 from distillmatch_ros.messages import MESSAGE_TYPES, Messages
 from distillmatch_ros.pairing import Pair, Side

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from distillmatch_ros import share
+from distillmatch_ros.base import resources
 
 PATIENCE_S = 10.0
 """How long a process may take to end by itself."""
@@ -23,7 +23,7 @@ def own_graph(logs: Path) -> dict[str, str]:
         **os.environ,
         "ROS_DOMAIN_ID": str(random.SystemRandom().randint(1, 101)),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "FASTRTPS_DEFAULT_PROFILES_FILE": str(share.find("config/fastdds.xml")),
+        "FASTRTPS_DEFAULT_PROFILES_FILE": str(resources.find("config/fastdds.xml")),
         "ROS_LOG_DIR": str(logs),
         "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
     }

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from distillmatch_ros import configuration
-from distillmatch_ros.configuration import LocalPath, Seed, Share, Side, file_of
+from distillmatch_ros.base import configuration
+from distillmatch_ros.base.configuration import LocalPath, Seed, Share, Side, file_of
 from distillmatch_ros.model import config as model_config
 from distillmatch_ros.model.config import ModelConfig
 from distillmatch_ros.training.distillation import DistillationConfig

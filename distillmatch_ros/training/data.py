@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from distillmatch_ros.alignment import Aligner
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.frames import read_image, to_grey
 from distillmatch_ros.gate import Gate
 from distillmatch_ros.homography import resizing

@@ -7,7 +7,7 @@ from pydantic import NonNegativeFloat
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from distillmatch_ros.configuration import LocalPath, Pretrained
+from distillmatch_ros.base.configuration import LocalPath, Pretrained
 from distillmatch_ros.model.attention import to_tokens
 
 

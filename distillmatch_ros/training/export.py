@@ -6,11 +6,11 @@ from pathlib import Path
 import onnx
 import torch
 
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.files import replacing
 from distillmatch_ros.engines.lint import check_graph
 from distillmatch_ros.engines.protocol import MODALITY_ORDER, SCHEMA
-from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.model.weights import Weights
-from distillmatch_ros.output import replacing
 
 OPSET = 18
 PRECISIONS = ("fp32", "fp16")

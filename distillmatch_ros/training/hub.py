@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 
 # ImageNet's mean and deviation, by which nearly every vision model normalises what it sees.
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.model.attention import to_tokens
 from distillmatch_ros.model.weights import Weights, digest, save
 from distillmatch_ros.training.distillation import DistillationConfig

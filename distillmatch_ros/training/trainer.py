@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.tensorboard import SummaryWriter
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.model.network import DistillMatch
 from distillmatch_ros.model.weights import Weights, fitting, read, save
 from distillmatch_ros.training.config import TrainingConfig

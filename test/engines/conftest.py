@@ -6,9 +6,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from cuda_double import CudaDouble
-from tensorrt_double import TensorRtDouble
-from tiny_network import WriteNetwork
+from support.cuda_double import CudaDouble
+from support.tensorrt_double import TensorRtDouble
+from support.tiny_network import WriteNetwork
 
 OURS = [f"distillmatch_ros.engines.{name}" for name in ("cuda", "tensorrt", "build")]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import ROOT
 
-HERE = Path(__file__).parent
 STUBS = """
 #define STUB(name) void *name(void) { return 0; }
 STUB(createInferBuilder_INTERNAL) STUB(createInferRefitter_INTERNAL) STUB(createInferRuntime_INTERNAL)
@@ -84,10 +84,10 @@ def compile_stubs(folder: Path, major: str) -> None:
 
 def inspect_bindings(which: str, folder: Path) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, HERE / "bindings.py", which],
+        [sys.executable, "-m", "support.bindings", which],
         env={
             **os.environ,
-            "PYTHONPATH": os.pathsep.join(map(str, (folder, HERE, HERE.parents[1]))),
+            "PYTHONPATH": os.pathsep.join(map(str, (folder, ROOT / "test", ROOT))),
             "LD_LIBRARY_PATH": str(folder),
         },
         capture_output=True,

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import onnx
 import pytest
-from built_engines import open_tensorrt, plans
-from cuda_double import CudaDouble
-from tensorrt_double import BuilderFlag, MemoryPoolType, TensorRtDouble
-from tiny_network import WriteNetwork, tiny_graph
+from support.built_engines import open_tensorrt, plans
+from support.cuda_double import CudaDouble
+from support.tensorrt_double import BuilderFlag, MemoryPoolType, TensorRtDouble
+from support.tiny_network import WriteNetwork, tiny_graph
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines import open_engine
 from distillmatch_ros.engines.onnx_file import OnnxFile
 from distillmatch_ros.engines.plans import BuildOptions
-from distillmatch_ros.errors import DistillMatchError
 
 
 def test_the_build_is_strongly_typed_and_as_asked(trt: TensorRtDouble, network: Path) -> None:

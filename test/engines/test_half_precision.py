@@ -4,13 +4,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support import ROOT
 
-from distillmatch_ros import share
+from distillmatch_ros.base import resources
 from distillmatch_ros.frames import read_image
 from distillmatch_ros.pairs import read_folder
 from distillmatch_ros.verification import LIMITS, verify
 
-VALIDATION = Path(__file__).parents[3] / "shared/data/rgbt/val"
+VALIDATION = ROOT.parent / "shared/data/rgbt/val"
 
 
 @pytest.mark.slow
@@ -24,8 +25,8 @@ def test_the_shipped_weights_in_half_precision(source: str, tmp_path: Path) -> N
     if source == "validation" and not VALIDATION.is_dir():
         pytest.skip("the validation pairs are not here")
     pairs = read_folder(VALIDATION)[:12] if source == "validation" else []
-    shutil.copy(share.find("models/light.onnx"), tmp_path)
-    export(Weights.load(share.find("models/light.pt")), tmp_path / "light_fp16.onnx", "fp16")
+    shutil.copy(resources.find("models/light.onnx"), tmp_path)
+    export(Weights.load(resources.find("models/light.pt")), tmp_path / "light_fp16.onnx", "fp16")
     found = verify(
         tmp_path / "light.onnx", [(read_image(pair.visible), read_image(pair.thermal)) for pair in pairs]
     )

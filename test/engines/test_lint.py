@@ -6,11 +6,11 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from tiny_network import tiny_graph
+from support.tiny_network import tiny_graph
 
-from distillmatch_ros import share
+from distillmatch_ros.base import resources
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.lint import check_graph, lint
-from distillmatch_ros.errors import DistillMatchError
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 
@@ -160,5 +160,5 @@ def test_nothing_is_found_in_a_graph_of_the_contract() -> None:
 
 
 def test_nothing_is_found_in_the_shipped_network() -> None:
-    for path in sorted(share.find("models").glob("*.onnx")):
+    for path in sorted(resources.find("models").glob("*.onnx")):
         assert list(lint(onnx.load(path))) == []

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper
-from tiny_network import METADATA, WriteNetwork, tiny_graph
+from support.tiny_network import METADATA, WriteNetwork, tiny_graph
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.metadata import read_metadata
 from distillmatch_ros.engines.onnx_file import OnnxFile
-from distillmatch_ros.errors import DistillMatchError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 

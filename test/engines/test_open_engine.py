@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from cuda_double import CudaDouble
-from tensorrt_double import TensorRtDouble
-from tiny_network import HEIGHT, WIDTH, WriteNetwork, tiny_graph
+from support.cuda_double import CudaDouble
+from support.tensorrt_double import TensorRtDouble
+from support.tiny_network import HEIGHT, WIDTH, WriteNetwork, tiny_graph
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines import open_engine
 from distillmatch_ros.engines.onnx import OnnxEngine
-from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.model.config import ModelConfig
 
 

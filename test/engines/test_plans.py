@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny_network import WriteNetwork
+from support.tiny_network import WriteNetwork
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.onnx_file import OnnxFile
 from distillmatch_ros.engines.plans import BuildOptions, Key, Machine, Plan, PlanCache
-from distillmatch_ros.errors import DistillMatchError
 
 ORIN = Machine("10.3.0", "Orin", "8.7")
 

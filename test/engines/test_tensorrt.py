@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from built_engines import open_tensorrt, plans
-from cuda_double import CudaDouble, cudaError_t
-from tensorrt_double import TensorRtDouble
-from tiny_network import HEIGHT, WIDTH
+from support.built_engines import open_tensorrt, plans
+from support.cuda_double import CudaDouble, cudaError_t
+from support.tensorrt_double import TensorRtDouble
+from support.tiny_network import HEIGHT, WIDTH
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines import open_engine
 from distillmatch_ros.engines.onnx import OnnxEngine
-from distillmatch_ros.errors import DistillMatchError
 
 
 def images(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
-from tensorrt_double import TensorRtDouble
-from tiny_network import HEIGHT, WIDTH, WriteNetwork, tiny_graph
+from support.tensorrt_double import TensorRtDouble
+from support.tiny_network import HEIGHT, WIDTH, WriteNetwork, tiny_graph
 from typer.testing import CliRunner
 
 from distillmatch_ros.cli import app

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.resources import find
 from distillmatch_ros.model.config import ModelConfig
 from distillmatch_ros.model.network import DistillMatch
-from distillmatch_ros.share import find
 
 
 @pytest.mark.parametrize("name", ["light", "base"])

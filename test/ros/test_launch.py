@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support import ROOT
 
 from distillmatch_ros.ros.parameters import NAMESPACES, ROWS
 
-ROOT = Path(__file__).parents[2]
 LAUNCH = sorted((ROOT / "launch").glob("*.launch.py"))
 INPUTS = {f"{name}/{kind}" for name in NAMESPACES.values() for kind in ("image", "camera_info")}
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from bench import Bench, Process, picture, wait_for
-from conftest import StartNode
 from onnx import helper, numpy_helper
-from tiny_network import tiny_graph, write_tiny
+from support.bench import Bench, Process, picture, wait_for
+from support.ros_fixtures import StartNode
+from support.tiny_network import tiny_graph, write_tiny
 
 OFF = ("-p", "autostart:=false")
 

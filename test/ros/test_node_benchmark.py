@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.ros import benchmark
 from distillmatch_ros.ros.benchmark import WARM_UP_S, evaluate, run_node_benchmark
 

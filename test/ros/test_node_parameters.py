@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bench import Bench
 from rcl_interfaces.srv import DescribeParameters, GetParameters
 from std_srvs.srv import Trigger
+from support.bench import Bench
 
 from distillmatch_ros.calibration import Calibration
 from distillmatch_ros.ros.parameters import ROWS, Parameters

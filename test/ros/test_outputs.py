@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 import pytest
-from bench import OUTPUTS, SHAPE, Bench, picture, stamp_of
 from sensor_msgs.msg import CameraInfo
+from support.bench import OUTPUTS, SHAPE, Bench, picture, stamp_of
 
 from distillmatch_ros.messages import POINT_FIELDS
 

@@ -1,20 +1,19 @@
 """One table: what it allows, and that the YAML and the page are made of it."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from support import ROOT
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.registration import Gate
 from distillmatch_ros.ros.parameters import PAGE, ROWS, YAML, Parameters, to_page, to_yaml
 from distillmatch_ros.stream import StreamSettings
 
-ROOT = Path(__file__).parents[2]
 AGAIN = "run python -m distillmatch_ros.ros.parameters"
 
 

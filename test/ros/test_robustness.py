@@ -8,11 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bench import SECOND, SHAPE, Bench, Process, picture, stamp_of
-from conftest import StartNode
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from support.bench import SECOND, SHAPE, Bench, Process, picture, stamp_of
+from support.ros_fixtures import StartNode
 
 RATE = 5.0
 
@@ -141,7 +141,7 @@ def test_cameras_killed_and_restarted(start: StartNode, tmp_path: Path) -> None:
     bench.listen("homography")
 
     def camera() -> Process:
-        command = [sys.executable, str(Path(__file__).with_name("camera.py"))]
+        command = [sys.executable, "-m", "support.camera"]
         return Process(command, bench.context.get_domain_id(), tmp_path / "camera.log")
 
     first = camera()

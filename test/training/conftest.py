@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import pytest
 import yaml
-from pictures import picture
+from support.pictures import picture
 
 from distillmatch_ros.model.config import ModelConfig
 

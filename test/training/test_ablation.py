@@ -11,9 +11,9 @@ import torch
 from rich.console import Console
 from typer.testing import CliRunner
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.cli import app
 from distillmatch_ros.engines import open_engine
-from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.model.config import BLOCKS, ModelConfig
 from distillmatch_ros.model.network import DistillMatch
 from distillmatch_ros.model.weights import Weights, save

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from pictures import picture
+from support.pictures import picture
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.training.data import (
     STORED,
     Batch,

@@ -9,11 +9,11 @@ import torch
 from rich.console import Console
 from torch.nn import functional as F
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.resources import find
 from distillmatch_ros.model.config import ModelConfig
 from distillmatch_ros.model.network import DistillMatch
 from distillmatch_ros.model.weights import Weights, read
-from distillmatch_ros.share import find
 from distillmatch_ros.training.config import TrainingConfig
 from distillmatch_ros.training.distillation import DistillationConfig, DistillationLoss
 from distillmatch_ros.training.teachers import open_teacher

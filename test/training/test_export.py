@@ -8,9 +8,9 @@ import onnx
 import pytest
 import torch
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines import open_engine
 from distillmatch_ros.engines.torch import TorchEngine
-from distillmatch_ros.errors import DistillMatchError
 from distillmatch_ros.model.config import ModelConfig
 from distillmatch_ros.model.network import DistillMatch
 from distillmatch_ros.model.weights import Weights

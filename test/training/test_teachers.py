@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.model.config import ModelConfig
 from distillmatch_ros.model.network import DistillMatch
 from distillmatch_ros.model.weights import Weights
@@ -181,7 +181,7 @@ def ask_hub(*names: str, **environment: str) -> list[str]:
     """What one is told about hub ids, in a process of its own: the library reads its environment once."""
     program = (
         "import sys, torch\n"
-        "from distillmatch_ros.errors import DistillMatchError\n"
+        "from distillmatch_ros.base.errors import DistillMatchError\n"
         "from distillmatch_ros.training.hub import load_model\n"
         "for name in sys.argv[1:]:\n"
         "    try: load_model(name, torch.bfloat16)\n"

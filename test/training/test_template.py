@@ -1,11 +1,10 @@
 """The configuration that people fill in for their own rig."""
 
 from dataclasses import replace
-from pathlib import Path
+
+from support import ROOT
 
 from distillmatch_ros.training.config import TrainingConfig
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_a_rig_is_trained_like_the_shipped_network_and_from_it() -> None:

@@ -14,7 +14,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.model.config import ModelConfig
 from distillmatch_ros.model.network import DistillMatch
 from distillmatch_ros.model.weights import Weights, read

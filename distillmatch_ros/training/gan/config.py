@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
-from distillmatch_ros import configuration
-from distillmatch_ros.configuration import LocalPath, Pretrained, Seed, Share, Side
+from distillmatch_ros.base import configuration
+from distillmatch_ros.base.configuration import LocalPath, Pretrained, Seed, Share, Side
 from distillmatch_ros.training.gan.losses import GanLossConfig
 
 EXAMPLE = "config/training/gan-light.yaml"

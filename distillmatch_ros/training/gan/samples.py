@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from distillmatch_ros.output import write_bytes
+from distillmatch_ros.base.files import write_bytes
 from distillmatch_ros.training.data import load_pairs
 from distillmatch_ros.training.gan.cycle import Generators
 from distillmatch_ros.training.gan.semantics import Semantics

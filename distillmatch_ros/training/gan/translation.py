@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from torch import Tensor, nn
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.files import write_bytes
 from distillmatch_ros.frames import read_image
 from distillmatch_ros.model.weights import fitting, read
-from distillmatch_ros.output import write_bytes
 from distillmatch_ros.sampling import resize
 from distillmatch_ros.training.data import ImageStore, load_photos, picture_paths, stored_colours
 from distillmatch_ros.training.gan.config import GeneratorConfig

@@ -10,7 +10,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.training.config import TrainingConfig
 from distillmatch_ros.training.data import PairSampler, load_pairs, load_photos
 from distillmatch_ros.training.gan.config import GanConfig

@@ -11,7 +11,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.model.weights import read
 from distillmatch_ros.training.gan.config import GanConfig
 from distillmatch_ros.training.gan.trainer import GanTrainer, learning_rate, train_gan

@@ -14,8 +14,8 @@ from pydantic import (
     ValidationInfo,
 )
 
-from distillmatch_ros import plain_yaml
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.yaml import read_yaml
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ def load(kind: type[T], path: Path, example: str) -> T:
     Raises:
         DistillMatchError: it cannot be read, or its values do not fit.
     """
-    values = plain_yaml.read(path, f"a file like {example} is wanted")
+    values = read_yaml(path, f"a file like {example} is wanted")
     return build(kind, values, str(path), f"see {example}", path.parent)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from cuda_double import CudaDouble
+from support.cuda_double import CudaDouble
 
 MARK = b"imagined plan "
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 
 
 def find(relative: str) -> Path:
@@ -14,7 +14,7 @@ def find(relative: str) -> Path:
     Raises:
         DistillMatchError: this installation does not hold the file.
     """
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     places = [package.parent, *(prefix / "share" / "distillmatch_ros" for prefix in package.parents)]
     for place in places:
         if (place / relative).exists():

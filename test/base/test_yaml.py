@@ -2,22 +2,22 @@ from pathlib import Path
 
 import pytest
 
-from distillmatch_ros.errors import DistillMatchError
-from distillmatch_ros.plain_yaml import parse, read
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.yaml import parse_yaml, read_yaml
 
 
 @pytest.mark.parametrize("text", ["{", "a: 2026-99-99", "[" * 20000, "!!python/object:os.system x", "a: \0"])
 def test_what_is_not_yaml_is_an_error_of_its_source(text: str) -> None:
     with pytest.raises(DistillMatchError, match=r"^rig\.yaml: is not YAML \(.+\); see the manual$"):
-        parse(text, "rig.yaml", "see the manual")
+        parse_yaml(text, "rig.yaml", "see the manual")
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     path = tmp_path / "rig.yaml"
     with pytest.raises(DistillMatchError, match=r"rig\.yaml: cannot be read \(No such file.*\); make one"):
-        read(path, "make one")
+        read_yaml(path, "make one")
     path.write_bytes(b"a: \xff")
     with pytest.raises(DistillMatchError, match=r"rig\.yaml: is not YAML"):
-        read(path, "make one")
+        read_yaml(path, "make one")
     path.write_text("a: 1")
-    assert read(path, "make one") == {"a": 1}
+    assert read_yaml(path, "make one") == {"a": 1}

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from distillmatch_ros.errors import DistillMatchError
-from distillmatch_ros.output import (
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.files import (
     STANDARD_OUTPUT,
     make_folder,
     open_text,
@@ -104,7 +104,7 @@ def test_a_kill_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "figures.json"
     write_text(path, "old")
     program = (
-        "import os, signal; from pathlib import Path; from distillmatch_ros.output import replacing\n"
+        "import os, signal; from pathlib import Path; from distillmatch_ros.base.files import replacing\n"
         f"with replacing(Path({str(path)!r})) as file:\n"
         "    file.write(b'half'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)"
     )
@@ -142,7 +142,7 @@ def test_pipes_and_devices_take_what_is_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("redirected", [False, True])
 def test_standard_output_has_many_names(tmp_path: Path, name: str, redirected: bool) -> None:
     program = (
-        "from pathlib import Path; from distillmatch_ros.output import write_text\n"
+        "from pathlib import Path; from distillmatch_ros.base.files import write_text\n"
         f"write_text(Path({name!r}), 'text')"
     )
     command, target = [sys.executable, "-c", program], tmp_path / "out"

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
 
-from cuda_double import CudaDouble
-from tensorrt_double import TensorRtDouble
+from support.cuda_double import CudaDouble
+from support.tensorrt_double import TensorRtDouble
 
 
 def mismatches(double: dict[str, Any], real: Any, prefix: str = "") -> Iterator[str]:
@@ -55,9 +55,9 @@ def tensorrt() -> dict[str, Any]:
     real = sys.modules["tensorrt"] = importlib.import_module("tensorrt_bindings")
     cuda = CudaDouble()
     sys.modules["cuda.bindings"] = type("bindings", (), {"runtime": cuda})  # type: ignore[assignment]
+    from distillmatch_ros.base.errors import DistillMatchError
     from distillmatch_ros.engines.build import _Progress
     from distillmatch_ros.engines.tensorrt import Log, start, this_machine
-    from distillmatch_ros.errors import DistillMatchError
 
     def refusal(kind: Any) -> str:
         try:

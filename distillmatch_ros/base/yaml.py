@@ -5,10 +5,10 @@ from typing import Any
 
 import yaml
 
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError
 
 
-def read(path: Path, remedy: str) -> Any:
+def read_yaml(path: Path, remedy: str) -> Any:
     """The plain values of a YAML file.
 
     Raises:
@@ -20,10 +20,10 @@ def read(path: Path, remedy: str) -> Any:
         raise DistillMatchError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
     except UnicodeDecodeError as error:
         raise DistillMatchError(f"{path}: is not YAML ({error.reason}); {remedy}") from error
-    return parse(text, str(path), remedy)
+    return parse_yaml(text, str(path), remedy)
 
 
-def parse(text: str, source: str, remedy: str) -> Any:
+def parse_yaml(text: str, source: str, remedy: str) -> Any:
     """The plain values that a YAML text stands for.
 
     Raises:

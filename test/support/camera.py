@@ -2,7 +2,7 @@
 
 import os
 
-from bench import Bench
+from support.bench import Bench
 
 if __name__ == "__main__":
     cameras = Bench(int(os.environ["ROS_DOMAIN_ID"]))

@@ -30,8 +30,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+from support import ROOT
 
-ROOT = Path(__file__).parents[2]
 NODE = "/distillmatch"
 PATIENCE_S = 30.0
 """For whatever has to happen; the machine may be busy."""
@@ -59,7 +59,9 @@ def environment(domain_id: int) -> dict[str, str]:
     return {
         **os.environ,
         "ROS_DOMAIN_ID": str(domain_id),
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+        "PYTHONPATH": os.pathsep.join(
+            filter(None, [str(ROOT), str(ROOT / "test"), os.environ.get("PYTHONPATH")])
+        ),
     }
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 pytest.importorskip("pydantic")
 from pydantic import NonNegativeInt, PositiveFloat
 
-from distillmatch_ros.configuration import LocalPath, Pretrained, Seed, Share, Side, build, file_of, load
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base.configuration import LocalPath, Pretrained, Seed, Share, Side, build, file_of, load
+from distillmatch_ros.base.errors import DistillMatchError
 
 
 @dataclass(frozen=True)

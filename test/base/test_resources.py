@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from distillmatch_ros import share
-from distillmatch_ros.errors import DistillMatchError
+from distillmatch_ros.base import resources
+from distillmatch_ros.base.errors import DistillMatchError
 
 
 def test_checkout_holds_the_files_beside_the_package() -> None:
-    assert share.find("resource/distillmatch_ros").is_file()
+    assert resources.find("resource/distillmatch_ros").is_file()
 
 
 @pytest.mark.parametrize("packages", ["lib/python3.10/site-packages", "local/lib/python3.10/dist-packages"])
@@ -19,7 +19,7 @@ def test_installed_package_finds_them_under_its_prefix(
     for folder in (package, model.parent):
         folder.mkdir(parents=True)
     model.touch()
-    monkeypatch.setattr(share, "__file__", str(package / "share.py"))
-    assert share.find("models/light.onnx") == model
+    monkeypatch.setattr(resources, "__file__", str(package / "base/resources.py"))
+    assert resources.find("models/light.onnx") == model
     with pytest.raises(DistillMatchError, match=r"models/absent\.onnx: not part of this installation"):
-        share.find("models/absent.onnx")
+        resources.find("models/absent.onnx")

@@ -1,0 +1,3 @@
+from support.ros_fixtures import active, network, start, transport
+
+__all__ = ["active", "network", "start", "transport"]
