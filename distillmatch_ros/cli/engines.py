@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from distillmatch_ros import terminal, terminal_engines
 from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import STANDARD_OUTPUT, write_json
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, JsonFile, Model, Threads
+from distillmatch_ros.cli.view import common, engines
 from distillmatch_ros.engines import build_engine
 from distillmatch_ros.engines.onnx_file import OnnxFile, half_path
 from distillmatch_ros.engines.plans import BuildOptions
@@ -50,8 +50,8 @@ def build(
     It is kept for this user; --backend auto finds it. Does nothing where it is there already.
     """
     network = _graph(model or resources.find(SHIPPED_MODEL), precision)
-    with terminal.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
-        built = build_engine(network, BuildOptions(level, workspace), terminal_engines.build_phases(bar))
+    with common.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
+        built = build_engine(network, BuildOptions(level, workspace), engines.build_phases(bar))
     built.engine.close()
     if json_file is not None:
         write_json(
@@ -59,7 +59,7 @@ def build(
             {"plan": str(built.plan.path), "seconds": built.build_seconds, **asdict(built.engine.info)},
         )
     if json_file != STANDARD_OUTPUT:
-        terminal_engines.show_engine(built.engine.info, built.plan.path, built.build_seconds)
+        engines.show_engine(built.engine.info, built.plan.path, built.build_seconds)
 
 
 def verify_backends(
@@ -78,13 +78,13 @@ def verify_backends(
     """
     listed = [] if folder is None else read_folder(folder)[:limit]
     pairs = [(read_image(pair.visible), read_image(pair.thermal)) for pair in listed]
-    with terminal.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
+    with common.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
         task = bar.add_task("verifying", total=BACKENDS)
         verification = verify(model, pairs, threads, on_backend=lambda: bar.advance(task))
     if json_file is not None:
         write_json(json_file, asdict(verification))
     if json_file != STANDARD_OUTPUT:
-        terminal_engines.show_verification(verification)
+        engines.show_verification(verification)
     if any(compared.faults for compared in verification.compared):
         raise typer.Exit(SOME_INPUTS_FAILED)
 

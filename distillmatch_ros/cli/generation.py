@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from distillmatch_ros import terminal
 from distillmatch_ros.base.files import STANDARD_OUTPUT, make_folder, write_json, write_text
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, JsonFile, needs_torch
+from distillmatch_ros.cli.view import common
 
 Gan = Annotated[Path, typer.Option("--weights", metavar="FILE", help="A .pt file that train-gan wrote.")]
 
@@ -34,12 +34,12 @@ def translate(
     listed = translation.targets(folder, out)
     make_folder(out)
     failed = 0
-    with terminal.progress() as bar:
+    with common.progress() as bar:
         results = translation.translate_files(weights, listed)
         for error in bar.track(results, total=len(listed), description="translating"):
             if error is not None:
                 failed += 1
-                terminal.complain(str(error), bar.console)
+                common.complain(str(error), bar.console)
     typer.echo(f"{len(listed) - failed} of {len(listed)} pictures translated: {out}")
     if failed:
         raise typer.Exit(SOME_INPUTS_FAILED)
@@ -68,4 +68,4 @@ def evaluate_gan(
         write_json(json_file, measured.record())
     if json_file != STANDARD_OUTPUT:
         rows = [figures.row() for figures in measured.figures]
-        terminal.show_table(measured.summary(), measures.COLUMNS, rows, f"{measures.LEGEND}.")
+        common.show_table(measured.summary(), measures.COLUMNS, rows, f"{measures.LEGEND}.")

@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from distillmatch_ros import report, terminal
+from distillmatch_ros import report
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import STANDARD_OUTPUT, make_folder, write_json, write_text
 from distillmatch_ros.baselines import FeatureMatcher
 from distillmatch_ros.benchmark import read_images, run_benchmark
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, Backend, JsonFile, Model, Threads
+from distillmatch_ros.cli.view import common
 from distillmatch_ros.evaluation import HARD, PRESETS, RIG, compare
 from distillmatch_ros.matching import ERROR, match_files, write_lines
 from distillmatch_ros.pairs import PairPaths, read_csv, read_folder
@@ -63,7 +64,7 @@ def match(
     counts: Counter[str] = Counter()
     with (
         Registrar.open(model, backend=backend, threads=threads) as registrar,
-        terminal.progress(hidden=single or quiet) as bar,
+        common.progress(hidden=single or quiet) as bar,
     ):
         results = match_files(registrar, listed, out)
         if json_file is not None:
@@ -71,11 +72,11 @@ def match(
         for result in bar.track(results, total=len(listed), description="registering"):
             counts[result.status] += 1
             if result.error is not None:
-                terminal.complain(result.error, bar.console)
+                common.complain(result.error, bar.console)
             elif single and not quiet:
-                terminal.show_pair(result)
+                common.show_pair(result)
     if not single and not quiet:
-        terminal.show_counts(counts)
+        common.show_counts(counts)
     if counts[ERROR]:
         raise typer.Exit(SOME_INPUTS_FAILED)
 
@@ -108,7 +109,7 @@ def evaluate(
         make_folder(out)
     with (
         Registrar.open(model, backend=backend, threads=threads) as registrar,
-        terminal.progress(hidden=json_file == STANDARD_OUTPUT) as bar,
+        common.progress(hidden=json_file == STANDARD_OUTPUT) as bar,
     ):
         engine = registrar.engine.info
         task = bar.add_task("evaluating", total=len(pairs))
@@ -130,9 +131,9 @@ def evaluate(
     if json_file is not None:
         write_json(json_file, report.record(evaluated, str(folder), engine))
     if json_file != STANDARD_OUTPUT:
-        terminal.show_evaluation(evaluated, str(folder))
+        common.show_evaluation(evaluated, str(folder))
     for pair in evaluated.unreadable:
-        terminal.complain(pair.reason)
+        common.complain(pair.reason)
     if evaluated.unreadable:
         raise typer.Exit(SOME_INPUTS_FAILED)
 
@@ -153,9 +154,9 @@ def benchmark(
     try:
         images = read_images(pairs)
     except DistillMatchError as error:
-        terminal.complain(str(error))
+        common.complain(str(error))
         raise typer.Exit(SOME_INPUTS_FAILED) from error
-    with terminal.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
+    with common.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
         task = bar.add_task("measuring", total=runs)
         measured = run_benchmark(
             model,
@@ -169,7 +170,7 @@ def benchmark(
     if json_file is not None:
         write_json(json_file, asdict(measured))
     if json_file != STANDARD_OUTPUT:
-        terminal.show_benchmark(measured)
+        common.show_benchmark(measured)
 
 
 def _listed_pairs(visible: Path | None, thermal: Path | None, pairs: Path | None) -> list[PairPaths]:

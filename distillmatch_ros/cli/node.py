@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from distillmatch_ros import terminal
 from distillmatch_ros.base.files import STANDARD_OUTPUT, write_json
 from distillmatch_ros.cli.program import JsonFile, Model
+from distillmatch_ros.cli.view import common
 
 
 def benchmark_node(
@@ -23,12 +23,12 @@ def benchmark_node(
 
     Latency of a pair, what of it is transport, pairs dropped, memory over time. Needs ROS 2 for Python.
     """
+    from distillmatch_ros.cli.view.node import show_node_benchmark
     from distillmatch_ros.ros.benchmark import run_node_benchmark
-    from distillmatch_ros.terminal_node import show_node_benchmark
 
     chosen = [*(settings or ()), *([] if model is None else [f"model:={model.resolve()}"])]
     seconds = 60 * minutes
-    with terminal.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
+    with common.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
         task = bar.add_task("measuring", total=round(seconds))
         measured = run_node_benchmark(
             seconds,

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from distillmatch_ros import __version__, terminal
+from distillmatch_ros import __version__
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.cli.view import common
 
 SOME_INPUTS_FAILED, WRONG_USE = 1, 2
 
@@ -20,7 +21,7 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except DistillMatchError as error:
-            terminal.complain(str(error))
+            common.complain(str(error))
             raise typer.Exit(WRONG_USE) from error
 
 

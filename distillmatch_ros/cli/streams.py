@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from distillmatch_ros import terminal
 from distillmatch_ros.base.files import STANDARD_OUTPUT, write_json
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, Backend, JsonFile, Model, Threads
+from distillmatch_ros.cli.view import common
 
 if TYPE_CHECKING:
     from distillmatch_ros.bag.summary import BagSummary
@@ -94,10 +94,10 @@ def calibrate(
 
     A file that is there already is kept.
     """
-    from distillmatch_ros import terminal_streams
     from distillmatch_ros.bag.batch import count_frames
     from distillmatch_ros.bag.processing import BagJob, process_bag
     from distillmatch_ros.bag.writing import refuse_existing
+    from distillmatch_ros.cli.view import streams
     from distillmatch_ros.ros.assembly import make_pairer, open_registrar, open_stream
 
     parameters = _parameters(params, settings, model, backend, threads)
@@ -119,7 +119,7 @@ def calibrate(
     calibration = stream.calibration()
     calibration.save(out)
     if not quiet:
-        terminal_streams.show_calibration(calibration, str(out))
+        streams.show_calibration(calibration, str(out))
     _report([summary], json_file)
 
 
@@ -138,7 +138,7 @@ def demo(
 
     Without ROS 2 the node is left out.
     """
-    from distillmatch_ros import terminal_streams
+    from distillmatch_ros.cli.view import streams
     from distillmatch_ros.demo.run import run_demo
     from distillmatch_ros.demo.story import write_page
 
@@ -149,13 +149,13 @@ def demo(
         out,
         seed=seed,
         frames=frames,
-        on_step=terminal_streams.tell if not quiet else lambda _: None,
+        on_step=streams.tell if not quiet else lambda _: None,
     )
     write_page(told)
     if json_file is not None:
         write_json(json_file, told.record())
     if not quiet:
-        terminal_streams.show_demo(told)
+        streams.show_demo(told)
 
 
 @contextmanager
@@ -163,7 +163,7 @@ def _progress(frames: int, quiet: bool) -> Iterator[tuple[Callable[[], None], Ca
     """A bar over so many frames: what to call for each, and what tells whether Ctrl-C was pressed."""
     from distillmatch_ros.bag.batch import interruptible
 
-    with interruptible() as interrupted, terminal.progress(hidden=quiet) as bar:
+    with interruptible() as interrupted, common.progress(hidden=quiet) as bar:
         task = bar.add_task("registering", total=frames or None)
         yield lambda: bar.advance(task), interrupted.is_set
 
@@ -183,15 +183,15 @@ def _parameters(
 
 
 def _report(summaries: "list[BagSummary]", json_file: Path | None) -> None:
-    from distillmatch_ros import terminal_streams
+    from distillmatch_ros.cli.view import streams
 
     if json_file is not None:
         write_json(json_file, [summary.record() for summary in summaries])
     if json_file != STANDARD_OUTPUT:
-        terminal_streams.show_bags(summaries)
+        streams.show_bags(summaries)
     for summary in summaries:
         for problem in summary.problems:
-            terminal.complain(f"{summary.bag}: {problem}" if summary.bag not in problem else problem)
+            common.complain(f"{summary.bag}: {problem}" if summary.bag not in problem else problem)
     if any(summary.interrupted for summary in summaries):
         raise typer.Exit(INTERRUPTED)
     if any(summary.problems for summary in summaries):

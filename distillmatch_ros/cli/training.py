@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from distillmatch_ros import terminal
 from distillmatch_ros.cli.program import needs_torch
+from distillmatch_ros.cli.view import common
 
 
 def train(
@@ -30,9 +30,9 @@ def ablate(
 ) -> None:
     """Train the network without one part at a time, and compare; what is finished is not done again."""
     ablation = needs_torch("training.ablation").ablate(config, steps, out)
-    terminal.show_evaluation(ablation.figures, ablation.folder)
+    common.show_evaluation(ablation.figures, ablation.folder)
     for name, reason in ablation.missing.items():
-        terminal.complain(f"{name} is missing: {reason}")
+        common.complain(f"{name} is missing: {reason}")
 
 
 def export(

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from distillmatch_ros.bag.summary import BagSummary
 from distillmatch_ros.calibration import Calibration
-from distillmatch_ros.terminal import coloured
+from distillmatch_ros.cli.view.common import coloured
 
 if TYPE_CHECKING:
     from distillmatch_ros.demo.run import Demo
