@@ -15,10 +15,10 @@ from distillmatch_ros.cli.view import common, engines
 from distillmatch_ros.engines import build_engine
 from distillmatch_ros.engines.onnx_file import OnnxFile, half_path
 from distillmatch_ros.engines.plans import BuildOptions
+from distillmatch_ros.evaluation.verification import BACKENDS, verify
 from distillmatch_ros.frames import read_image
 from distillmatch_ros.pairs import read_folder
 from distillmatch_ros.registration import SHIPPED_MODEL
-from distillmatch_ros.verification import BACKENDS, verify
 
 
 class Precision(str, Enum):

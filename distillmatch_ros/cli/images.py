@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from distillmatch_ros import report
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import STANDARD_OUTPUT, make_folder, write_json, write_text
-from distillmatch_ros.baselines import FeatureMatcher
-from distillmatch_ros.benchmark import read_images, run_benchmark
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, Backend, JsonFile, Model, Threads
 from distillmatch_ros.cli.view import common
-from distillmatch_ros.evaluation import HARD, PRESETS, RIG, compare
+from distillmatch_ros.evaluation import report
+from distillmatch_ros.evaluation.accuracy import HARD, PRESETS, RIG, compare
+from distillmatch_ros.evaluation.baselines import FeatureMatcher
+from distillmatch_ros.evaluation.latency import read_images, run_benchmark
 from distillmatch_ros.matching import ERROR, match_files, write_lines
 from distillmatch_ros.pairs import PairPaths, read_csv, read_folder
 from distillmatch_ros.registration import Registrar

@@ -10,11 +10,11 @@ from typing import Any
 
 from rich.console import Console
 
-from distillmatch_ros import report
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import write_json, write_text
 from distillmatch_ros.engines.torch import TorchEngine
-from distillmatch_ros.evaluation import PRESETS, Report, Score, Unreadable, compare
+from distillmatch_ros.evaluation import report
+from distillmatch_ros.evaluation.accuracy import PRESETS, Report, Score, Unreadable, compare
 from distillmatch_ros.model.config import Block
 from distillmatch_ros.model.weights import Weights
 from distillmatch_ros.pairs import PairPaths, read_folder

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from distillmatch_ros.engines.torch import TorchEngine
-from distillmatch_ros.evaluation import PRESETS, evaluate
+from distillmatch_ros.evaluation.accuracy import PRESETS, evaluate
 from distillmatch_ros.model.network import DistillMatch
 from distillmatch_ros.pairs import read_folder
 from distillmatch_ros.registration import Registrar

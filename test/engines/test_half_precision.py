@@ -7,9 +7,9 @@ import pytest
 from support import ROOT
 
 from distillmatch_ros.base import resources
+from distillmatch_ros.evaluation.verification import LIMITS, verify
 from distillmatch_ros.frames import read_image
 from distillmatch_ros.pairs import read_folder
-from distillmatch_ros.verification import LIMITS, verify
 
 VALIDATION = ROOT.parent / "shared/data/rgbt/val"
 

@@ -8,7 +8,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from distillmatch_ros.engines import EngineInfo
-from distillmatch_ros.verification import Comparison, Verification
+from distillmatch_ros.evaluation.verification import Comparison, Verification
 
 
 def build_phases(bar: Progress) -> Callable[[str, int, int], None]:

@@ -181,7 +181,7 @@ def _probe(
             "threads": threads,
             "images": str(file),
         }
-        package = str(Path(__file__).resolve().parents[1])
+        package = str(Path(__file__).resolve().parents[2])
         python_path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
         done = subprocess.run(
             [sys.executable, "-c", _PROBE, json.dumps(arguments)],

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from distillmatch_ros.engines.protocol import EngineInfo
-from distillmatch_ros.evaluation import WRONG_PX, Report, Score
+from distillmatch_ros.evaluation.accuracy import WRONG_PX, Report, Score
 
 AUCS = ("AUC@3", "AUC@5", "AUC@10", "AUC@20")
 COLUMNS = ("preset", "method", *AUCS, "median", "< 10 px", "refused", "wrong")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.benchmark import read_images, run_benchmark
+from distillmatch_ros.evaluation.latency import read_images, run_benchmark
 from distillmatch_ros.pairs import read_folder
 
 

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from distillmatch_ros.baselines import FeatureMatcher
-from distillmatch_ros.evaluation import RIG, Score, trials
+from distillmatch_ros.evaluation.accuracy import RIG, Score, trials
+from distillmatch_ros.evaluation.baselines import FeatureMatcher
 
 MATCHERS = [FeatureMatcher.sift(), FeatureMatcher.akaze()]
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from distillmatch_ros.cli import app
 from distillmatch_ros.engines import open_engine
-from distillmatch_ros.verification import Comparison, Verification, verify
+from distillmatch_ros.evaluation.verification import Comparison, Verification, verify
 
 Pair = tuple[np.ndarray, np.ndarray]
 

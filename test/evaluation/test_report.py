@@ -6,8 +6,8 @@ import math
 import pytest
 
 from distillmatch_ros.engines.protocol import EngineInfo
-from distillmatch_ros.evaluation import Report, Score, Unreadable
-from distillmatch_ros.report import COLUMNS, record, to_markdown
+from distillmatch_ros.evaluation.accuracy import Report, Score, Unreadable
+from distillmatch_ros.evaluation.report import COLUMNS, record, to_markdown
 
 ENGINE = EngineInfo(256, 320, 500, "light", "fp32", "abcdef0123456789", "onnxruntime CPU, 2 threads")
 
