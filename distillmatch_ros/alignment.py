@@ -19,8 +19,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.homography import Float64, Size, resizing
-from distillmatch_ros.sampling import resize, warp
+from distillmatch_ros.geometry.homography import Float64, Size, resizing
+from distillmatch_ros.geometry.warping import resize, warp
 
 Float32 = NDArray[np.float32]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.alignment import Alignment
-from distillmatch_ros.homography import (
+from distillmatch_ros.geometry.homography import (
     REFERENCE_WIDTH,
     Float64,
     Points,

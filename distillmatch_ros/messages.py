@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.encodings import decode, decode_compressed, encode, output_encoding
 from distillmatch_ros.frames import Frame
-from distillmatch_ros.homography import resizing
+from distillmatch_ros.geometry.homography import resizing
+from distillmatch_ros.geometry.undistortion import Intrinsics
 from distillmatch_ros.registration import Registration
-from distillmatch_ros.undistortion import Intrinsics
 
 SECOND = 10**9
 MESSAGE_TYPES = (

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from distillmatch_ros import drawing
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.drawing import AMBER, GREEN, GREY, NIGHT, WHITE, Picture
-from distillmatch_ros.homography import Float64, Points, Size, corners, resizing, transform
+from distillmatch_ros.geometry.homography import Float64, Points, Size, corners, resizing, transform
 from distillmatch_ros.registration import Registration
 from distillmatch_ros.thermal import Range, to_8bit
 

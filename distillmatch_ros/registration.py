@@ -19,8 +19,8 @@ from distillmatch_ros.engines import open_engine
 from distillmatch_ros.engines.protocol import Engine, Float32
 from distillmatch_ros.frames import to_grey
 from distillmatch_ros.gate import Estimate, Gate, Status, confirm, estimate, is_plausible
-from distillmatch_ros.homography import Float64, Size, resizing, transform
-from distillmatch_ros.sampling import resize, warp
+from distillmatch_ros.geometry.homography import Float64, Size, resizing, transform
+from distillmatch_ros.geometry.warping import resize, warp
 from distillmatch_ros.thermal import to_8bit
 
 __all__ = ["Gate", "Registrar", "Registration", "Status"]

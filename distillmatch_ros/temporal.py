@@ -7,7 +7,7 @@ from enum import Enum
 import numpy as np
 
 from distillmatch_ros.frames import Frame
-from distillmatch_ros.homography import (
+from distillmatch_ros.geometry.homography import (
     REFERENCE_WIDTH,
     Float64,
     Size,

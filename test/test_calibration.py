@@ -6,7 +6,7 @@ import pytest
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.calibration import CELL_MATCHES, GRID, Accumulator, Calibration, Camera, Rig
-from distillmatch_ros.homography import corners, transform
+from distillmatch_ros.geometry.homography import corners, transform
 from distillmatch_ros.registration import Registration, Status
 
 THERMAL, VISIBLE = (256, 320), (540, 960)

@@ -21,7 +21,7 @@ from distillmatch_ros.demo.drive import (
     record_drive,
 )
 from distillmatch_ros.demo.truth import Truth
-from distillmatch_ros.homography import transform
+from distillmatch_ros.geometry.homography import transform
 from distillmatch_ros.scene import Scene, SyntheticPair
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distillmatch_ros.gate import Estimate, Gate, Status, estimate, is_plausible
-from distillmatch_ros.homography import corners, transform
+from distillmatch_ros.geometry.homography import corners, transform
 
 SIZE = (512, 640)
 FRAME = np.array([640.0, 512.0])

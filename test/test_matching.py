@@ -10,7 +10,7 @@ import pytest
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.frames import read_image
-from distillmatch_ros.homography import corners, transform
+from distillmatch_ros.geometry.homography import corners, transform
 from distillmatch_ros.matching import match_files, write_lines
 from distillmatch_ros.pairs import PairPaths
 from distillmatch_ros.registration import Registrar

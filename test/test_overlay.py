@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.homography import transform
+from distillmatch_ros.geometry.homography import transform
 from distillmatch_ros.overlay import STYLES, covered, draw_matches, draw_overlay, warp_thermal
 from distillmatch_ros.registration import Registration, Status
 

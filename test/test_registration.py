@@ -23,7 +23,7 @@ from distillmatch_ros.alignment import Aligner
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.protocol import Float32, Matches
 from distillmatch_ros.gate import Gate
-from distillmatch_ros.homography import resizing, transform
+from distillmatch_ros.geometry.homography import resizing, transform
 
 
 def test_one_pass_maps_points_back_to_camera_pixels() -> None:

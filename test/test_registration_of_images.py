@@ -7,7 +7,7 @@ import pytest
 from distillmatch_ros import Registrar, Status
 from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
 from distillmatch_ros.gate import Gate
-from distillmatch_ros.homography import disagreement
+from distillmatch_ros.geometry.homography import disagreement
 
 
 class SiftEngine:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillmatch_ros.frames import Frame
-from distillmatch_ros.homography import corners, disagreement, from_corners, transform
+from distillmatch_ros.geometry.homography import corners, disagreement, from_corners, transform
 from distillmatch_ros.registration import Registration, Status
 from distillmatch_ros.temporal import FrozenDetector, Mode, RangeFilter, Tracker, TrackerSettings
 from distillmatch_ros.thermal import to_8bit

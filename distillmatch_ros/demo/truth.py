@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from distillmatch_ros.homography import Float64, transform
+from distillmatch_ros.geometry.homography import Float64, transform
 from distillmatch_ros.scene import SyntheticPair
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.frames import read_image
-from distillmatch_ros.homography import REFERENCE_WIDTH, transform
+from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, transform
 from distillmatch_ros.pairs import PairPaths
 
 Image = NDArray[Any]

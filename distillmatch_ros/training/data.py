@@ -13,7 +13,7 @@ from distillmatch_ros.alignment import Aligner
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.frames import read_image, to_grey
 from distillmatch_ros.gate import Gate
-from distillmatch_ros.homography import resizing
+from distillmatch_ros.geometry.homography import resizing
 from distillmatch_ros.pairs import IMAGE_SUFFIXES, read_folder
 from distillmatch_ros.thermal import to_8bit
 from distillmatch_ros.training.draw import Draw

@@ -7,7 +7,7 @@ import numpy as np
 
 from distillmatch_ros import Registration
 from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
-from distillmatch_ros.homography import corners, resizing, transform
+from distillmatch_ros.geometry.homography import corners, resizing, transform
 
 NETWORK = (128, 160)
 THERMAL, VISIBLE = (256, 320), (540, 960)

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from distillmatch_ros.homography import (
+from distillmatch_ros.geometry.homography import (
     corners,
     disagreement,
     errors,

@@ -4,7 +4,7 @@ import pytest
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.frames import Frame
-from distillmatch_ros.undistortion import Intrinsics, Undistorter
+from distillmatch_ros.geometry.undistortion import Intrinsics, Undistorter
 
 SIZE = (240, 320)
 MATRIX = np.array([[250.0, 0, 158], [0, 245, 122], [0, 0, 1]])

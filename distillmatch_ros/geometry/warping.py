@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.homography import Float64, Size, jacobian, resizing
+from distillmatch_ros.geometry.homography import Float64, Size, jacobian, resizing
 
 
 def resize(image: NDArray[Any], size: Size) -> NDArray[Any]:
