@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.frames import to_grey
-from distillmatch_ros.thermal import to_8bit
+from distillmatch_ros.images.frames import to_grey
+from distillmatch_ros.images.gain_control import to_8bit
 
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]  # BGR

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import make_folder, open_text, write_bytes, writing
-from distillmatch_ros.frames import read_image
+from distillmatch_ros.images.frames import read_image
+from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.overlay import draw_matches, draw_overlay, warp_thermal
-from distillmatch_ros.pairs import PairPaths
 from distillmatch_ros.registration import Registrar, Registration
 
 ERROR = "ERROR"

@@ -17,11 +17,11 @@ from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines import open_engine
 from distillmatch_ros.engines.protocol import Engine, Float32
-from distillmatch_ros.frames import to_grey
 from distillmatch_ros.gate import Estimate, Gate, Status, confirm, estimate, is_plausible
 from distillmatch_ros.geometry.homography import Float64, Size, resizing, transform
 from distillmatch_ros.geometry.warping import resize, warp
-from distillmatch_ros.thermal import to_8bit
+from distillmatch_ros.images.frames import to_grey
+from distillmatch_ros.images.gain_control import to_8bit
 
 __all__ = ["Gate", "Registrar", "Registration", "Status"]
 

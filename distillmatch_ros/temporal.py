@@ -6,7 +6,6 @@ from enum import Enum
 
 import numpy as np
 
-from distillmatch_ros.frames import Frame
 from distillmatch_ros.geometry.homography import (
     REFERENCE_WIDTH,
     Float64,
@@ -15,8 +14,9 @@ from distillmatch_ros.geometry.homography import (
     from_corners,
     transform,
 )
+from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.images.gain_control import Range, range_of
 from distillmatch_ros.registration import Registration, Status
-from distillmatch_ros.thermal import Range, range_of
 
 SECOND = 10**9
 FORGET_AFTER = 5.0

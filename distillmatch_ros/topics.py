@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
-from distillmatch_ros.frames import Frame
+from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.messages import Messages
 from distillmatch_ros.stream import Result
 

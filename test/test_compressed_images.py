@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.encodings import (
+from distillmatch_ros.images.encodings import (
     ENCODINGS,
     decode_compressed,
     encode,

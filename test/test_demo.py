@@ -26,9 +26,9 @@ from distillmatch_ros.demo.run import run_demo
 from distillmatch_ros.demo.stills import register_stills
 from distillmatch_ros.demo.story import write_page
 from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
-from distillmatch_ros.frames import Frame, read_image
 from distillmatch_ros.geometry.homography import resizing, transform
-from distillmatch_ros.pairs import read_folder
+from distillmatch_ros.images.frames import Frame, read_image
+from distillmatch_ros.images.pairs import read_folder
 from distillmatch_ros.registration import Registrar, Status
 from distillmatch_ros.ros.assembly import make_pairer, open_registrar, open_stream
 from distillmatch_ros.ros.parameters import Parameters

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rosbags.typesys import Stores, get_typestore
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.frames import Frame
+from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.messages import MESSAGE_TYPES, POINT_FIELDS, SECOND, Messages
 from distillmatch_ros.registration import Registration, Status
 

@@ -10,9 +10,9 @@ from distillmatch_ros import Registrar, Status
 from distillmatch_ros.base import resources
 from distillmatch_ros.demo.truth import Truth
 from distillmatch_ros.engines import Engine, open_engine
+from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.registration import SHIPPED_MODEL
 from distillmatch_ros.scene import SyntheticPair
-from distillmatch_ros.thermal import to_8bit
 
 MODELS = resources.find("models")
 

@@ -13,7 +13,7 @@ from distillmatch_ros.bag.threads import Behind, ahead
 from distillmatch_ros.bag.typestore import ros2_messages, ros2_types
 from distillmatch_ros.bag.writing import BagWriter
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.frames import Frame
+from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.pairing import Arrival, Pair, Pairer, Side
 from distillmatch_ros.stream import Result, Stream
 from distillmatch_ros.topics import NODE, TOPICS, Outgoing

@@ -16,8 +16,8 @@ from distillmatch_ros.engines import build_engine
 from distillmatch_ros.engines.onnx_file import OnnxFile, half_path
 from distillmatch_ros.engines.plans import BuildOptions
 from distillmatch_ros.evaluation.verification import BACKENDS, verify
-from distillmatch_ros.frames import read_image
-from distillmatch_ros.pairs import read_folder
+from distillmatch_ros.images.frames import read_image
+from distillmatch_ros.images.pairs import read_folder
 from distillmatch_ros.registration import SHIPPED_MODEL
 
 

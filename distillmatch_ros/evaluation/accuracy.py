@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.frames import read_image
 from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, transform
-from distillmatch_ros.pairs import PairPaths
+from distillmatch_ros.images.frames import read_image
+from distillmatch_ros.images.pairs import PairPaths
 
 Image = NDArray[Any]
 Float64 = NDArray[np.float64]

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros import thermal as gain_control
+from distillmatch_ros.images.gain_control import to_8bit
 
 _LOWE_RATIO = 0.8
 _INLIER_PX = 3.0
@@ -48,10 +48,10 @@ class FeatureMatcher:
             float64 (3, 3), thermal px -> visible px; None below four matches or where no model fits them.
         """
         visible_points, visible_descriptors = self._detector.detectAndCompute(
-            gain_control.to_8bit(visible), None
+            to_8bit(visible), None
         )
         thermal_points, thermal_descriptors = self._detector.detectAndCompute(
-            gain_control.to_8bit(thermal), None
+            to_8bit(thermal), None
         )
         if not visible_points or not thermal_points:
             return None

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.protocol import EngineInfo
-from distillmatch_ros.frames import read_image
+from distillmatch_ros.images.frames import read_image
+from distillmatch_ros.images.gain_control import to_8bit
+from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.overlay import draw_overlay
-from distillmatch_ros.pairs import PairPaths
 from distillmatch_ros.registration import STAGES, Registrar
 from distillmatch_ros.scene import render_pair
-from distillmatch_ros.thermal import to_8bit
 
 Image = NDArray[np.uint8]
 

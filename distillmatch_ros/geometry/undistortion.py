@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.frames import Frame
 from distillmatch_ros.geometry.homography import Float64, Size
+from distillmatch_ros.images.frames import Frame
 
 EQUIDISTANT = "equidistant"
 COEFFICIENTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), EQUIDISTANT: (4,)}

@@ -14,7 +14,7 @@ from sensor_msgs.msg import CameraInfo
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.calibration import Calibration
 from distillmatch_ros.engines import EngineInfo
-from distillmatch_ros.frames import Frame
+from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.messages import MESSAGE_TYPES, Messages
 from distillmatch_ros.pairing import Pair, Side
 from distillmatch_ros.ros.assembly import calibration_path, load_calibration, open_registrar

@@ -15,9 +15,9 @@ from distillmatch_ros.base.files import write_json, write_text
 from distillmatch_ros.engines.torch import TorchEngine
 from distillmatch_ros.evaluation import report
 from distillmatch_ros.evaluation.accuracy import PRESETS, Report, Score, Unreadable, compare
+from distillmatch_ros.images.pairs import PairPaths, read_folder
 from distillmatch_ros.model.config import Block
 from distillmatch_ros.model.weights import Weights
-from distillmatch_ros.pairs import PairPaths, read_folder
 from distillmatch_ros.registration import Registrar
 from distillmatch_ros.training.config import TrainingConfig
 from distillmatch_ros.training.gan.translation import OpenPhotos, open_photos

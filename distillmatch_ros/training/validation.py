@@ -4,8 +4,8 @@ from pathlib import Path
 
 from distillmatch_ros.engines.torch import TorchEngine
 from distillmatch_ros.evaluation.accuracy import PRESETS, evaluate
+from distillmatch_ros.images.pairs import read_folder
 from distillmatch_ros.model.network import DistillMatch
-from distillmatch_ros.pairs import read_folder
 from distillmatch_ros.registration import Registrar
 
 

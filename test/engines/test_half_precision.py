@@ -8,8 +8,8 @@ from support import ROOT
 
 from distillmatch_ros.base import resources
 from distillmatch_ros.evaluation.verification import LIMITS, verify
-from distillmatch_ros.frames import read_image
-from distillmatch_ros.pairs import read_folder
+from distillmatch_ros.images.frames import read_image
+from distillmatch_ros.images.pairs import read_folder
 
 VALIDATION = ROOT.parent / "shared/data/rgbt/val"
 

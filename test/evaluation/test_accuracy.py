@@ -23,7 +23,7 @@ from distillmatch_ros.evaluation.accuracy import (
     sample_quad,
     trials,
 )
-from distillmatch_ros.pairs import PairPaths, read_folder
+from distillmatch_ros.images.pairs import PairPaths, read_folder
 
 SHIFT_BY_30 = np.array([(1, 0, 30), (0, 1, 0), (0, 0, 1)], np.float64)
 

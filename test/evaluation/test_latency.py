@@ -9,7 +9,7 @@ import pytest
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.evaluation.latency import read_images, run_benchmark
-from distillmatch_ros.pairs import read_folder
+from distillmatch_ros.images.pairs import read_folder
 
 
 def test_stages_of_a_synthetic_street(write_network) -> None:

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.frames import Frame
 from distillmatch_ros.geometry.undistortion import Intrinsics, Undistorter
+from distillmatch_ros.images.frames import Frame
 
 SIZE = (240, 320)
 MATRIX = np.array([[250.0, 0, 158], [0, 245, 122], [0, 0, 1]])

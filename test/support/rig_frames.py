@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from support.scripted_engine import scene_pair
 
-from distillmatch_ros.frames import Frame
+from distillmatch_ros.images.frames import Frame
 
 SECOND = 10**9
 FRAME = SECOND // 30

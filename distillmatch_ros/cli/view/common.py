@@ -24,8 +24,8 @@ from rich.text import Text
 from distillmatch_ros.evaluation import report
 from distillmatch_ros.evaluation.accuracy import Report
 from distillmatch_ros.evaluation.latency import Benchmark
+from distillmatch_ros.images.pairs import HEADER
 from distillmatch_ros.matching import ERROR, PairResult
-from distillmatch_ros.pairs import HEADER
 from distillmatch_ros.registration import Status
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.pairs import PairPaths, read_csv, read_folder
+from distillmatch_ros.images.pairs import PairPaths, read_csv, read_folder
 
 
 def make_folder(root: Path, visible: list[str], thermal: list[str]) -> Path:

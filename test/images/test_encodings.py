@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.encodings import (
+from distillmatch_ros.images.encodings import (
     ENCODINGS,
     MAX_SIDE,
     decode,

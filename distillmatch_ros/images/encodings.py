@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.frames import decode_file
+from distillmatch_ros.images.frames import decode_file
 
 Bytes: TypeAlias = "bytes | memoryview | array[int] | NDArray[np.uint8]"
 

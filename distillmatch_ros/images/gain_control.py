@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.frames import to_grey
+from distillmatch_ros.images.frames import to_grey
 
 LOW_PERCENTILE, HIGH_PERCENTILE = 1.0, 99.0
 Range = tuple[float, float, float]

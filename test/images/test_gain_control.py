@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from distillmatch_ros.thermal import to_8bit
+from distillmatch_ros.images.gain_control import to_8bit
 
 
 def scene(height: int = 120, width: int = 160) -> np.ndarray:

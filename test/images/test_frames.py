@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.frames import Frame, read_image, to_grey
+from distillmatch_ros.images.frames import Frame, read_image, to_grey
 
 SHAPE = (6, 8)
 
