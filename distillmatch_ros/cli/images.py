@@ -17,7 +17,7 @@ from distillmatch_ros.evaluation.accuracy import HARD, PRESETS, RIG, compare
 from distillmatch_ros.evaluation.baselines import FeatureMatcher
 from distillmatch_ros.evaluation.latency import read_images, run_benchmark
 from distillmatch_ros.images.pairs import PairPaths, read_csv, read_folder
-from distillmatch_ros.matching import ERROR, match_files, write_lines
+from distillmatch_ros.offline.image_files import ERROR, match_files, write_lines
 from distillmatch_ros.registration import Registrar
 
 

@@ -47,12 +47,8 @@ class FeatureMatcher:
         Returns:
             float64 (3, 3), thermal px -> visible px; None below four matches or where no model fits them.
         """
-        visible_points, visible_descriptors = self._detector.detectAndCompute(
-            to_8bit(visible), None
-        )
-        thermal_points, thermal_descriptors = self._detector.detectAndCompute(
-            to_8bit(thermal), None
-        )
+        visible_points, visible_descriptors = self._detector.detectAndCompute(to_8bit(visible), None)
+        thermal_points, thermal_descriptors = self._detector.detectAndCompute(to_8bit(thermal), None)
         if not visible_points or not thermal_points:
             return None
         # Fewer than two neighbours: the ratio says nothing.

@@ -25,7 +25,7 @@ from distillmatch_ros.evaluation import report
 from distillmatch_ros.evaluation.accuracy import Report
 from distillmatch_ros.evaluation.latency import Benchmark
 from distillmatch_ros.images.pairs import HEADER
-from distillmatch_ros.matching import ERROR, PairResult
+from distillmatch_ros.offline.image_files import ERROR, PairResult
 from distillmatch_ros.registration import Status
 
 
