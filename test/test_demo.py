@@ -10,9 +10,6 @@ import pytest
 from support.bags import Drive, write_bag
 from typer.testing import CliRunner
 
-from distillmatch_ros.bag.processing import BagJob, chosen_outputs, process_bag
-from distillmatch_ros.bag.typestore import ros2_messages, ros2_types
-from distillmatch_ros.bag.writing import BagWriter
 from distillmatch_ros.cli import app
 from distillmatch_ros.demo.outputs import (
     HOMOGRAPHY,
@@ -29,6 +26,9 @@ from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
 from distillmatch_ros.geometry.homography import resizing, transform
 from distillmatch_ros.images.frames import Frame, read_image
 from distillmatch_ros.images.pairs import read_folder
+from distillmatch_ros.offline.bag.processing import BagJob, chosen_outputs, process_bag
+from distillmatch_ros.offline.bag.typestore import ros2_messages, ros2_types
+from distillmatch_ros.offline.bag.writing import BagWriter
 from distillmatch_ros.registration import Registrar, Status
 from distillmatch_ros.ros.assembly import make_pairer, open_registrar, open_stream
 from distillmatch_ros.ros.parameters import Parameters

@@ -8,8 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distillmatch_ros.bag.reading import Bag
-from distillmatch_ros.bag.typestore import ros2_messages
 from distillmatch_ros.demo.drive import (
     RGB,
     RGB_FRAME,
@@ -22,6 +20,8 @@ from distillmatch_ros.demo.drive import (
 )
 from distillmatch_ros.demo.truth import Truth
 from distillmatch_ros.geometry.homography import transform
+from distillmatch_ros.offline.bag.reading import Bag
+from distillmatch_ros.offline.bag.typestore import ros2_messages
 from distillmatch_ros.scene import Scene, SyntheticPair
 
 

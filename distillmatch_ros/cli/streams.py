@@ -13,7 +13,7 @@ from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, Backend, JsonFile, 
 from distillmatch_ros.cli.view import common
 
 if TYPE_CHECKING:
-    from distillmatch_ros.bag.summary import BagSummary
+    from distillmatch_ros.offline.bag.summary import BagSummary
     from distillmatch_ros.ros.parameters import Parameters
 
 INTERRUPTED = 130
@@ -59,8 +59,8 @@ def bag(
     No ROS is needed. A bag that is broken off gives what can be read of it, and exit code 1. Ctrl-C leaves a
     whole bag of what was done by then.
     """
-    from distillmatch_ros.bag.batch import count_frames, plan, process_bags
-    from distillmatch_ros.bag.processing import BagJob, chosen_outputs
+    from distillmatch_ros.offline.bag.batch import count_frames, plan, process_bags
+    from distillmatch_ros.offline.bag.processing import BagJob, chosen_outputs
 
     parameters = _parameters(params, settings, model, backend, threads)
     outputs = chosen_outputs(only)
@@ -94,10 +94,10 @@ def calibrate(
 
     A file that is there already is kept.
     """
-    from distillmatch_ros.bag.batch import count_frames
-    from distillmatch_ros.bag.processing import BagJob, process_bag
-    from distillmatch_ros.bag.writing import refuse_existing
     from distillmatch_ros.cli.view import streams
+    from distillmatch_ros.offline.bag.batch import count_frames
+    from distillmatch_ros.offline.bag.processing import BagJob, process_bag
+    from distillmatch_ros.offline.bag.writing import refuse_existing
     from distillmatch_ros.ros.assembly import make_pairer, open_registrar, open_stream
 
     parameters = _parameters(params, settings, model, backend, threads)
@@ -161,7 +161,7 @@ def demo(
 @contextmanager
 def _progress(frames: int, quiet: bool) -> Iterator[tuple[Callable[[], None], Callable[[], bool]]]:
     """A bar over so many frames: what to call for each, and what tells whether Ctrl-C was pressed."""
-    from distillmatch_ros.bag.batch import interruptible
+    from distillmatch_ros.offline.bag.batch import interruptible
 
     with interruptible() as interrupted, common.progress(hidden=quiet) as bar:
         task = bar.add_task("registering", total=frames or None)
@@ -171,7 +171,7 @@ def _progress(frames: int, quiet: bool) -> Iterator[tuple[Callable[[], None], Ca
 def _parameters(
     file: Path | None, settings: list[str] | None, model: Path | None, backend: str, threads: int | None
 ) -> "Parameters":
-    from distillmatch_ros.bag.settings import read_parameters
+    from distillmatch_ros.offline.bag.settings import read_parameters
 
     parameters = read_parameters(file, settings or [])
     return replace(

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.bag.reading import Bag
-from distillmatch_ros.bag.typestore import ros2_types
-from distillmatch_ros.bag.writing import BagWriter
 from distillmatch_ros.geometry.homography import Float64, Size, disagreement
+from distillmatch_ros.offline.bag.reading import Bag
+from distillmatch_ros.offline.bag.typestore import ros2_types
+from distillmatch_ros.offline.bag.writing import BagWriter
 from distillmatch_ros.topics import NODE
 
 CORRESPONDENCES, HOMOGRAPHY = f"{NODE}/correspondences", f"{NODE}/homography"

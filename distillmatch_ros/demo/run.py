@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from distillmatch_ros.bag.processing import BagJob, chosen_outputs, process_bag
-from distillmatch_ros.bag.summary import BagSummary
 from distillmatch_ros.base.files import make_folder
 from distillmatch_ros.demo.drive import RGB, THERMAL, Moment, record_drive
 from distillmatch_ros.demo.live import is_possible, run_live
 from distillmatch_ros.demo.outputs import Agreement, Output, compare, read_outputs, read_stamps, select_pairs
 from distillmatch_ros.demo.stills import Still, register_stills
+from distillmatch_ros.offline.bag.processing import BagJob, chosen_outputs, process_bag
+from distillmatch_ros.offline.bag.summary import BagSummary
 from distillmatch_ros.ros.assembly import make_pairer, open_registrar, open_stream
 from distillmatch_ros.ros.parameters import Parameters
 from distillmatch_ros.scene.view import THERMAL_SIZE, VISIBLE_SIZE

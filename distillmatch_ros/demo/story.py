@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.bag.typestore import ros2_messages
 from distillmatch_ros.base.files import write_text
 from distillmatch_ros.demo.drive import RGB, THERMAL
 from distillmatch_ros.demo.outputs import AGREE_PX, Output, read_pictures
@@ -17,6 +16,7 @@ from distillmatch_ros.demo.plots import Look, Series
 from distillmatch_ros.demo.run import BAG, DRIVE, LIVE, RATE_HZ, Demo, Live
 from distillmatch_ros.images.frames import read_image
 from distillmatch_ros.images.gain_control import to_8bit
+from distillmatch_ros.offline.bag.typestore import ros2_messages
 from distillmatch_ros.topics import NODE
 
 SHOWN = 3  # moments of the drive

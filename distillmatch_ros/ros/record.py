@@ -13,9 +13,9 @@ from time import time_ns
 import rclpy
 from rclpy.node import Node
 
-from distillmatch_ros.bag.typestore import ros2_types
-from distillmatch_ros.bag.writing import BagWriter
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.offline.bag.typestore import ros2_types
+from distillmatch_ros.offline.bag.writing import BagWriter
 from distillmatch_ros.ros.graph import RELIABLE, guest, message_class
 
 

@@ -11,9 +11,9 @@ from time import monotonic, sleep
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
-from distillmatch_ros.bag.reading import Bag
-from distillmatch_ros.bag.typestore import ros2_types
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.offline.bag.reading import Bag
+from distillmatch_ros.offline.bag.typestore import ros2_types
 from distillmatch_ros.ros.graph import RELIABLE, guest, message_class
 
 SETTLING_S = 0.5

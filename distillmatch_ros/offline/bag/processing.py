@@ -7,13 +7,13 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from distillmatch_ros.bag.reading import Bag, Recorded
-from distillmatch_ros.bag.summary import BagSummary
-from distillmatch_ros.bag.threads import Behind, ahead
-from distillmatch_ros.bag.typestore import ros2_messages, ros2_types
-from distillmatch_ros.bag.writing import BagWriter
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.offline.bag.reading import Bag, Recorded
+from distillmatch_ros.offline.bag.summary import BagSummary
+from distillmatch_ros.offline.bag.threads import Behind, ahead
+from distillmatch_ros.offline.bag.typestore import ros2_messages, ros2_types
+from distillmatch_ros.offline.bag.writing import BagWriter
 from distillmatch_ros.pairing import Arrival, Pair, Pairer, Side
 from distillmatch_ros.stream import Result, Stream
 from distillmatch_ros.topics import NODE, TOPICS, Outgoing

@@ -14,9 +14,9 @@ from mcap.reader import make_reader
 from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader as Ros2Reader
 
-from distillmatch_ros.bag.scanning import SUFFIXES, BrokenOffError, Raw, scan
-from distillmatch_ros.bag.typestore import ros2_types
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.offline.bag.scanning import SUFFIXES, BrokenOffError, Raw, scan
+from distillmatch_ros.offline.bag.typestore import ros2_types
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 REORDERED = 32

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillmatch_ros.bag.threads import Behind, ahead
+from distillmatch_ros.offline.bag.threads import Behind, ahead
 
 
 @given(st.lists(st.integers()), st.integers(1, 5))

@@ -8,9 +8,9 @@ from mcap.reader import make_reader
 from rosbags.highlevel import AnyReader
 from support.bags import RGB, ROS2, THERMAL, Drive
 
-from distillmatch_ros.bag.typestore import ros2_types
-from distillmatch_ros.bag.writing import BagWriter
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.offline.bag.typestore import ros2_types
+from distillmatch_ros.offline.bag.writing import BagWriter
 
 DRIVE = Drive(pairs=4)
 

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.bags import FORMATS, INFO, RGB, ROS2, THERMAL, Drive, Message, write_bag
 
-from distillmatch_ros.bag.reading import Bag
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.offline.bag.reading import Bag
 
 DRIVE = Drive(pairs=12)
 TOPICS = (RGB, THERMAL, INFO)

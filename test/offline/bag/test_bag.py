@@ -17,11 +17,11 @@ from support import ROOT
 from support.bags import FORMATS, RGB, START, THERMAL, Drive, Message, header, image, write_bag
 from typer.testing import CliRunner, Result
 
-from distillmatch_ros.bag.processing import info_topic
-from distillmatch_ros.bag.reading import Bag
-from distillmatch_ros.bag.typestore import ros2_messages
 from distillmatch_ros.cli import app
 from distillmatch_ros.demo.outputs import cloud, read_outputs
+from distillmatch_ros.offline.bag.processing import info_topic
+from distillmatch_ros.offline.bag.reading import Bag
+from distillmatch_ros.offline.bag.typestore import ros2_messages
 from distillmatch_ros.topics import NODE
 
 TOPICS = ("--rgb", RGB, "--thermal", THERMAL)
