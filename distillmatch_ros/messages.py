@@ -14,7 +14,7 @@ from distillmatch_ros.geometry.homography import resizing
 from distillmatch_ros.geometry.undistortion import Intrinsics
 from distillmatch_ros.images.encodings import decode, decode_compressed, encode, output_encoding
 from distillmatch_ros.images.frames import Frame
-from distillmatch_ros.registration import Registration
+from distillmatch_ros.registration.registrar import Registration
 
 SECOND = 10**9
 MESSAGE_TYPES = (

@@ -13,7 +13,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.drawing import AMBER, GREEN, GREY, NIGHT, WHITE, Picture
 from distillmatch_ros.geometry.homography import Float64, Points, Size, corners, resizing, transform
 from distillmatch_ros.images.gain_control import Range, to_8bit
-from distillmatch_ros.registration import Registration
+from distillmatch_ros.registration.registrar import Registration
 
 Style = Literal["blend", "false_colour", "edges", "checkerboard"]
 STYLES: tuple[Style, ...] = get_args(Style)

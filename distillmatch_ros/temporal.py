@@ -16,7 +16,7 @@ from distillmatch_ros.geometry.homography import (
 )
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.gain_control import Range, range_of
-from distillmatch_ros.registration import Registration, Status
+from distillmatch_ros.registration.registrar import Registration, Status
 
 SECOND = 10**9
 FORGET_AFTER = 5.0

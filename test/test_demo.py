@@ -29,7 +29,7 @@ from distillmatch_ros.images.pairs import read_folder
 from distillmatch_ros.offline.bag.processing import BagJob, chosen_outputs, process_bag
 from distillmatch_ros.offline.bag.typestore import ros2_messages, ros2_types
 from distillmatch_ros.offline.bag.writing import BagWriter
-from distillmatch_ros.registration import Registrar, Status
+from distillmatch_ros.registration.registrar import Registrar, Status
 from distillmatch_ros.ros.assembly import make_pairer, open_registrar, open_stream
 from distillmatch_ros.ros.parameters import Parameters
 from distillmatch_ros.scene import SyntheticPair

@@ -15,7 +15,7 @@ from distillmatch_ros.engines import Engine, open_engine
 from distillmatch_ros.engines.protocol import Float32, Matches
 from distillmatch_ros.geometry.homography import transform
 from distillmatch_ros.images.frames import Frame
-from distillmatch_ros.registration import SHIPPED_MODEL
+from distillmatch_ros.registration.registrar import SHIPPED_MODEL
 from distillmatch_ros.scene import Scene, SyntheticPair
 from distillmatch_ros.stream import Result, Stream, StreamSettings
 from distillmatch_ros.temporal import Mode

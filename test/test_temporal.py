@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from distillmatch_ros.geometry.homography import corners, disagreement, from_corners, transform
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.gain_control import to_8bit
-from distillmatch_ros.registration import Registration, Status
+from distillmatch_ros.registration.registrar import Registration, Status
 from distillmatch_ros.temporal import FrozenDetector, Mode, RangeFilter, Tracker, TrackerSettings
 
 THERMAL, VISIBLE = (256, 320), (540, 960)

@@ -18,7 +18,7 @@ from distillmatch_ros.engines.plans import BuildOptions
 from distillmatch_ros.evaluation.verification import BACKENDS, verify
 from distillmatch_ros.images.frames import read_image
 from distillmatch_ros.images.pairs import read_folder
-from distillmatch_ros.registration import SHIPPED_MODEL
+from distillmatch_ros.registration.registrar import SHIPPED_MODEL
 
 
 class Precision(str, Enum):

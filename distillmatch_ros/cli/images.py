@@ -18,7 +18,7 @@ from distillmatch_ros.evaluation.baselines import FeatureMatcher
 from distillmatch_ros.evaluation.latency import read_images, run_benchmark
 from distillmatch_ros.images.pairs import PairPaths, read_csv, read_folder
 from distillmatch_ros.offline.image_files import ERROR, match_files, write_lines
-from distillmatch_ros.registration import Registrar
+from distillmatch_ros.registration.registrar import Registrar
 
 
 class PresetName(str, Enum):

@@ -24,7 +24,7 @@ from distillmatch_ros.images.frames import read_image
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.overlay import draw_overlay
-from distillmatch_ros.registration import STAGES, Registrar
+from distillmatch_ros.registration.registrar import STAGES, Registrar
 from distillmatch_ros.scene import render_pair
 
 Image = NDArray[np.uint8]

@@ -16,7 +16,7 @@ from distillmatch_ros.base.files import make_folder, open_text, write_bytes, wri
 from distillmatch_ros.images.frames import read_image
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.overlay import draw_matches, draw_overlay, warp_thermal
-from distillmatch_ros.registration import Registrar, Registration
+from distillmatch_ros.registration.registrar import Registrar, Registration
 
 ERROR = "ERROR"
 

@@ -8,7 +8,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.calibration import Calibration
 from distillmatch_ros.engines import open_engine
 from distillmatch_ros.pairing import Pairer
-from distillmatch_ros.registration import SHIPPED_MODEL, Registrar
+from distillmatch_ros.registration.registrar import SHIPPED_MODEL, Registrar
 from distillmatch_ros.ros.parameters import ARRIVAL, Parameters
 from distillmatch_ros.stream import Stream
 from distillmatch_ros.temporal import Mode

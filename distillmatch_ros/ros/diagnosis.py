@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from distillmatch_ros.engines import EngineInfo
 from distillmatch_ros.pairing import Side
-from distillmatch_ros.registration import Status
+from distillmatch_ros.registration.registrar import Status
 from distillmatch_ros.ros.parameters import NAMESPACES, Parameters
 from distillmatch_ros.ros.statistics import Report, Spread
 

@@ -15,7 +15,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import write_text
 from distillmatch_ros.overlay import STYLES
 from distillmatch_ros.pairing import Side
-from distillmatch_ros.registration import Gate
+from distillmatch_ros.registration.registrar import Gate
 from distillmatch_ros.stream import StreamSettings
 from distillmatch_ros.temporal import Mode
 

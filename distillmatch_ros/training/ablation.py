@@ -18,7 +18,7 @@ from distillmatch_ros.evaluation.accuracy import PRESETS, Report, Score, Unreada
 from distillmatch_ros.images.pairs import PairPaths, read_folder
 from distillmatch_ros.model.config import Block
 from distillmatch_ros.model.weights import Weights
-from distillmatch_ros.registration import Registrar
+from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.training.config import TrainingConfig
 from distillmatch_ros.training.gan.translation import OpenPhotos, open_photos
 from distillmatch_ros.training.trainer import Trainer

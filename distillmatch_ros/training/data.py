@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from distillmatch_ros.alignment import Aligner
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.gate import Gate
 from distillmatch_ros.geometry.homography import resizing
 from distillmatch_ros.images.frames import read_image, to_grey
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.images.pairs import IMAGE_SUFFIXES, read_folder
+from distillmatch_ros.registration.alignment import Aligner
+from distillmatch_ros.registration.gate import Gate
 from distillmatch_ros.training.draw import Draw
 from distillmatch_ros.training.photometric import pseudo_thermal, random_grey, thermal_faults, visible_faults
 from distillmatch_ros.training.views import ViewRange, thermal_quads, view_to_image, visible_quads, warp

@@ -6,7 +6,7 @@ from distillmatch_ros.engines.torch import TorchEngine
 from distillmatch_ros.evaluation.accuracy import PRESETS, evaluate
 from distillmatch_ros.images.pairs import read_folder
 from distillmatch_ros.model.network import DistillMatch
-from distillmatch_ros.registration import Registrar
+from distillmatch_ros.registration.registrar import Registrar
 
 
 def validate(network: DistillMatch, folder: Path, warps: int = 1) -> dict[str, float]:

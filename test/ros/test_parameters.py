@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support import ROOT
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.registration import Gate
+from distillmatch_ros.registration.registrar import Gate
 from distillmatch_ros.ros.parameters import PAGE, ROWS, YAML, Parameters, to_page, to_yaml
 from distillmatch_ros.stream import StreamSettings
 

@@ -26,7 +26,7 @@ from distillmatch_ros.evaluation.accuracy import Report
 from distillmatch_ros.evaluation.latency import Benchmark
 from distillmatch_ros.images.pairs import HEADER
 from distillmatch_ros.offline.image_files import ERROR, PairResult
-from distillmatch_ros.registration import Status
+from distillmatch_ros.registration.registrar import Status
 
 
 def complain(message: str, console: Console | None = None) -> None:

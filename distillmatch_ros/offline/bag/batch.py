@@ -16,7 +16,7 @@ from distillmatch_ros.offline.bag.processing import BagJob, process_bag
 from distillmatch_ros.offline.bag.reading import Bag
 from distillmatch_ros.offline.bag.summary import BagSummary
 from distillmatch_ros.offline.bag.writing import refuse_existing
-from distillmatch_ros.registration import Registrar
+from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.ros.assembly import make_pairer, open_registrar, open_stream
 from distillmatch_ros.ros.parameters import Parameters
 

@@ -19,11 +19,11 @@ from support.scripted_engine import (
 from support.tiny_network import WriteNetwork
 
 from distillmatch_ros import Registrar, Status
-from distillmatch_ros.alignment import Aligner
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.protocol import Float32, Matches
-from distillmatch_ros.gate import Gate
 from distillmatch_ros.geometry.homography import resizing, transform
+from distillmatch_ros.registration.alignment import Aligner
+from distillmatch_ros.registration.gate import Gate
 
 
 def test_one_pass_maps_points_back_to_camera_pixels() -> None:

@@ -11,7 +11,7 @@ from distillmatch_ros.base import resources
 from distillmatch_ros.demo.truth import Truth
 from distillmatch_ros.engines import Engine, open_engine
 from distillmatch_ros.images.gain_control import to_8bit
-from distillmatch_ros.registration import SHIPPED_MODEL
+from distillmatch_ros.registration.registrar import SHIPPED_MODEL
 from distillmatch_ros.scene import SyntheticPair
 
 MODELS = resources.find("models")

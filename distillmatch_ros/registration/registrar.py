@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.alignment import Aligner, Alignment
 from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines import open_engine
 from distillmatch_ros.engines.protocol import Engine, Float32
-from distillmatch_ros.gate import Estimate, Gate, Status, confirm, estimate, is_plausible
 from distillmatch_ros.geometry.homography import Float64, Size, resizing, transform
 from distillmatch_ros.geometry.warping import resize, warp
 from distillmatch_ros.images.frames import to_grey
 from distillmatch_ros.images.gain_control import to_8bit
+from distillmatch_ros.registration.alignment import Aligner, Alignment
+from distillmatch_ros.registration.gate import Estimate, Gate, Status, confirm, estimate, is_plausible
 
 __all__ = ["Gate", "Registrar", "Registration", "Status"]
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distillmatch_ros.alignment import Aligner, Alignment
-from distillmatch_ros.gate import Gate
 from distillmatch_ros.geometry.homography import corners, transform
+from distillmatch_ros.registration.alignment import Aligner, Alignment
+from distillmatch_ros.registration.gate import Gate
 
 VISIBLE, THERMAL = (360, 480), (256, 320)
 TRUTH = np.array([[1.1, 0.06, 40.0], [-0.05, 1.05, 30.0], [5e-5, 4e-5, 1.0]])

@@ -6,8 +6,8 @@ import pytest
 
 from distillmatch_ros import Registrar, Status
 from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
-from distillmatch_ros.gate import Gate
 from distillmatch_ros.geometry.homography import disagreement
+from distillmatch_ros.registration.gate import Gate
 
 
 class SiftEngine:

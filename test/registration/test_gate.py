@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distillmatch_ros.gate import Estimate, Gate, Status, estimate, is_plausible
 from distillmatch_ros.geometry.homography import corners, transform
+from distillmatch_ros.registration.gate import Estimate, Gate, Status, estimate, is_plausible
 
 SIZE = (512, 640)
 FRAME = np.array([640.0, 512.0])

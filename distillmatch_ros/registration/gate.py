@@ -7,7 +7,6 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.alignment import Alignment
 from distillmatch_ros.geometry.homography import (
     REFERENCE_WIDTH,
     Float64,
@@ -22,6 +21,7 @@ from distillmatch_ros.geometry.homography import (
     to_unit,
     transform,
 )
+from distillmatch_ros.registration.alignment import Alignment
 
 SAMPLE = 4
 """Correspondences that fix a homography."""
