@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
@@ -24,10 +23,3 @@ def guest(name: str) -> Iterator[Node]:
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
-
-
-def message_class(kind: str) -> type:
-    """The class of a type such as ``sensor_msgs/msg/Image``."""
-    package, _, name = kind.partition("/msg/")
-    found: type = getattr(import_module(f"{package}.msg"), name)
-    return found

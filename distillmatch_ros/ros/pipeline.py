@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
-from importlib import import_module
 from pathlib import Path
 from time import monotonic_ns, perf_counter
 from typing import Any
@@ -18,6 +17,7 @@ from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.messages import MESSAGE_TYPES, Messages
 from distillmatch_ros.pairing import Pair, Side
 from distillmatch_ros.ros.assembly import calibration_path, load_calibration, open_registrar
+from distillmatch_ros.ros.message_types import message_class
 from distillmatch_ros.ros.parameters import Parameters
 from distillmatch_ros.ros.publishers import Outputs
 from distillmatch_ros.ros.statistics import AGE, Statistics
@@ -30,11 +30,7 @@ PAIR = "pair"
 
 def ros_messages() -> Messages:
     """Converts between rclpy's messages and frames or results."""
-    types = {}
-    for name in MESSAGE_TYPES:
-        package, _, kind = name.split("/")
-        types[name] = getattr(import_module(f"{package}.msg"), kind)
-    return Messages(types)
+    return Messages({name: message_class(name) for name in MESSAGE_TYPES})
 
 
 class Pipeline:

@@ -8,7 +8,7 @@ from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-from distillmatch_ros.ros.graph import message_class
+from distillmatch_ros.ros.message_types import message_class
 from distillmatch_ros.topics import TOPICS, Outgoing
 
 

@@ -16,7 +16,8 @@ from rclpy.node import Node
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.offline.bag.typestore import ros2_types
 from distillmatch_ros.offline.bag.writing import BagWriter
-from distillmatch_ros.ros.graph import RELIABLE, guest, message_class
+from distillmatch_ros.ros.graph import RELIABLE, guest
+from distillmatch_ros.ros.message_types import message_class
 
 
 def record(node: Node, writer: BagWriter, topics: Sequence[str]) -> None:

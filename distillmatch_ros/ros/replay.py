@@ -14,7 +14,8 @@ from rclpy.node import Node
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.offline.bag.reading import Bag
 from distillmatch_ros.offline.bag.typestore import ros2_types
-from distillmatch_ros.ros.graph import RELIABLE, guest, message_class
+from distillmatch_ros.ros.graph import RELIABLE, guest
+from distillmatch_ros.ros.message_types import message_class
 
 SETTLING_S = 0.5
 """DDS tells a publisher of a subscription a little before the two can exchange messages."""
