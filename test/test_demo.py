@@ -30,9 +30,9 @@ from distillmatch_ros.offline.bag.processing import BagJob, chosen_outputs, proc
 from distillmatch_ros.offline.bag.typestore import ros2_messages, ros2_types
 from distillmatch_ros.offline.bag.writing import BagWriter
 from distillmatch_ros.registration.registrar import Registrar, Status
-from distillmatch_ros.ros.assembly import make_pairer, open_registrar, open_stream
-from distillmatch_ros.ros.parameters import Parameters
 from distillmatch_ros.scene import SyntheticPair
+from distillmatch_ros.stream.assembly import make_pairer, open_registrar, open_stream
+from distillmatch_ros.stream.parameters import Parameters
 
 NETWORK = (240, 320)
 RGB, THERMAL = "/rgb/image", "/thermal/image"

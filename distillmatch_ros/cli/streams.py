@@ -14,7 +14,7 @@ from distillmatch_ros.cli.view import common
 
 if TYPE_CHECKING:
     from distillmatch_ros.offline.bag.summary import BagSummary
-    from distillmatch_ros.ros.parameters import Parameters
+    from distillmatch_ros.stream.parameters import Parameters
 
 INTERRUPTED = 130
 
@@ -98,7 +98,7 @@ def calibrate(
     from distillmatch_ros.offline.bag.batch import count_frames
     from distillmatch_ros.offline.bag.processing import BagJob, process_bag
     from distillmatch_ros.offline.bag.writing import refuse_existing
-    from distillmatch_ros.ros.assembly import make_pairer, open_registrar, open_stream
+    from distillmatch_ros.stream.assembly import make_pairer, open_registrar, open_stream
 
     parameters = _parameters(params, settings, model, backend, threads)
     refuse_existing(out)
@@ -171,7 +171,7 @@ def _progress(frames: int, quiet: bool) -> Iterator[tuple[Callable[[], None], Ca
 def _parameters(
     file: Path | None, settings: list[str] | None, model: Path | None, backend: str, threads: int | None
 ) -> "Parameters":
-    from distillmatch_ros.offline.bag.settings import read_parameters
+    from distillmatch_ros.stream.parameter_files import read_parameters
 
     parameters = read_parameters(file, settings or [])
     return replace(

@@ -7,7 +7,7 @@ from time import sleep
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.ros.processes import own_graph, running
-from distillmatch_ros.topics import NODE
+from distillmatch_ros.stream.outputs import NODE
 
 RECORDED = tuple(
     f"{NODE}/{name}" for name in ("correspondences", "homography", "overlay", "thermal_registered")

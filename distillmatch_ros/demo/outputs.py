@@ -12,7 +12,7 @@ from distillmatch_ros.geometry.homography import Float64, Size, disagreement
 from distillmatch_ros.offline.bag.reading import Bag
 from distillmatch_ros.offline.bag.typestore import ros2_types
 from distillmatch_ros.offline.bag.writing import BagWriter
-from distillmatch_ros.topics import NODE
+from distillmatch_ros.stream.outputs import NODE
 
 CORRESPONDENCES, HOMOGRAPHY = f"{NODE}/correspondences", f"{NODE}/homography"
 AGREE_PX = 0.1

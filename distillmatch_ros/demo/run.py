@@ -13,9 +13,9 @@ from distillmatch_ros.demo.outputs import Agreement, Output, compare, read_outpu
 from distillmatch_ros.demo.stills import Still, register_stills
 from distillmatch_ros.offline.bag.processing import BagJob, chosen_outputs, process_bag
 from distillmatch_ros.offline.bag.summary import BagSummary
-from distillmatch_ros.ros.assembly import make_pairer, open_registrar, open_stream
-from distillmatch_ros.ros.parameters import Parameters
 from distillmatch_ros.scene.view import THERMAL_SIZE, VISIBLE_SIZE
+from distillmatch_ros.stream.assembly import make_pairer, open_registrar, open_stream
+from distillmatch_ros.stream.parameters import Parameters
 
 DRIVE, LIVE, BAG, PAGE, LOGS = "drive.mcap", "live.mcap", "bag.mcap", "index.html", "logs"
 RATE_HZ = 5.0

@@ -17,7 +17,7 @@ from distillmatch_ros.demo.run import BAG, DRIVE, LIVE, RATE_HZ, Demo, Live
 from distillmatch_ros.images.frames import read_image
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.offline.bag.typestore import ros2_messages
-from distillmatch_ros.topics import NODE
+from distillmatch_ros.stream.outputs import NODE
 
 SHOWN = 3  # moments of the drive
 

@@ -8,7 +8,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.ros.parameters import ROWS, Parameters, Row, is_of_every_node, unknown
+from distillmatch_ros.stream.parameters import ROWS, Parameters, Row, is_of_every_node, unknown
 
 TYPES = {
     bool: Parameter.Type.BOOL,

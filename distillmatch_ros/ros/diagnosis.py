@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from distillmatch_ros.engines import EngineInfo
-from distillmatch_ros.pairing import Side
 from distillmatch_ros.registration.registrar import Status
-from distillmatch_ros.ros.parameters import NAMESPACES, Parameters
 from distillmatch_ros.ros.statistics import Report, Spread
+from distillmatch_ros.stream.pairing import Side
+from distillmatch_ros.stream.parameters import NAMESPACES, Parameters
 
 OK, WARN, ERROR, STALE = range(4)
 """As diagnostic_msgs/DiagnosticStatus has them."""

@@ -7,7 +7,7 @@ from rclpy.time import Time
 from std_msgs.msg import Header
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.pairing import JUMP_BACK, Arrival, Pair, Side
+from distillmatch_ros.stream.pairing import JUMP_BACK, Arrival, Pair, Side
 
 Item = TypeVar("Item")
 QUEUE = 30

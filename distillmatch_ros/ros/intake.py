@@ -12,12 +12,12 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from distillmatch_ros.messages import Messages
-from distillmatch_ros.pairing import Arrival, Pair, Pairer, Side
-from distillmatch_ros.ros.assembly import SECOND, make_pairer
 from distillmatch_ros.ros.filters import FilterPairer
-from distillmatch_ros.ros.parameters import COMPRESSED, MESSAGE_FILTERS, NAMESPACES, Parameters
 from distillmatch_ros.ros.statistics import Drop, Statistics
+from distillmatch_ros.stream.assembly import SECOND, make_pairer
+from distillmatch_ros.stream.messages import Messages
+from distillmatch_ros.stream.pairing import Arrival, Pair, Pairer, Side
+from distillmatch_ros.stream.parameters import COMPRESSED, MESSAGE_FILTERS, NAMESPACES, Parameters
 
 
 class Intake:

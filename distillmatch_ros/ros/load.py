@@ -20,7 +20,7 @@ from distillmatch_ros.ros.message_types import message_class
 from distillmatch_ros.ros.node import SUPERSEDED
 from distillmatch_ros.ros.statistics import AGE, Statistics
 from distillmatch_ros.scene import render_pair
-from distillmatch_ros.topics import NODE, TOPICS
+from distillmatch_ros.stream.outputs import NODE, TOPICS
 
 RATE_HZ = 30.0
 SIZE = (512, 640)

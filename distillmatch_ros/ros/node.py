@@ -15,14 +15,14 @@ from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.calibration import Calibration
-from distillmatch_ros.pairing import Pair
 from distillmatch_ros.ros.declaration import changed, declare
 from distillmatch_ros.ros.diagnosis import Condition, diagnose, figures
 from distillmatch_ros.ros.intake import Intake
 from distillmatch_ros.ros.pipeline import PAIR, Pipeline, ros_messages
 from distillmatch_ros.ros.statistics import Statistics
 from distillmatch_ros.ros.worker import Worker
+from distillmatch_ros.stream.calibration import Calibration
+from distillmatch_ros.stream.pairing import Pair
 
 NAME = "distillmatch"
 SUPERSEDED = "SUPERSEDED"

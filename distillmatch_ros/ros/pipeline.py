@@ -11,18 +11,18 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.calibration import Calibration
 from distillmatch_ros.engines import EngineInfo
 from distillmatch_ros.images.frames import Frame
-from distillmatch_ros.messages import MESSAGE_TYPES, Messages
-from distillmatch_ros.pairing import Pair, Side
-from distillmatch_ros.ros.assembly import calibration_path, load_calibration, open_registrar
 from distillmatch_ros.ros.message_types import message_class
-from distillmatch_ros.ros.parameters import Parameters
 from distillmatch_ros.ros.publishers import Outputs
 from distillmatch_ros.ros.statistics import AGE, Statistics
-from distillmatch_ros.stream import Stream
-from distillmatch_ros.topics import Outgoing
+from distillmatch_ros.stream.assembly import calibration_path, load_calibration, open_registrar
+from distillmatch_ros.stream.calibration import Calibration
+from distillmatch_ros.stream.messages import MESSAGE_TYPES, Messages
+from distillmatch_ros.stream.outputs import Outgoing
+from distillmatch_ros.stream.pairing import Pair, Side
+from distillmatch_ros.stream.parameters import Parameters
+from distillmatch_ros.stream.stream import Stream
 
 PAIR = "pair"
 """What statistics call both frames of a pair."""

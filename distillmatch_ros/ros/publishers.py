@@ -9,7 +9,7 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_policy_n
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from distillmatch_ros.ros.message_types import message_class
-from distillmatch_ros.topics import TOPICS, Outgoing
+from distillmatch_ros.stream.outputs import TOPICS, Outgoing
 
 
 class Outputs:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from distillmatch_ros.pairing import Side
+from distillmatch_ros.stream.pairing import Side
 
 Drop = tuple[str, str]
 """A side (or ``pair``) and the reason why it was dropped."""

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from distillmatch_ros.pairing import Side
 from distillmatch_ros.ros.diagnosis import ERROR, OK, STALE, WARN, Condition, diagnose, figures
-from distillmatch_ros.ros.parameters import Parameters
 from distillmatch_ros.ros.statistics import Input, Spread, Statistics
+from distillmatch_ros.stream.pairing import Side
+from distillmatch_ros.stream.parameters import Parameters
 
 SECOND = 10**9
 NOW = 100 * SECOND

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from support import ROOT
 
-from distillmatch_ros.ros.parameters import NAMESPACES, ROWS
+from distillmatch_ros.stream.parameters import NAMESPACES, ROWS
 
 LAUNCH = sorted((ROOT / "launch").glob("*.launch.py"))
 INPUTS = {f"{name}/{kind}" for name in NAMESPACES.values() for kind in ("image", "camera_info")}

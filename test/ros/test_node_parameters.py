@@ -8,8 +8,8 @@ from rcl_interfaces.srv import DescribeParameters, GetParameters
 from std_srvs.srv import Trigger
 from support.bench import Bench
 
-from distillmatch_ros.calibration import Calibration
-from distillmatch_ros.ros.parameters import ROWS, Parameters
+from distillmatch_ros.stream.calibration import Calibration
+from distillmatch_ros.stream.parameters import ROWS, Parameters
 
 
 def value_of(bench: Bench, name: str) -> object:

@@ -6,7 +6,7 @@ import pytest
 from sensor_msgs.msg import CameraInfo
 from support.bench import OUTPUTS, SHAPE, Bench, picture, stamp_of
 
-from distillmatch_ros.messages import POINT_FIELDS
+from distillmatch_ros.stream.messages import POINT_FIELDS
 
 FRAME = "rgb_optical"
 

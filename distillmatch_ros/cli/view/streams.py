@@ -8,9 +8,9 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from distillmatch_ros.calibration import Calibration
 from distillmatch_ros.cli.view.common import coloured
 from distillmatch_ros.offline.bag.summary import BagSummary
+from distillmatch_ros.stream.calibration import Calibration
 
 if TYPE_CHECKING:
     from distillmatch_ros.demo.run import Demo

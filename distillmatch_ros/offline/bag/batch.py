@@ -17,8 +17,8 @@ from distillmatch_ros.offline.bag.reading import Bag
 from distillmatch_ros.offline.bag.summary import BagSummary
 from distillmatch_ros.offline.bag.writing import refuse_existing
 from distillmatch_ros.registration.registrar import Registrar
-from distillmatch_ros.ros.assembly import make_pairer, open_registrar, open_stream
-from distillmatch_ros.ros.parameters import Parameters
+from distillmatch_ros.stream.assembly import make_pairer, open_registrar, open_stream
+from distillmatch_ros.stream.parameters import Parameters
 
 POLL_S = 0.1
 

@@ -14,9 +14,9 @@ from distillmatch_ros.offline.bag.summary import BagSummary
 from distillmatch_ros.offline.bag.threads import Behind, ahead
 from distillmatch_ros.offline.bag.typestore import ros2_messages, ros2_types
 from distillmatch_ros.offline.bag.writing import BagWriter
-from distillmatch_ros.pairing import Arrival, Pair, Pairer, Side
-from distillmatch_ros.stream import Result, Stream
-from distillmatch_ros.topics import NODE, TOPICS, Outgoing
+from distillmatch_ros.stream.outputs import NODE, TOPICS, Outgoing
+from distillmatch_ros.stream.pairing import Arrival, Pair, Pairer, Side
+from distillmatch_ros.stream.stream import Result, Stream
 
 
 @dataclass(frozen=True)

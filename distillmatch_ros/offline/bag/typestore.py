@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 
-from distillmatch_ros.messages import Messages
+from distillmatch_ros.stream.messages import Messages
 
 
 @cache

@@ -22,7 +22,7 @@ from distillmatch_ros.demo.outputs import cloud, read_outputs
 from distillmatch_ros.offline.bag.processing import info_topic
 from distillmatch_ros.offline.bag.reading import Bag
 from distillmatch_ros.offline.bag.typestore import ros2_messages
-from distillmatch_ros.topics import NODE
+from distillmatch_ros.stream.outputs import NODE
 
 TOPICS = ("--rgb", RGB, "--thermal", THERMAL)
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.calibration import CELL_MATCHES, GRID, Accumulator, Calibration, Camera, Rig
 from distillmatch_ros.geometry.homography import corners, transform
 from distillmatch_ros.registration.registrar import Registration, Status
+from distillmatch_ros.stream.calibration import CELL_MATCHES, GRID, Accumulator, Calibration, Camera, Rig
 
 THERMAL, VISIBLE = (256, 320), (540, 960)
 RIG = Rig(visible=Camera(VISIBLE, undistorted=True), thermal=Camera(THERMAL))

@@ -20,13 +20,13 @@ from support.scripted_engine import (
 
 from distillmatch_ros import Registrar, Status
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.calibration import Calibration
 from distillmatch_ros.geometry.undistortion import Intrinsics
-from distillmatch_ros.pairing import Side
 from distillmatch_ros.registration.gate import Gate
 from distillmatch_ros.registration.registrar import STAGES
-from distillmatch_ros.stream import Stream, StreamSettings
-from distillmatch_ros.temporal import Mode
+from distillmatch_ros.stream.calibration import Calibration
+from distillmatch_ros.stream.pairing import Side
+from distillmatch_ros.stream.stream import Stream, StreamSettings
+from distillmatch_ros.stream.temporal import Mode
 
 LENS = Intrinsics(
     np.array([[700.0, 0, 480], [0, 700, 270], [0, 0, 1]]),

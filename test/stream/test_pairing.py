@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.pairing import Arrival, Pair, Pairer, PairingCounts, Reason, Side
+from distillmatch_ros.stream.pairing import Arrival, Pair, Pairer, PairingCounts, Reason, Side
 
 MS = 10**6
 V, T = Side.VISIBLE, Side.THERMAL

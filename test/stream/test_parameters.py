@@ -11,10 +11,10 @@ from support import ROOT
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.registration.registrar import Gate
-from distillmatch_ros.ros.parameters import PAGE, ROWS, YAML, Parameters, to_page, to_yaml
-from distillmatch_ros.stream import StreamSettings
+from distillmatch_ros.stream.parameters import PAGE, ROWS, YAML, Parameters, to_page, to_yaml
+from distillmatch_ros.stream.stream import StreamSettings
 
-AGAIN = "run python -m distillmatch_ros.ros.parameters"
+AGAIN = "run python -m distillmatch_ros.stream.parameters"
 
 
 def test_yaml_and_page_are_up_to_date() -> None:

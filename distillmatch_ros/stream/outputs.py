@@ -5,8 +5,8 @@ from functools import cached_property
 from typing import Any
 
 from distillmatch_ros.images.frames import Frame
-from distillmatch_ros.messages import Messages
-from distillmatch_ros.stream import Result
+from distillmatch_ros.stream.messages import Messages
+from distillmatch_ros.stream.stream import Result
 
 NODE = "/distillmatch"
 """The node's name, below which its topics stand."""

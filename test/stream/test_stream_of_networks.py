@@ -17,8 +17,8 @@ from distillmatch_ros.geometry.homography import transform
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.registration.registrar import SHIPPED_MODEL
 from distillmatch_ros.scene import Scene, SyntheticPair
-from distillmatch_ros.stream import Result, Stream, StreamSettings
-from distillmatch_ros.temporal import Mode
+from distillmatch_ros.stream.stream import Result, Stream, StreamSettings
+from distillmatch_ros.stream.temporal import Mode
 
 
 def frames_of_one_view(number: int) -> tuple[Frame, Frame]:

@@ -11,7 +11,7 @@ from distillmatch_ros.geometry.homography import corners, disagreement, from_cor
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.registration.registrar import Registration, Status
-from distillmatch_ros.temporal import FrozenDetector, Mode, RangeFilter, Tracker, TrackerSettings
+from distillmatch_ros.stream.temporal import FrozenDetector, Mode, RangeFilter, Tracker, TrackerSettings
 
 THERMAL, VISIBLE = (256, 320), (540, 960)
 TRUTH = np.array([[2.1, 0.1, 120.0], [-0.05, 1.8, 30.0], [1e-4, 5e-5, 1.0]])

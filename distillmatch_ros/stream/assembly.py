@@ -5,13 +5,13 @@ from typing import Any
 
 from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.calibration import Calibration
 from distillmatch_ros.engines import open_engine
-from distillmatch_ros.pairing import Pairer
 from distillmatch_ros.registration.registrar import SHIPPED_MODEL, Registrar
-from distillmatch_ros.ros.parameters import ARRIVAL, Parameters
-from distillmatch_ros.stream import Stream
-from distillmatch_ros.temporal import Mode
+from distillmatch_ros.stream.calibration import Calibration
+from distillmatch_ros.stream.pairing import Pairer
+from distillmatch_ros.stream.parameters import ARRIVAL, Parameters
+from distillmatch_ros.stream.stream import Stream
+from distillmatch_ros.stream.temporal import Mode
 
 SECOND = 10**9
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.yaml import parse_yaml, read_yaml
-from distillmatch_ros.ros.parameters import Parameters, is_of_every_node, unknown
+from distillmatch_ros.stream.parameters import Parameters, is_of_every_node, unknown
 
 
 def read_parameters(file: Path | None, settings: list[str]) -> Parameters:

@@ -1,6 +1,6 @@
 """The node's parameters: one table, from which come their declaration, their checks, the YAML and the page.
 
-``python -m distillmatch_ros.ros.parameters`` writes ``config/fusion.yaml`` and ``docs/parameters.md`` anew.
+``python -m distillmatch_ros.stream.parameters`` writes `config/fusion.yaml` and `docs/parameters.md` anew.
 """
 
 import json
@@ -14,10 +14,10 @@ from typing import Any
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import write_text
 from distillmatch_ros.overlay import STYLES
-from distillmatch_ros.pairing import Side
 from distillmatch_ros.registration.registrar import Gate
-from distillmatch_ros.stream import StreamSettings
-from distillmatch_ros.temporal import Mode
+from distillmatch_ros.stream.pairing import Side
+from distillmatch_ros.stream.stream import StreamSettings
+from distillmatch_ros.stream.temporal import Mode
 
 YAML, PAGE = "config/fusion.yaml", "docs/parameters.md"
 RAW, COMPRESSED = TRANSPORTS = ("raw", "compressed")
