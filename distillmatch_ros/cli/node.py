@@ -24,7 +24,7 @@ def benchmark_node(
     Latency of a pair, what of it is transport, pairs dropped, memory over time. Needs ROS 2 for Python.
     """
     from distillmatch_ros.cli.view.node import show_node_benchmark
-    from distillmatch_ros.ros.benchmark import run_node_benchmark
+    from distillmatch_ros.tools.node_benchmark import run_node_benchmark
 
     chosen = [*(settings or ()), *([] if model is None else [f"model:={model.resolve()}"])]
     seconds = 60 * minutes

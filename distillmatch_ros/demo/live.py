@@ -6,8 +6,8 @@ from pathlib import Path
 from time import sleep
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.ros.processes import own_graph, running
 from distillmatch_ros.stream.outputs import NODE
+from distillmatch_ros.tools.processes import own_graph, running
 
 RECORDED = tuple(
     f"{NODE}/{name}" for name in ("correspondences", "homography", "overlay", "thermal_registered")

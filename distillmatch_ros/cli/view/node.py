@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from distillmatch_ros.ros.benchmark import AGE_FACTOR, AGE_SLACK_MS, TRANSPORT_MS, NodeBenchmark
+from distillmatch_ros.tools.node_benchmark import AGE_FACTOR, AGE_SLACK_MS, TRANSPORT_MS, NodeBenchmark
 
 
 def show_node_benchmark(measured: NodeBenchmark) -> None:

@@ -1,4 +1,4 @@
-"""Plays a bag into the ROS graph in real time: ``python -m distillmatch_ros.ros.replay BAG``.
+"""Plays a bag into the ROS graph in real time: ``python -m distillmatch_ros.tools.replay BAG``.
 
 For where ``ros2 bag play`` is not installed. Messages keep their stamps and their bytes.
 """
@@ -14,8 +14,8 @@ from rclpy.node import Node
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.offline.bag.reading import Bag
 from distillmatch_ros.offline.bag.typestore import ros2_types
-from distillmatch_ros.ros.graph import RELIABLE, guest
 from distillmatch_ros.ros.message_types import message_class
+from distillmatch_ros.tools.graph import RELIABLE, guest
 
 SETTLING_S = 0.5
 """DDS tells a publisher of a subscription a little before the two can exchange messages."""

@@ -1,4 +1,4 @@
-"""Records topics of the ROS graph as MCAP: ``python -m distillmatch_ros.ros.record OUT.mcap TOPIC ...``.
+"""Records topics of the ROS graph as MCAP: ``python -m distillmatch_ros.tools.record OUT.mcap TOPIC ...``.
 
 For where ``ros2 bag record`` is not installed. SIGINT and SIGTERM end it; the bag is readable then.
 """
@@ -16,8 +16,8 @@ from rclpy.node import Node
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.offline.bag.typestore import ros2_types
 from distillmatch_ros.offline.bag.writing import BagWriter
-from distillmatch_ros.ros.graph import RELIABLE, guest
 from distillmatch_ros.ros.message_types import message_class
+from distillmatch_ros.tools.graph import RELIABLE, guest
 
 
 def record(node: Node, writer: BagWriter, topics: Sequence[str]) -> None:

@@ -34,7 +34,7 @@ def running(
     module: str, arguments: Sequence[str], environment: Mapping[str, str], said: TextIO
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """A program of ``distillmatch_ros.ros`` that is asked to end, and if need be made to, with the body."""
-    command = [sys.executable, "-m", f"distillmatch_ros.ros.{module}", *arguments]
+    command = [sys.executable, "-m", f"distillmatch_ros.tools.{module}", *arguments]
     process = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
     try:
         yield process

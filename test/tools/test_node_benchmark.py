@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.ros import benchmark
-from distillmatch_ros.ros.benchmark import WARM_UP_S, evaluate, run_node_benchmark
+from distillmatch_ros.tools import node_benchmark
+from distillmatch_ros.tools.node_benchmark import WARM_UP_S, evaluate, run_node_benchmark
 
 
 def test_figures_are_of_what_came_after_the_warm_up() -> None:
@@ -29,7 +29,7 @@ def test_figures_are_of_what_came_after_the_warm_up() -> None:
 @pytest.mark.slow
 def test_benchmark_of_real_processes(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("rclpy", reason="ROS 2 for Python is not installed")
-    monkeypatch.setattr(benchmark, "WARM_UP_S", 1.0)
+    monkeypatch.setattr(node_benchmark, "WARM_UP_S", 1.0)
     found = run_node_benchmark(3.0, ["-p", f"model:={network}", "-p", "backend:=onnx"])
     assert 0 < found.pairs_hz < 40
     assert 0 < found.transport.p50_ms < found.age.p50_ms

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.ros.processes import own_graph, running
+from distillmatch_ros.tools.processes import own_graph, running
 
 AGE_FACTOR, AGE_SLACK_MS = 1.3, 15.0
 """The age of an output must not exceed the engine's time by more, at the 95th percentile."""
