@@ -23,9 +23,9 @@ from distillmatch_ros.engines.protocol import EngineInfo
 from distillmatch_ros.images.frames import read_image
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.images.pairs import PairPaths
-from distillmatch_ros.overlay import draw_overlay
 from distillmatch_ros.registration.registrar import STAGES, Registrar
 from distillmatch_ros.scene import render_pair
+from distillmatch_ros.visualisation.overlay import draw_overlay
 
 Image = NDArray[np.uint8]
 

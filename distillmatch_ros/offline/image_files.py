@@ -15,8 +15,8 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import make_folder, open_text, write_bytes, writing
 from distillmatch_ros.images.frames import read_image
 from distillmatch_ros.images.pairs import PairPaths
-from distillmatch_ros.overlay import draw_matches, draw_overlay, warp_thermal
 from distillmatch_ros.registration.registrar import Registrar, Registration
+from distillmatch_ros.visualisation.overlay import draw_matches, draw_overlay, warp_thermal
 
 ERROR = "ERROR"
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import transform
-from distillmatch_ros.overlay import STYLES, covered, draw_matches, draw_overlay, warp_thermal
 from distillmatch_ros.registration.registrar import Registration, Status
+from distillmatch_ros.visualisation.overlay import STYLES, covered, draw_matches, draw_overlay, warp_thermal
 
 VISIBLE, THERMAL = (120, 160), (64, 80)
 SHIFT = np.array([[1.25, 0.05, 20.3], [-0.03, 1.2, 15.6], [1e-4, -5e-5, 1.0]])

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros import drawing
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.drawing import AMBER, GREEN, GREY, NIGHT, WHITE, Picture
 from distillmatch_ros.geometry.homography import Float64, Points, Size, corners, resizing, transform
 from distillmatch_ros.images.gain_control import Range, to_8bit
 from distillmatch_ros.registration.registrar import Registration
+from distillmatch_ros.visualisation import drawing
+from distillmatch_ros.visualisation.drawing import AMBER, GREEN, GREY, NIGHT, WHITE, Picture
 
 Style = Literal["blend", "false_colour", "edges", "checkerboard"]
 STYLES: tuple[Style, ...] = get_args(Style)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from distillmatch_ros import drawing
+from distillmatch_ros.visualisation import drawing
 
 
 def dark(height: int = 60, width: int = 200) -> np.ndarray:
