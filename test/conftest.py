@@ -27,7 +27,7 @@ def tiny_config() -> ModelConfig:
         name="tiny",
         height=64,
         width=96,
-        slots=16,
+        max_matches=16,
         texture_widths=(8, 16, 32),
         texture_blocks=(1, 1, 1),
         semantic_width=32,

@@ -108,7 +108,7 @@ def _locate_weights(name: str, info: ValidationInfo) -> str:
     return str(path.resolve()) if name.endswith(".pt") or path.exists() else name
 
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(gt=0, multiple_of=32)]
 """Of a network's input, pixels."""
 Seed = Annotated[int, Field(ge=0, lt=2**63)]

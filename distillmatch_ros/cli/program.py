@@ -45,7 +45,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Register visible and thermal images: correspondences and a homography that can be relied on.",
-    epilog="Exit codes: 0 done, 1 some inputs failed, 2 wrong use. A refused homography is a result.",
+    epilog="Exit codes: 0 done, 1 some inputs failed, 2 wrong use. A rejected homography is a result.",
 )
 
 

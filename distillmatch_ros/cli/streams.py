@@ -97,11 +97,11 @@ def calibrate(
     from distillmatch_ros.cli.view import streams
     from distillmatch_ros.offline.bag.batch import count_frames
     from distillmatch_ros.offline.bag.processing import BagJob, process_bag
-    from distillmatch_ros.offline.bag.writing import refuse_existing
+    from distillmatch_ros.offline.bag.writing import reject_existing
     from distillmatch_ros.stream.assembly import make_pairer, open_registrar, open_stream
 
     parameters = _parameters(params, settings, model, backend, threads)
-    refuse_existing(out)
+    reject_existing(out)
     job = BagJob(source, None, rgb, thermal, (), parameters.undistort)
     quiet = json_file == STANDARD_OUTPUT
     with (

@@ -50,7 +50,7 @@ class Agreement:
         identical: of these, those that are equal to the last bit.
         within: of these, those whose corners are less than `AGREE_PX` apart.
         worst_px: greatest distance of corners, in a visible image 640 px wide.
-        contradicted: frames for which one run found a homography and the other refused it.
+        contradicted: frames for which one run found a homography and the other rejected it.
     """
 
     first: int

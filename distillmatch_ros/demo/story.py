@@ -187,7 +187,7 @@ def _agreement(demo: Demo) -> Section:
             ("of these, equal to the last bit", str(found.identical)),
             (f"of these, corners within {AGREE_PX:g} px", str(found.within)),
             ("greatest distance of a corner", _px(found.worst_px)),
-            ("refused by one of the two only", str(found.contradicted)),
+            ("rejected by one of the two only", str(found.contradicted)),
         ],
     )
 

@@ -146,5 +146,5 @@ def _call(function: Callable[..., tuple[Any, ...]], *arguments: Any) -> Any:
     if error != cudart.cudaError_t.cudaSuccess:
         _, text = cudart.cudaGetErrorString(error)
         reason = text.decode() if isinstance(text, bytes) else str(error)
-        raise DistillMatchError(f"the GPU refused {function.__name__}: {reason}")
+        raise DistillMatchError(f"the GPU rejected {function.__name__}: {reason}")
     return values[0] if values else None

@@ -8,7 +8,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.protocol import MODALITY_ORDER, SCHEMA, EngineInfo
 
 REQUIRED = (
-    *("schema", "height", "width", "slots", "modality_order"),
+    *("schema", "height", "width", "max_matches", "modality_order"),
     *("config_name", "config", "weights_sha256", "precision"),
 )
 EXPORT_AGAIN = "use the shipped models/light.onnx, or export the weights again with `distillmatch export`"
@@ -28,10 +28,10 @@ class Signature:
     @classmethod
     def of(cls, info: EngineInfo) -> "Signature":
         """What the engine contract asks of a network of this size."""
-        image, points = (1, 1, info.height, info.width), (1, info.slots, 2)
+        image, points = (1, 1, info.height, info.width), (1, info.max_matches, 2)
         return cls(
             {"visible": image, "thermal": image},
-            {"visible_points": points, "thermal_points": points, "confidence": (1, info.slots)},
+            {"visible_points": points, "thermal_points": points, "confidence": (1, info.max_matches)},
         )
 
 
@@ -47,24 +47,26 @@ def read_info(path: Path, metadata: Mapping[str, str], device: str) -> EngineInf
         DistillMatchError: this is not the metadata of a network this version can run.
     """
 
-    def refuse(reason: str) -> DistillMatchError:
+    def reject(reason: str) -> DistillMatchError:
         return DistillMatchError(f"{path}: {reason}; {EXPORT_AGAIN}")
 
+    # Networks exported before version 0.2 say ``slots``.
+    metadata = {"max_matches" if key == "slots" else key: value for key, value in metadata.items()}
     missing = [key for key in REQUIRED if key not in metadata]
     if missing:
-        raise refuse(f"not a DistillMatch network (its metadata lacks {', '.join(missing)})")
+        raise reject(f"not a DistillMatch network (its metadata lacks {', '.join(missing)})")
     if metadata["schema"] != SCHEMA:
-        raise refuse(f"its metadata schema is {metadata['schema']!r} and this version reads {SCHEMA!r}")
+        raise reject(f"its metadata schema is {metadata['schema']!r} and this version reads {SCHEMA!r}")
     if metadata["modality_order"] != MODALITY_ORDER:
-        raise refuse(f"its modality order is {metadata['modality_order']!r} instead of {MODALITY_ORDER!r}")
-    sizes = {key: metadata[key] for key in ("height", "width", "slots")}
+        raise reject(f"its modality order is {metadata['modality_order']!r} instead of {MODALITY_ORDER!r}")
+    sizes = {key: metadata[key] for key in ("height", "width", "max_matches")}
     for key, value in sizes.items():
         if not value.isdecimal() or int(value) < 1:
-            raise refuse(f"its metadata says {key} {value!r}, which is not a positive integer")
+            raise reject(f"its metadata says {key} {value!r}, which is not a positive integer")
     return EngineInfo(
         height=int(sizes["height"]),
         width=int(sizes["width"]),
-        slots=int(sizes["slots"]),
+        max_matches=int(sizes["max_matches"]),
         config=metadata["config_name"],
         precision=metadata["precision"],
         weights_hash=metadata["weights_sha256"],

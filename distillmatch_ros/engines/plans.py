@@ -1,7 +1,7 @@
 """TensorRT plans on disk: which plan belongs to which network and machine, and who may write it.
 
 A plan is machine code: only those of the own cache, or named by the user, are ever loaded. Each has a JSON
-sidecar of the same name that says what it was built from, for what, and what it must look like.
+sidecar of the same name that says what it was built from, for what, and its size and SHA-256.
 """
 
 import fcntl

@@ -30,7 +30,7 @@ class EngineInfo:
     Attributes:
         height: rows of the network's input, pixels.
         width: columns of the network's input, pixels.
-        slots: K, the fixed number of correspondence slots in the output.
+        max_matches: K, the fixed number of correspondences in the output.
         config: name of the model configuration, such as ``light``.
         precision: ``fp32`` or ``fp16``.
         weights_hash: SHA-256 of the trained weights, hexadecimal.
@@ -39,7 +39,7 @@ class EngineInfo:
 
     height: int
     width: int
-    slots: int
+    max_matches: int
     config: str
     precision: str
     weights_hash: str
@@ -53,7 +53,7 @@ class Matches:
     Attributes:
         visible_points: float32 (K, 2), x and y.
         thermal_points: float32 (K, 2), x and y.
-        confidence: float32 (K,), in [0, 1]; exactly 0 marks an empty slot, whose points mean nothing.
+        confidence: float32 (K,), in [0, 1]; exactly 0 marks an empty place, whose points mean nothing.
     """
 
     visible_points: Float32

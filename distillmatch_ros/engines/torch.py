@@ -30,7 +30,7 @@ class TorchEngine:
         self._info = EngineInfo(
             height=config.height,
             width=config.width,
-            slots=config.slots,
+            max_matches=config.max_matches,
             config=config.name,
             precision="fp32",
             weights_hash=weights_hash,

@@ -22,7 +22,7 @@ from distillmatch_ros.images.pairs import PairPaths
 
 Image = NDArray[Any]
 Float64 = NDArray[np.float64]
-# A visible and a thermal image in, the homography thermal px -> visible px out, or None for a refusal.
+# A visible and a thermal image in, the homography thermal px -> visible px out, or None for a rejection.
 Register = Callable[[Image, Image], Float64 | None]
 
 THERMAL_WIDTH, THERMAL_HEIGHT = 640, 512
@@ -38,10 +38,10 @@ class Preset:
 
     Attributes:
         name: what tables call it.
-        side: least and greatest side of the seen quadrilateral, share of the image's side.
+        side: least and greatest side of the seen quadrilateral, fraction of the image's side.
         rotation_deg: greatest rotation about the centre, either way, degrees.
-        shift: greatest shift, either way, share of the image's width and height.
-        jitter: greatest displacement of each corner, either way, share of the image's width and height.
+        shift: greatest shift, either way, fraction of the image's width and height.
+        jitter: greatest displacement of each corner, either way, fraction of the image's width and height.
     """
 
     name: str
@@ -80,16 +80,16 @@ class Trial:
 
 @dataclass(frozen=True)
 class Score:
-    """How one method did on one preset; a refusal counts as an infinite error.
+    """How one method did on one preset; a rejection counts as an infinite error.
 
     Attributes:
         method: name of the method.
         preset: name of the preset.
         trials: number of warped pairs.
         auc_3, auc_5, auc_10, auc_20: area under the recall curve up to that corner error in px, percent.
-        median_px: median corner error; infinite where half of the trials or more were refused.
-        under_10_px: share of the trials with an error below 10 px, percent.
-        refusals: trials without a homography.
+        median_px: median corner error; infinite where half of the trials or more were rejected.
+        under_10_px: fraction of the trials with an error below 10 px, percent.
+        rejections: trials without a homography.
         wrong: homographies returned with an error above 20 px.
     """
 
@@ -102,14 +102,14 @@ class Score:
     auc_20: float
     median_px: float
     under_10_px: float
-    refusals: int
+    rejections: int
     wrong: int
 
     @classmethod
     def of(cls, method: str, preset: str, errors: Sequence[float | None]) -> "Score":
-        """Sum up the corner errors of all trials; None is a refusal."""
+        """Sum up the corner errors of all trials; None is a rejection."""
         px = np.array([np.inf if error is None else error for error in errors])
-        refusals = sum(error is None for error in errors)
+        rejections = sum(error is None for error in errors)
         return cls(
             method=method,
             preset=preset,
@@ -120,8 +120,8 @@ class Score:
             auc_20=area_under_recall(px, 20),
             median_px=float(np.median(px)) if len(px) else np.inf,
             under_10_px=100 * float(np.mean(px < 10)) if len(px) else 0.0,
-            refusals=refusals,
-            wrong=int(np.sum(px > WRONG_PX)) - refusals,
+            rejections=rejections,
+            wrong=int(np.sum(px > WRONG_PX)) - rejections,
         )
 
 
@@ -261,11 +261,11 @@ def sample_quad(rng: np.random.Generator, preset: Preset, width: int, height: in
 def area_under_recall(errors: Float64, threshold: float) -> float:
     """Exact area under the recall curve of the errors from 0 to the threshold, percent of the whole.
 
-    The curve joins the points (sorted error, share of errors up to it) by straight lines, starts at (0, 0)
+    The curve joins the points (sorted error, fraction of errors up to it) by straight lines, starts at (0, 0)
     and runs level from the last error below the threshold, as pose AUC is computed throughout the field.
 
     Args:
-        errors: (N,) non-negative, infinite for a refusal.
+        errors: (N,) non-negative, infinite for a rejection.
         threshold: greatest error that counts.
     """
     below = np.sort(errors[errors < threshold])

@@ -77,7 +77,7 @@ class Benchmark:
         cores: logical cores of the machine.
         source: where the pairs came from.
         runs: timed registrations, after the warm-up.
-        registered: those that gave a homography; one that is refused may take fewer steps.
+        registered: those that gave a homography; one that is rejected may take fewer steps.
         stages: gain_control, resize, engine, homography; total, from two 640x512 uint8 images to the
             homography; then overlay, the picture of it.
         open_ms: importing the package and opening the engine, in a fresh process.

@@ -8,9 +8,10 @@ from distillmatch_ros.engines.protocol import EngineInfo
 from distillmatch_ros.evaluation.accuracy import WRONG_PX, Report, Score
 
 AUCS = ("AUC@3", "AUC@5", "AUC@10", "AUC@20")
-COLUMNS = ("preset", "method", *AUCS, "median", "< 10 px", "refused", "wrong")
+COLUMNS = ("preset", "method", *AUCS, "median", "< 10 px", "rejected", "wrong")
 LEGEND = (
-    f"AUC and < 10 px: percent; median: px; refused: no homography; wrong: off by more than {WRONG_PX:.0f} px"
+    "AUC and < 10 px: percent; median: px; rejected: no homography; "
+    f"wrong: off by more than {WRONG_PX:.0f} px"
 )
 
 
@@ -68,6 +69,6 @@ def _row(score: Score) -> tuple[str, ...]:
         *(f"{auc:.1f}" for auc in aucs),
         "-" if score.median_px == math.inf else f"{score.median_px:.1f}",
         f"{score.under_10_px:.1f}",
-        str(score.refusals),
+        str(score.rejections),
         str(score.wrong),
     )

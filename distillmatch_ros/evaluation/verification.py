@@ -33,7 +33,7 @@ class Limits:
     """How far a backend may be off.
 
     Attributes:
-        found: share of the reference's matches that it must find too.
+        found: fraction of the reference's matches that it must find too.
         points_px: median distance between the points of the same match, network pixels.
         confidence: median difference of its confidence.
         corners_px: median over the pairs of the greatest corner distance between the homographies, in pixels
@@ -57,7 +57,7 @@ class Comparison:
         backend: what was opened.
         info: what it says about itself; None where it did not open.
         found: see `Limits`, as the other figures; None where nothing could be compared.
-        same_status: pairs whose homography was found, or refused, alike.
+        same_status: pairs whose homography was found, or rejected, alike.
         pairs: all pairs.
         faults: what is beyond the limits, or why it did not open. Empty: the backend can be relied on.
     """

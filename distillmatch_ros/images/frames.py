@@ -74,7 +74,7 @@ def decode_file(data: NDArray[np.uint8], name: str, remedy: str) -> NDArray[Any]
 
 
 def check_image(image: NDArray[Any], name: str) -> None:
-    """Refuse what is not an image at all; odd content (black, NaN, tiny) is an image.
+    """Reject what is not an image at all; odd content (black, NaN, tiny) is an image.
 
     Raises:
         DistillMatchError: not an array, wrong number of dimensions or channels, no pixels, unsupported dtype.

@@ -1,4 +1,4 @@
-"""Gain control: whatever a thermal camera delivers becomes the 8-bit picture the network looks at."""
+"""Gain control: whatever a thermal camera delivers becomes the 8-bit image that the network is given."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ LOW_PERCENTILE, HIGH_PERCENTILE = 1.0, 99.0
 Range = tuple[float, float, float]
 """The values shown as black, for NaN, and as white."""
 SAMPLES = 1 << 15
-"""Pixels that the percentiles look at: one in a hundred of them is still 327."""
+"""Pixels that the percentiles are taken of: one in a hundred of them is still 327."""
 
 
 def to_8bit(thermal: NDArray[Any], shown: Range | None = None) -> NDArray[np.uint8]:

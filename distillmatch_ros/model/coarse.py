@@ -71,7 +71,7 @@ class CoarseMatches(NamedTuple):
     Attributes:
         visible_cells: int64 (B, K), index into the flattened 1/8 grid.
         thermal_cells: int64 (B, K).
-        confidence: float32 (B, K), 0 in an empty slot.
+        confidence: float32 (B, K), 0 in an empty place.
     """
 
     visible_cells: Tensor
@@ -79,8 +79,8 @@ class CoarseMatches(NamedTuple):
     confidence: Tensor
 
 
-def mutual_matches(scores: Tensor, inside: Tensor, slots: int, threshold: float) -> CoarseMatches:
-    """Dual softmax, mutual maximum, threshold, the ``slots`` best.
+def mutual_matches(scores: Tensor, inside: Tensor, max_matches: int, threshold: float) -> CoarseMatches:
+    """Dual softmax, mutual maximum, threshold, the ``max_matches`` best.
 
     Args:
         scores: float32 (B, N, N) similarity, visible by thermal.
@@ -90,5 +90,5 @@ def mutual_matches(scores: Tensor, inside: Tensor, slots: int, threshold: float)
     best, thermal_cells = confidence.max(dim=2)
     mutual = best == confidence.amax(dim=1).gather(1, thermal_cells)
     accepted = mutual & (best > threshold) & inside & inside[thermal_cells]
-    top, visible_cells = (best * accepted).topk(slots, dim=1)
+    top, visible_cells = (best * accepted).topk(max_matches, dim=1)
     return CoarseMatches(visible_cells, thermal_cells.gather(1, visible_cells), top)

@@ -23,7 +23,7 @@ class ModelConfig:
         name: what the network is called, such as ``light``.
         height: rows of both input images, a multiple of 32.
         width: columns of both input images, a multiple of 32.
-        slots: K, the fixed number of correspondences the network answers with.
+        max_matches: K, the fixed number of correspondences the network answers with.
         texture_widths: channels of the texture features at 1/2, 1/4 and 1/8.
         texture_blocks: residual blocks at 1/2, 1/4 and 1/8.
         semantic_width: channels of the semantic tokens at 1/16.
@@ -34,7 +34,7 @@ class ModelConfig:
         token_stride: the grid of keys and values (and of the coarse attention) is this much coarser than 1/8.
         fine_widths: channels of the fine tokens at 1/4 and at 1/2.
         temperature: divisor of the similarity before the dual softmax.
-        coarse_threshold: a coarse match below this confidence leaves its slot empty.
+        coarse_threshold: a coarse match below this confidence leaves its place empty.
         fine_threshold: the same for the best pair of the fine windows.
         border: coarse cells at the rim of either image that never match.
         without: blocks of `BLOCKS` that the network does not have, for ablation; the features pass by them.
@@ -43,7 +43,7 @@ class ModelConfig:
     name: str
     height: Side
     width: Side
-    slots: PositiveInt
+    max_matches: PositiveInt
     texture_widths: tuple[PositiveInt, PositiveInt, PositiveInt]
     texture_blocks: tuple[PositiveInt, PositiveInt, PositiveInt]
     semantic_width: PositiveInt
@@ -71,6 +71,8 @@ class ModelConfig:
         Raises:
             DistillMatchError: a value is missing, unknown or impossible.
         """
+        if isinstance(values, dict) and "slots" in values:  # weights of before version 0.2
+            values = {"max_matches" if key == "slots" else key: value for key, value in values.items()}
         return configuration.build(cls, values, source, "train again, or name another file")
 
     @classmethod

@@ -110,11 +110,11 @@ class DistillMatch(nn.Module):
             thermal: float32 (B, 1, H, W) grey in [0, 1].
 
         Returns:
-            Points (B, K, 2) in both images, network pixels, and their confidence (B, K), 0 in an empty slot.
+            Points (B, K, 2) in both images, network pixels, and their confidence (B, K), 0 in an empty place.
         """
         description = self.describe(visible, thermal)
         matches = mutual_matches(
-            self.similarity(description), self.inside, self.config.slots, self.config.coarse_threshold
+            self.similarity(description), self.inside, self.config.max_matches, self.config.coarse_threshold
         )
         fine = self.refine(description, matches.visible_cells, matches.thermal_cells)
         certain = fine.log_confidence.flatten(2).amax(dim=2).exp() > self.config.fine_threshold

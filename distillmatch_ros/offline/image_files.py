@@ -138,7 +138,7 @@ def _picture_names(pairs: Sequence[PairPaths]) -> Iterator[str]:
 def _write_pictures(
     base: Path, visible: NDArray[Any], thermal: NDArray[Any], registration: Registration
 ) -> Iterator[Path]:
-    # What an earlier run registered must not pass for this run's when this run refuses.
+    # What an earlier run registered must not pass for this run's when this run rejects.
     for suffix in ("png", "tiff"):
         with writing(base):
             base.with_name(f"{base.name}_registered.{suffix}").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Dense alignment: all edges of both images refine a homography together, and vouch for it.
+"""Dense alignment: all edges of both images refine a homography together, and measure its support.
 
 Matches say where things are to within a few pixels each. Whether the edges of the whole image lie on each
 other is a question of its own, in which no network has a say: the answer also tells a right homography from
@@ -29,8 +29,8 @@ _LEAST_GAIN = 1e-4  # of correlation, below which further steps change nothing
 _LARGEST_STEP = 3.0  # pixels of a level, beyond which its linearisation means nothing
 _NOISE = 0.5  # grey levels a pixel: gradients of this strength are half believed
 _LATTICE = 2  # pixels
-_RADII = (6, 12)  # of the shifts that contrast compares with, pixels of the last level
-_BESIDE = (10, 48)  # shifts at which rivals are looked for, from and to, likewise
+_RADII = (6, 12)  # of the shifts that the peak is compared with, pixels of the last level
+_BESIDE = (10, 48)  # shifts at which second peaks are looked for, from and to, likewise
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,17 @@ class Alignment:
     Attributes:
         homography: float64 (3, 3), thermal to visible camera pixels, last element 1.
         correlation: of the edges, -1 to 1.
-        contrast: by how much ``correlation`` exceeds its mean over small shifts of the images. Where the
-            homography is wrong there is no peak, however many edges there are.
-        rival: highest correlation at a larger shift, as a share of that in place. Where a pattern repeats
-            itself, such as the windows of a facade, it comes near 1: nobody can tell which of them is which.
+        peak_prominence: by how much ``correlation`` exceeds its mean over small shifts of the images. Where
+            the homography is wrong there is no peak, however many edges there are.
+        second_peak_ratio: highest correlation at a larger shift, as a fraction of that in place. Where a
+            pattern repeats itself, such as the windows of a facade, it comes near 1: which of them is which
+            cannot be told.
     """
 
     homography: Float64
     correlation: float
-    contrast: float
-    rival: float
+    peak_prominence: float
+    second_peak_ratio: float
 
 
 class Aligner:
@@ -97,7 +98,10 @@ class Aligner:
             homography = onto @ step.to_visible @ to_level
         moved = template.moved(seen, step)
         return Alignment(
-            homography / homography[2, 2], step.correlation, template.contrast(moved), template.rival(moved)
+            homography / homography[2, 2],
+            step.correlation,
+            template.peak_prominence(moved),
+            template.second_peak_ratio(moved),
         )
 
 
@@ -150,21 +154,21 @@ class _Template:
         # Few edges may leave a direction open, none all of them.
         curvature += (1e-6 * np.trace(curvature) + 1e-9) * np.eye(len(curvature))
         own = np.einsum("ik,k->i", self._jacobian, self._flat)
-        current, share = np.eye(3), 1.0
+        current, damping = np.eye(3), 1.0
         moved = self._sample(seen, current)
         correlation = _correlation(self._flat, moved)
         for _ in range(_ITERATIONS):
             gain = np.sqrt(self._energy / max(_dot(moved, moved), 1e-9)) / max(correlation, 0.1)
             pull = gain * np.einsum("ik,k->i", self._jacobian, moved) - own
             parameters = np.zeros(8)
-            parameters[: len(own)] = share * np.linalg.solve(curvature, pull)
+            parameters[: len(own)] = damping * np.linalg.solve(curvature, pull)
             parameters *= min(1.0, _LARGEST_STEP / max(1e-9, self._half * np.abs(parameters).max()))
             tried = current @ np.linalg.inv(_matrix(parameters))
             moved_there = self._sample(seen, tried)
             there = _correlation(self._flat, moved_there)
             if there <= correlation:
-                share /= 3
-                if share < 0.1:
+                damping /= 3
+                if damping < 0.1:
                     break
                 continue
             gained = there - correlation
@@ -178,7 +182,7 @@ class _Template:
         current = self._normalise @ step.to_visible @ np.linalg.inv(self._normalise)
         return self._sample(seen, current).reshape(_on_lattice(self._edges).shape)
 
-    def contrast(self, moved: Float32) -> float:
+    def peak_prominence(self, moved: Float32) -> float:
         """How far the correlation stands out from that of the same edges a little beside."""
         middle = max(_RADII) // _LATTICE
         correlations = self._shifted(moved, middle)
@@ -192,7 +196,7 @@ class _Template:
         ]
         return float(correlations[middle, middle] - np.mean(around))
 
-    def rival(self, moved: Float32) -> float:
+    def second_peak_ratio(self, moved: Float32) -> float:
         """How well the same edges lie on others, relative to how well they lie where they are."""
         near, reach = _BESIDE[0] // _LATTICE, _BESIDE[1] // _LATTICE
         correlations = self._shifted(moved, reach)

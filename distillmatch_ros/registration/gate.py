@@ -1,4 +1,4 @@
-"""The gate: no homography leaves that its correspondences cannot vouch for."""
+"""The gate: decides whether the matches and the edges of a pair support a homography."""
 
 import math
 from dataclasses import dataclass, replace
@@ -50,7 +50,7 @@ class Gate:
         min_matches: correspondences below which nothing is estimated.
         inlier_px: reprojection error up to which a correspondence is an inlier.
         min_inliers: least number of inliers.
-        min_inlier_ratio: least share of inliers among the correspondences.
+        min_inlier_ratio: least fraction of inliers among the correspondences.
         max_false_alarms: how many homographies with as many inliers uniformly random correspondences may be
             expected to offer.
         min_spread: least `Quality.spread`.
@@ -59,11 +59,12 @@ class Gate:
         scale_range: least and greatest width of the thermal frame, in widths of the visible image.
         max_anisotropy: greatest ratio of the stretches along and across, at the thermal frame's centre.
         max_perspective: greatest ratio of the depths of the thermal frame's corners.
-        min_contrast: least `Alignment.contrast`, the word of the edges of the whole images. On road scenes
-            98 of 100 wrong homographies stay below it, aligned as they are, and 2 of 100 right ones.
-        sure_contrast: that of a first pass that needs no second one, and of an alignment not repeated.
-        max_rival: greatest `Alignment.rival`, beyond which a repeating pattern may lie on itself one period
-            off: regular ones reach 1. On road scenes 99 of 100 right homographies stay below 0.87.
+        min_peak_prominence: least `Alignment.peak_prominence`, of the edges of the whole images. On road
+            scenes 98 of 100 wrong homographies stay below it, aligned as they are, and 2 of 100 right ones.
+        sure_peak_prominence: that of a first pass that needs no second one, and of an alignment not repeated.
+        max_second_peak_ratio: greatest `Alignment.second_peak_ratio`, beyond which a repeating pattern may
+            lie on itself one period off: regular ones reach 1. On road scenes 99 of 100 right homographies
+            stay below 0.87.
     """
 
     min_matches: int = 8
@@ -77,9 +78,9 @@ class Gate:
     scale_range: tuple[float, float] = (0.1, 5.0)
     max_anisotropy: float = 2.0
     max_perspective: float = 3.0
-    min_contrast: float = 0.09
-    sure_contrast: float = 0.15
-    max_rival: float = 0.95
+    min_peak_prominence: float = 0.09
+    sure_peak_prominence: float = 0.15
+    max_second_peak_ratio: float = 0.95
 
     def lenient(self) -> "Gate":
         """The gate of matches that only have to bring an alignment near."""
@@ -98,7 +99,7 @@ class Quality:
 
     Attributes:
         inliers: correspondences that agree with the homography.
-        inlier_ratio: their share of all correspondences.
+        inlier_ratio: their fraction of all correspondences.
         log10_false_alarms: a-contrario, the log10 of the number of homographies with as many inliers that
             uniformly random correspondences are expected to offer.
         spread: extent of the inliers over the thermal frame along their narrowest direction: 0 on a line, 1
@@ -123,8 +124,8 @@ class Estimate:
     Attributes:
         status: OK, FEW_MATCHES, FEW_INLIERS or DEGENERATE.
         homography: float64 (3, 3), thermal to visible camera pixels, last element 1; None unless OK.
-        inliers: bool (N,), those of a refused homography too.
-        quality: figures of the homography, refused or not; None where there was none to judge.
+        inliers: bool (N,), those of a rejected homography too.
+        quality: figures of the homography, rejected or not; None where there was none to judge.
     """
 
     status: Status
@@ -173,7 +174,7 @@ def confirm(
     visible: Size,
     gate: Gate,
 ) -> Estimate:
-    """Judge an aligned homography: edges and correspondences, each for itself, must vouch for it.
+    """Judge an aligned homography: edges and correspondences must each support it.
 
     Args:
         alignment: of the two images.
@@ -191,9 +192,12 @@ def confirm(
     distances = errors(unit, source, target)
     inliers = distances <= gate.inlier_px
     quality = _measure(unit, source, distances, inliers, thermal, visible, gate)
-    vouched = alignment.contrast >= gate.min_contrast and alignment.rival <= gate.max_rival
+    on_edges = (
+        alignment.peak_prominence >= gate.min_peak_prominence
+        and alignment.second_peak_ratio <= gate.max_second_peak_ratio
+    )
     status = Status.OK
-    if not vouched or not _is_plausible(unit, thermal, gate):
+    if not on_edges or not _is_plausible(unit, thermal, gate):
         status = Status.DEGENERATE
     elif quality.inliers < gate.min_inliers:
         status = Status.FEW_INLIERS
@@ -258,7 +262,7 @@ def _measure(
 def _log10_false_alarms(total: int, count: int, inlier_px: float, visible: Size) -> float:
     """A-contrario: each choice of four matches is a try, which each other match joins by chance.
 
-    That chance is the share of the image that the inlier disc covers.
+    That chance is the fraction of the image that the inlier disc covers.
     """
 
     def log_choose(n: int, k: int) -> float:

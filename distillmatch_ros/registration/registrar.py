@@ -1,4 +1,4 @@
-"""A pair of camera images in, correspondences and a homography that can be vouched for out."""
+"""A pair of camera images in; correspondences, a homography that they support and a status out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,7 +42,7 @@ class Registration:
         thermal_points: float32 (N, 2), row by row the same places.
         confidence: float32 (N,), above 0, up to 1.
         inliers: bool (N,), the correspondences that agree with the homography.
-        homography: float64 (3, 3), thermal pixels to visible pixels; None where none can be vouched for.
+        homography: float64 (3, 3), thermal pixels to visible pixels; None where none is supported.
         status: OK, or why there is no homography.
         latency_ms: milliseconds spent in ``gain_control``, ``resize``, ``engine``, ``homography`` and
             ``alignment``, and in ``total``.
@@ -60,9 +60,9 @@ class Registration:
 class Registrar:
     """Registers pairs with one engine, which it owns. One thread at a time may use it.
 
-    The engine looks at the two images as they are. Its matches give a homography, which is then aligned on
-    the edges of the whole images; these also vouch for it. Where they do so only weakly, the engine looks
-    again, at the visible image warped into the thermal frame: nearly aligned, a pair matches better.
+    The first pass matches the two images as they are. Its matches give a homography, which is then aligned
+    on the edges of the whole images. Where these support it only weakly, a second pass matches the thermal
+    image with the visible one warped into its frame: nearly aligned, a pair matches better.
     """
 
     def __init__(self, engine: Engine, passes: int = 2, gate: Gate | None = None) -> None:
@@ -70,7 +70,7 @@ class Registrar:
 
         Args:
             engine: an open engine; `close` closes it.
-            passes: most looks of the engine: 2, or 1 where speed matters more.
+            passes: greatest number of passes of the network: 2, or 1 where speed matters more.
             gate: what a homography must show; the default gate if None. It may be replaced at any time.
         """
         if passes not in (1, 2):
@@ -114,7 +114,7 @@ class Registrar:
             visible: (H, W), (H, W, 3) BGR or (H, W, 4) BGRA; uint8, uint16, float32 or float64.
             thermal: the same kinds; its range is stretched, so raw values are welcome.
             prior: (3, 3) thermal to visible pixels where the homography is roughly known, such as the one of
-                the frame before: the engine looks at the pair as it aligns it, and once is enough, unless
+                the frame before: the first pass matches the pair as it aligns it, and is the only one, unless
                 that does not lead to a homography.
 
         Raises:
@@ -145,7 +145,7 @@ class Registrar:
 
 @dataclass(frozen=True)
 class _Pass:
-    """What one look of the engine gave, in camera pixels."""
+    """What one pass of the network gave, in camera pixels."""
 
     visible_points: Float32
     thermal_points: Float32
@@ -179,24 +179,28 @@ class _Pair:
 
     def register(self, gate: Gate, passes: int, prior: Float64 | None) -> _Pass:
         if prior is not None and is_plausible(prior, self._thermal_size, self._visible_size, gate):
-            found = self._look_aligned(prior, gate)
+            found = self._pass_aligned(prior, gate)
             if found.estimate.status is Status.OK:
                 return found
-        first = self._look(gate)
-        if first.alignment is None or passes == 1 or first.alignment.contrast >= gate.sure_contrast:
+        first = self._pass(gate)
+        if (
+            first.alignment is None
+            or passes == 1
+            or first.alignment.peak_prominence >= gate.sure_peak_prominence
+        ):
             return first
-        second = self._look_aligned(first.alignment.homography, gate)
-        if second.alignment is None or second.alignment.contrast < first.alignment.contrast:
+        second = self._pass_aligned(first.alignment.homography, gate)
+        if second.alignment is None or second.alignment.peak_prominence < first.alignment.peak_prominence:
             return first
         return second
 
-    def _look(self, gate: Gate) -> _Pass:
+    def _pass(self, gate: Gate) -> _Pass:
         """Match the images as they are."""
         with self._clock.stage("resize"):
             visible_input = _to_input(resize(self._visible, self._network))
         return self._match(visible_input, resizing(self._network, self._visible_size), gate)
 
-    def _look_aligned(self, homography: Float64, gate: Gate) -> _Pass:
+    def _pass_aligned(self, homography: Float64, gate: Gate) -> _Pass:
         """Match with the visible image brought into the thermal frame."""
         network_to_visible = homography @ self._network_to_thermal
         with self._clock.stage("resize"):
@@ -234,10 +238,10 @@ class _Pair:
     def _align(self, homography: Float64, gate: Gate) -> Alignment:
         """Align, once more where that is not sure: what begins nearer ends nearer."""
         alignment = self._aligner.align(self._visible, homography)
-        if alignment.contrast >= gate.sure_contrast:
+        if alignment.peak_prominence >= gate.sure_peak_prominence:
             return alignment
         again = self._aligner.align(self._visible, alignment.homography)
-        return max(alignment, again, key=lambda aligned: aligned.contrast)
+        return max(alignment, again, key=lambda aligned: aligned.peak_prominence)
 
     @cached_property
     def _aligner(self) -> Aligner:

@@ -48,7 +48,7 @@ def changed(parameters: Parameters, settings: Iterable[Parameter]) -> Parameters
 
 
 def _describe(row: Row) -> ParameterDescriptor:
-    # Ranges are for tools to show, and rclpy refuses by them before Row.check does.
+    # Ranges are for tools to show, and rclpy rejects by them before Row.check does.
     descriptor = ParameterDescriptor(
         type=TYPES[row.type].value,
         description=row.description,

@@ -15,7 +15,7 @@ OK, WARN, ERROR, STALE = range(4)
 SILENCE_S = 2.0
 """Time without a message after which a topic counts as silent."""
 FEW = 0.5
-"""Share of the frames that should find a partner and do not, which is worth a warning."""
+"""Fraction of the frames that should find a partner and do not, which is worth a warning."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Condition:
         engine: what runs the network; None unless it is open.
         topics: of both sides, as they are remapped; empty unless active.
         publishers: of both topics, how many there are.
-        refused: by side, the QoS policy that keeps images away.
+        incompatible_qos: by side, the QoS policy that keeps images away.
         clock_skew: thermal stamps ahead of visible ones, ns; None if not known.
         missing_infos: sides whose CameraInfo is needed and has not come.
         unusable: why the last pair that could not be used could not.
@@ -43,7 +43,7 @@ class Condition:
     engine: EngineInfo | None = None
     topics: Mapping[Side, str] | None = None
     publishers: Mapping[Side, int] | None = None
-    refused: Mapping[Side, str] | None = None
+    incompatible_qos: Mapping[Side, str] | None = None
     clock_skew: int | None = None
     missing_infos: tuple[Side, ...] = ()
     unusable: str | None = None
@@ -96,12 +96,12 @@ def _silent(report: Report, condition: Condition, now: int) -> Diagnosis | None:
         if report.inputs[side].messages or seconds < SILENCE_S:
             continue
         silence = f"no messages on {topic} for {seconds:.0f} s"
-        refused = (condition.refused or {}).get(side)
-        if refused is not None:
+        policy = (condition.incompatible_qos or {}).get(side)
+        if policy is not None:
             return Diagnosis(
                 ERROR,
-                f"{silence}: its publisher's QoS does not go with this subscription's ({refused}); set "
-                f"qos_overrides.{topic}.subscription.{refused}",
+                f"{silence}: its publisher's QoS does not go with this subscription's ({policy}); set "
+                f"qos_overrides.{topic}.subscription.{policy}",
             )
         publishers = (condition.publishers or {}).get(side, 0)
         if publishers == 0:

@@ -56,7 +56,7 @@ class Intake:
         self._on_info = on_info
         self._pairer = _make(parameters)
         self._told: Counter[Drop] = Counter()
-        self.refused: dict[Side, str] = {}
+        self.incompatible_qos: dict[Side, str] = {}
         """By side, the policy that keeps a publisher's images away."""
         transports = {Side.VISIBLE: parameters.rgb_transport, Side.THERMAL: parameters.thermal_transport}
         self._images: dict[Side, Subscription] = {}
@@ -66,7 +66,7 @@ class Intake:
                 self._images[side] = self._subscribe(side, transport)
                 if side is Side.VISIBLE or parameters.undistort:
                     self._infos.append(self._subscribe_info(side))
-        except Exception:  # such as QoS overrides that rclpy refuses
+        except Exception:  # such as QoS overrides that rclpy rejects
             self.close()
             raise
 
@@ -125,12 +125,12 @@ class Intake:
                 self._statistics.pair(pair.skew)
                 self._on_pair(pair)
 
-        def refuse(event: Any) -> None:
-            if side not in self.refused:
-                self.refused[side] = qos_policy_name_from_kind(event.last_policy_kind).lower()
+        def reject(event: Any) -> None:
+            if side not in self.incompatible_qos:
+                self.incompatible_qos[side] = qos_policy_name_from_kind(event.last_policy_kind).lower()
                 self._node.get_logger().warning(
                     f"{self.topics[side]}: a publisher's QoS does not go with this subscription "
-                    f"({self.refused[side]}), and its images do not arrive; see docs/node.md"
+                    f"({self.incompatible_qos[side]}), and its images do not arrive; see docs/node.md"
                 )
 
         return self._node.create_subscription(
@@ -138,7 +138,7 @@ class Intake:
             f"{topic}/compressed" if compressed else topic,
             receive,
             _best_effort(),
-            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=refuse),
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=reject),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
 

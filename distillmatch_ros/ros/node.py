@@ -162,7 +162,7 @@ class FusionNode(LifecycleNode):
         try:
             return change(request, response)
         except Exception as error:
-            self.get_logger().warning(f"refused while {self.state}: {str(error).splitlines()[0]}")
+            self.get_logger().warning(f"rejected while {self.state}: {str(error).splitlines()[0]}")
             response.success = False
             return response
 
@@ -237,7 +237,7 @@ class FusionNode(LifecycleNode):
                 condition,
                 topics=intake.topics,
                 publishers={side: self.count_publishers(topic) for side, topic in intake.topics.items()},
-                refused=intake.refused,
+                incompatible_qos=intake.incompatible_qos,
                 clock_skew=intake.clock_skew,
             )
         now = monotonic_ns()

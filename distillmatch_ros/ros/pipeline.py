@@ -109,7 +109,7 @@ class Pipeline:
         """Write one homography for all pairs since the last `reset`.
 
         Raises:
-            DistillMatchError: no file is named, it cannot be written, or the pairs do not vouch for one.
+            DistillMatchError: no file is named, it cannot be written, or the pairs do not support one.
         """
         path = calibration_path(self._parameters)
         with self._lock:
@@ -131,7 +131,7 @@ class Pipeline:
             with self._lock:
                 result = self._stream.process(*frames)
         except DistillMatchError as error:
-            self._refuse(PAIR, error)
+            self._reject(PAIR, error)
             return
         registered = perf_counter()
         outgoing = Outgoing(
@@ -166,9 +166,9 @@ class Pipeline:
             side = Side.THERMAL
             return visible, self._messages.to_frame(pair.thermal.item)
         except DistillMatchError as error:
-            self._refuse(side.value, error)
+            self._reject(side.value, error)
             return None
 
-    def _refuse(self, what: str, error: DistillMatchError) -> None:
+    def _reject(self, what: str, error: DistillMatchError) -> None:
         self._statistics.drop(what, "UNUSABLE")
         self.unusable = str(error)

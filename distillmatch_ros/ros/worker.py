@@ -8,7 +8,7 @@ Job = TypeVar("Job")
 
 
 class Worker(Generic[Job]):
-    """A thread with a slot for one job: a newer job takes the place of one that still waits.
+    """A thread with room for one job: a newer job takes the place of one that still waits.
 
     Whatever is slower than its cameras would otherwise work on ever older images.
     """
@@ -29,7 +29,7 @@ class Worker(Generic[Job]):
         self._thread.start()
 
     def submit(self, job: Job) -> bool:
-        """Leave a job in the slot; True if one that waited there has to give way."""
+        """Leave a job; True if one that waited has to give way."""
         with self._changed:
             replaced = self._waiting is not None
             self._waiting = job

@@ -17,7 +17,7 @@ class Climate:
         ambient: light from all sides, linear BGR, as a factor on reflectance.
         sunlight: light from the sun, likewise; black at night.
         haze: colour into which distance fades.
-        lit: share of the windows with a light behind them.
+        lit: fraction of the windows with a light behind them.
         exposure: gain of the visible camera.
         grain: standard deviation of the visible camera's noise, in grey levels of 255.
     """

@@ -85,7 +85,7 @@ class Surface:
         origin: the texture's top left corner, metres.
         across: from there to its top right corner, metres.
         down: from there to its bottom left corner, metres.
-        sun: share of direct sunlight it takes by the way it faces, in [0, 1].
+        sun: fraction of direct sunlight it takes by the way it faces, in [0, 1].
     """
 
     texture: Texture

@@ -45,9 +45,9 @@ def tree(rng: np.random.Generator, climate: Climate) -> Texture:
     return sheet.texture()
 
 
-def person(look: int, phase: float, climate: Climate) -> Texture:
+def person(seed: int, phase: float, climate: Climate) -> Texture:
     """Somebody 0.9 m x 1.8 m seen from behind or in front; ``phase`` in [0, 1) is where in the stride."""
-    rng = np.random.default_rng(look)
+    rng = np.random.default_rng(seed)
     coat, legs, skin = (colour(rng.choice(choices)) for choices in (COATS, TROUSERS, SKINS))
     hair = colour(rng.choice(["2a2019", "5a3d28", "8d6b43", "3a3a3e"]))
     cloth = climate.cloth + rng.normal(0, 0.8)
@@ -73,7 +73,7 @@ def person(look: int, phase: float, climate: Climate) -> Texture:
     sheet.ellipse(0.45, 0.17, 0.1, 0.135, skin, climate.skin)
     locks = path(0.34, 0.2, 0.34, 0.1, 0.4, 0.03, 0.5, 0.03, 0.56, 0.1, 0.56, 0.2, 0.53, 0.12, 0.38, 0.11)
     sheet.polygon(locks, hair, climate.skin - 5)
-    if look % 3 == 0:  # a bag, cold against the coat
+    if seed % 3 == 0:  # a bag, cold against the coat
         sheet.rectangle(0.6, 0.78, 0.78, 1.06, colour("7a4b2a"), climate.paving)
     return sheet.texture()
 

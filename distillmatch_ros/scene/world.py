@@ -76,7 +76,7 @@ class Street:
         return found
 
     def sunshine(self, points: Float32, penumbra: float) -> Float32:
-        """Share of the sun seen from points (..., 3) past the houses on its side; ``penumbra`` in metres."""
+        """Fraction of the sun that points (..., 3) see past the houses; ``penumbra`` in metres."""
         reach = (points[..., 0] + HALF_STREET) / -SUN[0]
         height = -points[..., 1] - reach * SUN[1]
         along = (points[..., 2] + reach * SUN[2]) % PERIOD
@@ -182,10 +182,10 @@ class Street:
     def _walker(
         self, rng: np.random.Generator, start: tuple[float, float], velocity: tuple[float, float]
     ) -> Thing:
-        look, offset = int(rng.integers(1 << 30)), rng.random()
+        seed, offset = int(rng.integers(1 << 30)), rng.random()
 
         def surfaces(time: float) -> list[Surface]:
-            return [_upright(things.person(look, (offset + 0.9 * time) % 1, self._climate))]
+            return [_upright(things.person(seed, (offset + 0.9 * time) % 1, self._climate))]
 
         return Thing(start, surfaces, velocity, (0.7, 0.35))
 

@@ -99,7 +99,7 @@ class Calibration:
             ) from error
 
     def check(self, rig: Rig) -> None:
-        """Refuse images that the calibration is not about.
+        """Reject images that the calibration is not about.
 
         Raises:
             DistillMatchError: their size is another, or the distortion was taken out of the ones only.
@@ -192,7 +192,7 @@ class Accumulator:
             gate: what it must show; the default gate if None.
 
         Raises:
-            DistillMatchError: too few pairs, or no homography that they vouch for.
+            DistillMatchError: too few pairs, or no homography that they support.
         """
         if self._pairs < MIN_PAIRS:
             raise DistillMatchError(

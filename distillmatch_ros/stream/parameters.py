@@ -58,7 +58,7 @@ class Row:
         return f"{self.least:g} to {self.greatest:g}"
 
     def check(self, name: str, value: Any) -> None:
-        """Refuse a value that the row does not allow.
+        """Reject a value that the row does not allow.
 
         Raises:
             DistillMatchError: wrong type, not one of the choices, outside the range, not finite.
@@ -106,7 +106,9 @@ class Parameters:
     threads: int = _fixed(
         0, "CPU threads of the engine; 0 for one for each core the node may use.", least=0, greatest=1024
     )
-    passes: int = _fixed(2, "Looks at each pair: 1 is faster, 2 more accurate.", least=1, greatest=2)
+    passes: int = _fixed(
+        2, "Passes of the network over each pair: 1 is faster, 2 more accurate.", least=1, greatest=2
+    )
 
     rgb_transport: str = _fixed(
         RAW, "raw subscribes to rgb/image, compressed to rgb/image/compressed.", choices=TRANSPORTS
@@ -185,7 +187,7 @@ class Parameters:
     )
     min_inliers: int = _live(Gate.min_inliers, "Inliers that a homography needs.", least=5, greatest=10000)
     min_inlier_ratio: float = _live(
-        Gate.min_inlier_ratio, "Share of the matches that must be inliers.", least=0.0, greatest=1.0
+        Gate.min_inlier_ratio, "Fraction of the matches that must be inliers.", least=0.0, greatest=1.0
     )
     min_spread: float = _live(
         Gate.min_spread,
@@ -200,8 +202,8 @@ class Parameters:
         least=0.1,
         greatest=100.0,
     )
-    min_contrast: float = _live(
-        Gate.min_contrast,
+    min_peak_prominence: float = _live(
+        Gate.min_peak_prominence,
         "How far the agreement of the images' edges has to stand out from that a little beside.",
         least=0.0,
         greatest=1.0,
@@ -265,7 +267,7 @@ def to_page() -> str:
         "",
         "Live parameters may be set while the node runs (`ros2 param set /distillmatch overlay edges`), the",
         "others when it starts: in a file such as [config/fusion.yaml](../config/fusion.yaml), or with",
-        "`--ros-args -p name:=value`. A value that is not allowed is refused with the reason and changes",
+        "`--ros-args -p name:=value`. A value that is not allowed is rejected with the reason and changes",
         "nothing; a name that is not in this table is warned of; several that go together are set at once",
         "(`set_parameters_atomically`).",
         "",

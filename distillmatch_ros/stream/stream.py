@@ -37,7 +37,7 @@ class StreamSettings(TrackerSettings):
     overlay: Style = "blend"
 
     def __post_init__(self) -> None:
-        """Refuse values that are not allowed.
+        """Reject values that are not allowed.
 
         Raises:
             DistillMatchError: names the value.
@@ -182,7 +182,7 @@ class Stream:
         """One homography for all good pairs since the start, the last `reset` or change of image size.
 
         Raises:
-            DistillMatchError: too few pairs, or no homography that they vouch for.
+            DistillMatchError: too few pairs, or no homography that they support.
         """
         if self._rig is None:
             raise DistillMatchError("calibration: no pair came yet; wait until images arrive")
@@ -227,7 +227,7 @@ class Stream:
 
 
 def _without_matches(status: Status, homography: Float64 | None) -> Registration:
-    """What is given out without a look at the images."""
+    """What is given out without a pass over the images."""
     points = np.zeros((0, 2), np.float32)
     confidence = np.zeros(0, np.float32)
     latency_ms = dict.fromkeys((*STAGES, "total"), 0.0)

@@ -21,7 +21,7 @@ from distillmatch_ros.registration.registrar import Registration, Status
 SECOND = 10**9
 FORGET_AFTER = 5.0
 """Seconds after which earlier frames say nothing about a new one, unless they are to be held for longer."""
-LOST_SHARE = 0.5
+LOST_FRACTION = 0.5
 """Of the inliers found without a prior, below which the prior has become doubtful."""
 RANGE_SECONDS = 1.0
 """Time constant of the range of thermal values that overlays show."""
@@ -87,7 +87,7 @@ class Tracker:
     and keeps a running mean until its time constant is reached. A greater step than `max_jump_px` is an
     outlier until enough registrations confirm it.
 
-    With a prior the engine looks at a pair as the prior aligns it, and is inclined to find the prior again:
+    With a prior the network sees a pair as the prior aligns it, and is inclined to find the prior again:
     that cannot refute it. Therefore a prior is given only while pairs agree, and only for a few of them after
     one that did without.
     """
@@ -150,8 +150,8 @@ class Tracker:
         held = None if live else self.last(stamp)
         if held is not None:
             return replace(registration, homography=held, status=Status.HELD)
-        refused = Status.DEGENERATE if registration.status is Status.OK else registration.status
-        return replace(registration, homography=None, status=refused)
+        rejected = Status.DEGENERATE if registration.status is Status.OK else registration.status
+        return replace(registration, homography=None, status=rejected)
 
     def _follow(self, homography: Float64, stamp: int) -> bool:
         """Move the track; False if the homography is too far from it and not confirmed."""
@@ -186,7 +186,7 @@ class Tracker:
         elif not primed:
             self._priors_left = self.settings.verify_every - 1
             self._verified_inliers = inliers
-        elif inliers < LOST_SHARE * self._verified_inliers:
+        elif inliers < LOST_FRACTION * self._verified_inliers:
             self._priors_left = 0
         else:
             self._priors_left -= 1

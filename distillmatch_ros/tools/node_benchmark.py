@@ -49,7 +49,7 @@ class NodeBenchmark:
         engine: the network alone.
         registration: the network, gain control, geometry: all that `Registrar` does.
         transport: decoding both images, making and publishing all outputs.
-        within_engine: share of the pairs whose age is within `AGE_FACTOR` times their engine time plus
+        within_engine: fraction of the pairs whose age is within `AGE_FACTOR` times their engine time plus
             `AGE_SLACK_MS`; 0.95 is wanted.
         within_registration: the same with the registration's time.
         memory_mib: resident memory of the node: at the end of the warm-up, greatest, at the end.

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from distillmatch_ros.base import configuration
-from distillmatch_ros.base.configuration import LocalPath, Seed, Share, Side, file_of
+from distillmatch_ros.base.configuration import Fraction, LocalPath, Seed, Side, file_of
 from distillmatch_ros.model import config as model_config
 from distillmatch_ros.model.config import ModelConfig
 from distillmatch_ros.training.distillation import DistillationConfig
@@ -23,11 +23,11 @@ class AugmentationConfig:
 
     Attributes:
         v2i: what ``distillmatch train-gan`` wrote.
-        probability: share of the photos whose thermal side is translated.
+        probability: fraction of the photos whose thermal side is translated.
     """
 
     v2i: LocalPath
-    probability: Share
+    probability: Fraction
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class TrainingConfig:
         model: the architecture.
         start: weights to begin with, such as the shipped ones, or None to begin from scratch.
         view: rows and columns of the training images, multiples of 32, at most the model's.
-        crop: smallest and largest side of what the visible camera sees, as a share of the stored image: small
-            views want small crops, so that texture is as coarse as in the images of later use.
+        crop: smallest and largest side of what the visible camera sees, as a fraction of the stored image:
+            small views want small crops, so that texture is as coarse as in the images of later use.
         pairs: aligned pairs folder to train on.
         realign: put right, on the edges of the images, what the pairs' alignment is off by.
         photos: folder of visible photos, or None.
@@ -47,8 +47,8 @@ class TrainingConfig:
         output: folder of checkpoints and TensorBoard logs.
         steps: optimiser steps in all.
         batch: pairs per step and process.
-        photo_share: share of a batch that comes from the photos.
-        fault_share: share of the images that get the faults of a camera.
+        photo_fraction: fraction of a batch that comes from the photos.
+        fault_fraction: fraction of the images that get the faults of a camera.
         learning_rate: peak of the cosine schedule.
         warmup: steps of linear increase before it.
         weight_decay: AdamW's.
@@ -74,13 +74,13 @@ class TrainingConfig:
     output: LocalPath
     steps: PositiveInt
     batch: PositiveInt
-    photo_share: Share
-    fault_share: Share
+    photo_fraction: Fraction
+    fault_fraction: Fraction
     learning_rate: PositiveFloat
     warmup: NonNegativeInt
     weight_decay: NonNegativeFloat
     gradient_limit: PositiveFloat
-    average: Share
+    average: Fraction
     checkpoint_every: PositiveInt
     validate_every: PositiveInt
     seed: Seed

@@ -33,7 +33,7 @@ class Batch:
         visible: float32 (B, 1, H, W) grey in [0, 1].
         thermal: float32 (B, 1, H, W).
         thermal_to_visible: float32 (B, 3, 3), network pixels.
-        visible_mask: float32 (B, 1, H, W), 0 where the view looks past the stored image.
+        visible_mask: float32 (B, 1, H, W), 0 where the view reaches past the stored image.
         thermal_mask: float32 (B, 1, H, W).
     """
 
@@ -119,7 +119,7 @@ def realigned(visible: np.ndarray, thermal: np.ndarray) -> np.ndarray:
     by_hand = resizing(thermal.shape, grey.shape)
     nearer = aligner.align(grey, by_hand)
     alignment = aligner.align(grey, nearer.homography)
-    if alignment.contrast < Gate().sure_contrast:
+    if alignment.peak_prominence < Gate().sure_peak_prominence:
         return thermal
     shift = np.linalg.inv(by_hand) @ alignment.homography
     return cv2.warpPerspective(thermal, shift, thermal.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
@@ -173,39 +173,39 @@ class PairSampler:
         self,
         pairs: ImageStore,
         photos: ImageStore | None,
-        photo_share: float,
-        fault_share: float,
+        photo_fraction: float,
+        fault_fraction: float,
         ranges: list[ViewRange],
         size: tuple[int, int],
         crop: tuple[float, float],
-        translated_share: float = 0.0,
+        translated_fraction: float = 0.0,
     ) -> None:
         """Sample views.
 
         Args:
             pairs: aligned pairs.
-            photos: visible photos, or None; with their translations if ``translated_share`` asks for them.
-            photo_share: share of a batch that comes from the photos.
-            fault_share: share of the images that get the faults of a camera. The others teach what the fine
-                stage does not learn where noise and blur drown the edges.
+            photos: visible photos, or None; with their translations if ``translated_fraction`` asks for them.
+            photo_fraction: fraction of a batch that comes from the photos.
+            fault_fraction: fraction of the images that get the faults of a camera. The others teach what the
+                fine stage does not learn where noise and blur drown the edges.
             ranges: how far apart the cameras may stand.
             size: rows and columns of the views.
-            crop: smallest and largest side of the visible view, as a share of the image.
-            translated_share: share of the photos whose thermal side is the stored translation.
+            crop: smallest and largest side of the visible view, as a fraction of the image.
+            translated_fraction: fraction of the photos whose thermal side is the stored translation.
         """
         self.pairs = pairs
         self.photos = photos
-        self.photo_share = photo_share if photos is not None else 0.0
-        self.fault_share = fault_share
+        self.photo_fraction = photo_fraction if photos is not None else 0.0
+        self.fault_fraction = fault_fraction
         self.ranges = ranges
         self.size = size
         self.crop = crop
-        self.translated_share = translated_share
+        self.translated_fraction = translated_fraction
 
     def sample(self, batch: int, seed: tuple[int, ...], device: torch.device) -> Batch:
         """The batch that belongs to a seed."""
         draw = Draw(batch, seed, device)
-        from_photos = round(batch * self.photo_share)
+        from_photos = round(batch * self.photo_fraction)
         index = draw.index(len(self.pairs.colours), batch - from_photos)
         colours, thermal, aspects = (
             x[index] for x in (self.pairs.colours, self.pairs.thermal, self.pairs.aspects)
@@ -213,7 +213,7 @@ class PairSampler:
         if self.photos is not None:
             index = draw.index(len(self.photos.colours), from_photos)
             colours = torch.cat([colours, self.photos.colours[index]])
-            sides = self.photos.thermal if self.translated_share else self.photos.colours[:, :1]
+            sides = self.photos.thermal if self.translated_fraction else self.photos.colours[:, :1]
             thermal = torch.cat([thermal, sides[index]])
             aspects = torch.cat([aspects, self.photos.aspects[index]])
         mirrored = draw.chance(0.5)
@@ -222,7 +222,7 @@ class PairSampler:
         if from_photos:
             photo_draw = Draw(from_photos, (*seed, 1), device)
             pseudo = pseudo_thermal(photo_draw, colours[-from_photos:])
-            translated = photo_draw.chance(self.translated_share)
+            translated = photo_draw.chance(self.translated_fraction)
             pseudo = torch.where(translated, thermal[-from_photos:], pseudo)
             thermal = torch.cat([thermal[:-from_photos], pseudo])
         return self._look(draw, random_grey(draw, colours), thermal, aspects)
@@ -236,8 +236,8 @@ class PairSampler:
         thermal_view = warp(torch.cat([thermal, ones], dim=1), from_thermal, self.size)
         visible, visible_mask = visible_view.split(1, dim=1)
         thermal, thermal_mask = thermal_view.split(1, dim=1)
-        visible = torch.where(draw.chance(self.fault_share), visible_faults(draw, visible), visible)
-        thermal = torch.where(draw.chance(self.fault_share), thermal_faults(draw, thermal), thermal)
+        visible = torch.where(draw.chance(self.fault_fraction), visible_faults(draw, visible), visible)
+        thermal = torch.where(draw.chance(self.fault_fraction), thermal_faults(draw, thermal), thermal)
         return Batch(
             visible=_fill(visible, visible_mask),
             thermal=_fill(thermal, thermal_mask),

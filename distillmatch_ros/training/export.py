@@ -53,7 +53,7 @@ def export(weights: Weights, path: Path, precision: str = "fp32") -> None:
         "schema": SCHEMA,
         "height": str(config.height),
         "width": str(config.width),
-        "slots": str(config.slots),
+        "max_matches": str(config.max_matches),
         "modality_order": MODALITY_ORDER,
         "config_name": config.name,
         "config": json.dumps(config.to_dict()),

@@ -83,7 +83,7 @@ class FoundationModel(Teacher):
         """
         super().__init__()
         self.model = load_model(name, torch.bfloat16)
-        # Without being asked to, some models refuse images of another size than they were trained on.
+        # Without being asked to, some models reject images of another size than they were trained on.
         parameters = inspect.signature(self.model.forward).parameters
         self.options = {key: True for key in ("interpolate_pos_encoding",) if key in parameters}
         mean, deviation = image_statistics(name)

@@ -76,16 +76,16 @@ class Trainer:
         elif config.start is not None:
             self._start_from(config.start)
         gan = config.augmentation
-        v2i, translated_share = (None, 0.0) if gan is None else (gan.v2i, gan.probability)
+        v2i, translated_fraction = (None, 0.0) if gan is None else (gan.v2i, gan.probability)
         self.sampler = PairSampler(
             load_pairs(config.pairs, config.realign).to(self.device),
             None if config.photos is None else open_photos(config.photos, v2i, self.device, console),
-            config.photo_share,
-            config.fault_share,
+            config.photo_fraction,
+            config.fault_fraction,
             config.views,
             config.view,
             config.crop,
-            translated_share,
+            translated_fraction,
         )
 
     @property

@@ -19,6 +19,6 @@ def validate(network: DistillMatch, folder: Path, warps: int = 1) -> dict[str, f
             figures[f"{preset.name}/auc_10"] = score.auc_10
             figures[f"{preset.name}/under_10_px"] = score.under_10_px
             figures[f"{preset.name}/median_px"] = min(score.median_px, 100.0)
-            figures[f"{preset.name}/refusals"] = score.refusals
+            figures[f"{preset.name}/rejections"] = score.rejections
             figures[f"{preset.name}/wrong"] = score.wrong
     return figures

@@ -1,4 +1,4 @@
-"""Two virtual cameras looking at one stored image: random quadrilaterals, warps and their homographies."""
+"""Two virtual cameras before one stored image: random quadrilaterals, warps and their homographies."""
 
 import math
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ class ViewRange:
     """How far the thermal camera may stand from the visible one.
 
     Attributes:
-        side: smallest and largest side of what it sees, as a share of what the visible camera sees.
+        side: smallest and largest side of what it sees, as a fraction of what the visible camera sees.
         rotation: largest rotation, degrees.
-        shift: largest shift, as a share of the visible view.
-        jitter: largest displacement of a corner, as a share of the visible view.
+        shift: largest shift, as a fraction of the visible view.
+        jitter: largest displacement of a corner, as a fraction of the visible view.
         weight: how often this range is drawn, relative to the others.
     """
 
@@ -45,7 +45,7 @@ def visible_quads(draw: Draw, aspect: Tensor, crop: tuple[float, float]) -> Tens
 
     Args:
         aspect: (B,) width over height of the stored images.
-        crop: smallest and largest side of what it sees, as a share of the image.
+        crop: smallest and largest side of what it sees, as a fraction of the image.
 
     Returns:
         (B, 4, 2) corners, clockwise from the upper left.
@@ -103,7 +103,7 @@ def view_to_image(quads: Tensor, aspect: Tensor, view: tuple[int, int], image: t
 
 
 def warp(images: Tensor, to_image: Tensor, view: tuple[int, int]) -> Tensor:
-    """Look at images (B, C, h, w) through homographies from the view's pixels to theirs; (B, C, *view).
+    """Warp images (B, C, h, w) through homographies from the view's pixels to theirs; (B, C, *view).
 
     Bilinear; 0 outside of the image.
     """

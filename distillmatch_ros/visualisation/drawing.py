@@ -49,7 +49,7 @@ def write(
         place: x, and y of the capitals' middle.
         height: of a capital.
         colour: of the letters.
-        align: share of the text left of ``place``: 0 starts there, 1 ends there.
+        align: fraction of the text left of ``place``: 0 starts there, 1 ends there.
     """
     scale = _FINE * height / _FONT_HEIGHT
     thickness = max(1, round(1.6 * scale))

@@ -203,18 +203,18 @@ def _compose(base: Picture, shown: NDArray[np.uint8], style: Style) -> Picture:
         glow = np.asarray(cv2.applyColorMap(halo, cv2.COLORMAP_INFERNO))
         dim = cv2.addWeighted(base, 0.35, cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), 0.2, 0)
         return np.asarray(cv2.add(dim, glow), np.uint8)
-    colours, shares = _blending()
-    kept = cv2.multiply(base, cv2.applyColorMap(shown, shares), scale=1 / 255)
+    colours, fractions = _blending()
+    kept = cv2.multiply(base, cv2.applyColorMap(shown, fractions), scale=1 / 255)
     return np.asarray(cv2.add(kept, cv2.applyColorMap(shown, colours)), np.uint8)
 
 
 @cache
 def _blending() -> tuple[Picture, Picture]:
-    """Colour that each of 256 heats adds, and share of the visible image that it keeps, both (256, 1, 3)."""
+    """Colour that each of 256 heats adds, and fraction of the visible image kept, both (256, 1, 3)."""
     heat = np.arange(256, dtype=np.uint8)[:, None]
     opacity = 0.12 + 0.53 * (heat[..., None] / 255) ** 1.5
-    shares = np.broadcast_to(0.9 * (1 - opacity), (256, 1, 3))
-    return np.rint(opacity * _inferno(heat)).astype(np.uint8), np.rint(255 * shares).astype(np.uint8)
+    fractions = np.broadcast_to(0.9 * (1 - opacity), (256, 1, 3))
+    return np.rint(opacity * _inferno(heat)).astype(np.uint8), np.rint(255 * fractions).astype(np.uint8)
 
 
 def _inferno(shown: NDArray[np.uint8]) -> Picture:

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 pytest.importorskip("pydantic")
 from pydantic import NonNegativeInt, PositiveFloat
 
-from distillmatch_ros.base.configuration import LocalPath, Pretrained, Seed, Share, Side, build, file_of, load
+from distillmatch_ros.base.configuration import (
+    Fraction,
+    LocalPath,
+    Pretrained,
+    Seed,
+    Side,
+    build,
+    file_of,
+    load,
+)
 from distillmatch_ros.base.errors import DistillMatchError
 
 
@@ -34,7 +43,7 @@ class Camera:
 
     name: str
     height: Side
-    gain: Share
+    gain: Fraction
     seed: Seed
     lens: Lens
     spare: list[Lens]
@@ -148,12 +157,12 @@ def test_every_missing_name_is_told() -> None:
 
 
 @pytest.mark.parametrize("values", [None, 5, "text", [1, 2]])
-def test_what_has_no_names_is_refused(values: Any) -> None:
+def test_what_has_no_names_is_rejected(values: Any) -> None:
     with pytest.raises(DistillMatchError, match=r"^camera\.yaml: holds no names with values; see"):
         build(Camera, values, "camera.yaml", "see lens.yaml")
 
 
-def test_values_that_hold_themselves_are_refused(tmp_path: Path) -> None:
+def test_values_that_hold_themselves_are_rejected(tmp_path: Path) -> None:
     path = tmp_path / "camera.yaml"
     path.write_text("&camera\nlens: *camera\n")
     with pytest.raises(DistillMatchError, match=r"camera\.yaml: Circular reference"):
@@ -168,7 +177,7 @@ anything = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(FITTING)), anything))
-def test_any_values_fit_or_are_refused(changes: dict[str, Any]) -> None:
+def test_any_values_fit_or_are_rejected(changes: dict[str, Any]) -> None:
     try:
         found = camera(changes)
     except DistillMatchError:

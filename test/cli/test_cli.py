@@ -131,7 +131,7 @@ def test_match_of_one_unreadable_image_exits_1(model: str, folder: Path) -> None
     assert "absent.png" in result.stderr and result.stdout == ""
 
 
-def test_refused_homography_is_a_result(model: str, folder: Path) -> None:
+def test_rejected_homography_is_a_result(model: str, folder: Path) -> None:
     cv2.imwrite(str(folder / "thermal/a.png"), np.zeros((64, 80), np.uint8))
     result = run("match", folder / "visible/a.png", folder / "thermal/a.png", "--model", model)
     assert result.exit_code == 0

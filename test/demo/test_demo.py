@@ -85,7 +85,7 @@ def test_scenes_are_registered_measured_and_written(
     np.testing.assert_array_equal(read_image(tmp_path / "visible/night.png"), night.visible)
 
 
-def test_refused_scene_has_no_error(
+def test_rejected_scene_has_no_error(
     day: SyntheticPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -131,7 +131,7 @@ def test_outputs_are_read_back_and_compared(parameters: Parameters, tmp_path: Pa
     assert found.worst_px > 1
 
 
-def test_refused_homography_is_read_back_as_none(tmp_path: Path) -> None:
+def test_rejected_homography_is_read_back_as_none(tmp_path: Path) -> None:
     with BagWriter(tmp_path / "o.mcap", ros2_types()) as writer:
         for stamp, matrix in ((1, np.full((3, 3), np.nan)), (2, np.arange(9.0).reshape(3, 3))):
             writer.write(HOMOGRAPHY, stamp, ros2_messages().image(Frame(matrix, "64FC1", stamp, "rgb")))

@@ -35,7 +35,7 @@ def test_tensorrt(version: str, tmp_path: Path) -> None:
     assert found["mismatches"] == []
     assert found["accepted"]
     assert found["goes_on"] is False
-    first, second = found["refusals"]
+    first, second = found["rejections"]
     assert first.startswith("TensorRT does not start (libraries are stubs)")
     assert second.startswith("TensorRT does not start (TensorRT gives no reason)")
 

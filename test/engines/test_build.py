@@ -89,7 +89,7 @@ def test_another_machine_or_network_builds_its_own(
     assert len(trt.built) == len(plans()) == 2
 
 
-def test_a_plan_taken_to_another_machine_is_refused(
+def test_a_plan_taken_to_another_machine_is_rejected(
     trt: TensorRtDouble, cuda: CudaDouble, network: Path, tmp_path: Path
 ) -> None:
     open_tensorrt(network)
@@ -136,11 +136,11 @@ def test_a_whole_plan_that_does_not_load_is_built_again(
     prepare(OnnxFile.read(network))
     load, tried = trt.Runtime.deserialize_cuda_engine, []
 
-    def refuse_first(self: object, data: bytes) -> object:
+    def reject_first(self: object, data: bytes) -> object:
         tried.append(data)
         return None if len(tried) == 1 else load(self, data)
 
-    monkeypatch.setattr(trt.Runtime, "deserialize_cuda_engine", refuse_first)
+    monkeypatch.setattr(trt.Runtime, "deserialize_cuda_engine", reject_first)
     assert prepare(OnnxFile.read(network)).build_seconds is not None
     assert "TensorRT cannot load it" in caplog.text and "building it now" in caplog.text
 

@@ -23,7 +23,7 @@ def grey(level: float) -> np.ndarray:
 def test_info_comes_from_the_metadata(write_network: WriteNetwork) -> None:
     engine = open_engine(write_network(weights_sha256="ab" * 32, precision="fp16"), threads=1)
     info = engine.info
-    assert (info.height, info.width, info.slots) == (HEIGHT, WIDTH, 100)
+    assert (info.height, info.width, info.max_matches) == (HEIGHT, WIDTH, 100)
     assert (info.config, info.precision, info.weights_hash) == ("tiny", "fp16", "ab" * 32)
     assert info.device == "onnxruntime CPU, 1 thread"
 
@@ -58,9 +58,9 @@ def test_threads_default_to_the_cores_of_this_process(write_network: WriteNetwor
         ({"schema": "2"}, "schema is '2'"),
         ({"modality_order": "thermal,visible"}, "modality order is 'thermal,visible'"),
         ({"height": "tall"}, "height 'tall'"),
-        ({"slots": "0"}, "slots '0'"),
+        ({"max_matches": "0"}, "max_matches '0'"),
         ({"width": "96"}, "inputs are"),
-        ({"slots": "99"}, "outputs are"),
+        ({"max_matches": "99"}, "outputs are"),
     ],
 )
 def test_metadata_that_is_not_ours(

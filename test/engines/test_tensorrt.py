@@ -60,7 +60,7 @@ def test_without_a_graph_it_runs_all_the_same(
 ) -> None:
     cuda.broken[function] = cudaError_t.cudaErrorStreamCaptureInvalidated
     engine = open_tensorrt(network)
-    assert f"without a CUDA graph, which is slower: the GPU refused {function}" in caplog.text
+    assert f"without a CUDA graph, which is slower: the GPU rejected {function}" in caplog.text
     assert engine(*images()).confidence[0] == pytest.approx(images()[0].mean(), abs=1e-6)
     engine.close()
     assert not cuda.live
@@ -92,7 +92,7 @@ def test_a_network_that_cannot_be_recorded_runs_all_the_same(
         ("build_serialized_network", "cannot build an engine (build_serialized_network is broken)"),
     ],
 )
-def test_what_tensorrt_refuses_is_said_in_its_words(
+def test_what_tensorrt_rejects_is_said_in_its_words(
     trt: TensorRtDouble, cuda: CudaDouble, network: Path, method: str, message: str
 ) -> None:
     trt.broken.add(method)
@@ -105,17 +105,17 @@ def test_what_tensorrt_refuses_is_said_in_its_words(
 
 def test_memory_that_the_gpu_does_not_have(trt: TensorRtDouble, cuda: CudaDouble, network: Path) -> None:
     cuda.broken["cudaMallocHost"] = cudaError_t.cudaErrorMemoryAllocation
-    with pytest.raises(DistillMatchError, match="refused cudaMallocHost: cudaErrorMemoryAllocation"):
+    with pytest.raises(DistillMatchError, match="rejected cudaMallocHost: cudaErrorMemoryAllocation"):
         open_tensorrt(network)
     assert not cuda.live
 
 
-def test_a_plan_of_another_network_size_is_refused(trt: TensorRtDouble, network: Path) -> None:
+def test_a_plan_of_another_network_size_is_rejected(trt: TensorRtDouble, network: Path) -> None:
     """Buffers are allocated by the sidecar: a plan that wants larger ones would write beyond them."""
     open_tensorrt(network)
     [plan] = plans()
     sidecar = json.loads(plan.with_suffix(".json").read_text())
-    sidecar["metadata"]["slots"] = "50"
+    sidecar["metadata"]["max_matches"] = "50"
     plan.with_suffix(".json").write_text(json.dumps(sidecar))
     with pytest.raises(DistillMatchError, match="its tensors are"):
         open_engine(plan)

@@ -70,7 +70,7 @@ class Oracle:
         ([5], 10, 75),
         # Recall 0 -> 1/2 on [0, 2], 1/2 -> 1 on [2, 4], 1 on [4, 10]: 0.5 + 1.5 + 6.
         ([4, 2], 10, 80),
-        # The refusal halves the recall; an error at the threshold does not count.
+        # The rejection halves the recall; an error at the threshold does not count.
         ([2, np.inf], 10, 45),
         ([10, 2], 10, 45),
     ],
@@ -92,7 +92,7 @@ def test_area_under_recall_is_the_integral_of_the_joined_points(
 
 def test_score_counts_refusals_and_wrong_ones_apart() -> None:
     score = Score.of("m", "rig", [1.0, 9.0, 20.0, 20.1, np.inf, None, None])
-    assert (score.trials, score.refusals, score.wrong) == (7, 2, 2)
+    assert (score.trials, score.rejections, score.wrong) == (7, 2, 2)
     assert score.median_px == 20.1
     assert score.under_10_px == pytest.approx(100 * 2 / 7)
     assert Score.of("m", "rig", [1.0, None, None]).median_px == np.inf
@@ -141,7 +141,7 @@ def test_the_truth_scores_100(folder: Path) -> None:
     pairs = read_folder(folder)
     score = evaluate(Oracle(pairs, RIG, 3, 2, np.eye(3)), pairs, RIG, seed=3, warps=2)
     assert score.trials == 6 and score.median_px == pytest.approx(0, abs=1e-6)
-    assert score.auc_3 == pytest.approx(100, abs=1e-4) and score.wrong == score.refusals == 0
+    assert score.auc_3 == pytest.approx(100, abs=1e-4) and score.wrong == score.rejections == 0
 
 
 def test_error_is_told_in_pixels_of_a_640_wide_image_and_wrong_beyond_20(folder: Path) -> None:
@@ -152,9 +152,9 @@ def test_error_is_told_in_pixels_of_a_640_wide_image_and_wrong_beyond_20(folder:
 
 
 @pytest.mark.parametrize("homography", [np.zeros((3, 3)), np.full((3, 3), np.nan)])
-def test_a_homography_that_maps_nowhere_is_wrong_not_refused(folder: Path, homography: np.ndarray) -> None:
+def test_a_homography_that_maps_nowhere_is_wrong_not_rejected(folder: Path, homography: np.ndarray) -> None:
     score = evaluate(lambda visible, thermal: homography, read_folder(folder), warps=1)
-    assert score.median_px == np.inf and (score.wrong, score.refusals) == (3, 0)
+    assert score.median_px == np.inf and (score.wrong, score.rejections) == (3, 0)
 
 
 def test_adding_a_pair_changes_no_other(folder: Path) -> None:
@@ -195,7 +195,7 @@ def test_compare_gives_every_method_the_same_trials_and_reports_what_it_cannot_u
         ("hard", "two"),
     ]
     assert seen["one"] == seen["two"] and len(set(seen["one"])) == 4
-    assert all(score.refusals == score.trials == 2 for score in report.scores)
+    assert all(score.rejections == score.trials == 2 for score in report.scores)
     assert report.pairs == len(ticks) == 3
     assert [Path(pair.thermal).name for pair in report.unreadable] == ["a.png", "b.png"]
     assert "one size" in report.unreadable[1].reason

@@ -1,4 +1,4 @@
-"""The classic matchers: they register what they can, and refuse where they have nothing to go by."""
+"""The classic matchers: they register what they can, and reject where they have nothing to go by."""
 
 import cv2
 import numpy as np
@@ -32,7 +32,7 @@ def test_registers_an_image_to_itself_whatever_its_depth(matcher: FeatureMatcher
 
 
 @pytest.mark.parametrize("matcher", MATCHERS, ids=["sift", "akaze"])
-def test_refuses_an_image_without_features(matcher: FeatureMatcher) -> None:
+def test_rejects_an_image_without_features(matcher: FeatureMatcher) -> None:
     flat, image = np.zeros((64, 64), np.uint8), blocks(0)
     dot = flat.copy()
     cv2.circle(dot, (32, 32), 6, 255, -1)

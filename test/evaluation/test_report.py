@@ -30,7 +30,7 @@ def test_json_holds_everything_and_no_infinity(evaluated: Report) -> None:
     light, sift = found["scores"]
     assert (light["method"], light["preset"], light["trials"], light["wrong"]) == ("light", "rig", 4, 1)
     assert light["median_px"] == 2.5 and light["under_10_px"] == 75
-    assert sift["median_px"] is None and sift["refusals"] == 4
+    assert sift["median_px"] is None and sift["rejections"] == 4
     assert math.isclose(light["auc_10"], evaluated.scores[0].auc_10)
     assert found["unreadable"] == [
         {"visible": "a.png", "thermal": "b.png", "reason": "b.png: the file is empty"}
@@ -45,6 +45,6 @@ def test_markdown_is_a_table_with_its_provenance(evaluated: Report) -> None:
     ]
     assert table[0] == list(COLUMNS) and all(len(row) == len(COLUMNS) for row in table)
     light, sift = (dict(zip(COLUMNS, row, strict=True)) for row in table[2:])
-    assert (light["median"], light["< 10 px"], light["refused"], light["wrong"]) == ("2.5", "75.0", "0", "1")
-    assert (sift["median"], sift["refused"]) == ("-", "4")
+    assert (light["median"], light["< 10 px"], light["rejected"], light["wrong"]) == ("2.5", "75.0", "0", "1")
+    assert (sift["median"], sift["rejected"]) == ("-", "4")
     assert "- b.png: the file is empty" in text

@@ -83,7 +83,7 @@ def test_an_ideal_fisheye_still_bends() -> None:
     assert not np.array_equal(straight.image, image.image)
 
 
-def test_wrong_sizes_models_and_coefficients_are_refused() -> None:
+def test_wrong_sizes_models_and_coefficients_are_rejected() -> None:
     with pytest.raises(DistillMatchError, match="640x512 pixels, but its camera_info is about 320x240"):
         Undistorter(lens("plumb_bob"))(frame(np.zeros((512, 640), np.uint8)))
     with pytest.raises(DistillMatchError, match="'thin_lens' is unknown"):

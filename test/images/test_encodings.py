@@ -159,7 +159,7 @@ def test_padding_of_the_last_row_may_be_missing() -> None:
         (4, 3, 6, "yuv422", "even width"),
     ],
 )
-def test_header_that_lies_is_refused_with_reason_and_remedy(
+def test_header_that_lies_is_rejected_with_reason_and_remedy(
     height: int, width: int, step: int, encoding: str, reason: str
 ) -> None:
     with pytest.raises(DistillMatchError, match=reason):

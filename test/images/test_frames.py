@@ -90,7 +90,7 @@ def test_one_channel_passes_unchanged() -> None:
         (np.zeros((4, 4), object), "object"),
     ],
 )
-def test_what_is_not_an_image_is_refused(image: np.ndarray, reason: str) -> None:
+def test_what_is_not_an_image_is_rejected(image: np.ndarray, reason: str) -> None:
     with pytest.raises(DistillMatchError, match=reason) as caught:
         to_grey(image, "visible image")
     assert str(caught.value).startswith("visible image: ")

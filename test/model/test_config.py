@@ -31,7 +31,7 @@ def test_a_configuration_survives_its_dictionary(tiny_config: ModelConfig) -> No
     [
         ({"height": 100}, "multiple of 32"),
         ({"colour": 1}, "unknown colour"),
-        ({"slots": None}, "missing slots"),
+        ({"max_matches": None}, "missing max_matches"),
         ({"height": "big"}, "height is 'big', not a valid integer"),
         ({"height": -32}, "height is -32"),
         ({"heads": 0}, "heads is 0"),

@@ -21,7 +21,7 @@ def test_mutual_matches_are_the_mutual_maxima() -> None:
         scores[0, visible, thermal] = 20
     # 5 prefers 3, which prefers 0.
     scores[0, 5, 3] = 10
-    matches = mutual_matches(scores, torch.ones(6, dtype=torch.bool), slots=6, threshold=0.2)
+    matches = mutual_matches(scores, torch.ones(6, dtype=torch.bool), max_matches=6, threshold=0.2)
     found = {
         (int(v), int(t))
         for v, t, c in zip(
@@ -35,7 +35,7 @@ def test_mutual_matches_are_the_mutual_maxima() -> None:
 def test_cells_outside_never_match() -> None:
     scores = 20 * torch.eye(6)[None]
     inside = torch.tensor([False, True, True, True, True, False])
-    matches = mutual_matches(scores, inside, slots=6, threshold=0.2)
+    matches = mutual_matches(scores, inside, max_matches=6, threshold=0.2)
     assert set(matches.visible_cells[matches.confidence > 0].tolist()) == {1, 2, 3, 4}
 
 

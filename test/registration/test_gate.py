@@ -71,7 +71,7 @@ def test_exact_correspondences_give_the_exact_homography() -> None:
 
 
 @pytest.mark.parametrize("count", [8, 15, 40, 120, 500])
-def test_random_correspondences_are_never_vouched_for(count: int) -> None:
+def test_random_correspondences_never_pass(count: int) -> None:
     for seed in range(100):
         generator = np.random.default_rng(seed)
         thermal, visible = generator.random((2, count, 2)) * FRAME
@@ -81,8 +81,8 @@ def test_random_correspondences_are_never_vouched_for(count: int) -> None:
             assert found.homography is None
 
 
-def test_blurred_identity_is_not_vouched_for() -> None:
-    """What a network answers that knows no better than that cameras look the same way."""
+def test_blurred_identity_does_not_pass() -> None:
+    """What a network answers that knows no better than that cameras see the same."""
     for seed in range(60):
         generator = np.random.default_rng(seed)
         thermal = generator.random((300, 2)) * FRAME
@@ -91,7 +91,7 @@ def test_blurred_identity_is_not_vouched_for() -> None:
 
 
 def test_what_passes_near_degeneracy_is_right() -> None:
-    """Strips, corners, handfuls of inliers: most are refused, and of what leaves at most 1 % is wrong."""
+    """Strips, corners, handfuls of inliers: most are rejected, and of what leaves at most 1 % is wrong."""
     left, wrong = 0, 0
     for seed in range(600):
         generator = np.random.default_rng(seed)
@@ -211,7 +211,7 @@ def test_corner_uncertainty_predicts_the_corner_error() -> None:
         assert 0.8 < np.mean(predictions) / np.sqrt(np.mean(squares)) < 1.4
 
 
-def test_each_threshold_refuses_for_its_own_reason() -> None:
+def test_each_threshold_rejects_for_its_own_reason() -> None:
     generator = np.random.default_rng(9)
     points = correspondences(generator, camera(generator), noise=1.5)
     assert estimate(*points, SIZE, SIZE, GATE).status is Status.OK

@@ -56,7 +56,7 @@ def test_alignment_that_ends_half_way_goes_on_from_there() -> None:
     off = np.array([[1.0, -0.028, 35.0], [0.028, 1.0, 28.0], [0, 0, 1.0]])
     visible, thermal = scene_pair()
     half_way = Aligner(thermal).align(visible, off @ TRUTH)
-    assert half_way.contrast < Gate.min_contrast
+    assert half_way.peak_prominence < Gate.min_peak_prominence
     right, misled = points_of(plain(TRUTH), empty=170), points_of(plain(off @ TRUTH))
 
     def answer(*images: Float32) -> Matches:
@@ -92,11 +92,11 @@ def test_matches_on_a_repeating_pattern_are_degenerate() -> None:
 
 def test_second_pass_sees_the_aligned_pair_where_the_first_is_not_sure() -> None:
     engine = ScriptedEngine(points_of(plain(TRUTH)), points_of(aligned(TRUTH, by=TRUTH)))
-    for passes, looks in ((1, 1), (2, 2)):
+    for passes, shown in ((1, 1), (2, 2)):
         engine.shown.clear()
-        never_sure = Registrar(engine, passes, Gate(sure_contrast=1.0))
+        never_sure = Registrar(engine, passes, Gate(sure_peak_prominence=1.0))
         assert corner_error(never_sure.register(*scene_pair()), TRUTH) < ALIGNED_PX
-        assert len(engine.shown) == looks
+        assert len(engine.shown) == shown
     np.testing.assert_array_equal(engine.shown[0][1], engine.shown[1][1])
     agreement = np.corrcoef(*(image[20:-20, 20:-20].ravel() for image in engine.shown[1]))[0, 1]
     assert agreement < -0.9  # thermal is the negative
@@ -104,12 +104,12 @@ def test_second_pass_sees_the_aligned_pair_where_the_first_is_not_sure() -> None
 
 def test_second_pass_that_is_worse_than_the_first_is_dropped() -> None:
     engine = ScriptedEngine(points_of(plain(TRUTH)), points_of(np.eye(3), wrong=200))
-    result = Registrar(engine, gate=Gate(sure_contrast=1.0)).register(*scene_pair())
+    result = Registrar(engine, gate=Gate(sure_peak_prominence=1.0)).register(*scene_pair())
     assert len(engine.shown) == 2
     assert corner_error(result, TRUTH) < ALIGNED_PX
 
 
-def test_rough_matches_are_enough_where_edges_vouch() -> None:
+def test_rough_matches_are_enough_where_edges_agree() -> None:
     def rough(visible: Float32, thermal: Float32) -> Matches:
         exact = points_of(plain(TRUTH))(visible, thermal)
         shaken = exact.visible_points + np.random.default_rng(0).normal(0, 1.3, exact.visible_points.shape)
@@ -120,7 +120,7 @@ def test_rough_matches_are_enough_where_edges_vouch() -> None:
     assert result.inliers.mean() < 0.95
 
 
-def test_refused_first_pass_gives_its_reason_and_its_points() -> None:
+def test_rejected_first_pass_gives_its_reason_and_its_points() -> None:
     for wrong, count, status in ((200, 200, Status.FEW_INLIERS), (0, 5, Status.FEW_MATCHES)):
         engine = ScriptedEngine(points_of(plain(TRUTH), count=count, wrong=wrong))
         result = Registrar(engine).register(*noise_pair())
@@ -151,7 +151,7 @@ def test_prior_that_leads_nowhere_costs_only_time() -> None:
 
 
 @pytest.mark.parametrize("prior", [np.eye(2), np.full((3, 3), np.nan)])
-def test_prior_that_is_no_homography_is_refused(prior: np.ndarray) -> None:
+def test_prior_that_is_no_homography_is_rejected(prior: np.ndarray) -> None:
     with pytest.raises(DistillMatchError, match="prior homography: not a finite 3x3 matrix"):
         Registrar(ScriptedEngine(points_of(np.eye(3)))).register(*noise_pair(), prior=prior)
 

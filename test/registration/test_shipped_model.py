@@ -74,7 +74,7 @@ def test_a_street_is_registered(engine: Engine, time: str, request: pytest.Fixtu
     assert Truth.of(pair).rms_px(found.homography) < 5
 
 
-def test_images_of_different_places_are_refused(engine: Engine, day: SyntheticPair) -> None:
+def test_images_of_different_places_are_rejected(engine: Engine, day: SyntheticPair) -> None:
     """Noise, a gradient and a mirrored street share nothing with the street."""
     height, width = day.thermal.shape
     noise = np.random.default_rng(0).integers(20000, 40000, (height, width)).astype(np.uint16)

@@ -68,7 +68,7 @@ def test_real_images_of_any_resolution_register(
     softened = cv2.GaussianBlur(visible, (0, 0), 0.5 * max(1, visible_size[1] / thermal_size[1]))
     thermal = cv2.warpPerspective(softened, truth, thermal_size[::-1], flags=flags)
     engine = SiftEngine((240, 320))
-    gate = Gate(sure_contrast=1.0)  # so that there is a second pass to look at
+    gate = Gate(sure_peak_prominence=1.0)  # so that there is a second pass to look at
     result = Registrar(engine, gate=gate).register(visible, 20_000 + thermal.astype(np.uint16))
     assert result.status is Status.OK
     assert result.homography is not None

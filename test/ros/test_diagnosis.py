@@ -44,7 +44,7 @@ def statistics(thermal: int = 30, skew: int | None = 0, status: str | None = "OK
         (statistics(thermal=0), {"publishers": {}}, STALE, "nobody publishes it; start the thermal camera"),
         (
             statistics(thermal=0),
-            {"refused": {Side.THERMAL: "reliability"}},
+            {"incompatible_qos": {Side.THERMAL: "reliability"}},
             ERROR,
             "set qos_overrides./thermal/image.subscription.reliability",
         ),

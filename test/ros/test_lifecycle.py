@@ -54,7 +54,7 @@ def test_failing_to_configure_says_why_and_may_be_tried_again(start: StartNode, 
     bench.see()
 
 
-def test_bad_calibration_is_refused(start: StartNode, tmp_path: Path) -> None:
+def test_bad_calibration_is_rejected(start: StartNode, tmp_path: Path) -> None:
     file = tmp_path / "rig.yaml"
     file.write_text("homography: [1, 2")
     node, bench = start("-p", "mode:=fixed", "-p", f"calibration_file:={file}")
@@ -150,7 +150,7 @@ def bring_to(state: str, node: Process, bench: Bench) -> None:
 def test_transition_that_the_state_does_not_allow_ends_nothing(start: StartNode) -> None:
     node, bench = start(*OFF)
     assert not bench.change("activate")
-    assert "refused while unconfigured" in node.said
+    assert "rejected while unconfigured" in node.said
     assert bench.state == "unconfigured"
     assert bench.change("configure")
     assert node.is_running()
@@ -166,7 +166,7 @@ def test_transition_that_the_state_does_not_allow_ends_nothing(start: StartNode)
         (("--params-file", "absent.yaml"), "absent.yaml"),
     ],
 )
-def test_wrong_arguments_are_refused_with_the_reason(
+def test_wrong_arguments_are_rejected_with_the_reason(
     start: StartNode, arguments: tuple[str, ...], reason: str
 ) -> None:
     node, _ = start(*arguments)

@@ -42,7 +42,7 @@ def test_tools_see_the_table(active: Bench) -> None:
         ("model", "other.onnx", "read-only"),
     ],
 )
-def test_bad_value_is_refused_and_changes_nothing(
+def test_bad_value_is_rejected_and_changes_nothing(
     active: Bench, name: str, value: object, reason: str
 ) -> None:
     before = value_of(active, name)

@@ -79,7 +79,7 @@ def test_pairs_that_are_not_ok_do_not_count() -> None:
         accumulator.fit()
 
 
-def test_matches_that_agree_on_nothing_are_refused() -> None:
+def test_matches_that_agree_on_nothing_are_rejected() -> None:
     accumulator = Accumulator(RIG)
     random = np.random.default_rng(0)
     for seed in range(20):
@@ -122,7 +122,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         ("# ", "just words\n# ", "not YAML"),
     ],
 )
-def test_damaged_files_are_refused_with_the_reason(tmp_path: Path, old: str, new: str, reason: str) -> None:
+def test_damaged_files_are_rejected_with_the_reason(tmp_path: Path, old: str, new: str, reason: str) -> None:
     path = tmp_path / "rig.yaml"
     drive().save(path)
     text = path.read_text()
@@ -134,7 +134,7 @@ def test_damaged_files_are_refused_with_the_reason(tmp_path: Path, old: str, new
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"- 1\n- 2\n", b"homography: 3"])
-def test_files_of_something_else_are_refused(tmp_path: Path, content: bytes) -> None:
+def test_files_of_something_else_are_rejected(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "rig.yaml"
     path.write_bytes(content)
     with pytest.raises(DistillMatchError, match="distillmatch calibrate"):
@@ -146,7 +146,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
         Calibration.load(tmp_path / "rig.yaml")
 
 
-def test_other_images_are_refused() -> None:
+def test_other_images_are_rejected() -> None:
     calibration = drive()
     calibration.check(RIG)
     with pytest.raises(DistillMatchError, match="thermal images of 320x256, but these are 640x512"):

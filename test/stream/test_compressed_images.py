@@ -98,7 +98,7 @@ def with_size(file: bytes, height: int, width: int) -> bytes:
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
-def test_decompression_bomb_is_refused_before_it_is_unpacked(suffix: str) -> None:
+def test_decompression_bomb_is_rejected_before_it_is_unpacked(suffix: str) -> None:
     for height, width in ((60_000, 60_000), (1, 20_000), (16_000, 16_000)):
         with pytest.raises(DistillMatchError, match=f"{width} x {height} is beyond"):
             decode_compressed(with_size(file_of(picture(), suffix), height, width), "bomb")
@@ -130,7 +130,7 @@ def test_jpeg_cannot_hide_its_size(marker: int) -> None:
         (file_of(picture()), "32FC1; compressedDepth", "not pixels"),
     ],
 )
-def test_bad_file_is_refused_with_reason_and_remedy(data: bytes, format_: str, reason: str) -> None:
+def test_bad_file_is_rejected_with_reason_and_remedy(data: bytes, format_: str, reason: str) -> None:
     with pytest.raises(DistillMatchError, match=reason) as caught:
         decode_compressed(data, format_)
     assert str(caught.value).startswith(repr(format_))

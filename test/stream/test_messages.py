@@ -286,7 +286,7 @@ def test_intrinsics_are_those_of_the_images_that_are_sent(library: Library) -> N
     ],
     ids=["zeros", "nan", "distortion", "size"],
 )
-def test_camera_without_calibration_is_refused(library: Library, changes: dict[str, Any]) -> None:
+def test_camera_without_calibration_is_rejected(library: Library, changes: dict[str, Any]) -> None:
     with pytest.raises(DistillMatchError, match=r"camera_info: holds no calibration.*calibrate the camera"):
         library.messages.intrinsics(camera_info(library, **changes))
 

@@ -280,6 +280,6 @@ def test_one_early_burst_does_not_slow_pairing_for_ever() -> None:
         ({"depth": 0}, "no frame"),
     ],
 )
-def test_wrong_settings_are_refused(wrong: dict[str, object], reason: str) -> None:
+def test_wrong_settings_are_rejected(wrong: dict[str, object], reason: str) -> None:
     with pytest.raises(DistillMatchError, match=reason):
         Pairer(**{"tolerance": 0, **wrong})  # type: ignore[arg-type]

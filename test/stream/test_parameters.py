@@ -52,10 +52,10 @@ def test_stream_gets_what_is_set() -> None:
         ("mode", "fixed", "calibration_file"),
     ],
 )
-def test_bad_value_is_refused_with_the_reason(name: str, value: Any, reason: str) -> None:
-    with pytest.raises(DistillMatchError, match=reason) as refused:
+def test_bad_value_is_rejected_with_the_reason(name: str, value: Any, reason: str) -> None:
+    with pytest.raises(DistillMatchError, match=reason) as rejected:
         Parameters().changed({name: value})
-    assert f"parameter {name}: " in str(refused.value)
+    assert f"parameter {name}: " in str(rejected.value)
 
 
 @given(st.data())

@@ -34,11 +34,11 @@ LENS = Intrinsics(
     "plumb_bob",
     VISIBLE,
 )
-NO_LOOK = StreamSettings(verify_every=1)
+NO_PRIOR = StreamSettings(verify_every=1)
 """Each pair on its own, which one scripted answer serves."""
 
 
-def open_stream(settings: StreamSettings = NO_LOOK, calibration: Calibration | None = None) -> Stream:
+def open_stream(settings: StreamSettings = NO_PRIOR, calibration: Calibration | None = None) -> Stream:
     """One pass that always finds the truth, at whatever costs."""
     return Stream(Registrar(ScriptedEngine(points_of(plain(TRUTH))), passes=1), settings, calibration)
 
@@ -81,13 +81,13 @@ def test_without_homography_there_is_no_registered_thermal() -> None:
 def test_prior_halves_the_looks_and_is_verified() -> None:
     first, near = points_of(plain(TRUTH)), points_of(aligned(TRUTH, by=TRUTH))
     engine = ScriptedEngine(*[first, near, near, near] * 2)
-    stream = Stream(Registrar(engine), StreamSettings(verify_every=3, gate=Gate(sure_contrast=1.0)))
-    looks = [0]
+    stream = Stream(Registrar(engine), StreamSettings(verify_every=3, gate=Gate(sure_peak_prominence=1.0)))
+    shown = [0]
     for number in range(6):
         result = stream.process(*frames(number))
         assert corner_error(result.registration, TRUTH) < ALIGNED_PX
-        looks.append(len(engine.shown))
-    assert np.diff(looks).tolist() == [2, 1, 1, 2, 1, 1]
+        shown.append(len(engine.shown))
+    assert np.diff(shown).tolist() == [2, 1, 1, 2, 1, 1]
 
 
 def test_held_and_smoothed_by_the_settings() -> None:
@@ -140,7 +140,7 @@ def test_calibration_of_a_drive_serves_mode_fixed(tmp_path: Path) -> None:
     assert fixed.process(visible, thermal).registration.status is Status.FIXED
 
 
-def test_fixed_without_calibration_is_refused_and_changes_nothing() -> None:
+def test_fixed_without_calibration_is_rejected_and_changes_nothing() -> None:
     stream = open_stream()
     with pytest.raises(DistillMatchError, match="mode fixed has no calibration"):
         stream.configure(StreamSettings(mode=Mode.FIXED, gate=Gate(min_inliers=1000)))
@@ -151,7 +151,7 @@ def test_settings_change_from_the_next_pair_on() -> None:
     stream = open_stream()
     stream.process(*frames(0))
     before = stream.process(*frames(1)).overlay().image
-    strict = replace(NO_LOOK, gate=Gate(min_inliers=1000), mode=Mode.HOLD, overlay="edges")
+    strict = replace(NO_PRIOR, gate=Gate(min_inliers=1000), mode=Mode.HOLD, overlay="edges")
     stream.configure(strict)
     held = stream.process(*frames(2))
     assert held.registration.status is Status.HELD  # by what was learned before
@@ -176,7 +176,7 @@ def test_settings_change_from_the_next_pair_on() -> None:
         {"overlay": "sepia"},
     ],
 )
-def test_wrong_settings_are_refused_by_name(wrong: dict[str, object]) -> None:
+def test_wrong_settings_are_rejected_by_name(wrong: dict[str, object]) -> None:
     with pytest.raises(DistillMatchError, match=next(iter(wrong))):
         StreamSettings(**wrong)  # type: ignore[arg-type]
 
@@ -213,7 +213,7 @@ def test_distortion_is_taken_out_of_images_and_stands_in_the_calibration() -> No
     assert stream.process(visible, thermal).visible is visible
 
 
-def test_intrinsics_of_another_size_or_kind_are_refused() -> None:
+def test_intrinsics_of_another_size_or_kind_are_rejected() -> None:
     stream = open_stream()
     with pytest.raises(DistillMatchError, match="'bent' is unknown"):
         stream.undistort(Side.THERMAL, replace(LENS, model="bent"))
@@ -243,7 +243,7 @@ def test_content_never_raises(image: np.ndarray) -> None:
     assert stream.process(*frames(1)).registration.status is Status.OK
 
 
-def test_what_is_no_image_is_refused_and_the_next_pair_goes_on() -> None:
+def test_what_is_no_image_is_rejected_and_the_next_pair_goes_on() -> None:
     stream = open_stream()
     visible, thermal = frames(0)
     for bad in (np.zeros(THERMAL, np.int32), np.zeros((0, 5), np.uint8), np.zeros(7, np.uint8)):

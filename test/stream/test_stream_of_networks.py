@@ -69,11 +69,11 @@ class CountingEngine:
 
     def __init__(self, engine: Engine) -> None:
         self.info, self.close = engine.info, engine.close
-        self.looks = 0
+        self.passes = 0
         self._engine = engine
 
     def __call__(self, visible: Float32, thermal: Float32) -> Matches:
-        self.looks += 1
+        self.passes += 1
         return self._engine(visible, thermal)
 
 
@@ -95,5 +95,5 @@ def test_a_drive_with_the_shipped_network() -> None:
             assert found.homography is not None
             assert median_error(found.homography, pair) < 6
         calibration = stream.calibration()
-    assert 10 <= engine.looks <= 12  # one a pair; maybe two where nothing was known or had to be verified
+    assert 10 <= engine.passes <= 12  # one a pair; maybe two where nothing was known or had to be verified
     assert median_error(calibration.homography, pair) < 6

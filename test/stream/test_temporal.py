@@ -69,15 +69,15 @@ def test_live_without_smoothing_passes_everything_on() -> None:
 
 def test_hold_fills_gaps_until_its_time_is_over() -> None:
     drive = Drive(mode=Mode.HOLD, hold_seconds=0.5)
-    refused = registration(None, inliers=7)
-    assert drive.pair(refused).homography is None  # there is nothing to hold yet
+    rejected = registration(None, inliers=7)
+    assert drive.pair(rejected).homography is None  # there is nothing to hold yet
     assert drive.pair(registration()).status is Status.OK
     for _ in range(5):
-        held = drive.pair(refused)
+        held = drive.pair(rejected)
         assert held.status is Status.HELD
         np.testing.assert_array_equal(held.homography, TRUTH)
         assert (len(held.inliers), held.latency_ms) == (7, {"engine": 3.0})
-    over = drive.pair(refused)
+    over = drive.pair(rejected)
     assert (over.status, over.homography) == (Status.FEW_INLIERS, None)
     assert drive.pair(registration()).status is Status.OK
 
@@ -187,7 +187,7 @@ def test_prior_is_given_while_pairs_agree_and_verified_every_few() -> None:
 @pytest.mark.parametrize(
     "doubtful",
     [registration(None), registration(moved(200)), registration(inliers=49)],
-    ids=["refused", "jump", "inliers fell"],
+    ids=["rejected", "jump", "inliers fell"],
 )
 def test_doubt_ends_the_prior(doubtful: Registration) -> None:
     drive = Drive()

@@ -271,7 +271,7 @@ def stamp_of(message: Any) -> int:
 
 @contextmanager
 def closing_all() -> Iterator[list[Any]]:
-    """Closes whatever was appended, the latest first, and looks that nothing of it is left."""
+    """Closes whatever was appended, the latest first, and checks that nothing of it is left."""
     things: list[Any] = []
     try:
         yield things

@@ -59,7 +59,7 @@ def tensorrt() -> dict[str, Any]:
     from distillmatch_ros.engines.build import _Progress
     from distillmatch_ros.engines.tensorrt import Log, start, this_machine
 
-    def refusal(kind: Any) -> str:
+    def rejection(kind: Any) -> str:
         try:
             start(kind, log)
         except DistillMatchError as error:
@@ -68,7 +68,7 @@ def tensorrt() -> dict[str, Any]:
 
     log, progress = Log(), _Progress(lambda phase, done, steps: None)
     log.log(real.ILogger.Severity.ERROR, "libraries are stubs")
-    refusals = [refusal(real.Runtime), refusal(real.Builder)]
+    rejections = [rejection(real.Runtime), rejection(real.Builder)]
     progress.stop()
     double = TensorRtDouble(cuda)
     classes = {
@@ -80,7 +80,7 @@ def tensorrt() -> dict[str, Any]:
         "version": this_machine().tensorrt,
         "checked": sorted(classes),
         "mismatches": list(mismatches(classes, real)),
-        "refusals": refusals,
+        "rejections": rejections,
         "goes_on": progress.step_complete("any", 0),
         "accepted": isinstance(log, real.ILogger) and isinstance(progress, real.IProgressMonitor),
     }

@@ -37,7 +37,7 @@ class ScriptedEngine:
 
 
 def points_of(network_homography: np.ndarray, count: int = 200, wrong: int = 0, empty: int = 0) -> Answer:
-    """Matches that obey a homography of network pixels, but the first `wrong` and the last, `empty` slots."""
+    """Matches that obey a homography of network pixels, but the first `wrong` and the last, empty ones."""
 
     def answer(_visible: Float32, _thermal: Float32) -> Matches:
         generator = np.random.default_rng(0)

@@ -12,7 +12,7 @@ METADATA = {
     "schema": "1",
     "height": str(HEIGHT),
     "width": str(WIDTH),
-    "slots": "100",
+    "max_matches": "100",
     "modality_order": "visible,thermal",
     "config_name": "tiny",
     "config": "{}",
@@ -34,7 +34,7 @@ def write_tiny(path: Path, graph: onnx.GraphProto | None = None, **changes: str 
     return path
 
 
-def tiny_graph(prefix: str = "", slots: int = 100) -> onnx.GraphProto:
+def tiny_graph(prefix: str = "", max_matches: int = 100) -> onnx.GraphProto:
     """A network that finds a 10 x 10 grid of points in the same places of both images.
 
     The confidence of slot 0 is the mean of the visible image, and of slot 1 that of the thermal image,
@@ -43,8 +43,8 @@ def tiny_graph(prefix: str = "", slots: int = 100) -> onnx.GraphProto:
     rows, columns = np.mgrid[4.0 : HEIGHT - 4 : 10j, 4.0 : WIDTH - 4 : 10j]
     grid = np.stack([columns.ravel(), rows.ravel()], axis=-1)[None].astype(np.float32)
     constants = {
-        "grid": grid[:, :slots],
-        "sure": np.full((1, slots - 2), 0.9, np.float32),
+        "grid": grid[:, :max_matches],
+        "sure": np.full((1, max_matches - 2), 0.9, np.float32),
         "flat": np.array([1, 1]),
     }
     nodes = [
@@ -67,9 +67,9 @@ def tiny_graph(prefix: str = "", slots: int = 100) -> onnx.GraphProto:
         "tiny",
         [value(prefix + "visible", 1, 1, HEIGHT, WIDTH), value("thermal", 1, 1, HEIGHT, WIDTH)],
         [
-            value(prefix + "visible_points", 1, slots, 2),
-            value("thermal_points", 1, slots, 2),
-            value("confidence", 1, slots),
+            value(prefix + "visible_points", 1, max_matches, 2),
+            value("thermal_points", 1, max_matches, 2),
+            value("confidence", 1, max_matches),
         ],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )

@@ -195,7 +195,7 @@ def test_photos_are_translated_once_and_the_rows_stay_what_they_were(
     translator = Translator(generator, semantics, 1)
     save(contents(generator, translator.generator.state_dict(), semantics, 1), tmp_path / "gan.pt")
     gan = {"v2i": "gan.pt", "probability": 0.5}
-    path = write_run(validation=str(pairs_folder), augmentation=gan, photo_share=1.0)
+    path = write_run(validation=str(pairs_folder), augmentation=gan, photo_fraction=1.0)
     said = io.StringIO()
     ablate(path, 1, tmp_path / "out", Console(file=said, width=500))
     assert said.getvalue().count("translating 3 photos") == 1

@@ -62,7 +62,7 @@ def test_the_file_tells_what_it_is_and_not_where_it_was_made(weights: Weights, t
     model = onnx.load(tmp_path / "tiny.onnx")
     assert {opset.domain: opset.version for opset in model.opset_import}[""] == OPSET
     info = open_engine(tmp_path / "tiny.onnx").info
-    assert (info.height, info.width, info.slots, info.config) == (64, 96, 16, "tiny")
+    assert (info.height, info.width, info.max_matches, info.config) == (64, 96, 16, "tiny")
     assert info.weights_hash == weights.sha256()
     assert b".py" not in (tmp_path / "tiny.onnx").read_bytes()
 

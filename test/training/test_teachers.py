@@ -200,9 +200,9 @@ def ask_hub(*names: str, **environment: str) -> list[str]:
 
 @pytest.fixture
 def hub() -> Iterator[str]:
-    """The address of a hub that refuses every model, as the real one does: gated ones, and unknown ones."""
+    """The address of a hub that rejects every model, as the real one does: gated ones, and unknown ones."""
 
-    class Refuse(http.server.BaseHTTPRequestHandler):
+    class Reject(http.server.BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
             gated = "gated" in self.path
             self.send_response(403 if gated else 404)
@@ -215,14 +215,14 @@ def hub() -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refuse)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Reject)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
 
 
 @pytest.mark.slow
-def test_a_model_that_the_hub_refuses_names_the_step_that_gets_it(hub: str, tmp_path: Path) -> None:
+def test_a_model_that_the_hub_rejects_names_the_step_that_gets_it(hub: str, tmp_path: Path) -> None:
     gated, unknown = ask_hub("some/gated", "some/typo", HF_ENDPOINT=hub, HF_HOME=str(tmp_path))
     assert gated.startswith("some/gated: is given out under a licence that must be accepted first")
     assert "hf auth login" in gated

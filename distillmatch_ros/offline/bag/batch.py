@@ -15,7 +15,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.offline.bag.processing import BagJob, process_bag
 from distillmatch_ros.offline.bag.reading import Bag
 from distillmatch_ros.offline.bag.summary import BagSummary
-from distillmatch_ros.offline.bag.writing import refuse_existing
+from distillmatch_ros.offline.bag.writing import reject_existing
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.stream.assembly import make_pairer, open_registrar, open_stream
 from distillmatch_ros.stream.parameters import Parameters
@@ -56,7 +56,7 @@ def plan(bags: Sequence[Path], out: Path) -> list[Path]:
     if len(set(targets)) < len(targets):
         raise DistillMatchError(f"{out}: two of the bags have the same name; take them one at a time")
     for target in targets:
-        refuse_existing(target)
+        reject_existing(target)
     return targets
 
 

@@ -85,7 +85,7 @@ def process_bag(
                 try:
                     result = stream.process(matched.visible, matched.thermal)
                 except DistillMatchError as error:
-                    summary.drop("pair refused", str(error))
+                    summary.drop("pair rejected", str(error))
                     continue
                 summary.statuses[result.registration.status.value] += 1
                 summary.registration_ms.append(result.latency_ms["total"])

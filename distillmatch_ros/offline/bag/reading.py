@@ -110,7 +110,7 @@ class Bag:
     def messages(self, topics: Collection[str]) -> Iterator[Recorded]:
         """The messages of some topics in the order of their arrival; reading ends where the bag is damaged.
 
-        May be called again, for a second look.
+        May be called again.
         """
         try:
             for raw in self._source.messages(topics):

@@ -120,7 +120,7 @@ def _sqlite(path: Path) -> Iterator[Raw]:
     # Not immutable: what a killed recorder left in the write-ahead log belongs to the bag.
     database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
-        database.execute("PRAGMA writable_schema=ON")  # or SQLite refuses a file that was cut off, unseen
+        database.execute("PRAGMA writable_schema=ON")  # or SQLite rejects a file that was cut off, unseen
         listed = database.execute("SELECT id, name, type FROM topics")
         topics = {key: (name, kind) for key, name, kind in listed}
         stored = database.execute("SELECT topic_id, timestamp, data FROM messages ORDER BY id")

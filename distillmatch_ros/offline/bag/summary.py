@@ -51,7 +51,7 @@ class BagSummary:
 
     @property
     def busy(self) -> float:
-        """Share of the time spent in registration: the rate as a share of what registration alone reaches."""
+        """Fraction of the time that was spent in registration, in [0, 1]."""
         return sum(self.registration_ms) / 1e3 / self.seconds if self.seconds else 0.0
 
     def latency_ms(self, percentile: float) -> float:

@@ -34,7 +34,7 @@ OFFERED_QOS = Qos(
 )
 
 
-def refuse_existing(path: Path) -> None:
+def reject_existing(path: Path) -> None:
     """See that nothing is lost by writing to a path.
 
     Raises:
@@ -71,9 +71,9 @@ class BagWriter:
             types: the definitions of what will be written.
 
         Raises:
-            DistillMatchError: see `refuse_existing`; or it cannot be written.
+            DistillMatchError: see `reject_existing`; or it cannot be written.
         """
-        refuse_existing(path)
+        reject_existing(path)
         self.path = path
         self._types = types
         self._connections: dict[str, Connection] = {}

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from distillmatch_ros.base import configuration
-from distillmatch_ros.base.configuration import LocalPath, Pretrained, Seed, Share, Side
+from distillmatch_ros.base.configuration import Fraction, LocalPath, Pretrained, Seed, Side
 from distillmatch_ros.training.gan.losses import GanLossConfig
 
 EXAMPLE = "config/training/gan-light.yaml"
@@ -64,10 +64,10 @@ class GanConfig:
         samples: aligned pairs folder whose first pairs show the progress, or None.
         output: folder of checkpoints, TensorBoard logs and sample grids.
         view: rows and columns of the training images, multiples of 32.
-        crop: smallest and largest side of a view, as a share of the stored image.
+        crop: smallest and largest side of a view, as a fraction of the stored image.
         steps: optimiser steps in all; over the second half the learning rate falls to zero.
         batch: images of each modality per step.
-        unpaired_share: share of a batch whose two images show different scenes.
+        unpaired_fraction: fraction of a batch whose two images show different scenes.
         learning_rate: Adam's.
         gradient_limit: largest gradient norm.
         average: decay of the exponential average of the generators' weights, which is what is kept.
@@ -90,10 +90,10 @@ class GanConfig:
     crop: tuple[PositiveFloat, PositiveFloat]
     steps: PositiveInt
     batch: PositiveInt
-    unpaired_share: Share
+    unpaired_fraction: Fraction
     learning_rate: PositiveFloat
     gradient_limit: PositiveFloat
-    average: Share
+    average: Fraction
     pool: NonNegativeInt
     checkpoint_every: PositiveInt
     sample_every: PositiveInt

@@ -55,7 +55,7 @@ class CropSampler:
     def sample(self, seed: tuple[int, ...]) -> Crops:
         """The batch that belongs to a seed."""
         batch = self.config.batch
-        unpaired = round(batch * self.config.unpaired_share) if self.pairs else batch
+        unpaired = round(batch * self.config.unpaired_fraction) if self.pairs else batch
         visible_draw, thermal_draw = (Draw(batch, (*seed, side), self.device) for side in range(2))
         visible_index = visible_draw.index(len(self.visible.colours), batch)
         thermal_index = thermal_draw.index(len(self.thermal.thermal), batch)

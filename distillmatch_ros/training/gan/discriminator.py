@@ -1,4 +1,4 @@
-"""Real or translated? Three small patch discriminators look at an image each in its own way (PearlGAN)."""
+"""Three small patch discriminators: they see an image in colour, in grey and as gradients (PearlGAN)."""
 
 from itertools import pairwise
 

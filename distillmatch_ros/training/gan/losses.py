@@ -14,9 +14,9 @@ from torch.nn import functional as F
 SMOOTH = 0.1
 # Supervision compares averages over so many pixels: aligned pairs are aligned to a pixel or two.
 BLOCK = 4
-# Structured gradient alignment: patches along each side of an image; share of a source edge's strength that
-# its translation must reach; gradient, in full scales per pixel, below which nothing is an edge.
-PATCHES, SHARE, FLOOR = 8, 0.8, 0.02
+# Structured gradient alignment: patches along each side of an image; fraction of a source edge's strength
+# that its translation must reach; gradient, in full scales per pixel, below which nothing is an edge.
+PATCHES, FRACTION, FLOOR = 8, 0.8, 0.02
 SSIM_WINDOW = 11
 
 
@@ -78,14 +78,14 @@ def gradient_alignment(source: Tensor, translation: Tensor) -> Tensor:
     here and make less noise.
 
     Returns:
-        Mean over the patches that hold a source edge; 0 where every edge has its like, ``SHARE`` at most.
+        Mean over the patches that hold a source edge; 0 where every edge has its like, ``FRACTION`` at most.
     """
     edges, found = (_patches(sobel(image.mean(dim=1, keepdim=True))) for image in (source, translation))
     strongest = edges.amax(dim=1, keepdim=True)
     edges = edges / strongest.clamp(min=FLOOR)
     edges = edges * (edges > 0.25)  # the edge itself, not the ripple around it
     found = found / found.amax(dim=1, keepdim=True).clamp(min=FLOOR)
-    missing = F.relu(SHARE * edges - found).sum(dim=1) / (edges.sum(dim=1) + 1)
+    missing = F.relu(FRACTION * edges - found).sum(dim=1) / (edges.sum(dim=1) + 1)
     holds_edge = strongest[:, 0] > 2 * FLOOR
     return (missing * holds_edge).sum() / holds_edge.sum().clamp(min=1)
 

@@ -22,7 +22,7 @@ from distillmatch_ros.training.photometric import cosine_curve, pseudo_thermal
 Method = Callable[[Draw, Tensor], Tensor]
 
 REAL = "real thermal"
-# Share of an image's pixels that count as its edges, those of the steepest gradient.
+# Fraction of an image's pixels that count as its edges, those of the steepest gradient.
 EDGES = 0.1
 # Gradient, in full scales per pixel, that counts as half an edge.
 FAINT = 0.01

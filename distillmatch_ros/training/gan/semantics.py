@@ -14,7 +14,7 @@ from distillmatch_ros.training.teachers import FoundationModel
 
 # The student's grid is 1/16, and InputNormalisation wants multiples of 8.
 MULTIPLE = 16
-# Rows and columns of what a foundation model looks at, multiples of 16.
+# Rows and columns of what a foundation model is given, multiples of 16.
 FOUNDATION_VIEW = (256, 320)
 
 
@@ -65,7 +65,7 @@ class Semantics(nn.Module):
         return self._features(grey)
 
     def _size(self, rows: int, columns: int) -> tuple[int, int]:
-        """Rows and columns at which an image of the given ones is looked at."""
+        """Rows and columns that an image of the given ones is resized to."""
         raise NotImplementedError
 
     def _features(self, grey: Tensor) -> Tensor:
@@ -98,7 +98,7 @@ class StudentBranch(Semantics):
         return {"model": self.config.to_dict(), "weights": self.state_dict()}
 
     def _size(self, rows: int, columns: int) -> tuple[int, int]:
-        """An image larger than the network's input is looked at smaller."""
+        """An image larger than the network's input is made smaller."""
         rows, columns = (
             max(MULTIPLE, min(side, largest) // MULTIPLE * MULTIPLE)
             for side, largest in ((rows, self.config.height), (columns, self.config.width))

@@ -157,7 +157,7 @@ class GanTrainer:
                 optimizer.load_state_dict(state)
             self.semantics = Semantics.from_dict(values["semantics"], str(self.last)).to(self.device)
             for pool, images in zip((self.visible_pool, self.thermal_pool), values["pools"], strict=True):
-                # Images of another view than the empty pool's are refused.
+                # Images of another view than the empty pool's are rejected.
                 pool.images = torch.cat([pool.images, images.to(self.device)])
         self.step = values["step"]
         self.console.print(f"going on from step {self.step} of {self.last}")

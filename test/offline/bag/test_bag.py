@@ -130,7 +130,7 @@ def test_frames_without_partner_and_lying_frames_are_counted(model: str, tmp_pat
     assert len(read_outputs(tmp_path / "o.mcap")) == 5
 
 
-def test_refused_pair_has_an_output_that_says_so(model: str, tmp_path: Path) -> None:
+def test_rejected_pair_has_an_output_that_says_so(model: str, tmp_path: Path) -> None:
     messages = list(Drive(pairs=3).messages())
     stamp = START + 10**8 + 2_000_000
     blank = image(np.zeros((64, 80), np.uint16), "16UC1", stamp, "thermal_optical")

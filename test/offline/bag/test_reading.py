@@ -40,7 +40,7 @@ def test_every_format_gives_the_same_messages(kind: str, tmp_path: Path) -> None
             INFO: ("sensor_msgs/msg/CameraInfo", 12),
         }
         assert contents(bag) == expected()
-        assert contents(bag) == expected()  # a second look
+        assert contents(bag) == expected()  # once more
         assert contents(bag, (THERMAL,)) == [each for each in expected() if each[0] == THERMAL]
         assert contents(bag, ()) == []
         assert bag.damage is None
@@ -146,7 +146,7 @@ def test_missing_topic_lists_those_there_are(tmp_path: Path) -> None:
             assert f"{THERMAL}  (sensor_msgs/msg/Image, 3 messages)" in str(raised.value)
 
 
-def test_what_is_no_bag_is_refused_in_a_line(tmp_path: Path) -> None:
+def test_what_is_no_bag_is_rejected_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     for name, data in {
         "a.bag": b"",

@@ -61,7 +61,7 @@ def write_gan(tmp_path: Path, student: Path, pairs_folder: Path, photos_folder: 
             "crop": [0.4, 0.8],
             "steps": 4,
             "batch": 2,
-            "unpaired_share": 0.5,
+            "unpaired_fraction": 0.5,
             "learning_rate": 1e-3,
             "gradient_limit": 10.0,
             "average": 0.9,

@@ -31,7 +31,7 @@ def test_a_folder_is_translated_and_what_cannot_be_read_is_told(
         assert thermal.std() > 0
 
 
-def test_two_pictures_of_one_name_are_refused_before_any_work(
+def test_two_pictures_of_one_name_are_rejected_before_any_work(
     gan: Path, photos_folder: Path, tmp_path: Path
 ) -> None:
     (photos_folder / "0.jpg").write_bytes((photos_folder / "0.png").read_bytes())

@@ -78,7 +78,7 @@ def test_a_run_translates_its_photos_as_its_configuration_says(
 ) -> None:
     path = write_run(augmentation={"v2i": "gan.pt", "probability": 0.5})
     run = Trainer(TrainingConfig.load(path), Console(file=io.StringIO()))
-    assert run.sampler.translated_share == 0.5
+    assert run.sampler.translated_fraction == 0.5
     assert run.sampler.photos is not None
     expected = Translator.load(gan).store(load_photos(photos_folder))
     assert torch.equal(run.sampler.photos.thermal, expected.thermal)

@@ -36,7 +36,7 @@ def same(first: Any, second: Any) -> bool:
 
 
 def test_a_few_steps_bring_the_translation_to_its_aligned_image(write_gan: WriteRun) -> None:
-    run = trainer(write_gan(steps=1000, learning_rate=3e-3, unpaired_share=0.0))
+    run = trainer(write_gan(steps=1000, learning_rate=3e-3, unpaired_fraction=0.0))
     found = []
     for _ in range(12):
         run.step = 0  # the same batch again
@@ -126,7 +126,7 @@ def test_the_learning_rate_holds_and_then_falls(write_gan: WriteRun) -> None:
     [
         ({"speed": 1}, "speed"),
         ({"batch": -1}, "batch is -1"),
-        ({"unpaired_share": 1.5}, "unpaired_share is 1.5"),
+        ({"unpaired_fraction": 1.5}, "unpaired_fraction is 1.5"),
         ({"output": None}, "output is None"),
         ({"loss": 5}, "loss is 5"),
         ({"semantics": 5}, "semantics is 5"),
