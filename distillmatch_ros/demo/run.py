@@ -14,7 +14,7 @@ from distillmatch_ros.demo.stills import Still, register_stills
 from distillmatch_ros.offline.bag.processing import BagJob, chosen_outputs, process_bag
 from distillmatch_ros.offline.bag.summary import BagSummary
 from distillmatch_ros.scene.view import THERMAL_SIZE, VISIBLE_SIZE
-from distillmatch_ros.stream.assembly import make_pairer, open_registrar, open_stream
+from distillmatch_ros.stream.assembly import make_synchroniser, open_registrar, open_stream
 from distillmatch_ros.stream.parameters import Parameters
 
 DRIVE, LIVE, BAG, PAGE, LOGS = "drive.mcap", "live.mcap", "bag.mcap", "index.html", "logs"
@@ -126,7 +126,7 @@ def run_demo(
 def _register(parameters: Parameters, bag: Path, out: Path) -> BagSummary:
     job = BagJob(bag, out, RGB, THERMAL, chosen_outputs(None))
     with open_registrar(parameters) as registrar:
-        return process_bag(job, open_stream(parameters, registrar), make_pairer(parameters))
+        return process_bag(job, open_stream(parameters, registrar), make_synchroniser(parameters))
 
 
 def _compared(parameters: Parameters, out: Path, bag: Mapping[int, Output], rate: float) -> Live:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.units import Spread
 from distillmatch_ros.engines.protocol import EngineInfo
 from distillmatch_ros.images.frames import read_image
 from distillmatch_ros.images.gain_control import to_8bit
@@ -59,15 +60,6 @@ print(json.dumps({"open_ms": open_ms, "status": status.read_text() if status.exi
 
 
 @dataclass(frozen=True)
-class StageTime:
-    """Milliseconds that a stage took over all runs."""
-
-    stage: str
-    median_ms: float
-    p95_ms: float
-
-
-@dataclass(frozen=True)
 class Benchmark:
     """What was measured, and on what.
 
@@ -78,8 +70,8 @@ class Benchmark:
         source: where the pairs came from.
         runs: timed registrations, after the warm-up.
         registered: those that gave a homography; one that is rejected may take fewer steps.
-        stages: gain_control, resize, engine, homography; total, from two 640x512 uint8 images to the
-            homography; then overlay, the picture of it.
+        stages: milliseconds of gain_control, resize, engine, homography; total, from two 640x512 uint8 images
+            to the homography; then overlay, the picture of it.
         open_ms: importing the package and opening the engine, in a fresh process.
         peak_memory_mib: greatest resident memory of a process that only registers pairs, MiB; None where the
             system does not tell.
@@ -91,7 +83,7 @@ class Benchmark:
     source: str
     runs: int
     registered: int
-    stages: tuple[StageTime, ...]
+    stages: dict[str, Spread]
     open_ms: float
     peak_memory_mib: float | None
 
@@ -149,7 +141,7 @@ def read_images(pairs: Sequence[PairPaths]) -> list[tuple[Image, Image]]:
 
 def _time_stages(
     registrar: Registrar, images: Sequence[tuple[Image, Image]], runs: int, on_run: Callable[[], None]
-) -> tuple[int, tuple[StageTime, ...]]:
+) -> tuple[int, dict[str, Spread]]:
     for visible, thermal in islice(cycle(images), WARM_UP):
         draw_overlay(visible, thermal, registrar.register(visible, thermal))
     registered = 0
@@ -163,9 +155,7 @@ def _time_stages(
             times[stage].append(ms)
         registered += registration.homography is not None
         on_run()
-    return registered, tuple(
-        StageTime(stage, float(np.median(ms)), float(np.percentile(ms, 95))) for stage, ms in times.items()
-    )
+    return registered, {stage: Spread.of(ms) for stage, ms in times.items()}
 
 
 def _probe(

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from distillmatch_ros.base.units import Spread
 from distillmatch_ros.engines import EngineInfo
 from distillmatch_ros.registration.registrar import Status
-from distillmatch_ros.ros.statistics import Report, Spread
-from distillmatch_ros.stream.pairing import Side
+from distillmatch_ros.ros.statistics import Report
 from distillmatch_ros.stream.parameters import NAMESPACES, Parameters
+from distillmatch_ros.stream.synchroniser import Side
 
 OK, WARN, ERROR, STALE = range(4)
 """As diagnostic_msgs/DiagnosticStatus has them."""
@@ -190,5 +191,5 @@ def _figures(report: Report, condition: Condition) -> Iterator[tuple[str, str]]:
 
 def _spread(name: str, spread: Spread | None) -> Iterator[tuple[str, str]]:
     if spread is not None:
-        yield f"{name} mean", f"{spread.mean:.2f}"
+        yield f"{name} median", f"{spread.median:.2f}"
         yield f"{name} p95", f"{spread.p95:.2f}"

@@ -7,14 +7,14 @@ from rclpy.time import Time
 from std_msgs.msg import Header
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.stream.pairing import JUMP_BACK, Arrival, Pair, Side
+from distillmatch_ros.stream.synchroniser import JUMP_BACK, Arrival, Pair, Side
 
 Item = TypeVar("Item")
 QUEUE = 30
 
 
 class FilterPairer(Generic[Item]):
-    """`ApproximateTimeSynchronizer` behind the interface of `Pairer`; what it drops, it does not tell.
+    """`ApproximateTimeSynchronizer` behind the interface of `Synchroniser`; what it drops, it does not tell.
 
     It keeps old stamps for ever, so that a bag that begins again would find no pairs: it is made anew then.
     """

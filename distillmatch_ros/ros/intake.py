@@ -14,10 +14,10 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from distillmatch_ros.ros.filters import FilterPairer
 from distillmatch_ros.ros.statistics import Drop, Statistics
-from distillmatch_ros.stream.assembly import SECOND, make_pairer
+from distillmatch_ros.stream.assembly import SECOND, make_synchroniser
 from distillmatch_ros.stream.messages import Messages
-from distillmatch_ros.stream.pairing import Arrival, Pair, Pairer, Side
 from distillmatch_ros.stream.parameters import COMPRESSED, MESSAGE_FILTERS, NAMESPACES, Parameters
+from distillmatch_ros.stream.synchroniser import Arrival, Pair, Side, Synchroniser
 
 
 class Intake:
@@ -54,7 +54,7 @@ class Intake:
         self._statistics = statistics
         self._on_pair = on_pair
         self._on_info = on_info
-        self._pairer = _make(parameters)
+        self._synchroniser = _make(parameters)
         self._told: Counter[Drop] = Counter()
         self.incompatible_qos: dict[Side, str] = {}
         """By side, the policy that keeps a publisher's images away."""
@@ -77,8 +77,8 @@ class Intake:
 
     @property
     def clock_skew(self) -> int | None:
-        """By how much thermal stamps are ahead of visible ones, offset included, ns; see `PairingCounts`."""
-        return self._pairer.counts.clock_skew if isinstance(self._pairer, Pairer) else None
+        """By how much thermal stamps are ahead of visible ones, offset included, ns; see `PairCounts`."""
+        return self._synchroniser.counts.clock_skew if isinstance(self._synchroniser, Synchroniser) else None
 
     def configure(self, parameters: Parameters) -> None:
         """Take over tolerance and offset; frames that wait are dropped where these changed."""
@@ -86,20 +86,20 @@ class Intake:
         if (before.tolerance, before.thermal_offset) != (parameters.tolerance, parameters.thermal_offset):
             self.reset()
             self.count_drops()
-            self._pairer, self._told = _make(parameters), Counter()
+            self._synchroniser, self._told = _make(parameters), Counter()
 
     def reset(self) -> None:
         """Forget all frames and what is known of the clocks."""
-        self._pairer.reset()
+        self._synchroniser.reset()
 
     def count_drops(self) -> None:
-        """Tell the statistics what the pairer dropped since it was asked last."""
-        if not isinstance(self._pairer, Pairer):
+        """Tell the statistics what the synchroniser dropped since it was asked last."""
+        if not isinstance(self._synchroniser, Synchroniser):
             return
         dropped = Counter(
             {
                 (side.value, reason.value): number
-                for side, reasons in self._pairer.counts.dropped.items()
+                for side, reasons in self._synchroniser.counts.dropped.items()
                 for reason, number in reasons.items()
             }
         )
@@ -121,7 +121,7 @@ class Intake:
         def receive(message: Any) -> None:
             now, stamp = monotonic_ns(), self._messages.stamp_of(message)
             self._statistics.receive(side, stamp, now)
-            for pair in self._pairer.add(side, Arrival(stamp, now, message)):
+            for pair in self._synchroniser.add(side, Arrival(stamp, now, message)):
                 self._statistics.pair(pair.skew)
                 self._on_pair(pair)
 
@@ -154,7 +154,7 @@ def _best_effort() -> QoSProfile:
     return QoSProfile(depth=5, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
-def _make(parameters: Parameters) -> Pairer[Any] | FilterPairer[Any]:
+def _make(parameters: Parameters) -> Synchroniser[Any] | FilterPairer[Any]:
     if parameters.pairing == MESSAGE_FILTERS:
         return FilterPairer(round(parameters.tolerance * SECOND), round(parameters.thermal_offset * SECOND))
-    return make_pairer(parameters)
+    return make_synchroniser(parameters)

@@ -22,7 +22,7 @@ from distillmatch_ros.ros.pipeline import PAIR, Pipeline, ros_messages
 from distillmatch_ros.ros.statistics import Statistics
 from distillmatch_ros.ros.worker import Worker
 from distillmatch_ros.stream.calibration import Calibration
-from distillmatch_ros.stream.pairing import Pair
+from distillmatch_ros.stream.synchroniser import Pair
 
 NAME = "distillmatch"
 SUPERSEDED = "SUPERSEDED"

@@ -20,9 +20,9 @@ from distillmatch_ros.stream.assembly import calibration_path, load_calibration,
 from distillmatch_ros.stream.calibration import Calibration
 from distillmatch_ros.stream.messages import MESSAGE_TYPES, Messages
 from distillmatch_ros.stream.outputs import Outgoing
-from distillmatch_ros.stream.pairing import Pair, Side
 from distillmatch_ros.stream.parameters import Parameters
 from distillmatch_ros.stream.stream import Stream
+from distillmatch_ros.stream.synchroniser import Pair, Side
 
 PAIR = "pair"
 """What statistics call both frames of a pair."""

@@ -2,30 +2,17 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from distillmatch_ros.stream.pairing import Side
+from distillmatch_ros.base.units import Spread
+from distillmatch_ros.stream.synchroniser import Side
 
 Drop = tuple[str, str]
 """A side (or ``pair``) and the reason why it was dropped."""
 
 AGE = "age"
 """Latency stage: from the receipt of the visible image until all outputs are published."""
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Mean and 95th percentile of the figures of one report."""
-
-    mean: float
-    p95: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread | None":
-        return cls(float(np.mean(values)), float(np.percentile(values, 95))) if values else None
 
 
 @dataclass(frozen=True)
@@ -130,9 +117,9 @@ class Statistics:
             pairs=len(period.skew_ms),
             drops=period.drops,
             total_drops=total_drops,
-            skew_ms=Spread.of(period.skew_ms),
+            skew_ms=Spread.of(period.skew_ms) if period.skew_ms else None,
             statuses=period.statuses,
-            inliers=Spread.of(period.inliers),
+            inliers=Spread.of(period.inliers) if period.inliers else None,
             latency_ms={stage: spread for stage, spread in spreads.items() if spread is not None},
             published=period.published,
         )

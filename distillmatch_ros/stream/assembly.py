@@ -5,15 +5,14 @@ from typing import Any
 
 from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.engines import open_engine
 from distillmatch_ros.registration.registrar import SHIPPED_MODEL, Registrar
 from distillmatch_ros.stream.calibration import Calibration
-from distillmatch_ros.stream.pairing import Pairer
 from distillmatch_ros.stream.parameters import ARRIVAL, Parameters
 from distillmatch_ros.stream.stream import Stream
+from distillmatch_ros.stream.synchroniser import Synchroniser
 from distillmatch_ros.stream.temporal import Mode
-
-SECOND = 10**9
 
 
 def open_registrar(parameters: Parameters) -> Registrar:
@@ -57,9 +56,9 @@ def open_stream(parameters: Parameters, registrar: Registrar) -> Stream:
     return Stream(registrar, parameters.stream_settings(), load_calibration(parameters))
 
 
-def make_pairer(parameters: Parameters) -> Pairer[Any]:
-    """A pairer with the parameters' tolerance and offset; message_filters, too, goes by stamp."""
-    return Pairer(
+def make_synchroniser(parameters: Parameters) -> Synchroniser[Any]:
+    """A synchroniser with the parameters' tolerance and offset; message_filters, too, goes by stamp."""
+    return Synchroniser(
         round(parameters.tolerance * SECOND),
         round(parameters.thermal_offset * SECOND),
         by="arrival" if parameters.pairing == ARRIVAL else "stamp",

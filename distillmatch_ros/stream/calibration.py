@@ -10,12 +10,12 @@ import yaml
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import write_text
+from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.base.yaml import read_yaml
 from distillmatch_ros.geometry.homography import Float64, Size
 from distillmatch_ros.registration.gate import Gate, Status, estimate, is_plausible
 from distillmatch_ros.registration.registrar import Registration
 
-SECOND = 10**9
 MIN_PAIRS = 10
 """Fewer than these say more about one moment than about the rig."""
 GRID = (12, 16)

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import resizing
 from distillmatch_ros.geometry.undistortion import Intrinsics
 from distillmatch_ros.images.encodings import decode, decode_compressed, encode, output_encoding
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.registration.registrar import Registration
 
-SECOND = 10**9
 MESSAGE_TYPES = (
     "builtin_interfaces/msg/Time",
     "sensor_msgs/msg/CameraInfo",

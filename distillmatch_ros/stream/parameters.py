@@ -14,8 +14,8 @@ from typing import Any
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import write_text
 from distillmatch_ros.registration.registrar import Gate
-from distillmatch_ros.stream.pairing import Side
 from distillmatch_ros.stream.stream import StreamSettings
+from distillmatch_ros.stream.synchroniser import Side
 from distillmatch_ros.stream.temporal import Mode
 from distillmatch_ros.visualisation.overlay import STYLES
 

@@ -17,7 +17,7 @@ from distillmatch_ros.images.gain_control import Range
 from distillmatch_ros.registration.gate import Gate
 from distillmatch_ros.registration.registrar import STAGES, Registrar, Registration, Status
 from distillmatch_ros.stream.calibration import Accumulator, Calibration, Camera, Rig
-from distillmatch_ros.stream.pairing import Side
+from distillmatch_ros.stream.synchroniser import Side
 from distillmatch_ros.stream.temporal import FrozenDetector, Mode, RangeFilter, Tracker, TrackerSettings
 from distillmatch_ros.visualisation.overlay import STYLES, Style, draw_overlay, warp_thermal
 

@@ -6,6 +6,7 @@ from enum import Enum
 
 import numpy as np
 
+from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import (
     REFERENCE_WIDTH,
     Float64,
@@ -18,7 +19,6 @@ from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.gain_control import Range, range_of
 from distillmatch_ros.registration.registrar import Registration, Status
 
-SECOND = 10**9
 FORGET_AFTER = 5.0
 """Seconds after which earlier frames say nothing about a new one, unless they are to be held for longer."""
 LOST_FRACTION = 0.5

@@ -10,9 +10,9 @@ from time import monotonic, sleep
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.units import Spread
 from distillmatch_ros.tools.processes import own_graph, running
 
 AGE_FACTOR, AGE_SLACK_MS = 1.3, 15.0
@@ -25,18 +25,6 @@ START_S = 120
 
 
 @dataclass(frozen=True)
-class Percentiles:
-    """Milliseconds: median and 95th percentile."""
-
-    p50_ms: float
-    p95_ms: float
-
-    @classmethod
-    def of(cls, values: NDArray[np.float64]) -> "Percentiles":
-        return cls(*(float(value) for value in np.percentile(values, (50, 95))))
-
-
-@dataclass(frozen=True)
 class NodeBenchmark:
     """What was measured after the warm-up.
 
@@ -45,7 +33,7 @@ class NodeBenchmark:
         pairs_hz: pairs that were published, per second.
         statuses: registrations by status.
         superseded: pairs for which the engine had no time.
-        age: from the receipt of the visible image until all outputs are published.
+        age: ms, from the receipt of the visible image until all outputs are published.
         engine: the network alone.
         registration: the network, gain control, geometry: all that `Registrar` does.
         transport: decoding both images, making and publishing all outputs.
@@ -60,10 +48,10 @@ class NodeBenchmark:
     pairs_hz: float
     statuses: Mapping[str, int]
     superseded: int
-    age: Percentiles
-    engine: Percentiles
-    registration: Percentiles
-    transport: Percentiles
+    age: Spread
+    engine: Spread
+    registration: Spread
+    transport: Spread
     within_engine: float
     within_registration: float
     memory_mib: tuple[float, float, float]
@@ -142,7 +130,7 @@ def evaluate(rows: Sequence[Mapping[str, Any]], memory: Sequence[float]) -> Node
         pairs_hz=(len(measured) - 1) / seconds,
         statuses={status: statuses.count(status) for status in sorted(set(statuses))},
         superseded=len(late) - len(measured),
-        **{name: Percentiles.of(values) for name, values in columns.items()},
+        **{name: Spread.of(values.tolist()) for name, values in columns.items()},
         within_engine=within["engine"],
         within_registration=within["registration"],
         memory_mib=(memory[0], max(memory), memory[-1]),

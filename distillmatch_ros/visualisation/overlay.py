@@ -12,8 +12,8 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import Float64, Points, Size, corners, resizing, transform
 from distillmatch_ros.images.gain_control import Range, to_8bit
 from distillmatch_ros.registration.registrar import Registration
-from distillmatch_ros.visualisation import drawing
-from distillmatch_ros.visualisation.drawing import AMBER, GREEN, GREY, NIGHT, WHITE, Picture
+from distillmatch_ros.visualisation import canvas
+from distillmatch_ros.visualisation.canvas import AMBER, GREEN, GREY, NIGHT, WHITE, Picture
 
 Style = Literal["blend", "false_colour", "edges", "checkerboard"]
 STYLES: tuple[Style, ...] = get_args(Style)
@@ -93,16 +93,16 @@ def draw_overlay(
     """
     if style not in STYLES:
         raise DistillMatchError(f"overlay style {style!r} is unknown; choose {', '.join(STYLES)}")
-    base = drawing.displayable(visible)
+    base = canvas.displayable(visible)
     homography = registration.homography
     if homography is None:
-        return drawing.banner(base // 2, f"{registration.status}: no homography", AMBER)
+        return canvas.banner(base // 2, f"{registration.status}: no homography", AMBER)
     heat = to_8bit(thermal, heat_range)
     size: Size = base.shape[:2]
     shown = _interpolated(_edge_strength(heat) if style == "edges" else heat, homography, size)
     inside = _mask(heat.shape, homography, size)
     drawn = cv2.copyTo(_compose(base, shown, style), inside, base)
-    return drawing.outline(np.asarray(drawn, np.uint8), transform(homography, corners(heat.shape)), WHITE)
+    return canvas.outline(np.asarray(drawn, np.uint8), transform(homography, corners(heat.shape)), WHITE)
 
 
 def draw_matches(visible: NDArray[Any], thermal: NDArray[Any], registration: Registration) -> Picture:
@@ -115,7 +115,7 @@ def draw_matches(visible: NDArray[Any], thermal: NDArray[Any], registration: Reg
     Returns:
         uint8 BGR; both images at one height.
     """
-    picture, left, right = _side_by_side(drawing.displayable(visible), drawing.displayable(to_8bit(thermal)))
+    picture, left, right = _side_by_side(canvas.displayable(visible), canvas.displayable(to_8bit(thermal)))
     starts, ends = left.places(registration.visible_points), right.places(registration.thermal_points)
     inliers, outliers = np.flatnonzero(registration.inliers), np.flatnonzero(~registration.inliers)
     faint = _selection(registration, outliers, _MAX_FAINT_LINES)
@@ -124,11 +124,11 @@ def draw_matches(visible: NDArray[Any], thermal: NDArray[Any], registration: Reg
     for indices, shades, opacity in ((faint, [GREY] * len(faint), 0.45), (chosen, colours, 0.75)):
         lines = picture.copy()
         for index, shade in zip(indices, shades, strict=True):
-            drawing.line(lines, starts[index], ends[index], shade)
+            canvas.line(lines, starts[index], ends[index], shade)
         cv2.addWeighted(lines, opacity, picture, 1 - opacity, 0, dst=picture)
     for place, shade in zip(np.concatenate([starts[chosen], ends[chosen]]), colours * 2, strict=True):
-        drawing.dot(picture, place, 3.2, NIGHT)
-        drawing.dot(picture, place, 2.4, shade)
+        canvas.dot(picture, place, 3.2, NIGHT)
+        canvas.dot(picture, place, 2.4, shade)
 
     total, drawn = len(registration.inliers), len(chosen)
     counts = f"{len(inliers)} of {total} matches agree" if total else "no matches"
@@ -137,7 +137,7 @@ def draw_matches(visible: NDArray[Any], thermal: NDArray[Any], registration: Reg
     if registration.homography is None:
         return _caption(picture, f"{registration.status}: no homography", AMBER, counts)
     frame = transform(registration.homography, corners((thermal.shape[0], thermal.shape[1])))
-    drawing.outline(left.shown, left.places(frame) - left.corner, WHITE)
+    canvas.outline(left.shown, left.places(frame) - left.corner, WHITE)
     return _caption(picture, str(registration.status), GREEN, counts)
 
 
@@ -170,22 +170,22 @@ def _side_by_side(visible: Picture, thermal: Picture) -> tuple[Picture, _Panel, 
 
     def panel(name: str, image: Picture, left: int, columns: int) -> _Panel:
         shown = picture[_TITLE : _TITLE + height, left : left + columns]
-        shown[:] = drawing.resized(image, (height, columns))
-        drawing.write(picture, name, (left, _TITLE / 2), 13, WHITE)
+        shown[:] = canvas.resized(image, (height, columns))
+        canvas.write(picture, name, (left, _TITLE / 2), 13, WHITE)
         size = f"{image.shape[1]} x {image.shape[0]}"
-        drawing.write(picture, size, (left + max(columns, 200), _TITLE / 2), 11, GREY, align=1)
+        canvas.write(picture, size, (left + max(columns, 200), _TITLE / 2), 11, GREY, align=1)
         return _Panel(shown, np.array([left, _TITLE]), resizing(image.shape[:2], (height, columns)))
 
     left = panel("visible", visible, _MARGIN, widths[0])
     return picture, left, panel("thermal", thermal, width - _MARGIN - widths[1], widths[1])
 
 
-def _caption(picture: Picture, verdict: str, colour: drawing.Colour, counts: str) -> Picture:
+def _caption(picture: Picture, verdict: str, colour: canvas.Colour, counts: str) -> Picture:
     height, width = picture.shape[:2]
     middle = height - _CAPTION / 2
-    drawing.dot(picture, np.array([_MARGIN + 6, middle]), 6, colour)
-    drawing.write(picture, verdict, (_MARGIN + 22, middle), 14, WHITE)
-    return drawing.write(picture, counts, (width - _MARGIN, middle), 12, GREY, align=1)
+    canvas.dot(picture, np.array([_MARGIN + 6, middle]), 6, colour)
+    canvas.write(picture, verdict, (_MARGIN + 22, middle), 14, WHITE)
+    return canvas.write(picture, counts, (width - _MARGIN, middle), 12, GREY, align=1)
 
 
 def _compose(base: Picture, shown: NDArray[np.uint8], style: Style) -> Picture:
@@ -241,7 +241,7 @@ def _selection(registration: Registration, indices: NDArray[np.intp], most: int)
     return indices[order[np.argsort(rank, kind="stable")[:most]]]
 
 
-def _rainbow(position: NDArray[np.floating]) -> list[drawing.Colour]:
+def _rainbow(position: NDArray[np.floating]) -> list[canvas.Colour]:
     """Colours of positions in [0, 1]."""
     palette = cv2.applyColorMap(np.arange(30, 231, dtype=np.uint8), cv2.COLORMAP_TURBO).reshape(-1, 3)
     chosen = palette[np.rint(200 * np.clip(position, 0, 1)).astype(int)]

@@ -15,10 +15,17 @@ from distillmatch_ros.images.pairs import read_folder
 def test_stages_of_a_synthetic_street(write_network) -> None:
     ticks: list[None] = []
     measured = run_benchmark(write_network(), threads=1, runs=3, on_run=lambda: ticks.append(None))
-    names = [time.stage for time in measured.stages]
-    assert names == ["gain_control", "resize", "engine", "homography", "alignment", "total", "overlay"]
-    assert all(0 < time.median_ms <= time.p95_ms for time in measured.stages)
-    median = {time.stage: time.median_ms for time in measured.stages}
+    assert list(measured.stages) == [
+        "gain_control",
+        "resize",
+        "engine",
+        "homography",
+        "alignment",
+        "total",
+        "overlay",
+    ]
+    assert all(0 < time.median <= time.p95 for time in measured.stages.values())
+    median = {stage: time.median for stage, time in measured.stages.items()}
     assert median["total"] > median["gain_control"]
     assert measured.runs == len(ticks) == 3
     assert "1 thread" in measured.model.device and measured.processor and measured.cores >= 1
@@ -49,7 +56,7 @@ def test_pairs_of_a_folder_whatever_their_size_and_depth(write_network, tmp_path
     assert all(image.shape[:2] == (512, 640) and image.dtype == np.uint8 for pair in images for image in pair)
     measured = run_benchmark(write_network(), images, source="folder", runs=2)
     assert (measured.source, measured.runs, measured.registered) == ("folder", 2, 1)
-    assert dataclasses.asdict(measured)["stages"][0]["stage"] == "gain_control"
+    assert dataclasses.asdict(measured)["stages"]["gain_control"]["median"] > 0
 
 
 def test_missing_model_is_said_at_once(tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.ros.diagnosis import ERROR, OK, STALE, WARN, Condition, diagnose, figures
 from distillmatch_ros.ros.statistics import Input, Spread, Statistics
-from distillmatch_ros.stream.pairing import Side
 from distillmatch_ros.stream.parameters import Parameters
+from distillmatch_ros.stream.synchroniser import Side
 
-SECOND = 10**9
 NOW = 100 * SECOND
 TOPICS = {Side.VISIBLE: "/rgb/image", Side.THERMAL: "/thermal/image"}
 ACTIVE = Condition(

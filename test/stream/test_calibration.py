@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import corners, transform
 from distillmatch_ros.registration.registrar import Registration, Status
 from distillmatch_ros.stream.calibration import CELL_MATCHES, GRID, Accumulator, Calibration, Camera, Rig
@@ -12,7 +13,6 @@ from distillmatch_ros.stream.calibration import CELL_MATCHES, GRID, Accumulator,
 THERMAL, VISIBLE = (256, 320), (540, 960)
 RIG = Rig(visible=Camera(VISIBLE, undistorted=True), thermal=Camera(THERMAL))
 TRUTH = np.array([[2.1, 0.1, 120.0], [-0.05, 1.8, 30.0], [1e-4, 5e-5, 1.0]])
-SECOND = 10**9
 
 
 def registration(

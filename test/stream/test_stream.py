@@ -24,8 +24,8 @@ from distillmatch_ros.geometry.undistortion import Intrinsics
 from distillmatch_ros.registration.gate import Gate
 from distillmatch_ros.registration.registrar import STAGES
 from distillmatch_ros.stream.calibration import Calibration
-from distillmatch_ros.stream.pairing import Side
 from distillmatch_ros.stream.stream import Stream, StreamSettings
+from distillmatch_ros.stream.synchroniser import Side
 from distillmatch_ros.stream.temporal import Mode
 
 LENS = Intrinsics(

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import corners, disagreement, from_corners, transform
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.gain_control import to_8bit
@@ -15,7 +16,6 @@ from distillmatch_ros.stream.temporal import FrozenDetector, Mode, RangeFilter, 
 
 THERMAL, VISIBLE = (256, 320), (540, 960)
 TRUTH = np.array([[2.1, 0.1, 120.0], [-0.05, 1.8, 30.0], [1e-4, 5e-5, 1.0]])
-SECOND = 10**9
 FRAME = SECOND // 10
 
 

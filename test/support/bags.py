@@ -12,8 +12,9 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 from rosbags.rosbag2 import Writer as Ros2Writer
 from rosbags.typesys import Stores, get_typestore
 
+from distillmatch_ros.base.units import SECOND
+
 RGB, THERMAL, INFO = "/rgb/image", "/thermal/image", "/rgb/camera_info"
-SECOND = 10**9
 START = 1_700_000_000 * SECOND
 ROS1, ROS2 = get_typestore(Stores.ROS1_NOETIC), get_typestore(Stores.ROS2_JAZZY)
 FORMATS = (

@@ -32,6 +32,8 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from support import ROOT
 
+from distillmatch_ros.base.units import SECOND
+
 NODE = "/distillmatch"
 PATIENCE_S = 30.0
 """For whatever has to happen; the machine may be busy."""
@@ -46,7 +48,6 @@ OUTPUTS = {
     "thermal_registered/camera_info": CameraInfo,
 }
 TRANSITIONS = {"configure": 1, "cleanup": 2, "activate": 3, "deactivate": 4}
-SECOND = 10**9
 SHAPE = (64, 80)
 
 

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 from support.scripted_engine import scene_pair
 
+from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.images.frames import Frame
 
-SECOND = 10**9
 FRAME = SECOND // 30
 
 

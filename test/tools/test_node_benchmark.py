@@ -17,7 +17,7 @@ def test_figures_are_of_what_came_after_the_warm_up() -> None:
     found = evaluate(rows, [100.0, 101.0, 102.0])
     assert found.pairs_hz == pytest.approx(10)
     assert (found.superseded, found.statuses) == (100, {"OK": 100})
-    assert (found.age.p50_ms, found.age.p95_ms) == (35.0, 50.0)
+    assert (found.age.median, found.age.p95) == (35.0, 50.0)
     assert found.within_engine == 0.9  # 1.3 x 20 + 15 = 41
     assert found.within_registration == 1.0  # 1.3 x 30 + 15 = 54
     assert found.memory_mib == (100.0, 102.0, 102.0)
@@ -32,8 +32,8 @@ def test_benchmark_of_real_processes(network: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(node_benchmark, "WARM_UP_S", 1.0)
     found = run_node_benchmark(3.0, ["-p", f"model:={network}", "-p", "backend:=onnx"])
     assert 0 < found.pairs_hz < 40
-    assert 0 < found.transport.p50_ms < found.age.p50_ms
-    assert found.engine.p50_ms < found.registration.p50_ms < found.age.p50_ms
+    assert 0 < found.transport.median < found.age.median
+    assert found.engine.median < found.registration.median < found.age.median
     assert 50 < found.memory_mib[0] < 2000
     assert np.isfinite(found.growth_mib_per_minute)
 

@@ -120,11 +120,8 @@ def show_benchmark(measured: Benchmark) -> None:
     table = Table("stage")
     for column in ("median ms", "p95 ms"):
         table.add_column(column, justify="right")
-    for time in measured.stages:
-        total = time.stage == "total"
-        table.add_row(
-            time.stage, f"{time.median_ms:.1f}", f"{time.p95_ms:.1f}", style="bold" if total else None
-        )
+    for stage, ms in measured.stages.items():
+        table.add_row(stage, f"{ms.median:.1f}", f"{ms.p95:.1f}", style="bold" if stage == "total" else None)
     model = measured.model
     peak = "unknown" if measured.peak_memory_mib is None else f"{measured.peak_memory_mib:.0f} MiB"
     console = Console()

@@ -18,7 +18,7 @@ def show_node_benchmark(measured: NodeBenchmark) -> None:
         ("transport", f"decoding, making and publishing all outputs; at most {TRANSPORT_MS:g} is wanted"),
     ):
         time = getattr(measured, name)
-        table.add_row(name, what, f"{time.p50_ms:.1f}", f"{time.p95_ms:.1f}")
+        table.add_row(name, what, f"{time.median:.1f}", f"{time.p95:.1f}")
     start, peak, end = measured.memory_mib
     limit = f"{AGE_FACTOR:g} x {{}} + {AGE_SLACK_MS:g} ms"
     console = Console()

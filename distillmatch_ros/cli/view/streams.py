@@ -35,8 +35,8 @@ def show_bags(summaries: Sequence[BagSummary]) -> None:
                 "rate",
                 f"{summary.rate_hz:.1f} pairs/s, {summary.busy:.0%} of what registration alone reaches",
             )
-            median, p95 = summary.latency_ms(50), summary.latency_ms(95)
-            grid.add_row("latency", f"{median:.1f} ms, 95% within {p95:.1f} ms")
+        if latency := summary.latency_ms:
+            grid.add_row("latency", f"{latency.median:.1f} ms, 95% within {latency.p95:.1f} ms")
         Console().print(Panel(grid, expand=False))
 
 

@@ -17,7 +17,7 @@ from distillmatch_ros.offline.bag.reading import Bag
 from distillmatch_ros.offline.bag.summary import BagSummary
 from distillmatch_ros.offline.bag.writing import reject_existing
 from distillmatch_ros.registration.registrar import Registrar
-from distillmatch_ros.stream.assembly import make_pairer, open_registrar, open_stream
+from distillmatch_ros.stream.assembly import make_synchroniser, open_registrar, open_stream
 from distillmatch_ros.stream.parameters import Parameters
 
 POLL_S = 0.1
@@ -107,8 +107,8 @@ def _one(
     on_frame: Callable[[], None],
     stop: Callable[[], bool],
 ) -> BagSummary:
-    stream, pairer = open_stream(parameters, registrar), make_pairer(parameters)
-    return process_bag(job, stream, pairer, on_frame=on_frame, stop=stop)
+    stream, synchroniser = open_stream(parameters, registrar), make_synchroniser(parameters)
+    return process_bag(job, stream, synchroniser, on_frame=on_frame, stop=stop)
 
 
 def _one_of_many(

@@ -15,8 +15,8 @@ from distillmatch_ros.offline.bag.threads import Behind, ahead
 from distillmatch_ros.offline.bag.typestore import ros2_messages, ros2_types
 from distillmatch_ros.offline.bag.writing import BagWriter
 from distillmatch_ros.stream.outputs import NODE, TOPICS, Outgoing
-from distillmatch_ros.stream.pairing import Arrival, Pair, Pairer, Side
 from distillmatch_ros.stream.stream import Result, Stream
+from distillmatch_ros.stream.synchroniser import Arrival, Pair, Side, Synchroniser
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class _Matched:
 def process_bag(
     job: BagJob,
     stream: Stream,
-    pairer: Pairer[Any],
+    synchroniser: Synchroniser[Any],
     *,
     on_frame: Callable[[], None] = lambda: None,
     stop: Callable[[], bool] = lambda: False,
@@ -66,7 +66,7 @@ def process_bag(
     Args:
         job: what to read and to write.
         stream: what pairs go through; new or reset.
-        pairer: what makes pairs of frames; likewise.
+        synchroniser: what makes pairs of frames; likewise.
         on_frame: called for each visible frame, in a thread of its own.
         stop: asked for each message whether to end early; what was written by then is a whole bag.
 
@@ -76,7 +76,7 @@ def process_bag(
     started = perf_counter()
     summary = BagSummary(str(job.bag), None if job.out is None else str(job.out))
     with Bag(job.bag) as bag:
-        reader = _Reader(bag, job, pairer, summary, on_frame, stop)
+        reader = _Reader(bag, job, synchroniser, summary, on_frame, stop)
         infos = {side: _first_info(bag, topic) for topic, side in reader.sides.items()}
         if job.undistort:
             _undistort(stream, infos)
@@ -92,7 +92,7 @@ def process_bag(
                 write((matched, result))
         if bag.damage is not None:
             summary.problems.append(bag.damage)
-    summary.dropped.update(_dropped(pairer))
+    summary.dropped.update(_dropped(synchroniser))
     summary.seconds = perf_counter() - started
     return summary
 
@@ -122,7 +122,7 @@ class _Reader:
         self,
         bag: Bag,
         job: BagJob,
-        pairer: Pairer[Any],
+        synchroniser: Synchroniser[Any],
         summary: BagSummary,
         on_frame: Callable[[], None],
         stop: Callable[[], bool],
@@ -132,7 +132,7 @@ class _Reader:
             raise DistillMatchError(f"{job.bag}: --rgb and --thermal are both {rgb.name}; name two topics")
         self.sides = {rgb.name: Side.VISIBLE, thermal.name: Side.THERMAL}
         self._bag = bag
-        self._pairer = pairer
+        self._synchroniser = synchroniser
         self._summary = summary
         self._on_frame = on_frame
         self._stop = stop
@@ -146,7 +146,7 @@ class _Reader:
                 return
             for pair in self._paired(each):
                 yield from self._decoded(pair)
-        for pair in self._pairer.flush():
+        for pair in self._synchroniser.flush():
             yield from self._decoded(pair)
 
     def _paired(self, each: Recorded) -> list[Pair[Any]]:
@@ -154,7 +154,7 @@ class _Reader:
         self._summary.frames[side.value] += 1
         if side is Side.VISIBLE:
             self._on_frame()
-        return self._pairer.add(
+        return self._synchroniser.add(
             side, Arrival(self._messages.stamp_of(each.message), each.received, each.message)
         )
 
@@ -227,9 +227,9 @@ def _undistort(stream: Stream, infos: Mapping[Side, Any]) -> None:
         stream.undistort(side, ros2_messages().intrinsics(info))
 
 
-def _dropped(pairer: Pairer[Any]) -> dict[str, int]:
+def _dropped(synchroniser: Synchroniser[Any]) -> dict[str, int]:
     return {
         f"{side} {reason.value.lower()}": number
-        for side, reasons in pairer.counts.dropped.items()
+        for side, reasons in synchroniser.counts.dropped.items()
         for reason, number in reasons.items()
     }

@@ -1,10 +1,10 @@
 """What became of a bag."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
+from distillmatch_ros.base.units import Spread
 
 
 @dataclass
@@ -54,9 +54,10 @@ class BagSummary:
         """Fraction of the time that was spent in registration, in [0, 1]."""
         return sum(self.registration_ms) / 1e3 / self.seconds if self.seconds else 0.0
 
-    def latency_ms(self, percentile: float) -> float:
-        """Of a registration; 0 without one."""
-        return float(np.percentile(self.registration_ms, percentile)) if self.registration_ms else 0.0
+    @property
+    def latency_ms(self) -> Spread | None:
+        """Of a registration, ms; None without one."""
+        return Spread.of(self.registration_ms) if self.registration_ms else None
 
     def record(self) -> dict[str, Any]:
         """The summary as a JSON object."""
@@ -70,7 +71,7 @@ class BagSummary:
             "seconds": round(self.seconds, 3),
             "rate_hz": round(self.rate_hz, 3),
             "rate_of_registration_alone": round(self.busy, 3),
-            "latency_ms": {"median": round(self.latency_ms(50), 3), "p95": round(self.latency_ms(95), 3)},
+            "latency_ms": asdict(latency) if (latency := self.latency_ms) else None,
             "problems": self.problems,
             "interrupted": self.interrupted,
         }

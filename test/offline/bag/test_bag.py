@@ -2,18 +2,11 @@
 
 import hashlib
 import json
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Sequence
 from pathlib import Path
-from time import monotonic, sleep
 
 import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
-from support import ROOT
 from support.bags import FORMATS, RGB, START, THERMAL, Drive, Message, header, image, write_bag
 from typer.testing import CliRunner, Result
 
@@ -256,63 +249,6 @@ def test_bags_share_processes_and_one_that_fails_stops_no_other(model: str, tmp_
     assert str(bags[1]) in result.stderr
     assert sorted(each.name for each in (tmp_path / "out").iterdir()) == ["a.mcap", "c.mcap"]
     assert digests(tmp_path / "out/a.mcap") == digests(tmp_path / "out/c.mcap")
-
-
-PROGRAM = "from distillmatch_ros.cli import main; main()"
-# ru_maxrss starts at the size of the process that forked this one; VmHWM does not.
-PEAK = "print(re.search(r'VmHWM:\\s+(\\d+)', pathlib.Path('/proc/self/status').read_text())[1])"
-MEASURED = f"import re, pathlib\ntry:\n    {PROGRAM}\nfinally:\n    {PEAK}"
-
-
-def start(arguments: Sequence[object], folder: Path, program: str = PROGRAM) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *map(str, arguments)],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_interrupt_leaves_whole_bags(jobs: int, model: str, tmp_path: Path) -> None:
-    bags = []
-    for name in "ab"[:jobs]:
-        (tmp_path / name).mkdir()
-        bags.append(write_bag(tmp_path / name, "mcap", Drive(pairs=600)).rename(tmp_path / name / name))
-    arguments = ["bag", *bags, "out", *TOPICS, "--model", model, "--jobs", jobs, "--json", "-"]
-    with start(arguments, tmp_path) as process:
-        parts = [tmp_path / "out" / f"{bag.name}.mcap.part" / bag.name / f"{bag.name}.mcap" for bag in bags]
-        deadline = monotonic() + 60
-        while not all(part.exists() and part.stat().st_size > 1_000_000 for part in parts):
-            assert monotonic() < deadline and process.poll() is None
-            sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        output, error = process.communicate(timeout=30)
-    assert process.returncode == 130 and error == ""
-    for bag, record in zip(bags, json.loads(output), strict=True):
-        out = tmp_path / "out" / f"{bag.name}.mcap"
-        assert record["interrupted"] and 20 < record["pairs"] < 600
-        with Bag(out) as written:
-            assert len(list(written.messages((f"{NODE}/homography",)))) == record["pairs"]
-            assert written.damage is None
-        assert not out.with_name(f"{out.name}.part").exists()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
-def test_memory_does_not_grow_with_the_bag(model: str, tmp_path: Path) -> None:
-    peaks = []
-    for pairs in (100, 800):
-        (tmp_path / str(pairs)).mkdir()
-        bag = write_bag(tmp_path / str(pairs), "mcap", Drive(pairs=pairs, size=(128, 160), info=False))
-        arguments = ["bag", bag, f"{pairs}.mcap", *TOPICS, "--model", model, "--only", "homography"]
-        with start(arguments, tmp_path, MEASURED) as process:
-            output, _ = process.communicate(timeout=100)
-        peaks.append(int(output.split()[-1]))
-        assert len(read_outputs(tmp_path / f"{pairs}.mcap")) == pairs
-    assert peaks[1] < peaks[0] + 20_000, peaks  # kB; the longer bag holds 70 MB more
 
 
 def test_calibration_of_a_drive_is_written_and_used(model: str, tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from enum import Enum
 from typing import Generic, Literal, TypeVar
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.units import SECOND
 
 Item = TypeVar("Item")
 
-JUMP_BACK = 10**9
+JUMP_BACK = SECOND
 """ns. A frame this much older than the newest of its side tells of a clock that was set back, or of a bag
 that begins again; one that is less old came late."""
 INTERVALS = 30
@@ -42,7 +43,7 @@ class Reason(str, Enum):
     UNMATCHED: frames of the other side came, but none was near enough, or another frame was nearer to it.
     LATE: older than a frame of its side that was paired or dropped already.
     DUPLICATE_STAMP: as old as another frame of its side.
-    CLOCK_RESET: it waited when a clock jumped back, or when the pairer was reset.
+    CLOCK_RESET: it waited when a clock jumped back, or when the synchroniser was reset.
     OVERFLOW: it waited until its side's buffer was full, while nothing came from the other side.
     """
 
@@ -84,8 +85,8 @@ class Pair(Generic[Item]):
 
 
 @dataclass(frozen=True)
-class PairingCounts:
-    """Where every frame went since the pairer was made; a snapshot.
+class PairCounts:
+    """Where every frame went since the synchroniser was made; a snapshot.
 
     For each side ``received == paired + sum(dropped) + waiting``.
 
@@ -106,7 +107,7 @@ class PairingCounts:
     clock_skew: int | None
 
 
-class Pairer(Generic[Item]):
+class Synchroniser(Generic[Item]):
     """Pairs two streams of frames. One thread at a time may use it.
 
     It keeps at most ``depth`` frames of each side, whatever comes.
@@ -171,12 +172,12 @@ class Pairer(Generic[Item]):
             queue.forget()
 
     @property
-    def counts(self) -> PairingCounts:
+    def counts(self) -> PairCounts:
         """Where every frame went so far."""
         skew = None
         if self._visible.ahead is not None and self._thermal.ahead is not None:
             skew = self._thermal.ahead + self._offset[Side.THERMAL] - self._visible.ahead
-        return PairingCounts(
+        return PairCounts(
             received={side: queue.received for side, queue in self._queues.items()},
             paired=self._paired,
             dropped={side: dict(queue.dropped) for side, queue in self._queues.items()},
