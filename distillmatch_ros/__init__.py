@@ -4,14 +4,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from distillmatch_ros.registration.registrar import Registrar, Registration, Status
+    from distillmatch_ros.base.errors import DistillMatchError
+    from distillmatch_ros.registration.gate import Gate, Status
+    from distillmatch_ros.registration.registrar import Registrar, Registration
 
-__all__ = ["Registrar", "Registration", "Status"]
+__all__ = ["DistillMatchError", "Gate", "Registrar", "Registration", "Status"]
 __version__ = "0.1.0"
+
+_MODULES = {
+    "DistillMatchError": "distillmatch_ros.base.errors",
+    "Gate": "distillmatch_ros.registration.gate",
+    "Registrar": "distillmatch_ros.registration.registrar",
+    "Registration": "distillmatch_ros.registration.registrar",
+    "Status": "distillmatch_ros.registration.gate",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Import what is used: the node must handle signals before NumPy and OpenCV have loaded."""
-    if name in __all__:
-        return getattr(import_module("distillmatch_ros.registration.registrar"), name)
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,10 +4,15 @@ from pathlib import Path
 
 import onnx
 import pytest
+from hypothesis import HealthCheck, settings
 from support.tiny_network import WriteNetwork, write_tiny
 
 from distillmatch_ros.model.config import ModelConfig
 from distillmatch_ros.scene import SyntheticPair, render_pair
+
+# How fast an example runs says something about the machine, not about the code.
+settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("project")
 
 
 @pytest.fixture

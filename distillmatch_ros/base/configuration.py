@@ -15,13 +15,12 @@ from pydantic import (
 )
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.settings import LONGEST, faults
 from distillmatch_ros.base.yaml import read_yaml
 
 T = TypeVar("T")
 
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-LONGEST = 60
-"""Letters of a wrong value that a message shows."""
 
 
 def load(kind: type[T], path: Path, example: str) -> T:
@@ -62,35 +61,11 @@ def build(kind: type[T], values: Any, source: str, remedy: str, folder: Path = P
         # taken for something. A date is the text that it was written as.
         return adapter.validate_json(json.dumps(values, default=str), context=folder)
     except ValidationError as error:
-        reason = _reason(error)
+        reason = "; ".join(faults(None, error))
     # Names that are no text, values that hold themselves, paths that no file can have.
     except (TypeError, ValueError, RuntimeError, OSError) as error:
         reason = str(error)
     raise DistillMatchError(f"{source}: {reason}; {remedy}")
-
-
-def _reason(error: ValidationError) -> str:
-    """All that is wrong, in a line."""
-    names: dict[str, list[str]] = {"missing": [], "unknown": []}
-    wrong = []
-    for detail in error.errors(include_url=False):
-        name, what = _name(detail["loc"]), detail["msg"]
-        if detail["type"] == "missing":
-            names["missing"].append(name)
-        elif detail["type"] == "unexpected_keyword_argument":
-            names["unknown"].append(name)
-        elif what.startswith("Input should be "):
-            shown = f"{detail['input']!r:.{LONGEST}}"
-            wrong.append(f"{name} is {shown}, not {what.removeprefix('Input should be ')}")
-        else:
-            what = what.removeprefix("Value error, ")
-            wrong.append(f"{name}: {what}" if name else what)
-    return "; ".join([*(f"{what} {', '.join(listed)}" for what, listed in names.items() if listed), *wrong])
-
-
-def _name(place: tuple[int | str, ...]) -> str:
-    """``("views", 0, "side")`` -> ``views[0].side``."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
 
 
 def _folder(info: ValidationInfo) -> Path:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -174,8 +173,7 @@ def _parameters(
     from distillmatch_ros.stream.parameter_files import read_parameters
 
     parameters = read_parameters(file, settings or [])
-    return replace(
-        parameters,
+    return parameters.replace(
         model=parameters.model if model is None else str(model),
         backend=parameters.backend if backend == "auto" else backend,
         threads=threads or parameters.threads,

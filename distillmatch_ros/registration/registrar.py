@@ -81,14 +81,28 @@ class Registrar:
 
     @classmethod
     def open(
-        cls, model: Path | None = None, *, backend: str = "auto", threads: int | None = None
+        cls,
+        model: Path | str | None = None,
+        backend: str | None = None,
+        threads: int | None = None,
+        passes: int = 2,
+        gate: Gate | None = None,
     ) -> "Registrar":
-        """Open a network, by default the shipped one.
+        """Open a network.
+
+        Args:
+            model: the file; the shipped network if None.
+            backend: the runtime, such as ``onnx``; the fastest one for the file and machine if None.
+            threads: CPU threads of the engine; one for each core that the process may use if None.
+            passes: greatest number of passes of the network over a pair, 1 or 2.
+            gate: what a homography must show; the default gate if None.
 
         Raises:
-            DistillMatchError: the network cannot be opened; see `open_engine`.
+            DistillMatchError: an argument is not allowed, or the network cannot be opened; see
+                `open_engine`.
         """
-        return cls(open_engine(model or resources.find(SHIPPED_MODEL), backend, threads))
+        file = resources.find(SHIPPED_MODEL) if model is None else Path(model)
+        return cls(open_engine(file, backend or "auto", threads), passes, gate)
 
     def __enter__(self) -> "Registrar":
         return self
@@ -221,7 +235,7 @@ class _Pair:
             )
             visible_points, thermal_points = visible_points[keep], thermal_points[keep]
             sizes = self._thermal_size, self._visible_size
-            judged = estimate(thermal_points, visible_points, *sizes, gate.lenient())
+            judged = estimate(thermal_points, visible_points, *sizes, gate.proposal())
         alignment = None
         if judged.homography is not None:
             with self._clock.stage("alignment"):

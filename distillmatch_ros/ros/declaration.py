@@ -8,7 +8,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.stream.parameters import ROWS, Parameters, Row, is_of_every_node, unknown
+from distillmatch_ros.base.settings import Description
+from distillmatch_ros.stream.parameters import TABLE, Parameters, is_of_every_node, unknown
 
 TYPES = {
     bool: Parameter.Type.BOOL,
@@ -28,14 +29,18 @@ def declare(node: Node) -> Parameters:
     """
     try:
         declared = node.declare_parameters(
-            "", [(name, getattr(Parameters, name), _describe(row)) for name, row in ROWS.items()]
+            "",
+            [
+                (name, parameter.description.default, _describe(parameter.description, parameter.live))
+                for name, parameter in TABLE.items()
+            ],
         )
     except ParameterException as error:
-        raise DistillMatchError(f"{error}; see docs/parameters.md") from error
+        raise DistillMatchError(str(error)) from error
     for name in node._parameter_overrides:  # rclpy tells it nowhere else
         if not is_of_every_node(name) and (fault := unknown(name)):
             node.get_logger().warning(f"ignored: {fault}")
-    return Parameters(**{parameter.name: parameter.value for parameter in declared})
+    return Parameters.of({parameter.name: parameter.value for parameter in declared})
 
 
 def changed(parameters: Parameters, settings: Iterable[Parameter]) -> Parameters:
@@ -44,23 +49,23 @@ def changed(parameters: Parameters, settings: Iterable[Parameter]) -> Parameters
     Raises:
         DistillMatchError: a value is not allowed.
     """
-    return parameters.changed({setting.name: setting.value for setting in settings if setting.name in ROWS})
+    return parameters.changed({setting.name: setting.value for setting in settings if setting.name in TABLE})
 
 
-def _describe(row: Row) -> ParameterDescriptor:
-    # Ranges are for tools to show, and rclpy rejects by them before Row.check does.
+def _describe(row: Description, live: bool) -> ParameterDescriptor:
+    # Ranges are for tools to show, and rclpy rejects by them before `Parameters` does.
     descriptor = ParameterDescriptor(
         type=TYPES[row.type].value,
-        description=row.description,
-        additional_constraints=f"{row.range} {row.unit}".strip(),
-        read_only=not row.live,
+        description=row.text,
+        additional_constraints=row.range,
+        read_only=not live,
     )
-    if row.least is None or row.greatest is None:
+    if row.least is None or row.most is None:
         return descriptor
     if row.type is int:
-        descriptor.integer_range = [IntegerRange(from_value=int(row.least), to_value=int(row.greatest))]
+        descriptor.integer_range = [IntegerRange(from_value=int(row.least), to_value=int(row.most))]
     else:
         descriptor.floating_point_range = [
-            FloatingPointRange(from_value=float(row.least), to_value=float(row.greatest))
+            FloatingPointRange(from_value=float(row.least), to_value=float(row.most))
         ]
     return descriptor

@@ -55,7 +55,7 @@ class Pipeline:
         self._calibration = load_calibration(parameters)
         with ExitStack() as undo:
             self._registrar = undo.enter_context(open_registrar(parameters))
-            self._stream = Stream(self._registrar, parameters.stream_settings(), self._calibration)
+            self._stream = Stream(self._registrar, parameters.stream, self._calibration)
             self._outputs = Outputs(node)
             undo.pop_all()
         self.unusable: str | None = None
@@ -78,13 +78,16 @@ class Pipeline:
             DistillMatchError: the file is missing, or holds no calibration.
         """
         before = self._parameters
-        same = (before.mode, before.calibration_file) == (parameters.mode, parameters.calibration_file)
+        same = (before.stream.mode, before.calibration_file) == (
+            parameters.stream.mode,
+            parameters.calibration_file,
+        )
         return self._calibration if same else load_calibration(parameters)
 
     def configure(self, parameters: Parameters, calibration: Calibration | None) -> None:
         """Take over live parameters, and the calibration that goes with them, from the next pair on."""
         with self._lock:
-            self._stream.configure(parameters.stream_settings(), calibration)
+            self._stream.configure(parameters.stream, calibration)
             self._parameters, self._calibration = parameters, calibration
 
     def tell(self, side: Side, info: CameraInfo) -> None:

@@ -3,11 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
-from distillmatch_ros.engines import open_engine
-from distillmatch_ros.registration.registrar import SHIPPED_MODEL, Registrar
+from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.stream.calibration import Calibration
 from distillmatch_ros.stream.parameters import ARRIVAL, Parameters
 from distillmatch_ros.stream.stream import Stream
@@ -21,8 +19,10 @@ def open_registrar(parameters: Parameters) -> Registrar:
     Raises:
         DistillMatchError: it cannot be opened.
     """
-    model = Path(parameters.model).expanduser() if parameters.model else resources.find(SHIPPED_MODEL)
-    return Registrar(open_engine(model, parameters.backend, parameters.threads or None), parameters.passes)
+    model = Path(parameters.model).expanduser() if parameters.model else None
+    return Registrar.open(
+        model, parameters.backend, parameters.threads or None, parameters.passes, parameters.stream.gate
+    )
 
 
 def load_calibration(parameters: Parameters) -> Calibration | None:
@@ -31,7 +31,7 @@ def load_calibration(parameters: Parameters) -> Calibration | None:
     Raises:
         DistillMatchError: the file is missing, or holds no calibration.
     """
-    if parameters.mode != Mode.FIXED.value:
+    if parameters.stream.mode is not Mode.FIXED:
         return None
     return Calibration.load(calibration_path(parameters))
 
@@ -53,7 +53,7 @@ def open_stream(parameters: Parameters, registrar: Registrar) -> Stream:
     Raises:
         DistillMatchError: the calibration that mode fixed needs cannot be read.
     """
-    return Stream(registrar, parameters.stream_settings(), load_calibration(parameters))
+    return Stream(registrar, parameters.stream, load_calibration(parameters))
 
 
 def make_synchroniser(parameters: Parameters) -> Synchroniser[Any]:

@@ -27,7 +27,7 @@ def read_parameters(file: Path | None, settings: list[str]) -> Parameters:
             )
         values[name] = parse_yaml(value, f"--set {setting}", "write NAME=VALUE, such as tolerance=0.05")
         _check_name(name, f"--set {setting}")
-    return Parameters(**values)
+    return Parameters.of(values)
 
 
 def _from_file(file: Path) -> dict[str, Any]:

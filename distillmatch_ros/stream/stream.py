@@ -3,13 +3,13 @@
 Everything depends on the frames and their stamps alone: the same frames give the same results.
 """
 
-import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.settings import setting
 from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.geometry.undistortion import Intrinsics, Undistorter
 from distillmatch_ros.images.frames import Frame, check_image
@@ -19,39 +19,21 @@ from distillmatch_ros.registration.registrar import STAGES, Registrar, Registrat
 from distillmatch_ros.stream.calibration import Accumulator, Calibration, Camera, Rig
 from distillmatch_ros.stream.synchroniser import Side
 from distillmatch_ros.stream.temporal import FrozenDetector, Mode, RangeFilter, Tracker, TrackerSettings
-from distillmatch_ros.visualisation.overlay import STYLES, Style, draw_overlay, warp_thermal
+from distillmatch_ros.visualisation.overlay import Style, draw_overlay, warp_thermal
 
 
-@dataclass(frozen=True)
 class StreamSettings(TrackerSettings):
-    """What may be changed while a stream runs; in mode fixed the engine rests, and nothing is matched.
+    """What may be changed while a stream runs; in mode fixed the engine rests, and nothing is matched."""
 
-    Attributes:
-        frozen_seconds: time after which an unchanged thermal picture counts as frozen; 0 for never.
-        gate: what a homography must show.
-        overlay: style of the overlay.
-    """
-
-    frozen_seconds: float = 0.4
-    gate: Gate = field(default_factory=Gate)
-    overlay: Style = "blend"
-
-    def __post_init__(self) -> None:
-        """Reject values that are not allowed.
-
-        Raises:
-            DistillMatchError: names the value.
-        """
-        for name in ("hold_seconds", "smoothing", "frozen_seconds", "max_jump_px"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise DistillMatchError(f"{name} {value} is not possible; choose 0 or more")
-        for name in ("confirmations", "verify_every"):
-            value = getattr(self, name)
-            if value < 1:
-                raise DistillMatchError(f"{name} {value} is not possible; choose 1 or more")
-        if self.overlay not in STYLES:
-            raise DistillMatchError(f"overlay {self.overlay!r} is unknown; choose {', '.join(STYLES)}")
+    frozen_seconds: float = setting(
+        0.4,
+        "Time after which an unchanged thermal picture counts as frozen (a closed shutter); 0 for never.",
+        unit="s",
+        least=0,
+        most=60,
+    )
+    gate: Gate = setting(Gate(), "What a homography must show.")
+    overlay: Style = setting("blend", "Style of the overlay.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,9 +3,12 @@
 import math
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
+from distillmatch_ros.base.settings import Settings, setting
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import (
     REFERENCE_WIDTH,
@@ -42,25 +45,38 @@ class Mode(str, Enum):
         return self.value
 
 
-@dataclass(frozen=True)
-class TrackerSettings:
-    """How homographies are followed over time.
+class TrackerSettings(Settings):
+    """How homographies are followed over time."""
 
-    Attributes:
-        mode: where they come from; live without smoothing passes registrations on unchanged.
-        hold_seconds: age of the oldest homography that is given out, but for mode fixed.
-        smoothing: time constant of the filter, s; 0 for none.
-        max_jump_px: greatest step of a thermal corner, reference pixels, that is taken at once.
-        confirmations: registrations in a row that have to agree on a greater step before it is taken.
-        verify_every: one of so many pairs, at least, is registered without a prior; 1 for all.
-    """
-
-    mode: Mode = Mode.LIVE
-    hold_seconds: float = 1.0
-    smoothing: float = 0.0
-    max_jump_px: float = 40.0
-    confirmations: int = 3
-    verify_every: int = 10
+    mode: Annotated[Mode, Field(strict=False)] = setting(
+        Mode.LIVE,
+        "Homography of a pair: its own or none (live), its own or for hold_seconds the last good one (hold), "
+        "that of calibration_file, while the engine rests (fixed).",
+    )
+    hold_seconds: float = setting(1.0, "How long mode hold keeps a homography.", unit="s", least=0, most=3600)
+    smoothing: float = setting(
+        0.0,
+        "Time constant of the filter that the homographies go through; 0 for none.",
+        unit="s",
+        least=0,
+        most=60,
+    )
+    max_jump_px: float = setting(
+        40.0,
+        "Step of a thermal corner that is taken unconfirmed, for a visible image 640 px wide.",
+        unit="px",
+        least=1,
+        most=640,
+    )
+    confirmations: int = setting(
+        3,
+        "Registrations in a row that have to agree on a greater step before it is taken.",
+        least=1,
+        most=1000,
+    )
+    verify_every: int = setting(
+        10, "One of so many pairs, at least, is registered without a prior; 1 for all.", least=1, most=1000
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,8 +190,8 @@ class Tracker:
         if self.settings.smoothing == 0:
             return _Track(homography, places, stamp, track.pairs + 1)
         elapsed = (stamp - track.stamp) / SECOND
-        share = max(1 / (track.pairs + 1), 1 - math.exp(-elapsed / self.settings.smoothing))
-        places = track.places + share * (places - track.places)
+        weight = max(1 / (track.pairs + 1), 1 - math.exp(-elapsed / self.settings.smoothing))
+        places = track.places + weight * (places - track.places)
         filtered = from_corners(places, self._thermal, self._visible)
         return _Track(filtered, places, stamp, track.pairs + 1)
 
@@ -258,7 +274,7 @@ class RangeFilter:
         if shown is None or elapsed < 0 or own[0] > shown[2] or own[2] < shown[0]:
             self._shown = own
         else:
-            share = 1 - math.exp(-elapsed / RANGE_SECONDS)
-            low, middle, high = (old + share * (new - old) for old, new in zip(shown, own, strict=True))
+            weight = 1 - math.exp(-elapsed / RANGE_SECONDS)
+            low, middle, high = (old + weight * (new - old) for old, new in zip(shown, own, strict=True))
             self._shown = low, middle, high
         return self._shown

@@ -100,7 +100,7 @@ def test_rejected_scene_has_no_error(
 
 @pytest.fixture
 def parameters(write_network) -> Parameters:
-    return replace(Parameters(), model=str(write_network()), threads=1)
+    return Parameters().replace(model=str(write_network()), threads=1)
 
 
 def register(parameters: Parameters, bag: Path, out: Path) -> dict[int, Output]:

@@ -44,7 +44,7 @@ def test_small_errors_are_mended(seed: int, x: float, y: float, turn: float) -> 
     off = np.array([[1, -turn, x], [turn, 1, y], [0, 0, 1]])
     found = Aligner(thermal_of(visible)).align(visible, off @ TRUTH)
     assert error(found) < 1.5
-    assert found.peak_prominence > Gate.sure_peak_prominence
+    assert found.peak_prominence > Gate().sure_peak_prominence
     assert found.homography[2, 2] == 1
 
 
@@ -54,8 +54,8 @@ def test_wrong_places_and_other_scenes_have_no_contrast() -> None:
         visible = blocks(seed)
         aligner = Aligner(thermal_of(visible))
         beside = np.array([[1.0, 0, 60], [0, 1, -45], [0, 0, 1]])
-        wrong += aligner.align(visible, beside @ TRUTH).peak_prominence > Gate.min_peak_prominence
-        wrong += aligner.align(blocks(100 + seed), TRUTH).peak_prominence > Gate.min_peak_prominence
+        wrong += aligner.align(visible, beside @ TRUTH).peak_prominence > Gate().min_peak_prominence
+        wrong += aligner.align(blocks(100 + seed), TRUTH).peak_prominence > Gate().min_peak_prominence
     assert wrong <= 1
 
 
@@ -67,8 +67,8 @@ def test_a_pattern_that_repeats_itself_has_rivals_and_a_scene_has_none(period: i
     off = np.array([[1.0, 0, period], [0, 1, 0], [0, 0, 1]])
     plain = np.array([[1.0, 0, 80], [0, 1, 50], [0, 0, 1]])
     found = Aligner(thermal_of(windows, plain)).align(windows, off @ plain)
-    assert found.peak_prominence > Gate.sure_peak_prominence
-    assert found.second_peak_ratio > Gate.max_second_peak_ratio
+    assert found.peak_prominence > Gate().sure_peak_prominence
+    assert found.second_peak_ratio > Gate().max_second_peak_ratio
     assert Aligner(thermal_of(blocks(0))).align(blocks(0), TRUTH).second_peak_ratio < 0.8
 
 
@@ -90,7 +90,7 @@ def test_images_without_edges_have_no_contrast_and_move_nothing(
     found = Aligner(thermal).align(visible, TRUTH)
     assert np.isfinite(found.homography).all()
     if visible.any() and thermal.any():
-        assert found.peak_prominence > Gate.sure_peak_prominence
+        assert found.peak_prominence > Gate().sure_peak_prominence
     else:
         assert abs(found.peak_prominence) < 1e-6
         assert error(found) < 1e-6

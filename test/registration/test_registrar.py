@@ -49,14 +49,14 @@ def test_edges_correct_what_matches_leave() -> None:
     assert result.status is Status.OK
     assert corner_error(result, TRUTH) < ALIGNED_PX
     distances = np.hypot(*(transform(result.homography, result.thermal_points) - result.visible_points).T)
-    np.testing.assert_array_equal(result.inliers, distances * 640 / VISIBLE[1] <= Gate.inlier_px)
+    np.testing.assert_array_equal(result.inliers, distances * 640 / VISIBLE[1] <= Gate().inlier_px)
 
 
 def test_alignment_that_ends_half_way_goes_on_from_there() -> None:
     off = np.array([[1.0, -0.028, 35.0], [0.028, 1.0, 28.0], [0, 0, 1.0]])
     visible, thermal = scene_pair()
     half_way = Aligner(thermal).align(visible, off @ TRUTH)
-    assert half_way.peak_prominence < Gate.min_peak_prominence
+    assert half_way.peak_prominence < Gate().min_peak_prominence
     right, misled = points_of(plain(TRUTH), empty=170), points_of(plain(off @ TRUTH))
 
     def answer(*images: Float32) -> Matches:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from support import ROOT
 
-from distillmatch_ros.stream.parameters import NAMESPACES, ROWS
+from distillmatch_ros.stream.parameters import NAMESPACES, TABLE
 
 LAUNCH = sorted((ROOT / "launch").glob("*.launch.py"))
 INPUTS = {f"{name}/{kind}" for name in NAMESPACES.values() for kind in ("image", "camera_info")}
@@ -58,7 +58,7 @@ def test_arguments_and_parameters_exist(file: Path) -> None:
     }
     assert used <= arguments
     named = set().union(*map(strings, keyword(tree, "parameters")))
-    assert named <= {*ROWS, "use_sim_time", "params_file"}
+    assert named <= {*TABLE, "use_sim_time", "params_file"}
     for text in strings(tree):
         if text.endswith((".yaml", ".xml", ".rviz")) and " " not in text:
             assert (ROOT / "config" / text).is_file()

@@ -9,7 +9,7 @@ from std_srvs.srv import Trigger
 from support.bench import Bench
 
 from distillmatch_ros.stream.calibration import Calibration
-from distillmatch_ros.stream.parameters import ROWS, Parameters
+from distillmatch_ros.stream.parameters import TABLE, Parameters
 
 
 def value_of(bench: Bench, name: str) -> object:
@@ -19,16 +19,17 @@ def value_of(bench: Bench, name: str) -> object:
 
 
 def test_tools_see_the_table(active: Bench) -> None:
-    request = DescribeParameters.Request(names=list(ROWS))
+    request = DescribeParameters.Request(names=list(TABLE))
     descriptors = active.call(DescribeParameters, "describe_parameters", request).descriptors
-    for descriptor, (name, row) in zip(descriptors, ROWS.items(), strict=True):
-        assert (descriptor.name, descriptor.description) == (name, row.description)
-        assert descriptor.read_only is not row.live
+    for descriptor, (name, parameter) in zip(descriptors, TABLE.items(), strict=True):
+        row = parameter.description
+        assert (descriptor.name, descriptor.description) == (name, row.text)
+        assert descriptor.read_only is not parameter.live
         ranges = [*descriptor.integer_range, *descriptor.floating_point_range]
         if row.least is None:
             assert not ranges
         else:
-            assert [(bound.from_value, bound.to_value) for bound in ranges] == [(row.least, row.greatest)]
+            assert [(bound.from_value, bound.to_value) for bound in ranges] == [(row.least, row.most)]
         assert row.range in descriptor.additional_constraints
 
 
@@ -55,11 +56,11 @@ def test_bad_value_is_rejected_and_changes_nothing(
 def test_several_are_set_together_or_not_at_all(active: Bench) -> None:
     (result,) = active.set(together=True, overlay="edges", jpeg_quality=0)
     assert not result.successful
-    assert value_of(active, "overlay") == Parameters.overlay
+    assert value_of(active, "overlay") == Parameters().stream.overlay
     (result,) = active.set(together=True, overlay="edges", jpeg_quality=50)
     assert result.successful
     assert (value_of(active, "overlay"), value_of(active, "jpeg_quality")) == ("edges", 50)
-    active.set(overlay=Parameters.overlay)
+    active.set(overlay=Parameters().stream.overlay)
 
 
 def latest_overlay(bench: Bench) -> np.ndarray:
@@ -83,7 +84,7 @@ def test_thresholds_change_while_the_node_runs(active: Bench) -> None:
     active.set(min_inliers=1000)
     active.drive(2.5, rate=5)
     assert "FEW_INLIERS" in active.diagnosed("no homography").message
-    active.set(min_inliers=Parameters.min_inliers)
+    active.set(min_inliers=Parameters().stream.gate.min_inliers)
     active.diagnostics.clear()
     active.drive(2.5, rate=5)
     active.diagnosed("pairs/s")

@@ -151,14 +151,14 @@ def test_settings_change_from_the_next_pair_on() -> None:
     stream = open_stream()
     stream.process(*frames(0))
     before = stream.process(*frames(1)).overlay().image
-    strict = replace(NO_PRIOR, gate=Gate(min_inliers=1000), mode=Mode.HOLD, overlay="edges")
+    strict = NO_PRIOR.replace(gate=Gate(min_inliers=1000), mode=Mode.HOLD, overlay="edges")
     stream.configure(strict)
     held = stream.process(*frames(2))
     assert held.registration.status is Status.HELD  # by what was learned before
     assert not np.array_equal(held.overlay().image, before)
-    stream.configure(replace(strict, mode=Mode.LIVE))
+    stream.configure(strict.replace(mode=Mode.LIVE))
     assert stream.process(*frames(3)).registration.status is Status.FEW_INLIERS
-    stream.configure(replace(strict, frozen_seconds=0.03))
+    stream.configure(strict.replace(frozen_seconds=0.03))
     stream.process(*frames(4, same_thermal=True))
     stale = stream.process(*frames(5, same_thermal=True))
     assert stale.registration.status is Status.STALE_THERMAL
@@ -178,7 +178,7 @@ def test_settings_change_from_the_next_pair_on() -> None:
 )
 def test_wrong_settings_are_rejected_by_name(wrong: dict[str, object]) -> None:
     with pytest.raises(DistillMatchError, match=next(iter(wrong))):
-        StreamSettings(**wrong)  # type: ignore[arg-type]
+        StreamSettings(**wrong)
 
 
 def test_reset_forgets_everything_learned() -> None:
