@@ -1,6 +1,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PROJECT := pyproject.toml setup.py setup.cfg
 
 # A sourced ROS workspace sets PYTHONPATH, and its packages would come before those of the virtual environment.
 unexport PYTHONPATH
@@ -9,34 +11,56 @@ ifdef AMENT_PREFIX_PATH
 unexport AMENT_PREFIX_PATH LD_LIBRARY_PATH
 endif
 
-.PHONY: demo test
+.PHONY: help demo check test docs lint
+
+help:
+	@echo "make demo   the synthetic drive, end to end: out/demo/index.html; a few minutes"
+	@echo "make check  format, lint, types, dependencies, spelling, links, fast tests: before a commit"
+	@echo "make test   the same with all tests: before a push; ten minutes"
+	@echo "make docs   the documentation as a site: out/site/index.html"
 
 demo: $(VENV)/.ros
 	$(BIN)/distillmatch demo
 
-test: $(VENV)/.dev
+check: lint docs
+	$(BIN)/python -m pytest -m "not slow"
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/deptry distillmatch_ros
+	$(BIN)/codespell
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "out/site/index.html"
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 # Editable: the checkout is what runs, so only a change of what is installed calls for installing again.
-$(VENV)/.base: setup.py setup.cfg | $(BIN)/python
+$(VENV)/.base: $(PROJECT) | $(BIN)/python
 	@echo "Installing the package and what it needs into $(VENV), once: this takes a minute or so."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(PIP) --editable .
 	touch $@
 
-# Without it the demo leaves the node out. There are wheels of ROS 2 for Linux and recent Pythons.
+# Without it the demo leaves the node out. There are wheels of ROS 2 for Linux on x86_64.
 $(VENV)/.ros: $(VENV)/.base
 	@echo "Installing ROS 2 for Python into $(VENV), once."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[ros]' 2> $(VENV)/ros.log \
+	@$(PIP) --editable '.[ros]' 2> $(VENV)/ros.log \
 		|| echo "ROS 2 cannot be installed here ($(VENV)/ros.log says why): the demo goes on without the node."
 	touch $@
 
-$(VENV)/.dev: setup.py setup.cfg | $(BIN)/python
+$(VENV)/.docs: $(VENV)/.base
+	@echo "Installing what the documentation needs into $(VENV), once."
+	$(PIP) --editable '.[docs]'
+	touch $@
+
+$(VENV)/.dev: $(PROJECT) | $(BIN)/python
 	@echo "Installing what development needs into $(VENV), PyTorch among it, once: this takes some minutes."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	touch $(VENV)/.base $@
+	$(PIP) --editable '.[dev]'
+	touch $(VENV)/.base $(VENV)/.docs $@

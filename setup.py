@@ -1,5 +1,6 @@
-"""Installs with pip and with colcon (ament_python) alike."""
+"""What colcon has to be told (ament_python); everything else is in pyproject.toml."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -7,23 +8,12 @@ from setuptools import find_packages, setup
 NAME = "distillmatch_ros"
 SHARE = f"share/{NAME}"
 
-# DINOv3 came with 4.56.
-TRAIN = ["torch", "kornia", "tensorboard", "onnx", "onnxscript", "transformers>=4.56", "pydantic>=2.7"]
-# Interfaces of one ROS release, Jazzy: without the pins pip mixes releases.
-ROS = [
-    "ros-rclpy[fastrtps]==7.1.6",
-    *(f"ros-{package}==5.3.6" for package in ("sensor-msgs", "std-msgs", "diagnostic-msgs", "std-srvs")),
-]
-DEV = [
-    # What the checks were written against; a newer PyTorch exports other graphs.
-    *("torch==2.13.0" if package == "torch" else package for package in TRAIN),
-    *ROS,
-    "pytest<9",  # launch_testing breaks with 9
-    "pytest-timeout",
-    "hypothesis",
-    "ruff",
-    "mypy",
-]
+
+def version() -> str:
+    """The version that the package says of itself."""
+    found = re.search(r'^__version__ = "(.+)"$', Path(NAME, "__init__.py").read_text("utf-8"), re.MULTILINE)
+    assert found is not None
+    return found[1]
 
 
 def shared(folder: str) -> list[tuple[str, list[str]]]:
@@ -36,11 +26,11 @@ def shared(folder: str) -> list[tuple[str, list[str]]]:
 
 setup(
     name=NAME,
-    version="0.1.0",
-    description="Registration of visible and thermal images",
+    version=version(),
     license="Apache-2.0",
+    python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={NAME: ["demo/*.css"]},
+    package_data={NAME: ["py.typed", "demo/*.css"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (SHARE, ["package.xml"]),
@@ -48,23 +38,6 @@ setup(
         *shared("launch"),
         *shared("models"),
     ],
-    python_requires=">=3.10",
-    install_requires=[
-        "numpy>=1.26",
-        "opencv-python-headless>=4.8,<5",  # cv_bridge does not work with 5
-        "onnxruntime",
-        "rosbags",
-        "mcap",
-        "typer>=0.16",  # before, --help fails with click 8.2
-        "rich",
-        "pyyaml",
-    ],
-    extras_require={
-        "train": TRAIN,
-        "ros": ROS,
-        "tensorrt": ["tensorrt>=10.3,<12", "cuda-bindings>=12.8", "onnx"],
-        "dev": DEV,
-    },
     entry_points={
         "console_scripts": [
             "distillmatch = distillmatch_ros.cli:main",

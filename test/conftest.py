@@ -1,6 +1,8 @@
-"""Fixtures that more than one test module needs."""
+"""Fixtures that more than one test module needs, and how the tests are named."""
 
+import signal
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
@@ -10,9 +12,33 @@ from support.tiny_network import WriteNetwork, write_tiny
 from distillmatch_ros.model.config import ModelConfig
 from distillmatch_ros.scene import SyntheticPair, render_pair
 
-# How fast an example runs says something about the machine, not about the code.
-settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("project")
+# How long a machine takes is no fault of what is tested.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+LONGEST_ID = 60
+PLAIN = (str, int, float, bool, type(None))
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the programs under test: background jobs ignore it by inheritance."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_make_parametrize_id(val: Any, argname: str) -> str | None:
+    """Name a case by its values where they are short, else by its argument; never by an address."""
+    if isinstance(val, list | tuple) and all(isinstance(item, PLAIN) for item in val):
+        shown = " ".join(map(str, val)) or "nothing"
+    elif isinstance(val, dict) and all(isinstance(item, PLAIN) for pair in val.items() for item in pair):
+        shown = " ".join(f"{key}={value}" for key, value in val.items()) or "nothing"
+    elif isinstance(val, str | bytes):
+        shown = val if isinstance(val, str) else repr(val)[2:-1]
+    elif getattr(val, "__name__", "") != "<lambda>":
+        return None  # as pytest names it
+    else:
+        return argname
+    return shown if shown.isprintable() and len(shown) <= LONGEST_ID else argname
 
 
 @pytest.fixture

@@ -1,7 +1,11 @@
-"""What pip and colcon are told agrees with what is in the checkout."""
+"""What pip and colcon are told agrees with what is in the checkout, and what they install is whole."""
 
+import os
 import runpy
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,18 @@ from support import ROOT
 
 from distillmatch_ros import __version__
 
+tomllib = pytest.importorskip("tomllib", reason="in the standard library from Python 3.11 on")
 setuptools = pytest.importorskip("setuptools")
+
+SHARE = "share/distillmatch_ros"
+SHIPPED = [
+    path.relative_to(ROOT).as_posix()
+    for folder in ("config", "launch", "models")
+    for path in (ROOT / folder).rglob("*")
+    if path.is_file() and "__pycache__" not in path.parts
+]
+LARGE = 100_000
+"""Bytes above which a file is a network, or does not belong into a package."""
 
 
 @pytest.fixture
@@ -23,35 +38,116 @@ def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return keywords
 
 
-def test_package_xml_agrees(told: dict[str, Any]) -> None:
-    package = ElementTree.parse(ROOT / "package.xml").getroot()
-    for field in ("name", "version", "license"):
-        assert package.findtext(field) == told[field]
-    assert told["version"] == __version__
+@pytest.fixture(scope="module")
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+@pytest.fixture(scope="module")
+def package() -> ElementTree.Element:
+    return ElementTree.parse(ROOT / "package.xml").getroot()
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The committed files alone, to build in: nothing of it is left in the checkout."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("no git checkout")
+    folder = tmp_path_factory.mktemp("source")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+    return folder
+
+
+def run(*command: str, folder: Path) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_pyproject_setup_and_package_xml_agree(
+    told: dict[str, Any], project: dict[str, Any], package: ElementTree.Element
+) -> None:
+    assert package.findtext("name") == told["name"] == project["name"]
+    assert package.findtext("version") == told["version"] == __version__
+    assert package.findtext("license") == told["license"]
     assert package.findtext("export/build_type") == "ament_python"
+    # Older releases of setuptools, which colcon runs, reject these or write what colcon cannot read.
+    assert set(project["dynamic"]) == {"version", "license", "requires-python", "scripts"}
 
 
-def test_every_package_and_every_shared_file_is_installed(told: dict[str, Any]) -> None:
-    packages = {path.parent.relative_to(ROOT) for path in ROOT.glob("distillmatch_ros/**/__init__.py")}
-    assert set(told["packages"]) == {".".join(path.parts) for path in packages}
-    without_init = {path.parent for path in ROOT.glob("distillmatch_ros/**/*.py")} - {
-        ROOT / path for path in packages
-    }
-    assert not without_init
+def test_every_package_and_every_shipped_file_is_installed(told: dict[str, Any]) -> None:
+    folders = {path.parent.relative_to(ROOT) for path in ROOT.glob("distillmatch_ros/**/*.py")}
+    assert set(told["packages"]) == {".".join(path.parts) for path in folders}
     installed = {f"{folder}/{Path(file).name}" for folder, files in told["data_files"] for file in files}
-    shipped = [
-        path
-        for folder in ("config", "launch", "models")
-        for path in (ROOT / folder).rglob("*")
-        if path.is_file()
-    ]
-    assert installed >= {f"share/distillmatch_ros/{path.relative_to(ROOT).as_posix()}" for path in shipped}
-    assert installed >= {
-        "share/distillmatch_ros/package.xml",
-        "share/ament_index/resource_index/packages/distillmatch_ros",
+    assert installed >= {f"{SHARE}/{name}" for name in SHIPPED}
+    assert installed >= {f"{SHARE}/package.xml", "share/ament_index/resource_index/packages/distillmatch_ros"}
+
+
+def test_base_install_needs_no_torch(project: dict[str, Any]) -> None:
+    assert not [name for name in project["dependencies"] if name.startswith("torch")]
+    assert [name for name in project["optional-dependencies"]["train"] if name.startswith("torch")]
+
+
+def test_a_robot_gets_nothing_to_look_at(package: ElementTree.Element) -> None:
+    """A robot has no screen, and records with what it likes."""
+    wanted = {element.text for element in package.findall("exec_depend")}
+    assert not wanted & {"rviz2", "rosbag2", "ros2bag", "rqt"}
+
+
+def test_what_rosdep_lacks_is_in_the_instructions(project: dict[str, Any]) -> None:
+    """Packages of Python that colcon does not install: rosdep brings those of package.xml, pip the others."""
+    by_rosdep = {"numpy", "opencv-python-headless", "pyyaml", "rich"}
+    for file in ("README.md", "package.xml"):
+        text = (ROOT / file).read_text()
+        for requirement in project["dependencies"]:
+            name = requirement.partition(">")[0].partition("<")[0].partition("==")[0]
+            assert name in by_rosdep or name in text, f"{file} does not say where {name} comes from"
+
+
+@pytest.mark.slow
+def test_sdist_and_wheel(copied: Path, tmp_path: Path) -> None:
+    """`python -m build`, `twine check --strict`, and what is in the wheel."""
+    pytest.importorskip("build")
+    pytest.importorskip("twine")
+    run("-m", "build", "--no-isolation", "--outdir", str(tmp_path), folder=copied)
+    made = sorted(tmp_path.iterdir())
+    assert [path.suffix for path in made] == [".whl", ".gz"]
+    assert run("-m", "twine", "check", "--strict", *map(str, made), folder=tmp_path).count("PASSED") == 2
+    with zipfile.ZipFile(made[0]) as wheel:
+        sizes = {info.filename: info.file_size for info in wheel.infolist()}
+        metadata = wheel.read(f"distillmatch_ros-{__version__}.dist-info/METADATA").decode()
+    data = f"distillmatch_ros-{__version__}.data/data/{SHARE}"
+    assert {f"{data}/{name}" for name in SHIPPED} <= sizes.keys()
+    assert "distillmatch_ros/py.typed" in sizes
+    # Nothing big but the networks, and no test, page or picture.
+    assert {name for name, size in sizes.items() if size > LARGE} == {
+        f"{data}/{name}" for name in SHIPPED if name.endswith((".onnx", ".pt"))
     }
+    assert not [name for name in sizes if name.startswith(("test", "docs", "examples", "build"))]
+    for line in ("License: Apache-2.0", "Requires-Python: >=3.10", "Author: distillmatch_ros maintainers"):
+        assert line in metadata
 
 
-def test_base_install_needs_no_torch(told: dict[str, Any]) -> None:
-    assert not [name for name in told["install_requires"] if name.startswith("torch")]
-    assert [name for name in told["extras_require"]["train"] if name.startswith("torch")]
+@pytest.mark.slow
+def test_colcon_puts_programs_where_ros2_run_looks(copied: Path, tmp_path: Path) -> None:
+    """The command that colcon issues for a package of the type ament_python."""
+    prefix = tmp_path / "install"
+    run(
+        *("-W", "ignore", "setup.py", "egg_info", "--egg-base", str(tmp_path)),
+        *("build", "--build-base", str(tmp_path / "build")),
+        *("install", "--prefix", str(prefix), "--record", str(tmp_path / "install.log")),
+        "--single-version-externally-managed",
+        folder=copied,
+    )
+    programs = prefix / "lib/distillmatch_ros"
+    assert {path.name for path in programs.iterdir()} >= {"distillmatch", "fusion_node"}
+    assert (programs / "fusion_node").read_text().startswith("#!/usr/bin/env python3")
+    assert (prefix / SHARE / "models/light.onnx").is_file() and (prefix / SHARE / "package.xml").is_file()
+    assert (prefix / "share/ament_index/resource_index/packages/distillmatch_ros").is_file()

@@ -1,6 +1,6 @@
 """The node's parameters: one table, from which come their declaration, their checks, the YAML and the page.
 
-``python -m distillmatch_ros.stream.parameters`` writes `config/fusion.yaml` and `docs/parameters.md` anew.
+``python -m distillmatch_ros.stream.parameters`` writes `config/fusion.yaml` and the page anew.
 """
 
 import json
@@ -18,7 +18,7 @@ from distillmatch_ros.stream.stream import StreamSettings
 from distillmatch_ros.stream.synchroniser import Side
 from distillmatch_ros.stream.temporal import Mode
 
-YAML, PAGE = "config/fusion.yaml", "docs/parameters.md"
+YAML, PAGE = "config/fusion.yaml", "docs/reference/parameters.md"
 NAMESPACES = {Side.VISIBLE: "rgb", Side.THERMAL: "thermal"}
 """What the topics of a camera begin with."""
 Transport = Literal["raw", "compressed"]
@@ -199,7 +199,7 @@ def unknown(name: str) -> str | None:
     if name in TABLE:
         return None
     meant = get_close_matches(name, TABLE, 1)
-    remedy = f"did you mean {meant[0]}?" if meant else f"known are {', '.join(TABLE)}"
+    remedy = f"did you mean {meant[0]}?" if meant else f"{YAML} of this installation lists all"
     return f"parameter {name} is unknown; {remedy}"
 
 
@@ -210,7 +210,7 @@ def is_of_every_node(name: str) -> bool:
 
 def to_yaml() -> str:
     """The defaults as a parameter file, each with its description."""
-    lines = ["# The node's parameters and their defaults: docs/parameters.md. Launch files take a copy."]
+    lines = ["# The node's parameters and their defaults. Launch files and `--params` take a copy."]
     lines += ["/**:", "  ros__parameters:"]
     for name, parameter in TABLE.items():
         described = parameter.description
@@ -226,12 +226,12 @@ def to_page() -> str:
         "# Parameters of `fusion_node`",
         "",
         "Live parameters may be set while the node runs (`ros2 param set /distillmatch overlay edges`), the",
-        "others when it starts: in a file such as [config/fusion.yaml](../config/fusion.yaml), or with",
+        "others when it starts: in a copy of `config/fusion.yaml`, or with",
         "`--ros-args -p name:=value`. A value that is not allowed is rejected with the reason and changes",
         "nothing; a name that is not in this table is warned of; several that go together are set at once",
         "(`set_parameters_atomically`).",
         "",
-        "QoS has parameters too, by topic: see [node.md](node.md).",
+        "QoS has parameters too, by topic: see [the node](../how-to/node.md#qos).",
         "",
         "| name | type | default | allowed | set | |",
         "|---|---|---|---|---|---|",

@@ -13,6 +13,8 @@ from distillmatch_ros.model.config import ModelConfig
 
 WriteRun = Callable[..., Path]
 
+pytest.importorskip("torch")
+
 
 @pytest.fixture
 def pairs_folder(tmp_path: Path) -> Path:
