@@ -43,8 +43,9 @@ def match(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Write an overlay, the matches, and the registered thermal image. That one keeps the "
-            "camera's values: many viewers show 16 bits as black.",
+            help="Write an overlay, the matches, the registered thermal image and its mask (255 where the "
+            "thermal camera sees something). The registered image keeps the camera's values: many viewers "
+            "show 16 bits as black.",
         ),
     ] = None,
     json_file: JsonFile = None,

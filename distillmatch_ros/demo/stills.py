@@ -34,7 +34,7 @@ def register_stills(registrar: Registrar, out: Path, seed: int = 0) -> tuple[Sti
     """Render the scenes, register them and write images and pictures.
 
     ``out`` becomes a pairs folder: visible/NAME.png, and thermal/NAME.png with 16-bit readings; beside them
-    stand NAME_overlay.png, NAME_matches.png and NAME_registered.png.
+    stand NAME_overlay.png, NAME_matches.png, NAME_registered.png and NAME_mask.png.
 
     Raises:
         DistillMatchError: ``out`` cannot be written.

@@ -9,6 +9,7 @@ import numpy as np
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import Float64, Size
+from distillmatch_ros.geometry.warping import no_reading
 from distillmatch_ros.images.frames import Frame
 
 EQUIDISTANT = "equidistant"
@@ -77,7 +78,7 @@ class Undistorter:
         nearest is taken.
 
         Returns:
-            The same size, dtype and header; 0 where the camera saw nothing.
+            The same size, dtype and header; `no_reading` where the camera saw nothing.
 
         Raises:
             DistillMatchError: the frame is of another size than the intrinsics.
@@ -91,5 +92,6 @@ class Undistorter:
         if self._maps is None:
             return frame
         flags = cv2.INTER_LINEAR if frame.image.dtype == np.uint8 else cv2.INTER_NEAREST
-        image = cv2.remap(frame.image, self._maps[0], self._maps[1], flags)
+        outside = [no_reading(frame.image.dtype)] * 4  # a value for each channel
+        image = cv2.remap(frame.image, self._maps[0], self._maps[1], flags, borderValue=outside)
         return replace(frame, image=np.asarray(image))

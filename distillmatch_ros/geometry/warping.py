@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 from distillmatch_ros.geometry.homography import Float64, Size, jacobian, resizing
 
 
+def no_reading(dtype: np.dtype[Any]) -> float:
+    """What a pixel holds that no camera saw: NaN in floating point, where 0 may be a reading, otherwise 0."""
+    return np.nan if dtype.kind == "f" else 0.0
+
+
 def resize(image: NDArray[Any], size: Size) -> NDArray[Any]:
     """Average where the image shrinks, interpolate where it grows; each axis for itself."""
     (height, width), (rows, columns) = image.shape, size

@@ -1,4 +1,4 @@
-"""Image files in; one line of JSON and, on request, three pictures a pair out."""
+"""Image files in; one line of JSON and, on request, pictures of each pair out."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +16,7 @@ from distillmatch_ros.base.files import make_folder, open_text, write_bytes, wri
 from distillmatch_ros.images.frames import read_image
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.registration.registrar import Registrar, Registration
-from distillmatch_ros.visualisation.overlay import draw_matches, draw_overlay, warp_thermal
+from distillmatch_ros.visualisation.overlay import covered, draw_matches, draw_overlay, warp_thermal
 
 ERROR = "ERROR"
 
@@ -77,7 +77,8 @@ def match_files(
         registrar: an open registrar.
         pairs: what to register.
         out: folder for NAME_registered (the thermal image on the visible one's grid with its own values; PNG,
-            or TIFF for floating point), NAME_overlay.png and NAME_matches.png; None writes no pictures.
+            or TIFF for floating point, which is NaN where the thermal camera sees nothing), NAME_mask.png (255
+            where it sees something, else 0), NAME_overlay.png and NAME_matches.png; None writes no pictures.
 
     Raises:
         DistillMatchError: a picture cannot be written.
@@ -139,15 +140,18 @@ def _write_pictures(
     base: Path, visible: NDArray[Any], thermal: NDArray[Any], registration: Registration
 ) -> Iterator[Path]:
     # What an earlier run registered must not pass for this run's when this run rejects.
-    for suffix in ("png", "tiff"):
+    for ending in ("registered.png", "registered.tiff", "mask.png"):
         with writing(base):
-            base.with_name(f"{base.name}_registered.{suffix}").unlink(missing_ok=True)
+            base.with_name(f"{base.name}_{ending}").unlink(missing_ok=True)
     yield _write(base, "overlay.png", draw_overlay(visible, thermal, registration))
     yield _write(base, "matches.png", draw_matches(visible, thermal, registration))
     if registration.homography is not None:
-        registered = warp_thermal(thermal, registration.homography, visible.shape[:2])
+        height, width = visible.shape[:2]
+        registered = warp_thermal(thermal, registration.homography, (height, width))
         suffix = "tiff" if registered.dtype.kind == "f" else "png"
         yield _write(base, f"registered.{suffix}", registered)
+        seen = covered((thermal.shape[0], thermal.shape[1]), registration.homography, (height, width))
+        yield _write(base, "mask.png", 255 * seen.astype(np.uint8))
 
 
 def _write(base: Path, ending: str, picture: NDArray[Any]) -> Path:

@@ -18,15 +18,27 @@ TYPES = {
     str: Parameter.Type.STRING,
 }
 
+QOS_OVERRIDES = "qos_overrides."
+"""What the parameters of a topic's QoS begin with."""
+
 
 def declare(node: Node) -> Parameters:
     """Declare every parameter, and read what the launch file or the command line set.
 
     A name that is not in the table, which rclpy would pass over in silence, is warned of.
 
+    Args:
+        node: made with ``automatically_declare_parameters_from_overrides``: rclpy tells the names that were
+            set in no other way.
+
     Raises:
         DistillMatchError: a value is not allowed.
     """
+    for name in node.get_parameters_by_prefix(""):
+        if name.startswith(QOS_OVERRIDES) or not is_of_every_node(name):
+            node.undeclare_parameter(name)  # declared anew with its description, by us or with its topic
+            if not name.startswith(QOS_OVERRIDES) and (fault := unknown(name)):
+                node.get_logger().warning(f"ignored: {fault}")
     try:
         declared = node.declare_parameters(
             "",
@@ -37,9 +49,6 @@ def declare(node: Node) -> Parameters:
         )
     except ParameterException as error:
         raise DistillMatchError(str(error)) from error
-    for name in node._parameter_overrides:  # rclpy tells it nowhere else
-        if not is_of_every_node(name) and (fault := unknown(name)):
-            node.get_logger().warning(f"ignored: {fault}")
     return Parameters.of({parameter.name: parameter.value for parameter in declared})
 
 

@@ -31,19 +31,30 @@ SUPERSEDED = "SUPERSEDED"
 _Transition = Callable[["FusionNode", LifecycleState], TransitionCallbackReturn]
 
 
-def _said(transition: _Transition) -> _Transition:
-    """Lets no failure of a transition pass in silence, as rclpy would."""
+def _leads_to(goal: str, otherwise: str | None = None) -> Callable[[_Transition], _Transition]:
+    """Marks a transition: keeps track of the state, and reports every failure, which rclpy does not.
 
-    @wraps(transition)
-    def run(node: "FusionNode", state: LifecycleState) -> TransitionCallbackReturn:
-        try:
-            return transition(node, state)
-        except Exception as error:
-            node.note(error)
-            expected = isinstance(error, DistillMatchError)
-            return TransitionCallbackReturn.FAILURE if expected else TransitionCallbackReturn.ERROR
+    Args:
+        goal: state after success.
+        otherwise: state after anything else; None for the one before.
+    """
 
-    return run
+    def mark(transition: _Transition) -> _Transition:
+        @wraps(transition)
+        def run(node: "FusionNode", state: LifecycleState) -> TransitionCallbackReturn:
+            try:
+                outcome = transition(node, state)
+            except Exception as error:
+                node.note(error)
+                expected = isinstance(error, DistillMatchError)
+                outcome = TransitionCallbackReturn.FAILURE if expected else TransitionCallbackReturn.ERROR
+            done = outcome is TransitionCallbackReturn.SUCCESS
+            node.state = goal if done else otherwise or str(state.label)
+            return outcome
+
+        return run
+
+    return mark
 
 
 class FusionNode(LifecycleNode):
@@ -58,8 +69,12 @@ class FusionNode(LifecycleNode):
         Raises:
             DistillMatchError: a parameter is not allowed.
         """
-        super().__init__(NAME)
-        self._service_change_state.callback = partial(self._answer, self._service_change_state.callback)
+        super().__init__(NAME, automatically_declare_parameters_from_overrides=True)
+        self.state = "unconfigured"
+        """Of the lifecycle, such as ``active``."""
+        for service in self.services:
+            if service.srv_type is ChangeState:
+                service.callback = partial(self._answer, service.callback)
         self._messages = ros_messages()
         self._current = declare(self)
         self._calibration: Calibration | None = None
@@ -77,11 +92,6 @@ class FusionNode(LifecycleNode):
         self.create_service(Trigger, "~/save_calibration", self._save_calibration)
         self.create_service(Trigger, "~/reset", self._reset)
 
-    @property
-    def state(self) -> str:
-        """Of the lifecycle, such as ``active``."""
-        return str(self._state_machine.current_state[1])
-
     def start(self) -> None:
         """Configure and activate, if the parameter autostart says so."""
         if self._current.autostart and self.trigger_configure() is TransitionCallbackReturn.SUCCESS:
@@ -93,7 +103,7 @@ class FusionNode(LifecycleNode):
         self._error = str(error) if expected else f"{type(error).__name__}: {error}"
         self.get_logger().error(self._error)
 
-    @_said
+    @_leads_to("inactive")
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Open the engine, offer the topics."""
         self._error = None
@@ -102,7 +112,7 @@ class FusionNode(LifecycleNode):
         self.get_logger().info(f"network {engine.config} {engine.precision} on {engine.device}")
         return TransitionCallbackReturn.SUCCESS
 
-    @_said
+    @_leads_to("active")
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe, and start the worker."""
         pipeline = self._pipeline
@@ -115,26 +125,26 @@ class FusionNode(LifecycleNode):
         self._since = monotonic_ns()
         return TransitionCallbackReturn.SUCCESS
 
-    @_said
+    @_leads_to("inactive")
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe, and let the worker end the pair in hand; an error if the engine failed."""
         self._stop()
         failed = self._error is not None
         return TransitionCallbackReturn.ERROR if failed else TransitionCallbackReturn.SUCCESS
 
-    @_said
+    @_leads_to("unconfigured")
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Close the engine."""
         self.close()
         return TransitionCallbackReturn.SUCCESS
 
-    @_said
+    @_leads_to("finalized")
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything."""
         self.close()
         return TransitionCallbackReturn.SUCCESS
 
-    @_said
+    @_leads_to("unconfigured", otherwise="finalized")
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything, so that the node can be configured again."""
         self.close()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import Float64, Points, Size, corners, resizing, transform
+from distillmatch_ros.geometry.warping import no_reading
 from distillmatch_ros.images.gain_control import Range, to_8bit
 from distillmatch_ros.registration.registrar import Registration
 from distillmatch_ros.visualisation import canvas
@@ -39,13 +40,15 @@ def warp_thermal(thermal: NDArray[Any], homography: Float64, size: Size) -> NDAr
         size: (height, width) of the visible image.
 
     Returns:
-        ``size`` with the channels and dtype of ``thermal``; 0 where `covered` says that it sees nothing.
+        ``size`` with the channels and dtype of ``thermal``; where `covered` says that it sees nothing, NaN in
+        floating point and 0 in integers.
     """
     if thermal.dtype == np.uint8:
         return cv2.copyTo(
             _interpolated(thermal, homography, size), _mask(thermal.shape[:2], homography, size)
         )
-    return cv2.warpPerspective(thermal, homography, size[::-1], flags=cv2.INTER_NEAREST)
+    outside = [no_reading(thermal.dtype)] * 4  # a value for each channel
+    return cv2.warpPerspective(thermal, homography, size[::-1], flags=cv2.INTER_NEAREST, borderValue=outside)
 
 
 def _interpolated(thermal: NDArray[np.uint8], homography: Float64, size: Size) -> NDArray[np.uint8]:

@@ -79,6 +79,7 @@ def test_match_shows_one_pair(model: str, folder: Path) -> None:
     # A long path is folded, never cut.
     assert str(folder / "out/a_overlay.png") in result.stdout.translate(dict.fromkeys(map(ord, "│ \n")))
     assert sorted(path.name for path in (folder / "out").iterdir()) == [
+        "a_mask.png",
         "a_matches.png",
         "a_overlay.png",
         "a_registered.png",

@@ -71,6 +71,13 @@ def test_kind_of_image_and_header_stay(image: np.ndarray) -> None:
         assert np.isin(straight.image, np.append(image, 0)).all()
 
 
+@pytest.mark.parametrize(("dtype", "outside"), [(np.uint16, 0), (np.float32, np.nan), (np.float64, np.nan)])
+def test_what_the_camera_did_not_see_is_no_reading(dtype: type, outside: float) -> None:
+    straight = Undistorter(lens("plumb_bob", [0.4, 0, 0, 0]))(frame(np.full(SIZE, 7, dtype))).image
+    np.testing.assert_array_equal(straight[[0, 0, -1, -1], [0, -1, 0, -1]], outside)
+    assert set(straight[60:-60, 60:-60].flat) == {7}
+
+
 def test_a_straight_lens_returns_the_frame_itself() -> None:
     image = frame(np.zeros(SIZE, np.uint8))
     assert Undistorter(lens("plumb_bob", [0] * 5))(image) is image

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from support.scripted_engine import TRUTH, ScriptedEngine, plain, points_of, scene_pair
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import corners, transform
@@ -78,14 +79,14 @@ def test_unreadable_image_is_a_line_and_the_next_pair_follows(registrar: Registr
     assert list(record) == [*KEYS, "correspondences", "error"]
     assert record["homography"] is None and record["correspondences"] == [] and record["matches"] == 0
     assert "empty.png" in record["error"] and "absent.png" in results[1].record()["error"]
-    assert len(results[2].pictures) == 3 and not results[0].pictures
+    assert len(results[2].pictures) == 4 and not results[0].pictures
 
 
 def test_refusal_leaves_no_registered_picture_of_an_earlier_run(registrar: Registrar, tmp_path: Path) -> None:
     out = tmp_path / "out"
     pair = make_pair(tmp_path)
     list(match_files(registrar, [pair], out))
-    assert (out / "a_registered.png").exists()
+    assert (out / "a_registered.png").exists() and (out / "a_mask.png").exists()
     make_pair(tmp_path, thermal=np.zeros((64, 80), np.uint8))
     (result,) = match_files(registrar, [pair], out)
     assert result.status == "FEW_MATCHES" and result.record()["homography"] is None
@@ -111,8 +112,26 @@ def test_registered_thermal_keeps_depth_and_values(
     near = np.abs(registered.astype(float) - expected) < 0.2 * (hot - cold)
     assert near.mean() > 0.7  # all but the borders between hot and cold
     if dtype is not np.uint8:
-        assert set(np.unique(registered)) <= {0, cold, hot}
+        outside = np.nan if dtype is np.float32 else 0
+        assert set(np.unique(registered[np.isfinite(registered)])) <= {cold, hot, outside}
     assert result.pictures
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_the_mask_tells_which_registered_pixels_are_readings(tmp_path: Path, dtype: type) -> None:
+    """A float image of temperatures far below 0 once had its hottest pixels where it saw nothing."""
+    visible, seen = scene_pair()
+    thermal = (np.float32(0.2) * seen + (200 if dtype is np.uint16 else -203)).astype(dtype)
+    paths = save(tmp_path / "a.png", visible), save(tmp_path / "t.tiff", thermal)
+    with Registrar(ScriptedEngine(points_of(plain(TRUTH))), passes=1) as scripted:
+        (result,) = match_files(scripted, [PairPaths.of(*paths)], tmp_path / "out")
+    assert result.status == "OK" and len(result.pictures) == 4
+    mask = read_image(tmp_path / "out/a_mask.png")
+    assert mask.shape == visible.shape and set(np.unique(mask)) == {0, 255}
+    registered = read_image(next((tmp_path / "out").glob("a_registered.*")))
+    assert np.isin(registered[mask == 255], thermal).all()
+    outside = registered[mask == 0]
+    assert outside.size and (np.isnan(outside).all() if dtype is np.float32 else not outside.any())
 
 
 def test_pictures_are_colour_and_have_something_in_them(registrar: Registrar, tmp_path: Path) -> None:
@@ -132,7 +151,7 @@ def test_equal_names_from_several_folders_do_not_overwrite_each_other(
     results = list(match_files(registrar, pairs, tmp_path / "out"))
     overlays = [next(path.name for path in result.pictures if "overlay" in path.name) for result in results]
     assert overlays == [f"{name}_overlay.png" for name in ("a", "a-3", "A-4", "a-2", "a-2-2")]
-    assert len(list((tmp_path / "out").iterdir())) == 15
+    assert len(list((tmp_path / "out").iterdir())) == 20
 
 
 def test_every_line_reaches_the_file_before_the_next_pair(registrar: Registrar, tmp_path: Path) -> None:
