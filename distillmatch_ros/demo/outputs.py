@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.geometry.homography import Float64, Size, disagreement
+from distillmatch_ros.geometry.homography import Float64, Size, corner_error
 from distillmatch_ros.offline.bag.reading import Bag
 from distillmatch_ros.offline.bag.typestore import ros2_types
 from distillmatch_ros.offline.bag.writing import BagWriter
@@ -49,7 +49,7 @@ class Agreement:
         homographies: of these, those where both found one.
         identical: of these, those that are equal to the last bit.
         within: of these, those whose corners are less than `AGREE_PX` apart.
-        worst_px: greatest distance of corners, in a visible image 640 px wide.
+        worst_px: greatest corner error between the two, in a visible image 640 px wide.
         contradicted: frames for which one run found a homography and the other rejected it.
     """
 
@@ -113,7 +113,7 @@ def compare(
     both = first.keys() & second.keys()
     pairs = [(first[stamp].homography, second[stamp].homography) for stamp in both]
     found = [(a, b) for a, b in pairs if a is not None and b is not None]
-    gaps = [disagreement(a, b, thermal, visible) for a, b in found]
+    gaps = [corner_error(a, b, thermal, visible) for a, b in found]
     return Agreement(
         first=len(first),
         second=len(second),

@@ -155,4 +155,5 @@ def _tensors(model: onnx.ModelProto) -> Iterator[str]:
 
 
 def _type(number: int) -> str:
-    return TensorProto.DataType.Name(number)
+    name: str = TensorProto.DataType.Name(number)
+    return name

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, transform
+from distillmatch_ros.geometry.homography import corner_error
 from distillmatch_ros.images.frames import read_image
 from distillmatch_ros.images.pairs import PairPaths
 
@@ -71,11 +71,9 @@ class Trial:
     truth: Float64
 
     def corner_error(self, homography: Float64) -> float:
-        """Mean distance at the four corners of the thermal frame, in pixels of a 640-wide visible image."""
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            apart = transform(homography, _CORNERS) - transform(self.truth, _CORNERS)
-            error = np.linalg.norm(apart, axis=1).mean() * REFERENCE_WIDTH / self.visible.shape[1]
-        return float(error) if np.isfinite(error) else np.inf
+        """See `geometry.homography.corner_error`; reference pixels."""
+        height, width = self.visible.shape[:2]
+        return corner_error(homography, self.truth, (THERMAL_HEIGHT, THERMAL_WIDTH), (height, width))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from distillmatch_ros.engines import open_tensorrt, open_torch
 from distillmatch_ros.engines.onnx import OnnxEngine
 from distillmatch_ros.engines.onnx_file import OnnxFile, half_path
 from distillmatch_ros.engines.protocol import BackendMissingError, Engine, EngineInfo
-from distillmatch_ros.geometry.homography import Size, disagreement, resizing, transform
+from distillmatch_ros.geometry.homography import Size, corner_error, resizing, transform
 from distillmatch_ros.registration.registrar import SHIPPED_MODEL, Registrar, Registration
 from distillmatch_ros.scene import render_pair
 
@@ -36,7 +36,7 @@ class Limits:
         found: fraction of the reference's matches that it must find too.
         points_px: median distance between the points of the same match, network pixels.
         confidence: median difference of its confidence.
-        corners_px: median over the pairs of the greatest corner distance between the homographies, in pixels
+        corners_px: median over the pairs of the corner error between the homographies, in pixels
             of a visible image 640 px wide.
     """
 
@@ -186,7 +186,7 @@ def _compare(
     confidence = np.concatenate([place[1] for place in places])
     statuses = [ours.full.status is theirs.full.status for ours, theirs in zip(found, expected, strict=True)]
     corners = [
-        disagreement(ours.full.homography, theirs.full.homography, _size(pair[1]), _size(pair[0]))
+        corner_error(ours.full.homography, theirs.full.homography, _size(pair[1]), _size(pair[0]))
         for ours, theirs, pair in zip(found, expected, images, strict=True)
         if ours.full.homography is not None and theirs.full.homography is not None
     ]

@@ -57,13 +57,27 @@ def from_corners(places: Float64, thermal: Size, visible: Size) -> Float64:
     design[:, :, 6:8] = -target[:, :, None] * source[:, None]
     unit = np.append(np.linalg.solve(design.reshape(8, 8), target.ravel()), 1.0).reshape(3, 3)
     homography: Float64 = np.linalg.inv(to_reference(visible)) @ unit @ to_unit(thermal)
-    return homography / homography[2, 2]
+    homography /= homography[2, 2]
+    return homography
 
 
-def disagreement(first: Float64, second: Float64, thermal: Size, visible: Size) -> float:
-    """Greatest distance between the places two homographies give a thermal corner, reference pixels."""
-    gaps = transform(first, corners(thermal)) - transform(second, corners(thermal))
-    return float(np.hypot(*gaps.T).max()) * REFERENCE_WIDTH / visible[1]
+def corner_error(homography: Float64, truth: Float64, thermal: Size, visible: Size) -> float:
+    """How far a homography is from another: the corner error of all figures of this package.
+
+    Args:
+        homography: float64 (3, 3), thermal to visible pixels.
+        truth: the one that it is compared with, likewise.
+        thermal: size of the thermal image.
+        visible: size of the visible image.
+
+    Returns:
+        The mean distance between the places that the two give the outer `corners` of the thermal image,
+        reference pixels; infinite where a corner has no place.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        gaps = transform(homography, corners(thermal)) - transform(truth, corners(thermal))
+        error = float(np.hypot(*gaps.T).mean()) * REFERENCE_WIDTH / visible[1]
+    return error if np.isfinite(error) else np.inf
 
 
 def to_unit(thermal: Size) -> Float64:

@@ -52,7 +52,8 @@ def to_tokens(features: Tensor) -> Tensor:
 
 def to_map(tokens: Tensor, like: Tensor) -> Tensor:
     """(B, h*w, C) -> (B, C, h, w) with the h and w of ``like``."""
-    return tokens.transpose(1, 2).unflatten(2, like.shape[-2:])
+    features: Tensor = tokens.transpose(1, 2).unflatten(2, like.shape[-2:])
+    return features
 
 
 def partner(stack: Tensor) -> Tensor:
@@ -79,7 +80,8 @@ class Attention(nn.Module):
         # Plain products: on a CPU a quarter faster to train than PyTorch's fused attention at this size.
         weights = (query * query.shape[-1] ** -0.5 @ key.transpose(-2, -1)).softmax(dim=-1)
         mixed = weights @ value
-        return self.output(mixed.transpose(1, 2).flatten(2))
+        attended: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
+        return attended
 
 
 class TransformerLayer(nn.Module):
@@ -100,4 +102,5 @@ class TransformerLayer(nn.Module):
         """(B, N, C), attending to itself or to a source (B, M, C); gives (B, N, C)."""
         normed = self.norm(tokens)
         tokens = tokens + self.attention(normed, normed if source is None else self.norm(source))
-        return tokens + self.perceptron(tokens)
+        updated: Tensor = tokens + self.perceptron(tokens)
+        return updated

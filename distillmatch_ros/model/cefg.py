@@ -31,7 +31,8 @@ class RestormerBlock(nn.Module):
         mixed = channel_attention(query, key, value, self.heads, self.temperature)
         features = features + self.output(mixed)
         signal, gate = self.gate(self.gate_norm(features)).chunk(2, dim=1)
-        return features + self.gate_output(F.gelu(gate) * signal)
+        gated: Tensor = features + self.gate_output(F.gelu(gate) * signal)
+        return gated
 
 
 def channel_attention(query: Tensor, key: Tensor, value: Tensor, heads: int, temperature: Tensor) -> Tensor:
@@ -46,7 +47,8 @@ def channel_attention(query: Tensor, key: Tensor, value: Tensor, heads: int, tem
     query, key, value = (x.flatten(2).unflatten(1, (heads, -1)) for x in (query, key, value))
     weights = _unit(query) @ _unit(key).transpose(-2, -1)
     mixed = (weights * temperature).softmax(dim=-1) @ value
-    return mixed.flatten(1, 2).unflatten(2, size)
+    attended: Tensor = mixed.flatten(1, 2).unflatten(2, size)
+    return attended
 
 
 def _unit(channels: Tensor) -> Tensor:

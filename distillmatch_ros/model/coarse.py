@@ -31,7 +31,8 @@ class CoarseLayer(nn.Module):
         pooled_source = F.avg_pool2d(source, self.stride)
         mixed = self.attention(self.norm(to_tokens(pooled)), self.norm(to_tokens(pooled_source)))
         message = F.interpolate(to_map(mixed, pooled), scale_factor=float(self.stride), mode="bilinear")
-        return features + self.fusion(torch.cat([features, message], dim=1))
+        updated: Tensor = features + self.fusion(torch.cat([features, message], dim=1))
+        return updated
 
 
 class CoarseTransformer(nn.Module):
@@ -51,7 +52,8 @@ class CoarseTransformer(nn.Module):
         for self_layer, cross_layer in zip(self.self_layers, self.cross_layers, strict=True):
             features = self_layer(features, features)
             features = cross_layer(features, partner(features))
-        return self.projection(self.norm(to_tokens(features)))
+        description: Tensor = self.projection(self.norm(to_tokens(features)))
+        return description
 
 
 def similarity(visible: Tensor, thermal: Tensor, temperature: float) -> Tensor:

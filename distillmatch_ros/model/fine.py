@@ -85,7 +85,8 @@ class FineMatching(nn.Module):
         around = self.upsampling.to(context.dtype) @ context[:, : QUARTER_WINDOW**2]
         context = self.context_projection(around + context[:, QUARTER_WINDOW**2 :])
         tokens = self.half_projection(windows) + context + self.pixel_position
-        return self.norm(tokens + self.perceptron(tokens)).unflatten(0, cells.shape)
+        described: Tensor = self.norm(tokens + self.perceptron(tokens)).unflatten(0, cells.shape)
+        return described
 
     def _windows(self, half: Tensor, quarter: Tensor, coarse: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
         """Features (2B*K, 25, C) at 1/2 and tokens (2B*K, 10, C') of 1/4 and 1/8 around cells (2B, K)."""

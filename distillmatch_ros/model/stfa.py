@@ -23,7 +23,8 @@ class ChannelAggregation(nn.Module):
         """Two (B, C, h, w) -> (B, C, h, w)."""
         key, value = self.key_value(texture).chunk(2, dim=1)
         mixed = channel_attention(self.query(semantic), key, value, self.heads, self.temperature)
-        return semantic + self.output(mixed)
+        updated: Tensor = semantic + self.output(mixed)
+        return updated
 
 
 class SpatialAggregation(nn.Module):
@@ -70,4 +71,5 @@ class FeatureAggregation(nn.Module):
         semantic = F.interpolate(self.projection(semantic), scale_factor=2, mode="bilinear")
         aggregated = semantic if self.channels is None else self.channels(semantic, texture)
         located = texture if self.space is None else self.space(texture, aggregated)
-        return texture + self.fusion(torch.cat([located, aggregated], dim=1))
+        fused: Tensor = texture + self.fusion(torch.cat([located, aggregated], dim=1))
+        return fused

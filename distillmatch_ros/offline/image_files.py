@@ -77,8 +77,8 @@ def match_files(
         registrar: an open registrar.
         pairs: what to register.
         out: folder for NAME_registered (the thermal image on the visible one's grid with its own values; PNG,
-            or TIFF for floating point, which is NaN where the thermal camera sees nothing), NAME_mask.png (255
-            where it sees something, else 0), NAME_overlay.png and NAME_matches.png; None writes no pictures.
+            or TIFF for floating point, NaN where the thermal camera sees nothing), NAME_mask.png (255 where
+            it sees something, else 0), NAME_overlay.png and NAME_matches.png; None writes no pictures.
 
     Raises:
         DistillMatchError: a picture cannot be written.

@@ -230,7 +230,7 @@ def _matrix(parameters: Float64) -> Float64:
 
 def _correlation(own: Float32, other: Float32) -> float:
     """Of two flat fields, without taking off their means: edges of no direction are 0 already."""
-    return _dot(own, other) / max(np.sqrt(_dot(own, own) * _dot(other, other)), 1e-9)
+    return _dot(own, other) / max(float(np.sqrt(_dot(own, own) * _dot(other, other))), 1e-9)
 
 
 def _dot(one: Float32, other: Float32) -> float:

@@ -12,9 +12,10 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.ros.filters import FilterPairer
 from distillmatch_ros.ros.statistics import Drop, Statistics
-from distillmatch_ros.stream.assembly import SECOND, make_synchroniser
+from distillmatch_ros.stream.assembly import make_synchroniser
 from distillmatch_ros.stream.messages import Messages
 from distillmatch_ros.stream.parameters import COMPRESSED, MESSAGE_FILTERS, NAMESPACES, Parameters
 from distillmatch_ros.stream.synchroniser import Arrival, Pair, Side, Synchroniser

@@ -61,4 +61,5 @@ def _headlight(points: Float32, camera: Pinhole) -> Float32:
     aside = (points[..., 0] - np.float32(camera.centre[0])) / ahead
     above = (-points[..., 1] - 0.65) / ahead
     beam = np.exp(-((aside / 0.32) ** 2)) / (1 + np.exp((above - 0.005) / 0.012))
-    return 0.8 * beam / (1 + (ahead / 14) ** 2)
+    strength: Float32 = 0.8 * beam / (1 + (ahead / 14) ** 2)
+    return strength

@@ -134,7 +134,8 @@ def _expose(light: Float32, climate: Climate, rng: np.random.Generator) -> NDArr
     x = climate.exposure * light
     curve = np.sqrt(np.clip(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0, 1))
     noisy = 255 * curve + climate.grain * rng.standard_normal((height, width, 1), dtype=np.float32)
-    return np.clip(noisy + 0.5, 0, 255).astype(np.uint8)
+    image: NDArray[np.uint8] = np.clip(noisy + 0.5, 0, 255).astype(np.uint8)
+    return image
 
 
 def _measure(celsius: Float32, rng: np.random.Generator) -> NDArray[np.uint16]:

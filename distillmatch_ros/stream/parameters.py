@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import write_text
-from distillmatch_ros.base.settings import Description, Settings, describe, setting
+from distillmatch_ros.base.settings import Description, Model, Settings, describe, setting
 from distillmatch_ros.stream.stream import StreamSettings
 from distillmatch_ros.stream.synchroniser import Side
 from distillmatch_ros.stream.temporal import Mode
@@ -175,7 +175,7 @@ TABLE: dict[str, Parameter] = {
 """Every parameter of ROS and the setting that it is, in the order in which people read them."""
 
 
-def _changed(settings: Settings, values: Mapping[tuple[str, ...], Any]) -> Any:
+def _changed(settings: Model, values: Mapping[tuple[str, ...], Any]) -> Model:
     """Settings with other values by their paths; those of a part are made together."""
     changes: dict[str, Any] = {path[0]: value for path, value in values.items() if len(path) == 1}
     for part in {path[0] for path in values if len(path) > 1}:

@@ -83,7 +83,8 @@ def stored_thermal(image: np.ndarray) -> Tensor:
 
 
 def _aspect(image: np.ndarray) -> float:
-    return image.shape[1] / image.shape[0]
+    ratio: float = image.shape[1] / image.shape[0]
+    return ratio
 
 
 def load_pairs(folder: Path, realign: bool = False) -> ImageStore:

@@ -31,7 +31,7 @@ def load_model(name: str, dtype: torch.dtype) -> nn.Module:
             f"{name}: needs {error.name}, which is not installed: pip install 'distillmatch_ros[train]'"
         ) from error
 
-    def load(local_only: bool) -> tuple[Any, dict[str, Any]]:
+    def load(local_only: bool) -> tuple[nn.Module, dict[str, Any]]:
         model, info = AutoModel.from_pretrained(
             name, dtype=dtype, output_loading_info=True, local_files_only=local_only
         )

@@ -89,7 +89,8 @@ def transfer_error(thermal_to_visible: Tensor, visible: Tensor, thermal: Tensor)
     """Distance (B, K) of points (B, K, 2) from their mapped partners, mean of both images, network pixels."""
     there = (apply(thermal_to_visible, thermal) - visible).norm(dim=2)
     back = (apply(torch.linalg.inv(thermal_to_visible), visible) - thermal).norm(dim=2)
-    return (there + back) / 2
+    loss: Tensor = (there + back) / 2
+    return loss
 
 
 class TotalLoss(nn.Module):

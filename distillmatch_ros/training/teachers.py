@@ -113,7 +113,8 @@ class FoundationModel(Teacher):
         # Antialiased where it shrinks: fine stripes would turn into coarse ones.
         resized = F.interpolate(images, self.size, mode="bilinear", antialias=True)
         tokens = self._tokens((resized - self.mean) / self.deviation)
-        return tokens[:, self.front :].transpose(1, 2).unflatten(2, self.grid)
+        features: Tensor = tokens[:, self.front :].transpose(1, 2).unflatten(2, self.grid)
+        return features
 
     @torch.no_grad()
     def _tokens(self, images: Tensor) -> Tensor:

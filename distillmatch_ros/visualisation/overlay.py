@@ -229,7 +229,7 @@ def _edge_strength(heat: NDArray[np.uint8]) -> NDArray[np.uint8]:
     smooth = cv2.GaussianBlur(heat, (0, 0), 1.2).astype(np.float32)
     strength = cv2.magnitude(cv2.Sobel(smooth, -1, 1, 0), cv2.Sobel(smooth, -1, 0, 1))
     strongest = max(float(np.percentile(strength[::2, ::2], 98)), 1.0)
-    return np.clip(strength * (255 / strongest) - 40, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(strength * (255 / strongest) - 40, 0, 255), np.uint8)
 
 
 def _selection(registration: Registration, indices: NDArray[np.intp], most: int) -> NDArray[np.intp]:

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from distillmatch_ros.geometry.homography import (
+    corner_error,
     corners,
-    disagreement,
     errors,
     fit,
     jacobian,
@@ -66,9 +66,9 @@ def test_derivatives_are_those_of_finite_differences() -> None:
         np.testing.assert_allclose(derivative[0, :, element], slope, rtol=1e-5, atol=1e-6)
 
 
-def test_disagreement_is_measured_in_reference_pixels() -> None:
+def test_corner_error_is_measured_in_reference_pixels() -> None:
     shift = np.array([[1.0, 0, 30], [0, 1, 40], [0, 0, 1]])
-    assert disagreement(np.eye(3), shift, (480, 640), (960, 1280)) == pytest.approx(25)
+    assert corner_error(np.eye(3), shift, (480, 640), (960, 1280)) == pytest.approx(25)
 
 
 def heavy_tailed(seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ import pytest
 
 from distillmatch_ros import Registrar, Status
 from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
-from distillmatch_ros.geometry.homography import disagreement
+from distillmatch_ros.geometry.homography import corner_error
 from distillmatch_ros.registration.gate import Gate
 
 
@@ -72,7 +72,7 @@ def test_real_images_of_any_resolution_register(
     result = Registrar(engine, gate=gate).register(visible, 20_000 + thermal.astype(np.uint16))
     assert result.status is Status.OK
     assert result.homography is not None
-    assert disagreement(result.homography, truth, thermal_size, visible_size) < 1.0
+    assert corner_error(result.homography, truth, thermal_size, visible_size) < 1.0
     (plain_view, target), (aligned_view, same_target) = engine.shown
     np.testing.assert_array_equal(target, same_target)
     correlation = np.corrcoef(aligned_view.ravel(), target.ravel())[0, 1]
@@ -91,4 +91,4 @@ def test_every_kind_of_image_registers(dtype: type, channels: int) -> None:
         image[5:8, 5:8] = np.nan
     result = Registrar(SiftEngine((240, 320))).register(image, image)
     assert result.homography is not None
-    assert disagreement(result.homography, np.eye(3), (240, 320), (240, 320)) < 0.5 * 640 / 320
+    assert corner_error(result.homography, np.eye(3), (240, 320), (240, 320)) < 0.5 * 640 / 320

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillmatch_ros.base.units import SECOND
-from distillmatch_ros.geometry.homography import corners, disagreement, from_corners, transform
+from distillmatch_ros.geometry.homography import corner_error, corners, from_corners, transform
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.registration.registrar import Registration, Status
@@ -50,7 +50,7 @@ class Drive:
 def distance(found: Registration, truth: np.ndarray = TRUTH) -> float:
     """Greatest error of a thermal corner, reference pixels."""
     assert found.homography is not None, found.status
-    return disagreement(found.homography, truth, THERMAL, VISIBLE)
+    return corner_error(found.homography, truth, THERMAL, VISIBLE)
 
 
 @given(st.lists(st.floats(-20, 20), min_size=8, max_size=8))

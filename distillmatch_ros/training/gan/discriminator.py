@@ -24,7 +24,8 @@ class PatchDiscriminator(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, inputs, H, W) -> scores (B, N)."""
-        return self.layers(image).flatten(1)
+        scores: Tensor = self.layers(image).flatten(1)
+        return scores
 
 
 class Discriminator(nn.Module):

@@ -94,7 +94,8 @@ def _patches(image: Tensor) -> Tensor:
     """(B, 1, H, W), H and W multiples of 8 -> (B * 64, pixels of a patch)."""
     size = [side // PATCHES for side in image.shape[2:]]
     patches = image.unflatten(3, (PATCHES, size[1])).unflatten(2, (PATCHES, size[0]))
-    return patches.permute(0, 1, 2, 4, 3, 5).flatten(0, 3).flatten(1)
+    flat: Tensor = patches.permute(0, 1, 2, 4, 3, 5).flatten(0, 3).flatten(1)
+    return flat
 
 
 def supervision(translation: Tensor, truth: Tensor, aligned: Tensor) -> Tensor:

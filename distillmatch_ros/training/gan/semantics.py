@@ -128,4 +128,5 @@ class Foundation(Semantics):
         return FOUNDATION_VIEW
 
     def _features(self, grey: Tensor) -> Tensor:
-        return self.model(grey).float()
+        features: Tensor = self.model(grey).float()
+        return features

@@ -57,7 +57,8 @@ class Translator(nn.Module):
     def forward(self, visible: Tensor) -> Tensor:
         """float32 (B, 3, H, W) RGB in [0, 1], multiples of 8 -> pseudo-thermal (B, 1, H, W) in [0, 1]."""
         with torch.autocast(visible.device.type, torch.bfloat16):
-            return self.generator(visible, self.semantics(visible))
+            translated: Tensor = self.generator(visible, self.semantics(visible))
+            return translated
 
     def picture(self, image: NDArray[Any]) -> NDArray[np.uint8]:
         """Translate a camera image of any size; uint8 (H, W) of its size.
@@ -76,7 +77,8 @@ class Translator(nn.Module):
     def _of_stored(self, colours: Tensor) -> Tensor:
         """uint8 (B, 3, h, w) -> uint8 (B, 1, h, w) on the same device."""
         visible = colours.to(next(self.parameters()).device).float() / 255
-        return (self(visible) * 255).round().to(colours.device, torch.uint8)
+        grey: Tensor = (self(visible) * 255).round().to(colours.device, torch.uint8)
+        return grey
 
 
 OpenPhotos = Callable[[Path, Path | None, torch.device, Console], ImageStore]
