@@ -1,8 +1,9 @@
 """Image files in; one line of JSON and, on request, pictures of each pair out."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import make_folder, open_text, write_bytes, writing
 from distillmatch_ros.images.frames import read_image
 from distillmatch_ros.images.pairs import PairPaths
+from distillmatch_ros.registration.gate import Quality
 from distillmatch_ros.registration.registrar import Registrar, Registration
 from distillmatch_ros.visualisation.overlay import covered, draw_matches, draw_overlay, warp_thermal
 
@@ -57,6 +59,7 @@ class PairResult:
             "status": self.status,
             "matches": 0 if found is None else len(found.confidence),
             "inliers": 0 if found is None else int(found.inliers.sum()),
+            "quality": None if found is None or found.quality is None else _figures(found.quality),
             "latency_ms": {} if found is None else {k: round(ms, 3) for k, ms in found.latency_ms.items()},
         }
         if points:
@@ -113,6 +116,15 @@ def write_lines(results: Iterable[PairResult], path: Path, points: bool = False)
                 file.write(json.dumps(result.record(points), allow_nan=False, ensure_ascii=False) + "\n")
                 file.flush()
             yield result
+
+
+def _figures(quality: Quality) -> dict[str, float | None]:
+    """What people set thresholds on; an infinite value, of which nothing is known, is null."""
+    figures = {name: value for name, value in asdict(quality).items() if name != "inliers"}
+    return {
+        name: round(value, 4) if value is not None and math.isfinite(value) else None
+        for name, value in figures.items()
+    }
 
 
 def _correspondences(found: Registration) -> list[list[float | bool]]:

@@ -1,7 +1,7 @@
 """The gate: decides whether the matches and the edges of a pair support a homography."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -70,7 +70,7 @@ class Gate(Settings):
         most=1,
     )
     min_spread: float = setting(
-        0.3,
+        0.2,
         "Extent of the inliers over the thermal frame along their narrowest direction: 0 on a line, 1 where "
         "they fill it evenly.",
         least=0,
@@ -131,7 +131,7 @@ class Gate(Settings):
 
 @dataclass(frozen=True)
 class Quality:
-    """Figures that a homography is judged by.
+    """Figures that a homography is judged by: of its matches, and once it is aligned, of the images' edges.
 
     Attributes:
         inliers: correspondences that agree with the homography.
@@ -143,6 +143,9 @@ class Quality:
         rms_px: reprojection error of the inliers, root mean square, reference pixels.
         corner_std_px: standard deviation of the least certain corner of the thermal frame, as the inliers'
             residuals imply it, reference pixels.
+        edge_correlation: see `Alignment`; None without an alignment, as the next two.
+        peak_prominence: see `Alignment`.
+        second_peak_ratio: see `Alignment`.
     """
 
     inliers: int
@@ -151,6 +154,9 @@ class Quality:
     spread: float
     rms_px: float
     corner_std_px: float
+    edge_correlation: float | None = None
+    peak_prominence: float | None = None
+    second_peak_ratio: float | None = None
 
 
 @dataclass(frozen=True)
@@ -227,7 +233,12 @@ def confirm(
     unit /= unit[2, 2]
     distances = errors(unit, source, target)
     inliers = distances <= gate.inlier_px
-    quality = _measure(unit, source, distances, inliers, thermal, visible, gate)
+    quality = replace(
+        _measure(unit, source, distances, inliers, thermal, visible, gate),
+        edge_correlation=alignment.correlation,
+        peak_prominence=alignment.peak_prominence,
+        second_peak_ratio=alignment.second_peak_ratio,
+    )
     on_edges = (
         alignment.peak_prominence >= gate.min_peak_prominence
         and alignment.second_peak_ratio <= gate.max_second_peak_ratio

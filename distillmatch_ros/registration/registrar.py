@@ -21,7 +21,15 @@ from distillmatch_ros.geometry.warping import resize, warp
 from distillmatch_ros.images.frames import to_grey
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.registration.alignment import Aligner, Alignment
-from distillmatch_ros.registration.gate import Estimate, Gate, Status, confirm, estimate, is_plausible
+from distillmatch_ros.registration.gate import (
+    Estimate,
+    Gate,
+    Quality,
+    Status,
+    confirm,
+    estimate,
+    is_plausible,
+)
 
 __all__ = ["Gate", "Registrar", "Registration", "Status"]
 
@@ -46,6 +54,7 @@ class Registration:
         status: OK, or why there is no homography.
         latency_ms: milliseconds spent in ``gain_control``, ``resize``, ``engine``, ``homography`` and
             ``alignment``, and in ``total``.
+        quality: figures of the homography, of a rejected one too; None where there was none to judge.
     """
 
     visible_points: Float32
@@ -55,6 +64,7 @@ class Registration:
     homography: Float64 | None
     status: Status
     latency_ms: dict[str, float]
+    quality: Quality | None = None
 
 
 class Registrar:
@@ -154,6 +164,7 @@ class Registrar:
             homography=found.estimate.homography,
             status=found.estimate.status,
             latency_ms=clock.read(),
+            quality=found.estimate.quality,
         )
 
 

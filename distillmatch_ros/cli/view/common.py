@@ -71,6 +71,13 @@ def show_pair(result: PairResult) -> None:
     grid.add_row("status", f"{coloured(result.status)}  {meaning(registration.status)}")
     grid.add_row("matches", str(matches))
     grid.add_row("inliers", f"{inliers} ({inliers / matches:.0%})" if matches else "0")
+    if quality := registration.quality:
+        grid.add_row("spread", f"{quality.spread:.2f} of the thermal image, {quality.rms_px:.1f} px RMS")
+        if quality.peak_prominence is not None and quality.second_peak_ratio is not None:
+            edges = (
+                f"peak prominence {quality.peak_prominence:.2f}, second peak {quality.second_peak_ratio:.0%}"
+            )
+            grid.add_row("edges", edges)
     if registration.homography is not None:
         grid.add_row("homography", _matrix(registration.homography))
     grid.add_row("latency", _latency(registration.latency_ms))
