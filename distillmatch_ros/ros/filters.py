@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 QUEUE = 30
 
 
-class FilterPairer(Generic[Item]):
+class FilterSynchroniser(Generic[Item]):
     """`ApproximateTimeSynchronizer` behind the interface of `Synchroniser`; what it drops, it does not tell.
 
     It keeps old stamps for ever, so that a bag that begins again would find no pairs: it is made anew then.

@@ -13,7 +13,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from distillmatch_ros.base.units import SECOND
-from distillmatch_ros.ros.filters import FilterPairer
+from distillmatch_ros.ros.filters import FilterSynchroniser
 from distillmatch_ros.ros.statistics import Drop, Statistics
 from distillmatch_ros.stream.assembly import make_synchroniser
 from distillmatch_ros.stream.messages import Messages
@@ -155,7 +155,9 @@ def _best_effort() -> QoSProfile:
     return QoSProfile(depth=5, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
-def _make(parameters: Parameters) -> Synchroniser[Any] | FilterPairer[Any]:
+def _make(parameters: Parameters) -> Synchroniser[Any] | FilterSynchroniser[Any]:
     if parameters.pairing == MESSAGE_FILTERS:
-        return FilterPairer(round(parameters.tolerance * SECOND), round(parameters.thermal_offset * SECOND))
+        return FilterSynchroniser(
+            round(parameters.tolerance * SECOND), round(parameters.thermal_offset * SECOND)
+        )
     return make_synchroniser(parameters)
