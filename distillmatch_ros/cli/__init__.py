@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from distillmatch_ros.cli import engines, generation, images, node, streams, training
+from distillmatch_ros.cli import engines, generation, images, node, probability, streams, training
 from distillmatch_ros.cli.program import app
 
 __all__ = ["app", "main"]
@@ -15,6 +15,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "benchmark": images.benchmark,
         "benchmark-node": node.benchmark_node,
         "demo": streams.demo,
+        "fit-probability": probability.fit_probability,
     },
     "Train": {
         "train": training.train,

@@ -24,7 +24,8 @@ from distillmatch_ros.engines.protocol import EngineInfo
 from distillmatch_ros.images.frames import read_image
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.images.pairs import PairPaths
-from distillmatch_ros.registration.registrar import STAGES, Registrar
+from distillmatch_ros.registration.passes import STAGES
+from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.scene import render_pair
 from distillmatch_ros.visualisation.overlay import draw_overlay
 

@@ -16,7 +16,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import make_folder, open_text, write_bytes, writing
 from distillmatch_ros.images.frames import read_image
 from distillmatch_ros.images.pairs import PairPaths
-from distillmatch_ros.registration.gate import Quality
+from distillmatch_ros.registration.quality import Quality
 from distillmatch_ros.registration.registrar import Registrar, Registration
 from distillmatch_ros.visualisation.overlay import covered, draw_matches, draw_overlay, warp_thermal
 
@@ -59,6 +59,9 @@ class PairResult:
             "status": self.status,
             "matches": 0 if found is None else len(found.confidence),
             "inliers": 0 if found is None else int(found.inliers.sum()),
+            "probability": None
+            if found is None or found.probability is None
+            else round(found.probability, 4),
             "quality": None if found is None or found.quality is None else _figures(found.quality),
             "latency_ms": {} if found is None else {k: round(ms, 3) for k, ms in found.latency_ms.items()},
         }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from distillmatch_ros.base.units import Spread
 from distillmatch_ros.engines import EngineInfo
-from distillmatch_ros.registration.registrar import Status
+from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.ros.statistics import Report
 from distillmatch_ros.stream.parameters import NAMESPACES, Parameters
 from distillmatch_ros.stream.synchroniser import Side

@@ -168,6 +168,7 @@ TABLE: dict[str, Parameter] = {
     "min_spread": _live("stream", "gate", "min_spread"),
     "max_corner_std_px": _live("stream", "gate", "max_corner_std_px"),
     "min_peak_prominence": _live("stream", "gate", "min_peak_prominence"),
+    "min_probability": _live("stream", "gate", "min_probability"),
     "max_second_peak_ratio": _live("stream", "gate", "max_second_peak_ratio"),
     "overlay": _live("stream", "overlay"),
     "jpeg_quality": _live("jpeg_quality"),

@@ -14,8 +14,9 @@ from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.geometry.undistortion import Intrinsics, Undistorter
 from distillmatch_ros.images.frames import Frame, check_image
 from distillmatch_ros.images.gain_control import Range
-from distillmatch_ros.registration.gate import Gate
-from distillmatch_ros.registration.registrar import STAGES, Registrar, Registration, Status
+from distillmatch_ros.registration.gate import Gate, Status
+from distillmatch_ros.registration.passes import STAGES
+from distillmatch_ros.registration.registrar import Registrar, Registration
 from distillmatch_ros.stream.calibration import Accumulator, Calibration, Camera, Rig
 from distillmatch_ros.stream.synchroniser import Side
 from distillmatch_ros.stream.temporal import FrozenDetector, Mode, RangeFilter, Tracker, TrackerSettings

@@ -20,7 +20,8 @@ from distillmatch_ros.geometry.homography import (
 )
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.gain_control import Range, range_of
-from distillmatch_ros.registration.registrar import Registration, Status
+from distillmatch_ros.registration.gate import Status
+from distillmatch_ros.registration.registrar import Registration
 
 FORGET_AFTER = 5.0
 """Seconds after which earlier frames say nothing about a new one, unless they are to be held for longer."""

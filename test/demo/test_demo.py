@@ -29,7 +29,8 @@ from distillmatch_ros.images.pairs import read_folder
 from distillmatch_ros.offline.bag.processing import BagJob, chosen_outputs, process_bag
 from distillmatch_ros.offline.bag.typestore import ros2_messages, ros2_types
 from distillmatch_ros.offline.bag.writing import BagWriter
-from distillmatch_ros.registration.registrar import Registrar, Status
+from distillmatch_ros.registration.gate import Status
+from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.scene import SyntheticPair
 from distillmatch_ros.stream.assembly import make_synchroniser, open_registrar, open_stream
 from distillmatch_ros.stream.parameters import Parameters

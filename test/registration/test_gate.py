@@ -185,7 +185,9 @@ def test_verdict_and_figures_do_not_depend_on_resolution() -> None:
     assert large.quality is not None
     np.testing.assert_array_equal(small.inliers, large.inliers)
     np.testing.assert_allclose(
-        list(vars(small.quality).values()), list(vars(large.quality).values()), rtol=1e-4
+        [value for value in vars(small.quality).values() if value is not None],
+        [value for value in vars(large.quality).values() if value is not None],
+        rtol=1e-4,
     )
     np.testing.assert_allclose(
         transform(large.homography, corners((128, 160))),

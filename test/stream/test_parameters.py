@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support import ROOT
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.registration.registrar import Gate
+from distillmatch_ros.registration.gate import Gate
 from distillmatch_ros.stream.parameters import PAGE, TABLE, YAML, Parameters, to_page, to_yaml
 
 AGAIN = "run python -m distillmatch_ros.stream.parameters"

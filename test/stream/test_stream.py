@@ -22,7 +22,7 @@ from distillmatch_ros import Registrar, Status
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.undistortion import Intrinsics
 from distillmatch_ros.registration.gate import Gate
-from distillmatch_ros.registration.registrar import STAGES
+from distillmatch_ros.registration.passes import STAGES
 from distillmatch_ros.stream.calibration import Calibration
 from distillmatch_ros.stream.stream import Stream, StreamSettings
 from distillmatch_ros.stream.synchroniser import Side

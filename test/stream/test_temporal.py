@@ -11,7 +11,8 @@ from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import corner_error, corners, from_corners, transform
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.gain_control import to_8bit
-from distillmatch_ros.registration.registrar import Registration, Status
+from distillmatch_ros.registration.gate import Status
+from distillmatch_ros.registration.registrar import Registration
 from distillmatch_ros.stream.temporal import FrozenDetector, Mode, RangeFilter, Tracker, TrackerSettings
 
 THERMAL, VISIBLE = (256, 320), (540, 960)

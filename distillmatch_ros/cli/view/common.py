@@ -26,7 +26,7 @@ from distillmatch_ros.evaluation.accuracy import Report
 from distillmatch_ros.evaluation.latency import Benchmark
 from distillmatch_ros.images.pairs import HEADER
 from distillmatch_ros.offline.image_files import ERROR, PairResult
-from distillmatch_ros.registration.registrar import Status
+from distillmatch_ros.registration.gate import Status
 
 
 def complain(message: str, console: Console | None = None) -> None:
@@ -71,6 +71,8 @@ def show_pair(result: PairResult) -> None:
     grid.add_row("status", f"{coloured(result.status)}  {meaning(registration.status)}")
     grid.add_row("matches", str(matches))
     grid.add_row("inliers", f"{inliers} ({inliers / matches:.0%})" if matches else "0")
+    if registration.probability is not None:
+        grid.add_row("probability", f"{registration.probability:.0%} that the corners are within 10 px")
     if quality := registration.quality:
         grid.add_row("spread", f"{quality.spread:.2f} of the thermal image, {quality.rms_px:.1f} px RMS")
         if quality.peak_prominence is not None and quality.second_peak_ratio is not None:

@@ -1,0 +1,63 @@
+"""The command that calibrates the probability of a network's homographies: fit-probability."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from distillmatch_ros.base import resources
+from distillmatch_ros.base.files import STANDARD_OUTPUT, write_json
+from distillmatch_ros.cli.program import Backend, JsonFile, Model, Threads
+from distillmatch_ros.cli.view import common
+from distillmatch_ros.evaluation.probability import collect, fit
+from distillmatch_ros.images.pairs import read_folder
+from distillmatch_ros.registration.probability import ENDING
+from distillmatch_ros.registration.registrar import SHIPPED_MODEL, Registrar
+
+
+def fit_probability(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="PAIRS_DIR...", help="Aligned pairs that the network was not trained on."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help=f"Where the coefficients go; by default NAME{ENDING} beside the network, where it is found.",
+            show_default=False,
+        ),
+    ] = None,
+    json_file: JsonFile = None,
+    model: Model = None,
+    backend: Backend = "auto",
+    threads: Threads = None,
+) -> None:
+    """Calibrate the probability that a network's homographies are right.
+
+    Fits a logistic model to warped pairs, and to pairs that no camera sees so: mirrored, upside down, turned,
+    of two scenes. Registrar, node and bags find the file beside the network.
+    """
+    network = model or resources.find(SHIPPED_MODEL)
+    target = out or network.with_name(f"{network.stem}{ENDING}")
+    pairs = [pair for folder in folders for pair in read_folder(folder)]
+    quiet = json_file == STANDARD_OUTPUT
+    with (
+        Registrar.open(network, backend, threads) as registrar,
+        common.progress(hidden=quiet) as bar,
+    ):
+        task = bar.add_task("registering", total=len(pairs))
+        samples = collect(registrar, pairs, on_pair=lambda: bar.advance(task))
+        fitted, bins = fit(samples, registrar.engine.info.weights_hash)
+    fitted.save(target)
+    if json_file is not None:
+        write_json(json_file, {**asdict(fitted), "reliability": [asdict(one) for one in bins]})
+    if not quiet:
+        rows = [(f"{one.probability:.2f}", f"{one.right:.2f}", str(one.samples)) for one in bins]
+        common.show_table(
+            f"{target}: {fitted.samples} homographies of {len(pairs)} pairs",
+            ("probability", "right", "samples"),
+            rows,
+            f"expected calibration error on pairs left out: {fitted.calibration_error:.3f}",
+        )

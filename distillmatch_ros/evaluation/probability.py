@@ -1,0 +1,214 @@
+"""Fits the probability that a homography is right to pairs with a known homography, and to pairs without one.
+
+Of each aligned pair there are warped trials, and negatives: the thermal image mirrored, upside down, turned
+by half, and with the visible image of another place. No camera sees such a pair: what is found is wrong.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.evaluation.accuracy import PRESETS, Trial, read_aligned, trials
+from distillmatch_ros.geometry.homography import Float64
+from distillmatch_ros.images.frames import to_grey
+from distillmatch_ros.images.gain_control import to_8bit
+from distillmatch_ros.images.pairs import PairPaths
+from distillmatch_ros.registration.gate import Gate
+from distillmatch_ros.registration.probability import FEATURES, RIGHT_PX, ProbabilityModel, features
+from distillmatch_ros.registration.quality import Quality
+from distillmatch_ros.registration.registrar import Registrar
+
+BINS = 10
+COARSE, SAME_PLACE = (64, 48), 0.25
+"""Size at which visible images are compared, and the correlation beyond which they show one place."""
+FOLDS = 5
+RIDGE = 1.0
+"""Weight of the squared coefficients of standardised figures, which keeps few samples from deciding alone."""
+FEWEST = 50
+"""Samples of either kind that a fit needs."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One homography that was judged.
+
+    Attributes:
+        pair: what it was found for; samples of one pair are left out together.
+        quality: what it was judged by.
+        right: its corner error is below `RIGHT_PX`.
+    """
+
+    pair: str
+    quality: Quality
+    right: bool
+
+
+@dataclass(frozen=True)
+class Bin:
+    """A bin of the reliability diagram: mean probability, fraction that is right, number of samples."""
+
+    probability: float
+    right: float
+    samples: int
+
+
+def collect(
+    registrar: Registrar,
+    pairs: Sequence[PairPaths],
+    seed: int = 0,
+    on_pair: Callable[[], None] = lambda: None,
+) -> list[Sample]:
+    """Register trials and negatives of aligned pairs, with a gate that rejects as little as it can.
+
+    Args:
+        registrar: of the network; its gate is restored.
+        pairs: aligned, never trained on.
+        seed: of the trials.
+        on_pair: called after each pair, for a progress bar.
+
+    Raises:
+        DistillMatchError: an image cannot be read, or a pair is not aligned.
+    """
+    samples: list[Sample] = []
+    gate = registrar.gate
+    registrar.gate = lax(gate)
+    try:
+        for index, pair in enumerate(pairs):
+            name = pair.visible.stem
+            visible, thermal = read_aligned(pair)
+            other, _ = read_aligned(pairs[(index + len(pairs) // 2) % len(pairs)])
+            elsewhere = None if same_place(visible, other) else other
+            for preset in PRESETS:
+                for trial in trials(visible, thermal, name, preset, seed, 1):
+                    samples += _judged(registrar, name, trial.visible, trial.thermal, trial)
+                    for seen, heat in _impossible(trial, elsewhere):
+                        samples += _judged(registrar, name, seen, heat, None)
+            on_pair()
+    finally:
+        registrar.gate = gate
+    return samples
+
+
+def lax(gate: Gate) -> Gate:
+    """A gate whose verdicts do not choose which homographies are judged."""
+    return gate.replace(min_peak_prominence=0.0, min_inlier_ratio=0.0, min_inliers=5, min_probability=0.0)
+
+
+def same_place(visible: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Whether two visible images show one place from about one spot, as frames of one drive may."""
+    coarse = [
+        cv2.resize(to_8bit(to_grey(image)), COARSE, interpolation=cv2.INTER_AREA)
+        for image in (visible, other)
+    ]
+    fine = [
+        image.astype(np.float32) - cv2.GaussianBlur(image.astype(np.float32), (0, 0), 3) for image in coarse
+    ]
+    return float(np.corrcoef(fine[0].ravel(), fine[1].ravel())[0, 1]) > SAME_PLACE
+
+
+def _impossible(trial: Trial, elsewhere: NDArray[Any] | None) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    heat = trial.thermal
+    for view in (heat[:, ::-1], heat[::-1], heat[::-1, ::-1]):
+        yield trial.visible, np.ascontiguousarray(view)
+    if elsewhere is not None:
+        yield elsewhere, heat
+
+
+def _judged(
+    registrar: Registrar, name: str, visible: NDArray[Any], thermal: NDArray[Any], trial: Trial | None
+) -> Iterator[Sample]:
+    found = registrar.register(visible, thermal)
+    if found.quality is None or found.quality.peak_prominence is None:
+        return  # rejected before there was anything to judge
+    right = (
+        trial is not None and found.homography is not None and trial.corner_error(found.homography) < RIGHT_PX
+    )
+    yield Sample(name, found.quality, right)
+
+
+def fit(samples: Sequence[Sample], weights_sha256: str) -> tuple[ProbabilityModel, list[Bin]]:
+    """Fit the model, and measure its calibration by cross-validation over the pairs.
+
+    Args:
+        samples: at least `FEWEST` right and as many wrong ones.
+        weights_sha256: of the network that they are of.
+
+    Returns:
+        The model of all samples, and the reliability of models on pairs that were left out of their fit.
+
+    Raises:
+        DistillMatchError: too few samples of either kind.
+    """
+    right = np.array([sample.right for sample in samples], np.float64)
+    counts = int(right.sum()), int(len(right) - right.sum())
+    if min(counts) < FEWEST:
+        raise DistillMatchError(
+            f"{counts[0]} right and {counts[1]} wrong homographies are too few to fit a probability to; give "
+            f"more pairs, {FEWEST} of either kind are needed"
+        )
+    figures = np.array([features(sample.quality) for sample in samples])
+    fold = _folds([sample.pair for sample in samples])
+    left_out = np.empty(len(samples))
+    for number in range(FOLDS):
+        inside = fold != number
+        intercept, coefficients = _logistic(figures[inside], right[inside])
+        left_out[~inside] = _probabilities(figures[~inside], intercept, coefficients)
+    bins = reliability(left_out, right)
+    intercept, coefficients = _logistic(figures, right)
+    model = ProbabilityModel(
+        weights_sha256=weights_sha256,
+        intercept=float(intercept),
+        coefficients=dict(zip(FEATURES, coefficients.tolist(), strict=True)),
+        samples=len(samples),
+        calibration_error=calibration_error(bins),
+    )
+    return model, bins
+
+
+def reliability(probabilities: Float64, right: Float64) -> list[Bin]:
+    """The reliability diagram over `BINS` bins of equal width; empty ones are left out."""
+    place = np.minimum((probabilities * BINS).astype(int), BINS - 1)
+    return [
+        Bin(float(probabilities[chosen].mean()), float(right[chosen].mean()), int(chosen.sum()))
+        for chosen in (place == number for number in range(BINS))
+        if chosen.any()
+    ]
+
+
+def calibration_error(bins: Sequence[Bin]) -> float:
+    """Expected calibration error (Naeini et al. 2015): mean gap of the bins, weighted by their samples."""
+    total = sum(one.samples for one in bins)
+    return sum(one.samples * abs(one.probability - one.right) for one in bins) / total
+
+
+def _folds(names: Sequence[str]) -> NDArray[np.int64]:
+    """A fold for each sample; those of a pair have the same."""
+    order = {name: index for index, name in enumerate(sorted(set(names)))}
+    return np.array([order[name] % FOLDS for name in names])
+
+
+def _logistic(figures: Float64, right: Float64) -> tuple[float, Float64]:
+    """Logistic regression by Newton's method, with a ridge on the standardised coefficients."""
+    mean, scale = figures.mean(axis=0), figures.std(axis=0) + 1e-9
+    design = np.column_stack([(figures - mean) / scale, np.ones(len(figures))])
+    ridge = RIDGE * np.eye(len(FEATURES) + 1)
+    ridge[-1, -1] = 0
+    solution = np.zeros(len(FEATURES) + 1)
+    for _ in range(50):
+        chance = 1 / (1 + np.exp(-np.clip(design @ solution, -50, 50)))
+        slope = design.T @ (right - chance) - ridge @ solution
+        step = np.linalg.solve((design * (chance * (1 - chance))[:, None]).T @ design + ridge, slope)
+        solution += step
+        if np.abs(step).max() < 1e-9:
+            break
+    coefficients = solution[:-1] / scale
+    return float(solution[-1] - coefficients @ mean), coefficients
+
+
+def _probabilities(figures: Float64, intercept: float, coefficients: Float64) -> Float64:
+    return 1 / (1 + np.exp(-np.clip(intercept + figures @ coefficients, -50, 50)))

@@ -1,0 +1,164 @@
+"""The passes of the network over a pair of 8-bit grey images, each with its alignment and verdict."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.engines.protocol import Engine, Float32
+from distillmatch_ros.geometry.homography import Float64, Size, resizing, transform
+from distillmatch_ros.geometry.warping import resize, warp
+from distillmatch_ros.registration.alignment import Aligner, Alignment
+from distillmatch_ros.registration.gate import Estimate, Gate, Status, confirm, estimate, is_plausible
+from distillmatch_ros.registration.probability import ProbabilityModel
+
+STAGES = ("gain_control", "resize", "engine", "homography", "alignment")
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one pass of the network gave, in camera pixels."""
+
+    visible_points: Float32
+    thermal_points: Float32
+    confidence: Float32
+    estimate: Estimate
+    alignment: Alignment | None
+    probability: float | None = None
+
+
+def blank_pass() -> Pass:
+    points, nothing = np.zeros((0, 2), np.float32), np.zeros(0, np.bool_)
+    none = Estimate(Status.FEW_MATCHES, None, nothing, None)
+    return Pass(points, points.copy(), np.zeros(0, np.float32), none, None)
+
+
+class PairOfImages:
+    """One pair on its way through the engine; both images are 8 bit and grey."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        probability: ProbabilityModel | None,
+        visible: NDArray[Any],
+        thermal: NDArray[Any],
+        clock: "Stopwatch",
+    ) -> None:
+        self._engine = engine
+        self._probability = probability
+        self._visible = visible
+        self._thermal = thermal
+        self._visible_size: Size = visible.shape
+        self._thermal_size: Size = thermal.shape
+        self._network: Size = (engine.info.height, engine.info.width)
+        self._network_to_thermal = resizing(self._network, self._thermal_size)
+        self._clock = clock
+        with clock.stage("resize"):
+            self._thermal_input = _to_input(resize(thermal, self._network))
+
+    def register(self, gate: Gate, passes: int, prior: Float64 | None) -> Pass:
+        if prior is not None and is_plausible(prior, self._thermal_size, self._visible_size, gate):
+            found = self._pass_aligned(prior, gate)
+            if found.estimate.status is Status.OK:
+                return found
+        first = self._pass(gate)
+        if (
+            first.alignment is None
+            or passes == 1
+            or first.alignment.peak_prominence >= gate.sure_peak_prominence
+        ):
+            return first
+        second = self._pass_aligned(first.alignment.homography, gate)
+        if second.alignment is None or second.alignment.peak_prominence < first.alignment.peak_prominence:
+            return first
+        return second
+
+    def _pass(self, gate: Gate) -> Pass:
+        """Match the images as they are."""
+        with self._clock.stage("resize"):
+            visible_input = _to_input(resize(self._visible, self._network))
+        return self._match(visible_input, resizing(self._network, self._visible_size), gate)
+
+    def _pass_aligned(self, homography: Float64, gate: Gate) -> Pass:
+        """Match with the visible image brought into the thermal frame."""
+        network_to_visible = homography @ self._network_to_thermal
+        with self._clock.stage("resize"):
+            visible_input = _to_input(warp(self._visible, network_to_visible, self._network))
+        return self._match(visible_input, network_to_visible, gate)
+
+    def _match(self, visible_input: Float32, network_to_visible: Float64, gate: Gate) -> Pass:
+        with self._clock.stage("engine"):
+            matches = self._engine(visible_input, self._thermal_input)
+        with self._clock.stage("homography"):
+            visible_points = transform(network_to_visible, matches.visible_points)
+            thermal_points = transform(self._network_to_thermal, matches.thermal_points)
+            # Comparisons with NaN are false: what is not finite is dropped here too.
+            keep = (
+                (matches.confidence > 0)
+                & _inside(visible_points, self._visible_size)
+                & _inside(thermal_points, self._thermal_size)
+            )
+            visible_points, thermal_points = visible_points[keep], thermal_points[keep]
+            sizes = self._thermal_size, self._visible_size
+            judged = estimate(thermal_points, visible_points, *sizes, gate.proposal())
+        alignment = probability = None
+        if judged.homography is not None:
+            with self._clock.stage("alignment"):
+                alignment = self._align(judged.homography, gate)
+                judged = confirm(alignment, thermal_points, visible_points, *sizes, gate)
+            if self._probability is not None and judged.quality is not None:
+                probability = self._probability(judged.quality)
+                if judged.status is Status.OK and probability < gate.min_probability:
+                    judged = replace(judged, status=Status.DEGENERATE, homography=None)
+        return Pass(
+            visible_points.astype(np.float32),
+            thermal_points.astype(np.float32),
+            matches.confidence[keep],
+            judged,
+            alignment,
+            probability,
+        )
+
+    def _align(self, homography: Float64, gate: Gate) -> Alignment:
+        """Align, once more where that is not sure: what begins nearer ends nearer."""
+        alignment = self._aligner.align(self._visible, homography)
+        if alignment.peak_prominence >= gate.sure_peak_prominence:
+            return alignment
+        again = self._aligner.align(self._visible, alignment.homography)
+        return max(alignment, again, key=lambda aligned: aligned.peak_prominence)
+
+    @cached_property
+    def _aligner(self) -> Aligner:
+        return Aligner(self._thermal)
+
+
+class Stopwatch:
+    """Adds up the time spent in each stage; a stage may run more than once."""
+
+    def __init__(self) -> None:
+        self._stages_ms = dict.fromkeys(STAGES, 0.0)
+        self._start = perf_counter()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = perf_counter()
+        yield
+        self._stages_ms[name] += 1e3 * (perf_counter() - start)
+
+    def read(self) -> dict[str, float]:
+        return {**self._stages_ms, "total": 1e3 * (perf_counter() - self._start)}
+
+
+def _inside(points: Float64, size: Size) -> NDArray[np.bool_]:
+    x, y = points.T
+    within: NDArray[np.bool_] = (x >= -0.5) & (y >= -0.5) & (x <= size[1] - 0.5) & (y <= size[0] - 0.5)
+    return within
+
+
+def _to_input(image: NDArray[Any]) -> Float32:
+    return image.astype(np.float32) / np.float32(255)
