@@ -80,7 +80,7 @@ class Statistics:
     def __init__(self, now: int) -> None:
         self._lock = threading.Lock()
         self._period = _Period(now)
-        self._latest: dict[Side, tuple[int, int]] = {}
+        self._latest: dict[Side, tuple[int, int | None]] = dict.fromkeys(Side, (0, None))
         self._gaps = {side: StampGaps() for side in Side}
         self._total_drops: Counter[Drop] = Counter()
 
@@ -120,9 +120,7 @@ class Statistics:
             period, self._period = self._period, _Period(now)
             self._total_drops.update(period.drops)
             inputs = {
-                side: Input(
-                    period.messages[side], *self._latest.get(side, (0, None)), lost=self._gaps[side].lost
-                )
+                side: Input(period.messages[side], *self._latest[side], self._gaps[side].lost)
                 for side in Side
             }
             total_drops = self._total_drops.copy()
