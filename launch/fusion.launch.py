@@ -8,15 +8,14 @@ from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
-from launch.conditions import IfCondition
-from launch.substitutions import LaunchConfiguration, PythonExpression
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 from launch_ros.parameter_descriptions import ParameterValue
 
+from distillmatch_ros.ros.transport import variables_to_set
 from launch import LaunchDescription
 
 CONFIG = Path(get_package_share_directory("distillmatch_ros")) / "config"
-PROFILE = "FASTRTPS_DEFAULT_PROFILES_FILE"
 
 ARGUMENTS = {
     "namespace": ("", "Namespace of the node."),
@@ -28,13 +27,11 @@ ARGUMENTS = {
     "rgb_info": ("rgb/camera_info", "Topic of the visible camera's CameraInfo."),
     "thermal_info": ("thermal/camera_info", "Topic of the thermal camera's CameraInfo."),
     "use_sim_time": ("false", "Take the time from /clock, as with bags."),
-    "large_images": ("true", f"Set {PROFILE} to config/fastdds.xml unless it is set already."),
 }
 
 
 def generate_launch_description() -> LaunchDescription:
     value = {name: LaunchConfiguration(name) for name in ARGUMENTS}
-    wanted = PythonExpression(["'", value["large_images"], f"' == 'true' and {PROFILE not in os.environ}"])
     node = LifecycleNode(
         package="distillmatch_ros",
         executable="fusion_node",
@@ -60,7 +57,8 @@ def generate_launch_description() -> LaunchDescription:
                 DeclareLaunchArgument(name, default_value=default, description=description)
                 for name, (default, description) in ARGUMENTS.items()
             ),
-            SetEnvironmentVariable(PROFILE, str(CONFIG / "fastdds.xml"), condition=IfCondition(wanted)),
+            # Also for camera drivers that a launch file starts after including this one.
+            *(SetEnvironmentVariable(*variable) for variable in variables_to_set(os.environ).items()),
             node,
         ]
     )

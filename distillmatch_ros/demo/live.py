@@ -36,10 +36,12 @@ def run_live(bag: Path, out: Path, log: Path, rate: float = 1.0, arguments: Sequ
     topics = [*RECORDED, "/rgb/image", "/thermal/image"]
     with (
         log.open("w") as said,
-        running("fusion_node", ["--ros-args", *arguments], environment, said) as node,
-        running("record", [str(out), *topics], environment, said) as recorder,
+        running("ros.fusion_node", ["--ros-args", *arguments], environment, said) as node,
+        running("tools.record", [str(out), *topics], environment, said) as recorder,
         # Two subscribe to the cameras: the node, and the recorder once it has the node's outputs.
-        running("replay", [str(bag), "--rate", str(rate), "--wait-for", "2"], environment, said) as player,
+        running(
+            "tools.replay", [str(bag), "--rate", str(rate), "--wait-for", "2"], environment, said
+        ) as player,
     ):
         while player.poll() is None:
             for name, process in (("node", node), ("recorder", recorder)):

@@ -7,6 +7,7 @@ from distillmatch_ros.base.units import Spread
 from distillmatch_ros.engines import EngineInfo
 from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.ros.statistics import Report
+from distillmatch_ros.ros.transport import VARIABLES, profile
 from distillmatch_ros.stream.parameters import NAMESPACES, Parameters
 from distillmatch_ros.stream.synchroniser import Side
 
@@ -15,6 +16,12 @@ OK, WARN, ERROR, STALE = range(4)
 
 SILENCE_S = 2.0
 """Time without a message after which a topic counts as silent."""
+LOST = 0.3
+"""Fraction of a side's images that are lost on their way to the node, which is worth a warning."""
+SLOW = 0.1
+"""Fraction of the pairs that the engine has no time for, which is worth a word."""
+SUPERSEDED = "SUPERSEDED"
+"""Why a pair was dropped for which the engine had no time before a newer one came."""
 FEW = 0.5
 """Fraction of the frames that should find a partner and do not, which is worth a warning."""
 
@@ -65,16 +72,14 @@ def diagnose(report: Report, condition: Condition, parameters: Parameters, now: 
     for found in (
         _silent(report, condition, now),
         _no_calibration(condition),
+        _lost(report, condition),
         _unpaired(report, condition, parameters),
         _unusable(report, condition),
         _unregistered(report),
     ):
         if found is not None:
             return found
-    rate = sum(report.statuses.values()) / report.seconds
-    if rate == 0:
-        return Diagnosis(WARN, "no pair in the last second; the cameras or the engine are slower than 1 Hz")
-    return Diagnosis(OK, f"{rate:.1f} pairs/s")
+    return _speed(report)
 
 
 def figures(report: Report, condition: Condition) -> dict[str, str]:
@@ -111,8 +116,8 @@ def _silent(report: Report, condition: Condition, now: int) -> Diagnosis | None:
             )
         return Diagnosis(
             STALE,
-            f"{silence}, though {publishers} publish it: is the {side} camera running? Large images need "
-            "config/fastdds.xml on both ends",
+            f"{silence}, though {publishers} publish it: is the {side} camera running? If so, its images are "
+            f"lost on their way: {_transport()}",
         )
     return None
 
@@ -122,6 +127,43 @@ def _no_calibration(condition: Condition) -> Diagnosis | None:
         return None
     topics = " and ".join(f"{NAMESPACES[side]}/camera_info" for side in condition.missing_infos)
     return Diagnosis(ERROR, f"undistort: nothing usable on {topics}; publish it, or switch undistort off")
+
+
+def _lost(report: Report, condition: Condition) -> Diagnosis | None:
+    """Frames that never came have no partner: an offset between the clocks would not bring them back."""
+    lost = {side: report.inputs[side].lost for side in Side if report.inputs[side].lost > LOST}
+    if not lost:
+        return None
+    listed = " and ".join(
+        f"{fraction:.0%} of the images of {(condition.topics or {}).get(side, side)}"
+        for side, fraction in lost.items()
+    )
+    return Diagnosis(
+        WARN if report.pairs else ERROR,
+        f"{listed} are lost between publisher and node, by the gaps in their stamps: {_transport()}",
+    )
+
+
+def _transport() -> str:
+    """What to do about images that get lost."""
+    return f"start their publisher with {VARIABLES[0]}={profile()}"
+
+
+def _speed(report: Report) -> Diagnosis:
+    """All is well, at the speed of the cameras or of the engine."""
+    seconds, registered = report.seconds, sum(report.statuses.values())
+    superseded = sum(count for (_, reason), count in report.drops.items() if reason == SUPERSEDED)
+    if not registered:
+        slower = "engine needs longer than that for one" if report.pairs else "cameras are slower than 1 Hz"
+        return Diagnosis(WARN, f"no pair was registered in the last second: the {slower}")
+    rate = f"{registered / seconds:.1f} pairs/s"
+    if superseded > SLOW * report.pairs:
+        return Diagnosis(
+            OK,
+            f"{rate} of {report.pairs / seconds:.1f}: the engine is slower than the cameras, and takes the "
+            "newest pair each time",
+        )
+    return Diagnosis(OK, rate)
 
 
 def _unpaired(report: Report, condition: Condition, parameters: Parameters) -> Diagnosis | None:
@@ -173,6 +215,7 @@ def _figures(report: Report, condition: Condition) -> Iterator[tuple[str, str]]:
     yield "last error", condition.error or condition.unusable or ""
     for side in Side:
         yield f"{NAMESPACES[side]} in [Hz]", f"{report.inputs[side].messages / report.seconds:.1f}"
+        yield f"{NAMESPACES[side]} lost [%]", f"{100 * report.inputs[side].lost:.0f}"
     yield "pairs [Hz]", f"{report.pairs / report.seconds:.1f}"
     yield "registered [Hz]", f"{sum(report.statuses.values()) / report.seconds:.1f}"
     for topic, number in sorted(report.published.items()):

@@ -9,6 +9,10 @@ from collections.abc import Sequence
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.ros.installation import require_ros
+from distillmatch_ros.ros.transport import variables_to_set
+
 if TYPE_CHECKING:
     from distillmatch_ros.ros.node import FusionNode
     from distillmatch_ros.ros.statistics import Statistics
@@ -45,6 +49,11 @@ def run(arguments: Sequence[str], statistics: "Statistics | None" = None) -> int
     endings: SimpleQueue[int] = SimpleQueue()  # its put may be called from a handler
     for number in ENDINGS:
         signal.signal(number, lambda received, _frame: endings.put(received))
+    try:
+        require_ros()
+    except DistillMatchError as error:
+        print(f"fusion_node: {error}", file=sys.stderr)
+        return WRONG_USE
     import cv2
     import rclpy
     from rclpy.signals import SignalHandlerOptions
@@ -53,6 +62,8 @@ def run(arguments: Sequence[str], statistics: "Statistics | None" = None) -> int
 
     # Beside cameras and listeners, OpenCV's threads wait for a core, and its small steps for its threads.
     cv2.setNumThreads(1)
+    transport = variables_to_set(os.environ)
+    os.environ.update(transport)
     try:
         rclpy.init(args=list(arguments), signal_handler_options=SignalHandlerOptions.NO)
         node = FusionNode(statistics)
@@ -63,6 +74,9 @@ def run(arguments: Sequence[str], statistics: "Statistics | None" = None) -> int
     log = node.get_logger()
     logging.getLogger("distillmatch_ros").addHandler(_Forward(log))
     logging.getLogger("distillmatch_ros").setLevel(logging.INFO)
+    if transport:
+        name, value = next(iter(transport.items()))
+        log.info(f"{name}={value}: camera drivers need it too, or large images are lost")
     spinner = _Spinner(node)
     spinner.start()
     endings.get()

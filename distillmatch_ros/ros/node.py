@@ -16,7 +16,7 @@ from std_srvs.srv import Trigger
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.ros.declaration import changed, declare
-from distillmatch_ros.ros.diagnosis import Condition, diagnose, figures
+from distillmatch_ros.ros.diagnosis import SUPERSEDED, Condition, diagnose, figures
 from distillmatch_ros.ros.intake import Intake
 from distillmatch_ros.ros.pipeline import PAIR, Pipeline, ros_messages
 from distillmatch_ros.ros.statistics import Statistics
@@ -25,8 +25,6 @@ from distillmatch_ros.stream.calibration import Calibration
 from distillmatch_ros.stream.synchroniser import Pair
 
 NAME = "distillmatch"
-SUPERSEDED = "SUPERSEDED"
-"""Why a pair was dropped for which the engine had no time before a newer one came."""
 
 _Transition = Callable[["FusionNode", LifecycleState], TransitionCallbackReturn]
 

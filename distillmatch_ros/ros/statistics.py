@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from distillmatch_ros.base.units import Spread
+from distillmatch_ros.ros.gaps import StampGaps
 from distillmatch_ros.stream.synchroniser import Side
 
 Drop = tuple[str, str]
@@ -17,11 +18,19 @@ AGE = "age"
 
 @dataclass(frozen=True)
 class Input:
-    """What one side sent: messages, and the newest one's stamp and monotonic time of receipt, both ns."""
+    """What came from one side.
+
+    Attributes:
+        messages: how many.
+        stamp: of the newest, ns.
+        received: when it came, monotonic ns; None if nothing did.
+        lost: fraction of the latest images that did not come, in [0, 1), by the gaps in their stamps.
+    """
 
     messages: int = 0
     stamp: int = 0
     received: int | None = None
+    lost: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,8 @@ class Statistics:
     def __init__(self, now: int) -> None:
         self._lock = threading.Lock()
         self._period = _Period(now)
-        self._latest: dict[Side, tuple[int, int]] = {}
+        self._latest: dict[Side, tuple[int, int | None]] = dict.fromkeys(Side, (0, None))
+        self._gaps = {side: StampGaps() for side in Side}
         self._total_drops: Counter[Drop] = Counter()
 
     def receive(self, side: Side, stamp: int, now: int) -> None:
@@ -79,6 +89,7 @@ class Statistics:
         with self._lock:
             self._period.messages[side] += 1
             self._latest[side] = stamp, now
+            self._gaps[side].add(stamp)
 
     def drop(self, side: str, reason: str, count: int = 1) -> None:
         """Frames, or a pair, lead to nothing."""
@@ -108,7 +119,10 @@ class Statistics:
         with self._lock:
             period, self._period = self._period, _Period(now)
             self._total_drops.update(period.drops)
-            inputs = {side: Input(period.messages[side], *self._latest.get(side, ())) for side in Side}
+            inputs = {
+                side: Input(period.messages[side], *self._latest[side], self._gaps[side].lost)
+                for side in Side
+            }
             total_drops = self._total_drops.copy()
         spreads = {stage: Spread.of(ms) for stage, ms in period.latency_ms.items()}
         return Report(

@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from statistics import median
 from typing import Generic, Literal, TypeVar
 
 from distillmatch_ros.base.errors import DistillMatchError
@@ -96,7 +97,8 @@ class PairCounts:
         dropped: frames dropped, by side and reason; reasons that did not occur are absent.
         waiting: frames that wait for a partner, by side.
         clock_skew: thermal stamp (offset added) minus visible stamp of the latest frames, brought to one
-            instant of receipt, ns; None until both sides came. Where it is far from 0, subtract it from
+            instant of receipt, ns; the median over `INTERVALS` thermal frames, since single ones are held up
+            on their way. None until both sides came. Where it is far from 0, subtract it from
             ``thermal_offset``: the clocks then agree.
     """
 
@@ -145,6 +147,7 @@ class Synchroniser(Generic[Item]):
         self._thermal: _Queue[Item] = _Queue()
         self._queues = {Side.VISIBLE: self._visible, Side.THERMAL: self._thermal}
         self._paired = 0
+        self._skews: deque[int] = deque(maxlen=INTERVALS)
 
     def add(self, side: Side, arrival: Arrival[Item]) -> list[Pair[Item]]:
         """File a frame, and return the pairs that are certain now, oldest first."""
@@ -152,7 +155,10 @@ class Synchroniser(Generic[Item]):
         time = (arrival.stamp if self._by == "stamp" else arrival.received) + self._offset[side]
         if queue.newest is not None and time < queue.newest - JUMP_BACK:
             self.reset()
-        if not queue.file(_Waiting(time, arrival, other.received)):
+        filed = queue.file(_Waiting(time, arrival, other.received))
+        if side is Side.THERMAL and self._visible.ahead is not None and self._thermal.ahead is not None:
+            self._skews.append(self._thermal.ahead + self._offset[Side.THERMAL] - self._visible.ahead)
+        if not filed:
             return []
         pairs = self._settle_all(closed=False)
         self._drop_hopeless(queue, other)
@@ -170,19 +176,17 @@ class Synchroniser(Generic[Item]):
         """Forget all frames, and how far both clocks were; the counts stay."""
         for queue in self._queues.values():
             queue.forget()
+        self._skews.clear()
 
     @property
     def counts(self) -> PairCounts:
         """Where every frame went so far."""
-        skew = None
-        if self._visible.ahead is not None and self._thermal.ahead is not None:
-            skew = self._thermal.ahead + self._offset[Side.THERMAL] - self._visible.ahead
         return PairCounts(
             received={side: queue.received for side, queue in self._queues.items()},
             paired=self._paired,
             dropped={side: dict(queue.dropped) for side, queue in self._queues.items()},
             waiting={side: len(queue.waiting) for side, queue in self._queues.items()},
-            clock_skew=skew,
+            clock_skew=round(median(self._skews)) if self._skews else None,
         )
 
     def _settle_all(self, closed: bool) -> list[Pair[Item]]:

@@ -1,5 +1,6 @@
 """What a program does that takes part in a ROS graph as a guest, for as long as it is wanted."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,12 +9,15 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 
+from distillmatch_ros.ros.transport import variables_to_set
+
 RELIABLE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=50, reliability=ReliabilityPolicy.RELIABLE)
 
 
 @contextmanager
 def guest(name: str) -> Iterator[Node]:
-    """A node of that name; SIGINT and SIGTERM end the body without a traceback."""
+    """A node of that name; SIGINT and SIGTERM end the body without a traceback. Large images get through."""
+    os.environ.update(variables_to_set(os.environ))
     rclpy.init()
     node = rclpy.create_node(name)
     try:

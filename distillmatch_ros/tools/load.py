@@ -14,9 +14,9 @@ import rclpy
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
+from distillmatch_ros.ros.diagnosis import SUPERSEDED
 from distillmatch_ros.ros.fusion_node import run
 from distillmatch_ros.ros.message_types import message_class
-from distillmatch_ros.ros.node import SUPERSEDED
 from distillmatch_ros.ros.statistics import AGE, Statistics
 from distillmatch_ros.scene import render_pair
 from distillmatch_ros.stream.outputs import NODE, TOPICS

@@ -13,6 +13,7 @@ import numpy as np
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import Spread
+from distillmatch_ros.ros.installation import require_ros
 from distillmatch_ros.tools.processes import own_graph, running
 
 AGE_FACTOR, AGE_SLACK_MS = 1.3, 15.0
@@ -71,16 +72,17 @@ def run_node_benchmark(
         on_second: called each second of it, for a progress bar.
 
     Raises:
-        DistillMatchError: a process ended, or nothing came out.
+        DistillMatchError: ROS 2 is not here, a process ended, or nothing came out.
     """
+    require_ros()
     with TemporaryDirectory() as name:
         folder = Path(name)
         environment, rows, log = own_graph(folder), folder / "rows.jsonl", folder / "log"
         with (
             log.open("w") as said,
-            running("load", ["node", str(rows), "--ros-args", *arguments], environment, said) as node,
-            running("load", ["listener"], environment, said) as listener,
-            running("load", ["cameras"], environment, said) as cameras,
+            running("tools.load", ["node", str(rows), "--ros-args", *arguments], environment, said) as node,
+            running("tools.load", ["listener"], environment, said) as listener,
+            running("tools.load", ["cameras"], environment, said) as cameras,
         ):
             memory: list[float] = []
             started, begun = monotonic(), None

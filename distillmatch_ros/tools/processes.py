@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from distillmatch_ros.base import resources
+from distillmatch_ros.ros.transport import variables_to_set
 
 PATIENCE_S = 10.0
 """How long a process may take to end by itself."""
@@ -21,9 +21,9 @@ def own_graph(logs: Path) -> dict[str, str]:
     package = str(Path(__file__).parents[2])  # a process may be started from a checkout that is not installed
     return {
         **os.environ,
+        **variables_to_set(os.environ),
         "ROS_DOMAIN_ID": str(random.SystemRandom().randint(1, 101)),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "FASTRTPS_DEFAULT_PROFILES_FILE": str(resources.find("config/fastdds.xml")),
         "ROS_LOG_DIR": str(logs),
         "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
     }
@@ -33,8 +33,8 @@ def own_graph(logs: Path) -> dict[str, str]:
 def running(
     module: str, arguments: Sequence[str], environment: Mapping[str, str], said: TextIO
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """A program of ``distillmatch_ros.ros`` that is asked to end, and if need be made to, with the body."""
-    command = [sys.executable, "-m", f"distillmatch_ros.tools.{module}", *arguments]
+    """A program of the package, such as ``tools.record``, that is asked, then made, to end with the body."""
+    command = [sys.executable, "-m", f"distillmatch_ros.{module}", *arguments]
     process = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
     try:
         yield process

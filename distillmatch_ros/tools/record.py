@@ -9,23 +9,28 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from time import time_ns
-
-import rclpy
-from rclpy.node import Node
+from typing import TYPE_CHECKING
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.offline.bag.typestore import ros2_types
 from distillmatch_ros.offline.bag.writing import BagWriter
+from distillmatch_ros.ros.installation import require_ros
 from distillmatch_ros.ros.message_types import message_class
-from distillmatch_ros.tools.graph import RELIABLE, guest
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
 
 
-def record(node: Node, writer: BagWriter, topics: Sequence[str]) -> None:
+def record(node: "Node", writer: BagWriter, topics: Sequence[str]) -> None:
     """Write what arrives on some topics until the process is asked to end.
 
     They are subscribed to in their order, each as soon as somebody publishes it: who sees the last one
     subscribed may begin.
     """
+    import rclpy
+
+    from distillmatch_ros.tools.graph import RELIABLE
+
     waiting = list(topics)
     while True:
         types = dict(node.get_topic_names_and_types())
@@ -47,6 +52,9 @@ def main() -> None:
     parser.add_argument("topics", nargs="+")
     arguments = parser.parse_args()
     try:
+        require_ros()
+        from distillmatch_ros.tools.graph import guest
+
         with BagWriter(arguments.out, ros2_types()) as writer, guest("record") as node:
             record(node, writer, arguments.topics)
     except DistillMatchError as error:

@@ -7,21 +7,22 @@ import argparse
 import sys
 from pathlib import Path
 from time import monotonic, sleep
-
-from rclpy.executors import ExternalShutdownException
-from rclpy.node import Node
+from typing import TYPE_CHECKING
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.offline.bag.reading import Bag
 from distillmatch_ros.offline.bag.typestore import ros2_types
+from distillmatch_ros.ros.installation import require_ros
 from distillmatch_ros.ros.message_types import message_class
-from distillmatch_ros.tools.graph import RELIABLE, guest
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
 
 SETTLING_S = 0.5
 """DDS tells a publisher of a subscription a little before the two can exchange messages."""
 
 
-def replay(node: Node, bag: Bag, rate: float, wait_for: int, patience_s: float) -> None:
+def replay(node: "Node", bag: Bag, rate: float, wait_for: int, patience_s: float) -> None:
     """Publish every message of a bag, as far apart as they were received, divided by ``rate``.
 
     Args:
@@ -34,6 +35,8 @@ def replay(node: Node, bag: Bag, rate: float, wait_for: int, patience_s: float) 
     Raises:
         DistillMatchError: the subscriptions did not come.
     """
+    from distillmatch_ros.tools.graph import RELIABLE
+
     publishers = {
         name: node.create_publisher(message_class(topic.type), name, RELIABLE)
         for name, topic in bag.topics.items()
@@ -57,7 +60,9 @@ def replay(node: Node, bag: Bag, rate: float, wait_for: int, patience_s: float) 
     _rest(node, SETTLING_S)  # what was published last is still on its way
 
 
-def _rest(node: Node, seconds: float) -> None:
+def _rest(node: "Node", seconds: float) -> None:
+    from rclpy.executors import ExternalShutdownException
+
     sleep(max(0.0, seconds))
     if not node.context.ok():
         raise ExternalShutdownException
@@ -72,6 +77,9 @@ def main() -> None:
     parser.add_argument("--patience", type=float, default=30.0, help="seconds to wait for them")
     arguments = parser.parse_args()
     try:
+        require_ros()
+        from distillmatch_ros.tools.graph import guest
+
         with Bag(arguments.bag) as bag, guest("replay") as node:
             replay(node, bag, arguments.rate, arguments.wait_for, arguments.patience)
     except DistillMatchError as error:

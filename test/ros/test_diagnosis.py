@@ -9,7 +9,7 @@ import pytest
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.ros.diagnosis import ERROR, OK, STALE, WARN, Condition, diagnose, figures
 from distillmatch_ros.ros.statistics import Input, Spread, Statistics
-from distillmatch_ros.stream.parameters import Parameters
+from distillmatch_ros.stream.parameters import NAMESPACES, Parameters
 from distillmatch_ros.stream.synchroniser import Side
 
 NOW = 100 * SECOND
@@ -40,7 +40,12 @@ def statistics(thermal: int = 30, skew: int | None = 0, status: str | None = "OK
         (statistics(), {"state": "inactive"}, WARN, "ros2 lifecycle set /distillmatch activate"),
         (statistics(), {"state": "unconfigured", "error": "no file"}, ERROR, "unconfigured: no file"),
         (statistics(thermal=0), {}, STALE, "no messages on /thermal/image for 100 s, though 1 publish it"),
-        (statistics(thermal=0), {"since": NOW - SECOND}, WARN, "no pair in the last second"),
+        (
+            statistics(thermal=0),
+            {"since": NOW - SECOND},
+            WARN,
+            "last second: the cameras are slower than 1 Hz",
+        ),
         (statistics(thermal=0), {"publishers": {}}, STALE, "nobody publishes it; start the thermal camera"),
         (
             statistics(thermal=0),
@@ -58,7 +63,7 @@ def statistics(thermal: int = 30, skew: int | None = 0, status: str | None = "OK
         (statistics(status="FEW_MATCHES"), {}, WARN, "30 pairs: mostly FEW_MATCHES"),
         (statistics(status="STALE_THERMAL"), {}, WARN, "stands still"),
         (statistics(status="FIXED"), {}, OK, "30.0 pairs/s"),
-        (statistics(status=None), {}, WARN, "no pair in the last second"),
+        (statistics(status=None), {}, WARN, "last second: the engine needs longer than that for one"),
         (statistics(), {"missing_infos": (Side.THERMAL,)}, ERROR, "thermal/camera_info"),
     ],
 )
@@ -66,6 +71,47 @@ def test_diagnosis(counted: Statistics, changes: dict[str, Any], level: int, mes
     found = diagnose(counted.take(NOW), replace(ACTIVE, **changes), Parameters(), NOW)
     assert message in found.message
     assert found.level == level
+
+
+def gappy(*, lost: Side, skew: int | None) -> Statistics:
+    """A second in which two of three frames of one side did not come."""
+    counted = Statistics(NOW - SECOND)
+    for index in range(30):
+        for side in Side:
+            if side is not lost or index % 9 < 3:
+                counted.receive(side, index * SECOND // 30, NOW - SECOND // 2)
+    if skew is not None:
+        counted.pair(skew)
+        counted.register("OK", 50, {"engine": 20.0, "age": 25.0})
+    return counted
+
+
+@pytest.mark.parametrize(("skew", "level"), [(None, ERROR), (0, WARN)])
+@pytest.mark.parametrize("side", Side)
+def test_lost_images_are_no_matter_of_clocks(side: Side, skew: int | None, level: int) -> None:
+    condition = replace(ACTIVE, clock_skew=-SECOND // 10)
+    report = gappy(lost=side, skew=skew).take(NOW)
+    found = diagnose(report, condition, Parameters(), NOW)
+    assert found.level == level
+    assert f"of the images of {TOPICS[side]} are lost between publisher and node" in found.message
+    assert "FASTRTPS_DEFAULT_PROFILES_FILE=/" in found.message
+    assert "offset" not in found.message
+    assert 55 <= int(figures(report, condition)[f"{NAMESPACES[side]} lost [%]"]) <= 75
+
+
+def test_a_slow_engine_is_told_from_lost_images() -> None:
+    counted = Statistics(NOW - SECOND)
+    for index in range(30):
+        for side in Side:
+            counted.receive(side, index * SECOND // 30, NOW - SECOND // 2)
+        counted.pair(0)
+        if index % 5 == 0:
+            counted.register("OK", 50, {"engine": 150.0, "age": 180.0})
+        else:
+            counted.drop("pair", "SUPERSEDED")
+    found = diagnose(counted.take(NOW), ACTIVE, Parameters(), NOW)
+    assert (found.level, found.message.partition(":")[0]) == (OK, "6.0 pairs/s of 30.0")
+    assert "the engine is slower than the cameras" in found.message
 
 
 def test_unusable_images_are_quoted() -> None:

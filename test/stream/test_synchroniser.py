@@ -151,6 +151,16 @@ def test_thermal_offset_brings_clocks_together_and_clock_skew_tells_it() -> None
     assert abs(mended.counts.clock_skew or 0) <= MS
 
 
+def test_frames_that_are_held_up_do_not_make_the_clocks_differ() -> None:
+    synchroniser: Synchroniser[int] = Synchroniser(10 * MS)
+    for index in range(40):
+        stamp = 1000 * MS + index * 33 * MS
+        late = 400 * MS if index % 5 == 4 else 2 * MS
+        synchroniser.add(Side.VISIBLE, Arrival(stamp, stamp + 2 * MS, index))
+        synchroniser.add(Side.THERMAL, Arrival(stamp, stamp + late, index))
+    assert abs(synchroniser.counts.clock_skew or 0) <= MS
+
+
 def test_by_arrival_ignores_stamps() -> None:
     synchroniser: Synchroniser[int] = Synchroniser(5 * MS, by="arrival")
     pairs = []

@@ -1,0 +1,23 @@
+"""Whether ROS 2 for Python is here; without it, one line says how to get it."""
+
+from importlib import import_module
+
+from distillmatch_ros.base.errors import DistillMatchError
+
+MESSAGES = ("rcl_interfaces", "lifecycle_msgs", "sensor_msgs", "std_msgs", "diagnostic_msgs", "std_srvs")
+
+
+def require_ros() -> None:
+    """Import the packages of ROS that the node needs.
+
+    Raises:
+        DistillMatchError: one of them is not installed, or does not load in this Python.
+    """
+    try:
+        for name in ("rclpy", *MESSAGES):
+            import_module(name)
+    except ImportError as error:
+        raise DistillMatchError(
+            f"this needs ROS 2 for Python, which is not here ({str(error).splitlines()[0]}); source a ROS "
+            "installation, such as /opt/ros/jazzy/setup.bash, or on Linux pip install 'distillmatch_ros[ros]'"
+        ) from error
