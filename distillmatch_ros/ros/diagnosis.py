@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from distillmatch_ros.base import resources
 from distillmatch_ros.base.units import Spread
 from distillmatch_ros.engines import EngineInfo
 from distillmatch_ros.registration.registrar import Status
@@ -112,7 +113,7 @@ def _silent(report: Report, condition: Condition, now: int) -> Diagnosis | None:
         return Diagnosis(
             STALE,
             f"{silence}, though {publishers} publish it: is the {side} camera running? Large images need "
-            "config/fastdds.xml on both ends",
+            f"{resources.locate('config/fastdds.xml')} on both ends",
         )
     return None
 
