@@ -132,7 +132,7 @@ class Intake:
                 self.incompatible_qos[side] = policy
                 self._node.get_logger().warning(
                     f"{self.topics[side]}: a publisher's QoS does not go with this subscription ({policy}), "
-                    f"and its images do not arrive; set qos_overrides.{self.topics[side]}.subscription.{policy}"
+                    f"and no image arrives; set qos_overrides.{self.topics[side]}.subscription.{policy}"
                 )
 
         return self._node.create_subscription(
