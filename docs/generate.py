@@ -1,5 +1,6 @@
 """Pages that are made of other files or of the code when the site is built: `make docs` calls this."""
 
+import json
 import os
 import re
 import subprocess
@@ -22,7 +23,7 @@ PAGES = {
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add what is not written by hand."""
-    for source, page in {**dict(copied()), "reference/cli.md": command_line()}.items():
+    for source, page in {**dict(copied()), "reference/cli.md": command_line(), **dict(schemas())}.items():
         files.append(File.generated(config, source, content=page))
     return files
 
@@ -55,3 +56,11 @@ def command_line() -> str:
         text=True,
     )
     return shown.stdout.replace("# `distillmatch`", "# Command line", 1)
+
+
+def schemas() -> Iterator[tuple[str, str]]:
+    """JSON Schemas, a file each, of what commands write and of the parameter file."""
+    from distillmatch_ros.cli.schemas import SCHEMAS, schema
+
+    for name in SCHEMAS:
+        yield f"reference/schemas/{name}.json", json.dumps(schema(name), indent=2) + "\n"

@@ -14,6 +14,7 @@ from pydantic import (
     ValidationInfo,
 )
 
+from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.settings import LONGEST, faults
 from distillmatch_ros.base.yaml import read_yaml
@@ -29,13 +30,14 @@ def load(kind: type[T], path: Path, example: str) -> T:
     Args:
         kind: the dataclass that it is to be.
         path: the file.
-        example: a file of that kind, named in errors.
+        example: a shipped file of that kind, named in errors, such as ``config/model/light.yaml``.
 
     Raises:
         DistillMatchError: it cannot be read, or its values do not fit.
     """
-    values = read_yaml(path, f"a file like {example} is wanted")
-    return build(kind, values, str(path), f"see {example}", path.parent)
+    shipped = resources.locate(example)
+    values = read_yaml(path, f"a file like {shipped} is wanted")
+    return build(kind, values, str(path), f"see {shipped}", path.parent)
 
 
 def build(kind: type[T], values: Any, source: str, remedy: str, folder: Path = Path()) -> T:

@@ -5,6 +5,14 @@ from pathlib import Path
 from distillmatch_ros.base.errors import DistillMatchError
 
 
+def locate(relative: str) -> str:
+    """Where a shipped file is, for a message: its path, or its bare name if this installation lacks it."""
+    try:
+        return str(find(relative))
+    except DistillMatchError:
+        return relative
+
+
 def find(relative: str) -> Path:
     """Find a shipped file, such as ``models/light.onnx`` or ``config/fusion.yaml``.
 

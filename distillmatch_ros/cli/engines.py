@@ -1,6 +1,6 @@
 """Commands about runtimes: build-engine, verify."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -12,13 +12,26 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import STANDARD_OUTPUT, write_json
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, JsonFile, Model, Threads
 from distillmatch_ros.cli.view import common, engines
-from distillmatch_ros.engines import build_engine
+from distillmatch_ros.engines import EngineInfo, build_engine
 from distillmatch_ros.engines.onnx_file import OnnxFile, half_path
 from distillmatch_ros.engines.plans import BuildOptions
 from distillmatch_ros.evaluation.verification import BACKENDS, verify
 from distillmatch_ros.images.frames import read_image
 from distillmatch_ros.images.pairs import read_folder
 from distillmatch_ros.registration.registrar import SHIPPED_MODEL
+
+
+@dataclass(frozen=True)
+class BuiltEngine(EngineInfo):
+    """An engine that was built, or was there already.
+
+    Attributes:
+        plan: its file.
+        seconds: how long building took; None for an engine that was there.
+    """
+
+    plan: str
+    seconds: float | None
 
 
 class Precision(str, Enum):
@@ -54,10 +67,10 @@ def build(
         built = build_engine(network, BuildOptions(level, workspace), engines.build_phases(bar))
     built.engine.close()
     if json_file is not None:
-        write_json(
-            json_file,
-            {"plan": str(built.plan.path), "seconds": built.build_seconds, **asdict(built.engine.info)},
+        record = BuiltEngine(
+            **asdict(built.engine.info), plan=str(built.plan.path), seconds=built.build_seconds
         )
+        write_json(json_file, asdict(record))
     if json_file != STANDARD_OUTPUT:
         engines.show_engine(built.engine.info, built.plan.path, built.build_seconds)
 

@@ -16,7 +16,8 @@ def train_gan(
     config: Annotated[
         Path,
         typer.Argument(
-            metavar="CONFIG", help="Such as config/training/gan-light.yaml; paths relative to it."
+            metavar="CONFIG",
+            help="A copy of the shipped config/training/gan-light.yaml.",
         ),
     ],
 ) -> None:

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from distillmatch_ros import __version__
+from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.cli.view import common
 
@@ -55,10 +56,25 @@ def _show_version(asked: bool) -> None:
         raise typer.Exit()
 
 
+def _show_resources(asked: bool) -> None:
+    if asked:
+        typer.echo(resources.find("config").parent)
+        raise typer.Exit()
+
+
 @app.callback()
 def program(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+    resources_folder: Annotated[
+        bool,
+        typer.Option(
+            "--resources",
+            callback=_show_resources,
+            is_eager=True,
+            help="Show the folder of config/, launch/ and models/.",
+        ),
     ] = False,
 ) -> None:
     """Options of the program itself; each acts when it is read."""

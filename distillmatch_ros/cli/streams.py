@@ -21,7 +21,9 @@ Rgb = Annotated[str | None, typer.Option("--rgb", metavar="TOPIC", help="Images 
 Thermal = Annotated[str | None, typer.Option(metavar="TOPIC", help="Images of the thermal camera.")]
 Params = Annotated[
     Path | None,
-    typer.Option("--params", metavar="FILE", help="Parameters as the node's: config/fusion.yaml."),
+    typer.Option(
+        "--params", metavar="FILE", help="Parameters as the node's: a copy of the shipped config/fusion.yaml."
+    ),
 ]
 Settings = Annotated[
     list[str] | None,

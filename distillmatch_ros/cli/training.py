@@ -12,7 +12,7 @@ from distillmatch_ros.cli.view import common
 def train(
     config: Annotated[
         Path,
-        typer.Argument(metavar="CONFIG", help="Such as config/training/rig.yaml; paths relative to it."),
+        typer.Argument(metavar="CONFIG", help="A copy of the shipped config/training/rig.yaml."),
     ],
 ) -> None:
     """Train a network; a run that was interrupted goes on where it was. Several GPUs: torchrun."""

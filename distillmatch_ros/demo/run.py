@@ -6,13 +6,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from distillmatch_ros.base.files import make_folder
 from distillmatch_ros.demo.drive import RGB, THERMAL, Moment, record_drive
 from distillmatch_ros.demo.live import is_possible, run_live
 from distillmatch_ros.demo.outputs import Agreement, Output, compare, read_outputs, read_stamps, select_pairs
 from distillmatch_ros.demo.stills import Still, register_stills
 from distillmatch_ros.offline.bag.processing import BagJob, chosen_outputs, process_bag
-from distillmatch_ros.offline.bag.summary import BagSummary
+from distillmatch_ros.offline.bag.summary import BagRecord, BagSummary
+from distillmatch_ros.offline.image_files import PairRecord
 from distillmatch_ros.scene.view import THERMAL_SIZE, VISIBLE_SIZE
 from distillmatch_ros.stream.assembly import make_synchroniser, open_registrar, open_stream
 from distillmatch_ros.stream.parameters import Parameters
@@ -41,6 +44,41 @@ class Live:
     agreement: Agreement
 
 
+class StillRecord(PairRecord):
+    """A scene as a JSON object.
+
+    Attributes:
+        rms_px: error of the homography that was found, visible pixels; null without one.
+        best_rms_px: the least that any homography reaches.
+    """
+
+    rms_px: float | None
+    best_rms_px: float
+
+
+class LiveRecord(TypedDict):
+    """What the node made of the drive, as a JSON object: see `Live`."""
+
+    rate: float
+    agreement: Agreement
+
+
+class DemoRecord(TypedDict):
+    """The demo as a JSON object.
+
+    Attributes:
+        stills: two single pairs.
+        bag: what ``distillmatch bag`` made of the drive.
+        live: what the node made of it; null where ROS 2 is not installed.
+        page: where the page is.
+    """
+
+    stills: list[StillRecord]
+    bag: BagRecord
+    live: LiveRecord | None
+    page: str
+
+
 @dataclass(frozen=True, eq=False)
 class Demo:
     """All that the demo found out.
@@ -67,10 +105,10 @@ class Demo:
         return self.out / PAGE
 
     def record(self) -> dict[str, Any]:
-        """The demo as a JSON object."""
+        """The demo as a JSON object: a `DemoRecord`."""
         return {
             "stills": [
-                still.result.record() | {"rms_px": still.rms_px, "best_rms_px": still.best_rms_px}
+                {**still.result.record(), "rms_px": still.rms_px, "best_rms_px": still.best_rms_px}
                 for still in self.stills
             ],
             "bag": self.summary.record(),

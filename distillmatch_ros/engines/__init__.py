@@ -24,7 +24,10 @@ __all__ = ["Engine", "EngineInfo", "Matches", "build_engine", "open_engine", "op
 BACKENDS = ("auto", "onnx", "torch", "tensorrt")
 BACKEND_BY_SUFFIX = {".onnx": "onnx", ".pt": "torch", ".safetensors": "torch", ".plan": "tensorrt"}
 
-_TENSORRT = "see docs/tensorrt.md for what your machine needs"
+_TENSORRT = (
+    "pip install 'distillmatch_ros[tensorrt]', on a Jetson make the virtual environment with "
+    "--system-site-packages"
+)
 _log = logging.getLogger(__name__)
 
 

@@ -16,7 +16,10 @@ from distillmatch_ros.engines.onnx_file import OnnxFile
 from distillmatch_ros.engines.plans import BuildOptions, Key, Machine, OnProgress, Plan, PlanCache
 from distillmatch_ros.engines.tensorrt import Log, TensorRtEngine, start, this_machine
 
-REMEDY = "docs/tensorrt.md says what to do when an engine does not build"
+REMEDY = (
+    "free GPU memory, or try --workspace 256 --level 1; if an operator is unknown, update TensorRT, or "
+    "use --backend onnx"
+)
 
 _log = logging.getLogger(__name__)
 

@@ -9,11 +9,12 @@ the visible image is then known up to the alignment of the pair itself, 2-5 px o
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import WithJsonSchema
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import corner_error
@@ -85,7 +86,7 @@ class Score:
         preset: name of the preset.
         trials: number of warped pairs.
         auc_3, auc_5, auc_10, auc_20: area under the recall curve up to that corner error in px, percent.
-        median_px: median corner error; infinite where half of the trials or more were rejected.
+        median_px: median corner error; infinite (null in JSON) where half or more were rejected.
         under_10_px: fraction of the trials with an error below 10 px, percent.
         rejections: trials without a homography.
         wrong: homographies returned with an error above 20 px.
@@ -98,7 +99,7 @@ class Score:
     auc_5: float
     auc_10: float
     auc_20: float
-    median_px: float
+    median_px: Annotated[float, WithJsonSchema({"type": ["number", "null"]})]
     under_10_px: float
     rejections: int
     wrong: int

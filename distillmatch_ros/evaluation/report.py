@@ -4,8 +4,10 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from distillmatch_ros.engines.protocol import EngineInfo
-from distillmatch_ros.evaluation.accuracy import WRONG_PX, Report, Score
+from distillmatch_ros.evaluation.accuracy import WRONG_PX, Report, Score, Unreadable
 
 AUCS = ("AUC@3", "AUC@5", "AUC@10", "AUC@20")
 COLUMNS = ("preset", "method", *AUCS, "median", "< 10 px", "rejected", "wrong")
@@ -13,6 +15,28 @@ LEGEND = (
     "AUC and < 10 px: percent; median: px; rejected: no homography; "
     f"wrong: off by more than {WRONG_PX:.0f} px"
 )
+
+
+class EvaluationRecord(TypedDict):
+    """An evaluation as a JSON object.
+
+    Attributes:
+        folder: the pairs.
+        model: the network.
+        pairs: pairs asked for, the unreadable ones included.
+        warps: random homographies per pair and preset.
+        seed: what the homographies were drawn from.
+        scores: one per preset and method.
+        unreadable: pairs left out, and why.
+    """
+
+    folder: str
+    model: EngineInfo
+    pairs: int
+    warps: int
+    seed: int
+    scores: list[Score]
+    unreadable: list[Unreadable]
 
 
 def rows(report: Report) -> list[tuple[str, ...]]:
@@ -45,7 +69,7 @@ def to_markdown(report: Report, folder: str, engine: EngineInfo) -> str:
 
 
 def record(report: Report, folder: str, engine: EngineInfo) -> dict[str, Any]:
-    """Everything as a JSON object, an infinite median as null."""
+    """Everything as a JSON object, an `EvaluationRecord`."""
     scores = [score_record(score) for score in report.scores]
     return {"folder": folder, "model": asdict(engine), **asdict(report), "scores": scores}
 

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import NotRequired, TypedDict
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import make_folder, open_text, write_bytes, writing
@@ -21,6 +22,35 @@ from distillmatch_ros.registration.registrar import Registrar, Registration
 from distillmatch_ros.visualisation.overlay import covered, draw_matches, draw_overlay, warp_thermal
 
 ERROR = "ERROR"
+
+
+class PairRecord(TypedDict):
+    """A pair of files as a JSON object: a line of ``match --json``.
+
+    Attributes:
+        visible: the visible image as it was named.
+        thermal: the thermal image as it was named.
+        homography: 3x3, thermal to visible pixels; null where none is supported.
+        status: of the registration; ``ERROR`` where an image could not be used.
+        matches: correspondences that the network found.
+        inliers: those of them that agree with the homography.
+        quality: figures of the homography, found or rejected, that thresholds are set on, by name; null where
+            nothing was estimated, and a figure of which nothing is known.
+        latency_ms: milliseconds by stage, and in ``total``; empty without a registration.
+        correspondences: with ``--points``: [xv, yv, xt, yt, confidence, inlier] each, pixels of the files.
+        error: why there is no registration.
+    """
+
+    visible: str
+    thermal: str
+    homography: list[list[float]] | None
+    status: str
+    matches: int
+    inliers: int
+    quality: dict[str, float | None] | None
+    latency_ms: dict[str, float]
+    correspondences: NotRequired[list[list[float | bool]]]
+    error: NotRequired[str]
 
 
 @dataclass(frozen=True)
@@ -44,7 +74,7 @@ class PairResult:
         """The registration's status, or ``ERROR`` where there is none."""
         return ERROR if self.registration is None else self.registration.status.value
 
-    def record(self, points: bool = False) -> dict[str, Any]:
+    def record(self, points: bool = False) -> PairRecord:
         """The pair as a JSON object.
 
         Args:
@@ -52,7 +82,7 @@ class PairResult:
         """
         found = self.registration
         homography = None if found is None else found.homography
-        record: dict[str, Any] = {
+        record: PairRecord = {
             "visible": self.pair.listed_as[0],
             "thermal": self.pair.listed_as[1],
             "homography": None if homography is None else homography.tolist(),

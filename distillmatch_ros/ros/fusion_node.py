@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.ros.installation import require_ros
 from distillmatch_ros.ros.transport import variables_to_set
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 WRONG_USE = 2
 USAGE = (
     "usage: fusion_node [--ros-args -p NAME:=VALUE --params-file FILE -r FROM:=TO ...]\n"
-    "Registers the images of rgb/image with those of thermal/image; docs/node.md tells its topics, "
-    "services and parameters."
+    "Registers the images of rgb/image with those of thermal/image.\n"
+    "Out: ~/homography, ~/correspondences, ~/overlay, ~/thermal_registered, /diagnostics. "
+    "Services: ~/save_calibration, ~/reset. Parameters, each with its description:\n"
 )
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE_S = 3.0
@@ -44,7 +46,7 @@ def run(arguments: Sequence[str], statistics: "Statistics | None" = None) -> int
     # numerical libraries started would take them. Importing the node takes a second, so this comes first.
     if arguments[1:] and arguments[1] != "--ros-args":
         asked = arguments[1] in ("-h", "--help")
-        print(USAGE, file=sys.stdout if asked else sys.stderr)
+        print(USAGE + resources.locate("config/fusion.yaml"), file=sys.stdout if asked else sys.stderr)
         return 0 if asked else WRONG_USE
     endings: SimpleQueue[int] = SimpleQueue()  # its put may be called from a handler
     for number in ENDINGS:

@@ -128,10 +128,11 @@ class Intake:
 
         def reject(event: Any) -> None:
             if side not in self.incompatible_qos:
-                self.incompatible_qos[side] = qos_policy_name_from_kind(event.last_policy_kind).lower()
+                policy = qos_policy_name_from_kind(event.last_policy_kind).lower()
+                self.incompatible_qos[side] = policy
                 self._node.get_logger().warning(
-                    f"{self.topics[side]}: a publisher's QoS does not go with this subscription "
-                    f"({self.incompatible_qos[side]}), and its images do not arrive; see docs/node.md"
+                    f"{self.topics[side]}: a publisher's QoS does not go with this subscription ({policy}), "
+                    f"and no image arrives; set qos_overrides.{self.topics[side]}.subscription.{policy}"
                 )
 
         return self._node.create_subscription(

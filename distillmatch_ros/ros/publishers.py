@@ -52,5 +52,5 @@ class Outputs:
             policy = qos_policy_name_from_kind(event.last_policy_kind).lower()
             self._node.get_logger().warning(
                 f"~/{name}: a subscription's QoS does not go with this publisher ({policy}), and it gets no "
-                "messages; see docs/node.md"
+                f"messages; set this publisher's qos_overrides to what the subscriber asks for"
             )

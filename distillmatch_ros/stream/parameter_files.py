@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.yaml import parse_yaml, read_yaml
-from distillmatch_ros.stream.parameters import Parameters, is_of_every_node, unknown
+from distillmatch_ros.stream.parameters import YAML, Parameters, is_of_every_node, unknown
 
 
 def read_parameters(file: Path | None, settings: list[str]) -> Parameters:
@@ -31,13 +32,14 @@ def read_parameters(file: Path | None, settings: list[str]) -> Parameters:
 
 
 def _from_file(file: Path) -> dict[str, Any]:
-    content = read_yaml(file, "see config/fusion.yaml")
+    remedy = f"see {resources.locate(YAML)}"
+    content = read_yaml(file, remedy)
     if not isinstance(content, dict) or not content:
-        raise DistillMatchError(f"{file}: holds no parameters of a node; see config/fusion.yaml")
+        raise DistillMatchError(f"{file}: holds no parameters of a node; {remedy}")
     values: dict[str, Any] = {}
     for node in content.values():
         if not isinstance(node, dict) or not isinstance(node.get("ros__parameters"), dict):
-            raise DistillMatchError(f"{file}: no parameter file of ROS 2; see config/fusion.yaml")
+            raise DistillMatchError(f"{file}: no parameter file of ROS 2; {remedy}")
         values |= node["ros__parameters"]
     values = {str(name): value for name, value in values.items() if not is_of_every_node(str(name))}
     for name in values:

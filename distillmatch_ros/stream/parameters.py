@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
+from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import write_text
 from distillmatch_ros.base.settings import Description, Model, Settings, describe, setting
@@ -200,7 +201,7 @@ def unknown(name: str) -> str | None:
     if name in TABLE:
         return None
     meant = get_close_matches(name, TABLE, 1)
-    remedy = f"did you mean {meant[0]}?" if meant else f"{YAML} of this installation lists all"
+    remedy = f"did you mean {meant[0]}?" if meant else f"see {resources.locate(YAML)}"
     return f"parameter {name} is unknown; {remedy}"
 
 
@@ -227,7 +228,7 @@ def to_page() -> str:
         "# Parameters of `fusion_node`",
         "",
         "Live parameters may be set while the node runs (`ros2 param set /distillmatch overlay edges`), the",
-        "others when it starts: in a copy of `config/fusion.yaml`, or with",
+        "others when it starts: in a copy of the shipped `config/fusion.yaml`, or with",
         "`--ros-args -p name:=value`. A value that is not allowed is rejected with the reason and changes",
         "nothing; a name that is not in this table is warned of; several that go together are set at once",
         "(`set_parameters_atomically`).",

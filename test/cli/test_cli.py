@@ -68,6 +68,11 @@ def test_version_is_told_without_a_command() -> None:
     assert (result.exit_code, result.stdout) == (0, f"distillmatch {__version__}\n")
 
 
+def test_shipped_files_are_found_without_a_checkout() -> None:
+    folder = Path(run("--resources").stdout.strip())
+    assert (folder / "config/fusion.yaml").is_file() and (folder / "models/light.onnx").is_file()
+
+
 def test_match_shows_one_pair(model: str, folder: Path) -> None:
     result = run(
         "match", folder / "visible/a.png", folder / "thermal/a.png", "--model", model, "--out", folder / "out"

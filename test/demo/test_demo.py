@@ -5,12 +5,14 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 from support.bags import Drive, write_bag
 from typer.testing import CliRunner
 
 from distillmatch_ros.cli import app
+from distillmatch_ros.cli.schemas import schema
 from distillmatch_ros.demo.outputs import (
     HOMOGRAPHY,
     Output,
@@ -158,6 +160,8 @@ def test_demo_without_ros(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert result.exit_code == 0, result.output
     record = json.loads((tmp_path / "d.json").read_text())
     assert record["live"] is None and record["bag"]["pairs"] == 3
+    jsonschema.validate(record, schema("demo"))
+    jsonschema.validate([record["bag"]], schema("bag"))
     for still in record["stills"]:
         assert still["status"] == "OK" and still["best_rms_px"] <= still["rms_px"] < 5
     assert "day" in result.stdout and "least possible" in result.stdout and "index.html" in result.stdout

@@ -147,7 +147,9 @@ def test_auto_says_once_why_it_is_not_tensorrt(
     [record] = caplog.records
     assert record.levelno == logging.INFO
     assert "runs on onnxruntime CPU, 1 thread; TensorRT is passed over" in record.getMessage()
-    with pytest.raises(DistillMatchError, match=r"not installed here .* see docs/tensorrt\.md"):
+    with pytest.raises(
+        DistillMatchError, match=r"not installed here .* pip install 'distillmatch_ros\[tensorrt\]'"
+    ):
         open_engine(write_network(), backend="tensorrt")
 
 

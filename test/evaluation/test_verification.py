@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import cv2
+import jsonschema
 import numpy as np
 import onnx
 import pytest
@@ -13,6 +14,7 @@ from support.tiny_network import HEIGHT, WIDTH, WriteNetwork, tiny_graph
 from typer.testing import CliRunner
 
 from distillmatch_ros.cli import app
+from distillmatch_ros.cli.schemas import schema
 from distillmatch_ros.engines import open_engine
 from distillmatch_ros.evaluation.verification import Comparison, Verification, verify
 
@@ -114,6 +116,7 @@ def test_the_command_tells_by_its_exit_code(
     result = CliRunner().invoke(app, ["verify", str(folder), "--model", model, "--json", "-"])
     assert result.exit_code == code, result.output
     record = json.loads(result.stdout)
+    jsonschema.validate(record, schema("verify"))
     assert bool(record["compared"][0]["faults"]) == bool(code)
     shown = CliRunner().invoke(app, ["verify", str(folder), "--model", model])
     assert shown.exit_code == code
@@ -128,6 +131,7 @@ def test_build_engine_builds_once_and_says_where(
     assert first["seconds"] is not None and second["seconds"] is None
     assert first["precision"] == "fp16"
     assert Path(first["plan"]).parent == cache_folder
+    jsonschema.validate(first, schema("build-engine"))
     full = json.loads(CliRunner().invoke(app, [*command, "--precision", "fp32"]).stdout)
     assert full["precision"] == "fp32" and full["plan"] != first["plan"]
 

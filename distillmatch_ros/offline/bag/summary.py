@@ -2,9 +2,42 @@
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from typing import Any
+
+from typing_extensions import TypedDict
 
 from distillmatch_ros.base.units import Spread
+
+
+class BagRecord(TypedDict):
+    """What became of a bag, as a JSON object.
+
+    Attributes:
+        bag: its path.
+        out: what was written, or null.
+        frames: images that were read, by side.
+        pairs: pairs that were registered.
+        dropped: frames that went into no pair, by side and reason.
+        statuses: pairs by status.
+        seconds: how long it all took.
+        rate_hz: pairs a second.
+        rate_of_registration_alone: fraction of the time that was spent in registration.
+        latency_ms: ``median`` and ``p95`` of a registration, milliseconds; null without one.
+        problems: what could not be read, for people.
+        interrupted: it was stopped before the end of the bag.
+    """
+
+    bag: str
+    out: str | None
+    frames: dict[str, int]
+    pairs: int
+    dropped: dict[str, int]
+    statuses: dict[str, int]
+    seconds: float
+    rate_hz: float
+    rate_of_registration_alone: float
+    latency_ms: dict[str, float] | None
+    problems: list[str]
+    interrupted: bool
 
 
 @dataclass
@@ -59,7 +92,7 @@ class BagSummary:
         """Of a registration, ms; None without one."""
         return Spread.of(self.registration_ms) if self.registration_ms else None
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> BagRecord:
         """The summary as a JSON object."""
         return {
             "bag": self.bag,

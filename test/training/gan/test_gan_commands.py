@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 import cv2
+import jsonschema
 import numpy as np
 from typer.testing import CliRunner, Result
 
 from distillmatch_ros.cli import app
+from distillmatch_ros.cli.schemas import schema
 
 
 def run(*arguments: object) -> Result:
@@ -60,6 +62,7 @@ def test_evaluate_gan_writes_its_table(gan: Path, pairs_folder: Path, tmp_path: 
     result = run("evaluate-gan", pairs_folder, "--weights", gan, "--out", tmp_path / "out", "--json", "-")
     assert result.exit_code == 0, result.output
     record = json.loads(result.stdout)
+    jsonschema.validate(record, schema("evaluate-gan"))
     assert record == json.loads((tmp_path / "out" / "translation.json").read_text())
     assert [figures["method"] for figures in record["figures"]][-2:] == ["V2I-GAN", "real thermal"]
     assert "| V2I-GAN |" in (tmp_path / "out" / "translation.md").read_text()

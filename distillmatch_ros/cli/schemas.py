@@ -1,0 +1,42 @@
+"""JSON Schemas of what commands write with ``--json``, and of the node's parameter file."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from distillmatch_ros.cli.engines import BuiltEngine
+from distillmatch_ros.demo.run import DemoRecord
+from distillmatch_ros.evaluation.latency import Benchmark
+from distillmatch_ros.evaluation.report import EvaluationRecord
+from distillmatch_ros.evaluation.verification import Verification
+from distillmatch_ros.offline.bag.summary import BagRecord
+from distillmatch_ros.offline.image_files import PairRecord
+from distillmatch_ros.stream import parameter_schema
+from distillmatch_ros.tools.node_benchmark import NodeBenchmark
+from distillmatch_ros.training.gan.figures import Measured
+
+
+def _of(kind: Any) -> Callable[[], dict[str, Any]]:
+    return lambda: TypeAdapter(kind).json_schema()
+
+
+SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
+    "match": _of(PairRecord),
+    "bag": _of(list[BagRecord]),
+    "calibrate": _of(list[BagRecord]),
+    "evaluate": _of(EvaluationRecord),
+    "benchmark": _of(Benchmark),
+    "benchmark-node": _of(NodeBenchmark),
+    "demo": _of(DemoRecord),
+    "build-engine": _of(BuiltEngine),
+    "verify": _of(Verification),
+    "evaluate-gan": _of(Measured),
+    "parameters": parameter_schema.schema,
+}
+"""By command; ``match`` writes an object of its schema a line. ``parameters`` is the parameter file."""
+
+
+def schema(name: str) -> dict[str, Any]:
+    """The schema of a command's ``--json``, or of ``parameters``."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **SCHEMAS[name]()}
