@@ -40,6 +40,7 @@ EXTERNAL: dict[str, set[str]] = {
     "kornia": {"training"},
     "transformers": {"training"},
     "onnxruntime": {"engines/onnx.py"},
+    "openvino": {"engines/openvino.py"},
     "tensorrt": {"engines/tensorrt.py", "engines/build.py"},
     "cuda": {"engines/cuda.py"},
     "rosbags": {"offline/bag"},

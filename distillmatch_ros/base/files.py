@@ -1,18 +1,25 @@
 """Results on disk: a place that cannot be written is an error a person can mend."""
 
 import json
+import logging
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
+
+import filelock
+import platformdirs
 
 from distillmatch_ros.base.errors import DistillMatchError
 
 STANDARD_OUTPUT = Path("-")
 # A file name need not be text; a JSON document holds such a byte as an escape.
 NO_TEXT = "backslashreplace"
+
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -99,3 +106,38 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, record: Any) -> None:
     """Write one JSON document, ``-`` being standard output."""
     write_text(path, json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def cache_folder() -> Path:
+    """Where this user keeps what can be made again: on Linux ``$XDG_CACHE_HOME/distillmatch_ros``.
+
+    Without that variable it is in ``~/.cache``. It need not exist.
+    """
+    return platformdirs.user_cache_path("distillmatch_ros", appauthor=False)
+
+
+@contextmanager
+def locked(folder: Path, waiting: str) -> Iterator[None]:
+    """Hold a folder, which is made if missing: one process at a time. Who dies lets go of it.
+
+    Args:
+        folder: what is held.
+        waiting: logged as a warning where another process holds it.
+
+    Raises:
+        DistillMatchError: the folder cannot be written.
+    """
+    make_folder(folder)
+    lock = filelock.FileLock(folder / "lock")
+    with writing(folder):
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            _log.warning("%s", waiting)
+            lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -15,7 +15,7 @@ from distillmatch_ros.cli.view import common, engines
 from distillmatch_ros.engines import EngineInfo, build_engine
 from distillmatch_ros.engines.onnx_file import OnnxFile, half_path
 from distillmatch_ros.engines.plans import BuildOptions
-from distillmatch_ros.evaluation.verification import BACKENDS, verify
+from distillmatch_ros.evaluation.verification import BACKENDS, RUNTIMES, verify
 from distillmatch_ros.images.frames import read_image
 from distillmatch_ros.images.pairs import read_folder
 from distillmatch_ros.registration.registrar import SHIPPED_MODEL
@@ -83,9 +83,12 @@ def verify_backends(
     limit: Annotated[int, typer.Option(min=1, help="At most this many pairs of the folder.")] = 12,
     json_file: JsonFile = None,
     model: Model = None,
+    backend: Annotated[
+        str, typer.Option(metavar="NAME", help=f"What the others are compared with: {', '.join(RUNTIMES)}.")
+    ] = "onnx",
     threads: Threads = None,
 ) -> None:
-    """Compare every runtime that is present with the float32 network on the CPU.
+    """Compare every runtime that is present with one of them, by default ONNX Runtime in float32 on the CPU.
 
     The exit code is 1 when points, confidences or homographies of one are off.
     """
@@ -93,7 +96,7 @@ def verify_backends(
     pairs = [(read_image(pair.visible), read_image(pair.thermal)) for pair in listed]
     with common.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
         task = bar.add_task("verifying", total=BACKENDS)
-        verification = verify(model, pairs, threads, on_backend=lambda: bar.advance(task))
+        verification = verify(model, pairs, threads, backend, on_backend=lambda: bar.advance(task))
     if json_file is not None:
         write_json(json_file, asdict(verification))
     if json_file != STANDARD_OUTPUT:

@@ -29,7 +29,9 @@ class _Commands(TyperGroup):
 Model = Annotated[
     Path | None, typer.Option("--model", metavar="FILE", help="Network; by default the shipped light one.")
 ]
-Backend = Annotated[str, typer.Option(metavar="NAME", help="Runtime: auto, onnx, torch or tensorrt.")]
+Backend = Annotated[
+    str, typer.Option(metavar="NAME", help="Runtime: auto, onnx, openvino, tensorrt or torch.")
+]
 Threads = Annotated[
     int | None, typer.Option(min=1, help="CPU threads; by default one for each core this process may use.")
 ]

@@ -1,6 +1,5 @@
 """A synthetic drive recorded as a bag: two cameras on a car, and where everything truly is."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from distillmatch_ros.base.machine import usable_cores
 from distillmatch_ros.demo.truth import Truth
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.offline.bag.typestore import ros2_messages, ros2_types
@@ -84,7 +84,7 @@ def record_drive(
     times = [number / rate_hz for number in range(frames)]
     moments = []
     # Spawned: a fork of a process with threads may hang.
-    workers = ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=get_context("spawn"))
+    workers = ProcessPoolExecutor(usable_cores(), mp_context=get_context("spawn"))
     with workers, BagWriter(path, ros2_types()) as writer:
         views = workers.map(_render, [seed] * frames, [night] * frames, times)
         for time, skew, view in zip(times, skews, views, strict=True):

@@ -1,6 +1,8 @@
 """One door to every runtime: `open_engine` picks the backend and returns an `Engine`."""
 
 import logging
+import platform
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +21,19 @@ from distillmatch_ros.engines.protocol import (
 if TYPE_CHECKING:
     from distillmatch_ros.engines.build import Prepared
 
-__all__ = ["Engine", "EngineInfo", "Matches", "build_engine", "open_engine", "open_tensorrt", "open_torch"]
+__all__ = [
+    "Engine",
+    "EngineInfo",
+    "Matches",
+    "build_engine",
+    "open_cuda",
+    "open_engine",
+    "open_openvino",
+    "open_tensorrt",
+    "open_torch",
+]
 
-BACKENDS = ("auto", "onnx", "torch", "tensorrt")
+BACKENDS = ("auto", "onnx", "openvino", "tensorrt", "torch")
 BACKEND_BY_SUFFIX = {".onnx": "onnx", ".pt": "torch", ".safetensors": "torch", ".plan": "tensorrt"}
 
 _TENSORRT = (
@@ -36,9 +48,10 @@ def open_engine(path: Path, backend: str = "auto", threads: int | None = None) -
 
     Args:
         path: the network's file.
-        backend: ``onnx``, ``torch`` or ``tensorrt``, which builds an engine of an ONNX file unless there is
-            one; or ``auto`` to go by the file's suffix. An ONNX file then runs on TensorRT if an engine was
-            built for it, else in ONNX Runtime, with CUDA where it can.
+        backend: ``onnx``, ``openvino``, ``torch`` or ``tensorrt``, which builds an engine of an ONNX file
+            unless there is one; or ``auto`` to go by the file's suffix. An ONNX file then runs on TensorRT if
+            an engine was built for it, else in ONNX Runtime with CUDA, else in OpenVINO where it is installed
+            and the CPU is Intel's or AMD's, else in ONNX Runtime on the CPU.
         threads: CPU threads of the runtime; by default one for each core this process may use.
 
     Raises:
@@ -56,14 +69,45 @@ def open_engine(path: Path, backend: str = "auto", threads: int | None = None) -
         if path.suffix not in BACKEND_BY_SUFFIX:
             raise DistillMatchError(
                 f"{path}: the suffix {path.suffix!r} does not tell the backend "
-                f"({', '.join(BACKEND_BY_SUFFIX)} do); name it with backend onnx, torch or tensorrt"
+                f"({', '.join(BACKEND_BY_SUFFIX)} do); name it with backend {', '.join(BACKENDS[1:])}"
             )
         if path.suffix == ".onnx":
             return _open_fastest(path, threads)
         backend = BACKEND_BY_SUFFIX[path.suffix]
     if backend == "onnx":
         return OnnxEngine.open(path, threads)
+    if backend == "openvino":
+        return open_openvino(path, threads)
     return open_torch(path, threads) if backend == "torch" else open_tensorrt(path, build=True)
+
+
+def open_openvino(path: Path, threads: int | None) -> Engine:
+    """Open an ONNX file in OpenVINO.
+
+    Raises:
+        BackendMissingError: OpenVINO is not installed, or this CPU cannot run the network in it.
+        DistillMatchError: the file is not this network.
+    """
+    try:
+        from distillmatch_ros.engines.openvino import OpenVinoEngine
+    except (ImportError, OSError) as error:  # OSError: its libraries do not load
+        raise _missing("OpenVINO", error, "pip install 'distillmatch_ros[openvino]'") from error
+    return OpenVinoEngine.open(path, threads)
+
+
+def open_cuda(path: Path, threads: int | None) -> Engine:
+    """Open an ONNX file in ONNX Runtime on a GPU.
+
+    Raises:
+        BackendMissingError: the runtime has no CUDA provider that works here.
+        DistillMatchError: the file is not this network.
+    """
+    if OnnxEngine.offers_cuda():
+        engine = OnnxEngine.open(path, threads)
+        if engine.on_gpu:
+            return engine
+        engine.close()
+    raise BackendMissingError("ONNX Runtime has no CUDA provider that works here")
 
 
 def open_tensorrt(path: Path, build: bool) -> Engine:
@@ -146,16 +190,33 @@ def open_torch(path: Path, threads: int | None) -> Engine:
 
 def _open_fastest(path: Path, threads: int | None) -> Engine:
     """The fastest runtime that works here; what is missing is said once and stops nobody."""
-    try:
-        engine = open_tensorrt(path, build=False)
-    except DistillMatchError as error:
-        expected = isinstance(error, BackendMissingError) and not isinstance(error, EngineNotBuiltError)
-        level, reason = logging.INFO if expected else logging.WARNING, f"TensorRT is passed over: {error}"
-        engine = OnnxEngine.open(path, threads)
+    level, passed_over = logging.INFO, []
+    for name, opener in _FASTER_THAN_ONNX_ON_CPU.items():
+        try:
+            engine = opener(path, threads)
+            break
+        except DistillMatchError as error:
+            if not isinstance(error, BackendMissingError) or isinstance(error, EngineNotBuiltError):
+                level = logging.WARNING
+            passed_over.append(f"; {name} is passed over: {error}")
     else:
-        level, reason = logging.INFO, "it is the fastest"
-    _log.log(level, "%s runs on %s; %s", path, engine.info.device, reason)
+        engine = OnnxEngine.open(path, threads, gpu=False)
+    _log.log(level, "%s runs on %s%s", path, engine.info.device, "".join(passed_over))
     return engine
+
+
+def _open_openvino_on_x86(path: Path, threads: int | None) -> Engine:
+    if platform.machine() not in ("x86_64", "AMD64"):
+        raise BackendMissingError("it is known to be faster on CPUs of Intel and AMD only")
+    return open_openvino(path, threads)
+
+
+_FASTER_THAN_ONNX_ON_CPU: dict[str, Callable[[Path, int | None], Engine]] = {
+    "TensorRT": lambda path, threads: open_tensorrt(path, build=False),
+    "CUDA": open_cuda,
+    "OpenVINO": _open_openvino_on_x86,
+}
+"""What ``auto`` tries, the fastest first."""
 
 
 def _missing(what: str, error: Exception, remedy: str) -> BackendMissingError:

@@ -1,10 +1,10 @@
 """ONNX Runtime: the embedded default."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.machine import usable_cores
 from distillmatch_ros.engines.metadata import EXPORT_AGAIN, Signature, read_info
 from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
 
@@ -36,7 +36,7 @@ class OnnxEngine:
         """
         import onnxruntime  # 0.2 s that only a process which opens an engine should pay
 
-        threads = threads or _available_cores()
+        threads = threads or usable_cores()
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.intra_op_num_threads = threads
@@ -56,6 +56,13 @@ class OnnxEngine:
         _check_signature(path, session, info)
         return cls(session, info)
 
+    @staticmethod
+    def offers_cuda() -> bool:
+        """Whether the runtime was built with CUDA; a GPU need not be there."""
+        import onnxruntime
+
+        return CUDA in onnxruntime.get_available_providers()
+
     @property
     def info(self) -> EngineInfo:
         return self._info
@@ -69,11 +76,6 @@ class OnnxEngine:
 
     def close(self) -> None:
         del self._session
-
-
-def _available_cores() -> int:
-    """The cores this process may run on; the runtime's own default ignores a container's share."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check_signature(path: Path, session: "InferenceSession", info: EngineInfo) -> None:

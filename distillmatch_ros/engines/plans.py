@@ -4,20 +4,17 @@ A plan is machine code: only those of the own cache, or named by the user, are e
 sidecar of the same name that says what it was built from, for what, and its size and SHA-256.
 """
 
-import fcntl
 import hashlib
 import json
 import logging
-import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.files import make_folder, write_bytes, writing
+from distillmatch_ros.base.files import cache_folder, locked, write_bytes
 from distillmatch_ros.engines.onnx_file import OnnxFile
 
 SCHEMA = 1
@@ -144,9 +141,8 @@ class PlanCache:
     """The plans this user has built: one for each network and machine."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """By default ``$XDG_CACHE_HOME/distillmatch_ros``, which is under ``~/.cache`` where not set."""
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        self.folder = folder or Path(base) / "distillmatch_ros"
+        """By default the user's, see `cache_folder`."""
+        self.folder = folder or cache_folder()
 
     def path(self, network: OnnxFile, machine: Machine) -> Path:
         """Where the plan of a network for a machine lies, built or not."""
@@ -182,17 +178,7 @@ class PlanCache:
         Raises:
             DistillMatchError: the folder cannot be written; better now than after minutes of building.
         """
-        make_folder(self.folder)
-        with writing(self.folder):
-            with tempfile.TemporaryFile(dir=self.folder):
-                pass
-            lock = (self.folder / "lock").open("w")
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                _log.warning("another process is building an engine; waiting for it")
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self.folder, "another process is building an engine; waiting for it"):
             yield
 
     def read_timing(self, machine: Machine) -> bytes:

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from distillmatch_ros.base.machine import usable_cores
 from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
 from distillmatch_ros.model.network import DistillMatch
 from distillmatch_ros.model.weights import Weights
@@ -20,7 +21,7 @@ class TorchEngine:
     """A network in PyTorch: one CUDA graph where there is a GPU, eagerly elsewhere."""
 
     def __init__(self, network: DistillMatch, weights_hash: str = "", threads: int | None = None) -> None:
-        """Take over a network, which is put into evaluation mode."""
+        """Take over a network, which is put into evaluation mode; PyTorch keeps its threads unless told."""
         if threads is not None:
             torch.set_num_threads(threads)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -43,11 +44,15 @@ class TorchEngine:
     def open(cls, path: Path, threads: int | None = None) -> "TorchEngine":
         """Load weights that training wrote.
 
+        Args:
+            path: the weights' file.
+            threads: CPU threads; by default one for each core this process may use.
+
         Raises:
             DistillMatchError: the file holds no weights of this project.
         """
         weights = Weights.load(path)
-        return cls(weights.network(), weights.sha256(), threads)
+        return cls(weights.network(), weights.sha256(), threads or usable_cores())
 
     @property
     def info(self) -> EngineInfo:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.machine import usable_cores
 from distillmatch_ros.base.units import Spread
 from distillmatch_ros.engines.protocol import EngineInfo
 from distillmatch_ros.images.frames import read_image
@@ -68,6 +69,7 @@ class Benchmark:
         model: the network; its ``device`` names the runtime and its threads.
         processor: the processor's name.
         cores: logical cores of the machine.
+        usable_cores: of these, what this process may use; see `usable_cores`.
         source: where the pairs came from.
         runs: timed registrations, after the warm-up.
         registered: those that gave a homography; one that is rejected may take fewer steps.
@@ -81,6 +83,7 @@ class Benchmark:
     model: EngineInfo
     processor: str
     cores: int
+    usable_cores: int
     source: str
     runs: int
     registered: int
@@ -122,6 +125,7 @@ def run_benchmark(
             model=registrar.engine.info,
             processor=_processor(),
             cores=os.cpu_count() or 1,
+            usable_cores=usable_cores(),
             source=source,
             runs=runs,
             registered=registered,

@@ -1,4 +1,4 @@
-"""Does every backend of this machine say the same? Each against the float32 network on the CPU."""
+"""Does every backend of this machine say the same? Each against one, by default ONNX Runtime."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.engines import open_tensorrt, open_torch
+from distillmatch_ros.engines import open_cuda, open_openvino, open_tensorrt, open_torch
 from distillmatch_ros.engines.onnx import OnnxEngine
 from distillmatch_ros.engines.onnx_file import OnnxFile, half_path
 from distillmatch_ros.engines.protocol import BackendMissingError, Engine, EngineInfo
@@ -18,8 +18,10 @@ from distillmatch_ros.geometry.homography import Size, corner_error, resizing, t
 from distillmatch_ros.registration.registrar import SHIPPED_MODEL, Registrar, Registration
 from distillmatch_ros.scene import render_pair
 
-BACKENDS = 5
-"""How many `verify` tries: the reference and four others."""
+RUNTIMES = {"onnx": "ONNX Runtime", "openvino": "OpenVINO", "tensorrt": "TensorRT", "torch": "PyTorch"}
+"""What may be the reference, by the names of backends."""
+BACKENDS = 6
+"""How many `verify` tries: the reference and all others."""
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
 Open = Callable[[], Engine]
@@ -46,7 +48,13 @@ class Limits:
     corners_px: float
 
 
-LIMITS = {"fp32": Limits(0.98, 0.01, 0.001, 0.1), "fp16": Limits(0.90, 0.1, 0.02, 1.0)}
+LIMITS = {
+    "fp32": Limits(0.98, 0.01, 0.001, 0.1),
+    "fp16": Limits(0.90, 0.1, 0.02, 1.0),
+    "bf16": Limits(0.80, 0.3, 0.05, 2.0),
+    "int8": Limits(0.70, 0.5, 0.1, 3.0),
+}
+"""By precision, the finest first; the coarser of two that are compared decides."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,7 @@ class Verification:
     """What `verify` found.
 
     Attributes:
-        reference: the float32 network in ONNX Runtime on the CPU.
+        reference: what the others are compared with.
         compared: every other backend that is present.
         absent: backends that are not, and why.
     """
@@ -92,6 +100,7 @@ def verify(
     model: Path | None = None,
     pairs: Sequence[Pair] = (),
     threads: int | None = None,
+    backend: str = "onnx",
     on_backend: Callable[[], None] = lambda: None,
 ) -> Verification:
     """Run every backend that is present on the same pairs.
@@ -101,21 +110,25 @@ def verify(
             beside it, its TensorRT engine in the cache.
         pairs: visible and thermal images; synthetic streets if empty.
         threads: CPU threads.
+        backend: the reference, one of `RUNTIMES`; ``onnx`` is the float32 network on the CPU.
         on_backend: called when each of `BACKENDS` is done, for a progress bar.
 
     Raises:
-        DistillMatchError: the reference itself cannot be opened.
+        DistillMatchError: the reference is unknown, or cannot be opened itself.
     """
+    if backend not in RUNTIMES:
+        raise DistillMatchError(f"backend {backend!r} is unknown; choose {', '.join(RUNTIMES)}")
     path = model or resources.find(SHIPPED_MODEL)
     images = list(pairs) or [
         (scene.visible, scene.thermal)
         for scene in (render_pair(seed, night=night) for seed in (0, 1) for night in (False, True))
     ]
-    reference = OnnxEngine.open(path, threads, gpu=False)
+    others = _backends(path, threads)
+    reference = others.pop(RUNTIMES[backend])()
     expected = _look(reference, images)
     on_backend()
     compared, absent = [], {}
-    for name, opener in _backends(path, threads).items():
+    for name, opener in others.items():
         try:
             engine = opener()
         except BackendMissingError as error:
@@ -132,7 +145,7 @@ def verify(
 
 
 def _backends(path: Path, threads: int | None) -> dict[str, Open]:
-    """Whatever may run the network besides the reference."""
+    """Whatever may run the network."""
 
     def open_half() -> Engine:
         half = OnnxFile.read(path).in_half()
@@ -140,16 +153,11 @@ def _backends(path: Path, threads: int | None) -> dict[str, Open]:
             raise BackendMissingError(f"{half_path(path)}: no half-precision graph of these weights")
         return OnnxEngine.open(half.path, threads, gpu=False)
 
-    def open_cuda() -> Engine:
-        engine = OnnxEngine.open(path, threads)
-        if engine.on_gpu:
-            return engine
-        engine.close()
-        raise BackendMissingError("ONNX Runtime has no CUDA provider that works here")
-
     return {
+        "ONNX Runtime": lambda: OnnxEngine.open(path, threads, gpu=False),
         "ONNX Runtime, half precision": open_half,
-        "ONNX Runtime, CUDA": open_cuda,
+        "ONNX Runtime, CUDA": lambda: open_cuda(path, threads),
+        "OpenVINO": lambda: open_openvino(path, threads),
         "PyTorch": lambda: open_torch(path, threads),
         "TensorRT": lambda: open_tensorrt(path, build=False),
     }
@@ -196,7 +204,8 @@ def _compare(
         "confidence": float(np.median(confidence)) if len(points) else None,
         "corners_px": float(np.median(corners)) if corners else None,
     }
-    faults = _faults(figures, LIMITS[info.precision])
+    coarser = max((info.precision, reference.precision), key=list(LIMITS).index)
+    faults = _faults(figures, LIMITS[coarser])
     if not matches:
         faults.append("the reference itself finds no matches on these pairs; choose others")
     if info.weights_hash != reference.weights_hash:

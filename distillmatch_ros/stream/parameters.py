@@ -41,7 +41,7 @@ class Parameters(Settings):
         True, "Configure and activate when the node starts; false for a lifecycle manager."
     )
     model: str = setting("", "Network file; empty for the shipped one.")
-    backend: str = setting("auto", "Runtime: auto takes the fastest for the file; onnx, tensorrt, torch.")
+    backend: str = setting("auto", "Runtime: auto takes the fastest; onnx, openvino, tensorrt, torch.")
     threads: int = setting(
         0, "CPU threads of the engine; 0 for one for each core the node may use.", least=0, most=1024
     )

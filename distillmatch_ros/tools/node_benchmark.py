@@ -1,7 +1,6 @@
 """What the node reaches between real processes: cameras, node and listener on one machine."""
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from time import monotonic, sleep
 from typing import Any
 
 import numpy as np
+import psutil
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import Spread
@@ -21,6 +21,7 @@ AGE_FACTOR, AGE_SLACK_MS = 1.3, 15.0
 TRANSPORT_MS = 12.0
 """Nor may conversion and publishing take more for a pair."""
 WARM_UP_S = 10.0
+MIB = 1 << 20  # bytes
 START_S = 120
 """How long the first pair may take to come out, of a machine that is busy."""
 
@@ -95,7 +96,7 @@ def run_node_benchmark(
                     if begun is None and monotonic() - started > START_S:
                         raise DistillMatchError(f"nothing came out of the node: {_last_line(log)}")
                 elif monotonic() - begun > WARM_UP_S:
-                    memory.append(_resident_mib(node.pid))
+                    memory.append(psutil.Process(node.pid).memory_info().rss / MIB)
                     on_second()
         return evaluate([json.loads(line) for line in rows.read_text().splitlines()], memory)
 
@@ -142,8 +143,3 @@ def evaluate(rows: Sequence[Mapping[str, Any]], memory: Sequence[float]) -> Node
 
 def _last_line(log: Path) -> str:
     return (log.read_text().strip().splitlines() or ["it said nothing"])[-1]
-
-
-def _resident_mib(process: int) -> float:
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
-    return int(found[1]) / 1024 if found else 0.0

@@ -21,7 +21,8 @@ def grey(level: float) -> np.ndarray:
 
 
 def test_info_comes_from_the_metadata(write_network: WriteNetwork) -> None:
-    engine = open_engine(write_network(weights_sha256="ab" * 32, precision="fp16"), threads=1)
+    path = write_network(weights_sha256="ab" * 32, precision="fp16")
+    engine = open_engine(path, backend="onnx", threads=1)
     info = engine.info
     assert (info.height, info.width, info.max_matches) == (HEIGHT, WIDTH, 100)
     assert (info.config, info.precision, info.weights_hash) == ("tiny", "fp16", "ab" * 32)
@@ -42,7 +43,7 @@ def test_threads_default_to_the_cores_of_this_process(write_network: WriteNetwor
     command = (
         "import os, sys; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
         "from pathlib import Path; from distillmatch_ros.engines import open_engine;"
-        "print(open_engine(Path(sys.argv[1])).info.device)"
+        "print(open_engine(Path(sys.argv[1]), backend='onnx').info.device)"
     )
     output = subprocess.run(
         [sys.executable, "-c", command, str(write_network())], capture_output=True, text=True, check=True
@@ -114,8 +115,8 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
 
 def test_unknown_backend_suffix_and_threads(write_network: WriteNetwork, tmp_path: Path) -> None:
     path = write_network()
-    with pytest.raises(DistillMatchError, match="'openvino' is unknown; choose auto, onnx"):
-        open_engine(path, backend="openvino")
+    with pytest.raises(DistillMatchError, match="'ncnn' is unknown; choose auto, onnx"):
+        open_engine(path, backend="ncnn")
     with pytest.raises(DistillMatchError, match="0 threads"):
         open_engine(path, threads=0)
     renamed = path.rename(tmp_path / "tiny.bin")
@@ -139,8 +140,21 @@ def test_importing_the_package_loads_no_runtime() -> None:
     assert output.stdout.strip() == "set()"
 
 
+def test_openvino_that_is_not_installed_is_one_line(
+    without_openvino: None, write_network: WriteNetwork
+) -> None:
+    with pytest.raises(
+        DistillMatchError, match=r"OpenVINO is not installed here .*distillmatch_ros\[openvino\]"
+    ) as caught:
+        open_engine(write_network(), backend="openvino")
+    assert "\n" not in str(caught.value)
+
+
 def test_auto_says_once_why_it_is_not_tensorrt(
-    without_tensorrt: None, write_network: WriteNetwork, caplog: pytest.LogCaptureFixture
+    without_tensorrt: None,
+    without_openvino: None,
+    write_network: WriteNetwork,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
     assert open_engine(write_network(), threads=1).info.device == "onnxruntime CPU, 1 thread"
@@ -165,6 +179,7 @@ def test_auto_says_once_why_it_is_not_tensorrt(
 def test_auto_never_fails_because_tensorrt_does(
     trt: TensorRtDouble,
     cuda: CudaDouble,
+    without_openvino: None,
     write_network: WriteNetwork,
     caplog: pytest.LogCaptureFixture,
     state: str,
@@ -188,7 +203,7 @@ def test_auto_never_fails_because_tensorrt_does(
 
 
 def test_libraries_that_do_not_load_are_missing_libraries(
-    write_network: WriteNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    without_openvino: None, write_network: WriteNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The Python package is there; its import fails as it does where libnvinfer is not."""
     (tmp_path / "tensorrt.py").write_text("raise OSError('libnvinfer.so.10: cannot open shared object file')")
@@ -244,11 +259,12 @@ def test_torch_with_a_cuda_graph_agrees_with_the_network_run_eagerly(tiny_config
             np.testing.assert_allclose(got, wanted, atol=1e-4)
 
 
-def test_the_package_works_without_cuda_and_tensorrt(write_network: WriteNetwork) -> None:
+def test_the_package_works_with_onnx_runtime_alone(write_network: WriteNetwork) -> None:
     """In a process of its own, in which nothing of either can be imported."""
     program = (
         "import sys\n"
-        "sys.modules |= dict.fromkeys(('tensorrt', 'cuda', 'cuda.bindings', 'onnx', 'torch'))\n"
+        "absent = ('tensorrt', 'cuda', 'cuda.bindings', 'onnx', 'openvino', 'torch')\n"
+        "sys.modules |= dict.fromkeys(absent)\n"
         "from pathlib import Path\n"
         "from distillmatch_ros.engines import open_engine\n"
         "print(open_engine(Path(sys.argv[1]), threads=1).info.device)\n"

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from distillmatch_ros.cli import app
 from distillmatch_ros.cli.schemas import schema
 from distillmatch_ros.engines import open_engine
-from distillmatch_ros.evaluation.verification import Comparison, Verification, verify
+from distillmatch_ros.evaluation.verification import BACKENDS, Comparison, Verification, verify
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -54,14 +54,14 @@ def test_a_backend_that_agrees(
     without_tensorrt: None, write_network: WriteNetwork, pairs: list[Pair]
 ) -> None:
     done: list[None] = []
-    verification = verify(write_half(write_network), pairs, 1, lambda: done.append(None))
+    verification = verify(write_half(write_network), pairs, 1, on_backend=lambda: done.append(None))
     half = of(verification, "ONNX Runtime, half precision")
     assert (half.faults, half.found, half.points_px, half.corners_px) == ((), 1.0, 0.0, 0.0)
     assert (half.same_status, half.pairs) == (2, 2)
     assert verification.reference.precision == "fp32"
     assert "tensorrt" in verification.absent["TensorRT"]
     assert "tiny.pt: no such file" in verification.absent["PyTorch"]
-    assert len(done) == 5
+    assert len(done) == BACKENDS
 
 
 def test_distances_are_network_pixels_and_limits_hold(

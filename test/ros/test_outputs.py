@@ -90,5 +90,5 @@ def test_diagnostics_tell_the_figures(driven: tuple[Bench, list[int]]) -> None:
     assert float(figures["skew [ms] p95"]) == 0
     assert float(figures["inliers median"]) >= 98
     assert float(figures["status OK"]) >= 1
-    assert figures["engine"] == "tiny fp32"
-    assert "onnxruntime" in figures["device"]
+    assert figures["engine"] in ("tiny fp32", "tiny bf16")  # by what the CPU computes in
+    assert "CPU" in figures["device"]

@@ -29,6 +29,13 @@ def without_tensorrt(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without OpenVINO, whatever this one has."""
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.delitem(sys.modules, "distillmatch_ros.engines.openvino", raising=False)
+
+
+@pytest.fixture
 def cuda(monkeypatch: pytest.MonkeyPatch) -> CudaDouble:
     """The double in the place of ``cuda.bindings.runtime``."""
     double, bindings = CudaDouble(), ModuleType("cuda.bindings")

@@ -137,7 +137,7 @@ def show_benchmark(measured: Benchmark) -> None:
     console.print(table)
     console.print(
         f"{model.config} {model.precision} at {model.width}x{model.height}; {model.device}\n"
-        f"{measured.processor}, {measured.cores} cores\n"
+        f"{measured.processor}, {measured.usable_cores} of {measured.cores} cores usable\n"
         f"{measured.source}: {measured.registered} of {measured.runs} runs registered\n"
         "total: from two 640x512 images to the homography\n"
         f"import and open the engine: {measured.open_ms:.0f} ms; peak memory of a process: {peak}",

@@ -1,0 +1,109 @@
+"""OpenVINO: the fast path of Intel and AMD CPUs."""
+
+import hashlib
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import openvino
+
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.files import cache_folder, locked
+from distillmatch_ros.base.machine import usable_cores
+from distillmatch_ros.engines.metadata import EXPORT_AGAIN, Signature
+from distillmatch_ros.engines.onnx_file import OnnxFile
+from distillmatch_ros.engines.protocol import BackendMissingError, EngineInfo, Float32, Matches
+
+_CPU = "CPU"
+_PRECISION = "INFERENCE_PRECISION_HINT"
+
+_log = logging.getLogger(__name__)
+
+
+class OpenVinoEngine:
+    """A network in OpenVINO on the CPU: in bfloat16 where the CPU computes in it, else in float32."""
+
+    def __init__(self, compiled: openvino.CompiledModel, info: EngineInfo) -> None:
+        self._request = compiled.create_infer_request()
+        self._info = info
+
+    @classmethod
+    def open(cls, path: Path, threads: int | None = None) -> "OpenVinoEngine":
+        """Compile an exported network, or take what was compiled before from the user's cache folder.
+
+        Args:
+            path: the ONNX file.
+            threads: CPU threads; by default one for each core this process may use.
+
+        Raises:
+            BackendMissingError: the network is quantised, and this CPU has no bfloat16.
+            DistillMatchError: the file is missing, not ONNX, or not this network.
+        """
+        network, core = OnnxFile.read(path), openvino.Core()
+        threads = threads or usable_cores()
+        # OpenVINO's own choice by the CPU's flags: bfloat16 with AVX512-BF16 or AMX.
+        bfloat16 = core.get_property(_CPU, _PRECISION) == openvino.Type.bf16
+        quantised = network.info.precision == "int8"
+        if quantised and not bfloat16:
+            raise BackendMissingError(
+                f"{path}: OpenVINO runs int8 networks only on CPUs with bfloat16, which this one lacks; "
+                "take the fp32 network, or the backend onnx"
+            )
+        options = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads,
+            _PRECISION: "bf16" if bfloat16 else "f32",
+        }
+        try:
+            compiled = _compile(core, network, options)
+        except RuntimeError as error:  # all that OpenVINO raises
+            reason = str(error).strip().splitlines()[-1]
+            raise DistillMatchError(f"{path}: OpenVINO cannot load it ({reason}); {EXPORT_AGAIN}") from error
+        _check_signature(path, compiled, Signature.of(network.info))
+        precision = "int8" if quantised else "bf16" if bfloat16 else "fp32"
+        device = f"openvino CPU, {threads} thread{'s' * (threads > 1)}"
+        return cls(compiled, replace(network.info, precision=precision, device=device))
+
+    @property
+    def info(self) -> EngineInfo:
+        return self._info
+
+    def __call__(self, visible: Float32, thermal: Float32) -> Matches:
+        # The results are copies: the next pair overwrites the runtime's buffers.
+        found = self._request.infer(
+            {"visible": visible[None, None], "thermal": thermal[None, None]}, share_inputs=True
+        )
+        return Matches(found["visible_points"][0], found["thermal_points"][0], found["confidence"][0])
+
+    def close(self) -> None:
+        del self._request
+
+
+def _compile(core: openvino.Core, network: OnnxFile, options: dict[str, object]) -> openvino.CompiledModel:
+    """Compile through the cache, which is left out where it cannot be written.
+
+    OpenVINO checks what it finds there, but processes that write at once would disturb each other.
+    """
+    model = core.read_model(network.data)
+    identity = repr((network.sha256(), openvino.__version__, core.get_property(_CPU, "FULL_DEVICE_NAME")))
+    folder = cache_folder() / "openvino" / hashlib.sha256(identity.encode()).hexdigest()[:16]
+    try:
+        with locked(folder, "another process is compiling the network; waiting for it"):
+            return core.compile_model(model, _CPU, {**options, "CACHE_DIR": str(folder)})
+    except DistillMatchError as error:
+        _log.warning("the compiled network is not kept: %s", error)
+        return core.compile_model(model, _CPU, options)
+
+
+def _check_signature(path: Path, compiled: openvino.CompiledModel, expected: Signature) -> None:
+    for role, ports, shapes in (
+        ("inputs", compiled.inputs, expected.inputs),
+        ("outputs", compiled.outputs, expected.outputs),
+    ):
+        # A tensor bears more than one name where outputs are the same.
+        found = {
+            name: (port.element_type.to_string(), tuple(port.shape)) for port in ports for name in port.names
+        }
+        wanted = {name: ("f32", shape) for name, shape in shapes.items()}
+        if len(ports) != len(wanted) or not wanted.items() <= found.items():
+            raise DistillMatchError(f"{path}: its {role} are {found} instead of {shapes}; {EXPORT_AGAIN}")
