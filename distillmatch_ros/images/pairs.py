@@ -7,7 +7,9 @@ from pathlib import Path
 
 from distillmatch_ros.base.errors import DistillMatchError
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".jpeg", ".jpg", ".npy", ".pgm", ".png", ".ppm", ".rjpg", ".tif", ".tiff", ".webp"}
+)
 HEADER = ("visible", "thermal")
 
 

@@ -8,13 +8,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import make_folder, open_text, write_bytes, writing
-from distillmatch_ros.images.frames import read_image
+from distillmatch_ros.images.files import encode_file, read_image, read_thermal
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.registration.quality import Quality
 from distillmatch_ros.registration.registrar import Registrar, Registration
@@ -83,8 +82,9 @@ def match_files(
         registrar: an open registrar.
         pairs: what to register.
         out: folder for NAME_registered (the thermal image on the visible one's grid with its own values; PNG,
-            or TIFF for floating point, NaN where the thermal camera sees nothing), NAME_mask.png (255 where
-            it sees something, else 0), NAME_overlay.png and NAME_matches.png; None writes no pictures.
+            or TIFF for values other than unsigned 8 and 16 bits; of floating point NaN where the thermal
+            camera sees nothing), NAME_mask.png (255 where it sees something, else 0), NAME_overlay.png and
+            NAME_matches.png; None writes no pictures.
 
     Raises:
         DistillMatchError: a picture cannot be written.
@@ -93,7 +93,7 @@ def match_files(
         make_folder(out)
     for pair, name in zip(pairs, _picture_names(pairs), strict=True):
         try:
-            visible, thermal = read_image(pair.visible), read_image(pair.thermal)
+            visible, thermal = read_image(pair.visible), read_thermal(pair.thermal)
             registration = registrar.register(visible, thermal)
         except DistillMatchError as error:
             yield PairResult(pair, None, str(error))
@@ -163,7 +163,7 @@ def _write_pictures(
     if registration.homography is not None:
         height, width = visible.shape[:2]
         registered = warp_thermal(thermal, registration.homography, (height, width))
-        suffix = "tiff" if registered.dtype.kind == "f" else "png"
+        suffix = "png" if registered.dtype in (np.uint8, np.uint16) else "tiff"
         yield _write(base, f"registered.{suffix}", registered)
         seen = covered((thermal.shape[0], thermal.shape[1]), registration.homography, (height, width))
         yield _write(base, "mask.png", 255 * seen.astype(np.uint8))
@@ -171,5 +171,5 @@ def _write_pictures(
 
 def _write(base: Path, ending: str, picture: NDArray[Any]) -> Path:
     path = base.with_name(f"{base.name}_{ending}")
-    write_bytes(path, cv2.imencode(path.suffix, picture)[1].tobytes())
+    write_bytes(path, encode_file(picture, path.suffix))
     return path
