@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import make_folder, open_text, write_bytes, writing
-from distillmatch_ros.images.files import encode_file, read_image, read_thermal
+from distillmatch_ros.images.files import encode_file, read_image, read_thermal, read_visible_of_thermal
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.registration.quality import Quality
 from distillmatch_ros.registration.registrar import Registrar, Registration
@@ -72,7 +72,11 @@ class PairResult:
 
 
 def match_files(
-    registrar: Registrar, pairs: Sequence[PairPaths], out: Path | None = None
+    registrar: Registrar,
+    pairs: Sequence[PairPaths],
+    out: Path | None = None,
+    *,
+    visible_from_thermal: bool = False,
 ) -> Iterator[PairResult]:
     """Register pairs of image files one after the other.
 
@@ -85,15 +89,17 @@ def match_files(
             or TIFF for values other than unsigned 8 and 16 bits; of floating point NaN where the thermal
             camera sees nothing), NAME_mask.png (255 where it sees something, else 0), NAME_overlay.png and
             NAME_matches.png; None writes no pictures.
+        visible_from_thermal: take visible images out of the thermal files, which are radiometric JPEG.
 
     Raises:
         DistillMatchError: a picture cannot be written.
     """
     if out is not None:
         make_folder(out)
+    read_visible = read_visible_of_thermal if visible_from_thermal else read_image
     for pair, name in zip(pairs, _picture_names(pairs), strict=True):
         try:
-            visible, thermal = read_image(pair.visible), read_thermal(pair.thermal)
+            visible, thermal = read_visible(pair.visible), read_thermal(pair.thermal)
             registration = registrar.register(visible, thermal)
         except DistillMatchError as error:
             yield PairResult(pair, None, str(error))
