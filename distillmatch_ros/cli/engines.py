@@ -16,7 +16,7 @@ from distillmatch_ros.engines import EngineInfo, build_engine
 from distillmatch_ros.engines.onnx_file import OnnxFile, half_path
 from distillmatch_ros.engines.plans import BuildOptions
 from distillmatch_ros.evaluation.verification import BACKENDS, RUNTIMES, verify
-from distillmatch_ros.images.frames import read_image
+from distillmatch_ros.images.files import read_image, read_thermal
 from distillmatch_ros.images.pairs import read_folder
 from distillmatch_ros.registration.registrar import SHIPPED_MODEL
 
@@ -93,7 +93,7 @@ def verify_backends(
     The exit code is 1 when points, confidences or homographies of one are off.
     """
     listed = [] if folder is None else read_folder(folder)[:limit]
-    pairs = [(read_image(pair.visible), read_image(pair.thermal)) for pair in listed]
+    pairs = [(read_image(pair.visible), read_thermal(pair.thermal)) for pair in listed]
     with common.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
         task = bar.add_task("verifying", total=BACKENDS)
         verification = verify(model, pairs, threads, backend, on_backend=lambda: bar.advance(task))

@@ -16,7 +16,7 @@ from distillmatch_ros.evaluation import report
 from distillmatch_ros.evaluation.accuracy import HARD, PRESETS, RIG, compare
 from distillmatch_ros.evaluation.baselines import FeatureMatcher
 from distillmatch_ros.evaluation.latency import read_images, run_benchmark
-from distillmatch_ros.images.pairs import PairPaths, read_csv, read_folder
+from distillmatch_ros.images.pairs import PairPaths, list_images, read_csv, read_folder
 from distillmatch_ros.offline.image_files import ERROR, match_files, write_lines
 from distillmatch_ros.registration.registrar import Registrar
 
@@ -50,6 +50,14 @@ def match(
     ] = None,
     json_file: JsonFile = None,
     points: Annotated[bool, typer.Option("--points", help="Add every correspondence to --json.")] = False,
+    visible_from_thermal: Annotated[
+        bool,
+        typer.Option(
+            "--visible-from-thermal",
+            help="Take the visible image out of the thermal camera's radiometric JPEG (FLIR): give THERMAL "
+            "alone, or --pairs with a folder of such files.",
+        ),
+    ] = False,
     model: Model = None,
     backend: Backend = "auto",
     threads: Threads = None,
@@ -58,7 +66,11 @@ def match(
 
     The homography maps thermal pixels to visible pixels. With --json: one object a line, in order.
     """
-    listed = _listed_pairs(visible, thermal, pairs)
+    listed = (
+        _listed_thermal(visible, thermal, pairs)
+        if visible_from_thermal
+        else _listed_pairs(visible, thermal, pairs)
+    )
     if points and json_file is None:
         raise typer.BadParameter("--points adds to --json, which is missing.")
     single, quiet = pairs is None, json_file == STANDARD_OUTPUT
@@ -67,7 +79,7 @@ def match(
         Registrar.open(model, backend=backend, threads=threads) as registrar,
         common.progress(hidden=single or quiet) as bar,
     ):
-        results = match_files(registrar, listed, out)
+        results = match_files(registrar, listed, out, visible_from_thermal=visible_from_thermal)
         if json_file is not None:
             results = write_lines(results, json_file, points)
         for result in bar.track(results, total=len(listed), description="registering"):
@@ -182,3 +194,13 @@ def _listed_pairs(visible: Path | None, thermal: Path | None, pairs: Path | None
     if visible is None or thermal is None:
         raise typer.BadParameter("Give VISIBLE THERMAL, or --pairs with a CSV or a folder.")
     return [PairPaths.of(visible, thermal)]
+
+
+def _listed_thermal(first: Path | None, second: Path | None, pairs: Path | None) -> list[PairPaths]:
+    """Files that hold both images: the one argument, or those of a folder."""
+    if second is not None or (first is None) == (pairs is None):
+        raise typer.BadParameter("With --visible-from-thermal give THERMAL alone, or --pairs with a folder.")
+    if first is not None:
+        return [PairPaths.of(first, first)]
+    assert pairs is not None, "one of the two is given"
+    return [PairPaths.of(path, path) for path in list_images(pairs)]

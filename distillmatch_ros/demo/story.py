@@ -14,7 +14,7 @@ from distillmatch_ros.demo.outputs import AGREE_PX, Output, read_pictures
 from distillmatch_ros.demo.page import Fact, Picture, Plot, Section, to_html
 from distillmatch_ros.demo.plots import Look, Series
 from distillmatch_ros.demo.run import BAG, DRIVE, LIVE, RATE_HZ, Demo, Live
-from distillmatch_ros.images.frames import read_image
+from distillmatch_ros.images.files import read_image
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.offline.bag.typestore import ros2_messages
 from distillmatch_ros.stream.outputs import NODE

@@ -18,7 +18,7 @@ from pydantic import WithJsonSchema
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import corner_error
-from distillmatch_ros.images.frames import read_image
+from distillmatch_ros.images.files import read_image, read_thermal
 from distillmatch_ros.images.pairs import PairPaths
 
 Image = NDArray[Any]
@@ -211,7 +211,7 @@ def read_aligned(pair: PairPaths) -> tuple[Image, Image]:
     Raises:
         DistillMatchError: an image cannot be read, the sizes differ, or a side is shorter than 32 px.
     """
-    visible, thermal = read_image(pair.visible), read_image(pair.thermal)
+    visible, thermal = read_image(pair.visible), read_thermal(pair.thermal)
     (height, width), (thermal_height, thermal_width) = visible.shape[:2], thermal.shape[:2]
     if (height, width) != (thermal_height, thermal_width):
         raise DistillMatchError(

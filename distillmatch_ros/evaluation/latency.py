@@ -22,7 +22,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.machine import usable_cores
 from distillmatch_ros.base.units import Spread
 from distillmatch_ros.engines.protocol import EngineInfo
-from distillmatch_ros.images.frames import read_image
+from distillmatch_ros.images.files import read_image, read_thermal
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.registration.passes import STAGES
@@ -141,7 +141,7 @@ def read_images(pairs: Sequence[PairPaths]) -> list[tuple[Image, Image]]:
     Raises:
         DistillMatchError: an image cannot be read.
     """
-    return [_prepare(read_image(pair.visible), read_image(pair.thermal)) for pair in pairs]
+    return [_prepare(read_image(pair.visible), read_thermal(pair.thermal)) for pair in pairs]
 
 
 def _time_stages(

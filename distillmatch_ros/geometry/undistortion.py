@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import Float64, Size
-from distillmatch_ros.geometry.warping import no_reading
+from distillmatch_ros.geometry.warping import keeping_values
 from distillmatch_ros.images.frames import Frame
 
 EQUIDISTANT = "equidistant"
@@ -91,7 +93,12 @@ class Undistorter:
             )
         if self._maps is None:
             return frame
-        flags = cv2.INTER_LINEAR if frame.image.dtype == np.uint8 else cv2.INTER_NEAREST
-        outside = [no_reading(frame.image.dtype)] * 4  # a value for each channel
-        image = cv2.remap(frame.image, self._maps[0], self._maps[1], flags, borderValue=outside)
-        return replace(frame, image=np.asarray(image))
+        if frame.image.dtype == np.uint8:
+            return replace(frame, image=self._moved(frame.image, cv2.INTER_LINEAR, 0))
+        move = partial(self._moved, interpolation=cv2.INTER_NEAREST)
+        return replace(frame, image=keeping_values(move, frame.image))
+
+    def _moved(self, image: NDArray[Any], interpolation: int, outside: float) -> NDArray[Any]:
+        return np.asarray(
+            cv2.remap(image, self._maps[0], self._maps[1], interpolation, borderValue=[outside] * 4)
+        )

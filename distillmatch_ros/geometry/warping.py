@@ -1,6 +1,6 @@
 """Images on other grids: resized and warped without aliasing."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -41,3 +41,25 @@ def warp(image: NDArray[Any], homography: Float64, size: Size) -> NDArray[Any]:
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderValue=float(shrunk.mean()),
     )
+
+
+class Move(Protocol):
+    """Brings pixels to other places, each with the values it has."""
+
+    def __call__(self, image: NDArray[Any], /, outside: float) -> NDArray[Any]:
+        """The pixels moved; places that none comes to get ``outside``."""
+
+
+def keeping_values(move: Move, image: NDArray[Any]) -> NDArray[Any]:
+    """Move pixels of any type, of which OpenCV knows few: as others of the same width.
+
+    Args:
+        move: is given the image as unsigned integers or floats.
+        image: (H, W) or (H, W, C), 1 to 8 bytes a value.
+
+    Returns:
+        The same dtype; `no_reading` where no pixel comes to.
+    """
+    carrier = {1: np.uint8, 2: np.uint16, 4: np.float32, 8: np.float64}[image.dtype.itemsize]
+    outside = np.array(no_reading(image.dtype), image.dtype).view(carrier)
+    return move(np.ascontiguousarray(image).view(carrier), outside=float(outside)).view(image.dtype)

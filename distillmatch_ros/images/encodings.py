@@ -1,10 +1,9 @@
 """Pixels as ROS messages carry them, to OpenCV's arrays and back.
 
 Neither cv_bridge nor rosbags-image serves thermal data: padded rows, big endian values and 16-bit PNG come
-out wrong or not at all.
+out wrong or not at all. Names are read in upper and lower case alike, as drivers write both.
 """
 
-import struct
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.images.frames import decode_file
+from distillmatch_ros.images.packing import PACKINGS, Packing
 
 Bytes: TypeAlias = "bytes | memoryview | array[int] | NDArray[np.uint8]"
 
@@ -26,7 +25,7 @@ MAX_PIXELS = 1 << 26
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """How a message lays out the pixels of an encoding.
 
     Attributes:
@@ -34,15 +33,41 @@ class _Layout:
         channels: values of a pixel.
         conversion: OpenCV's code for the way to BGR or BGRA; None if there is nothing to convert.
         output: the encoding that images go out in, where this one cannot be made from BGR without loss.
+        packing: of values that are not whole bytes.
+        chroma: bytes of colour for each byte of brightness, where the colours follow in a plane of their own.
     """
 
     dtype: np.dtype[Any]
     channels: int
     conversion: int | None = None
     output: str | None = None
+    packing: Packing | None = None
+    chroma: float = 0.0
+
+    def holds(self, dtype: np.dtype[Any], channels: int) -> bool:
+        """Whether the pixels of a file may be in this encoding."""
+        plain = self.packing is None and not self.chroma
+        return plain and (self.dtype, self.channels) == (dtype, channels)
+
+    def row_bytes(self, width: int) -> int:
+        """Bytes of a row of so many pixels; those of an image with a plane of colours are its brightness."""
+        return (
+            width * self.channels * self.dtype.itemsize
+            if self.packing is None
+            else self.packing.row_bytes(width)
+        )
 
 
-_TYPES = {"8U": np.uint8, "16U": np.uint16, "32F": np.float32, "64F": np.float64}
+TYPES = {
+    "8U": np.uint8,
+    "8S": np.int8,
+    "16U": np.uint16,
+    "16S": np.int16,
+    "32S": np.int32,
+    "32F": np.float32,
+    "64F": np.float64,
+}
+"""Kinds of values by how OpenCV names them."""
 # The two swaps are their own inverse, so that one code serves both directions.
 _ORDERS = {"bgr": None, "bgra": None, "rgb": cv2.COLOR_RGB2BGR, "rgba": cv2.COLOR_RGBA2BGRA}
 _BAYER = {
@@ -57,34 +82,47 @@ _YUV = {
     "yuv422_yuy2": cv2.COLOR_YUV2BGR_YUY2,
     "yuyv": cv2.COLOR_YUV2BGR_YUY2,
 }
+_PLANES = {
+    "nv12": (cv2.COLOR_YUV2BGR_NV12, 0.5),
+    "nv21": (cv2.COLOR_YUV2BGR_NV21, 0.5),
+    "nv24": (cv2.COLOR_YUV2BGR_NV12, 2.0),
+}
+"""Brightness, then a plane of colours in pairs: of 2 x 2 pixels, or of every pixel (nv24)."""
 
 
-def _layouts() -> dict[str, _Layout]:
+def _layouts() -> dict[str, Layout]:
     layouts = {
-        f"{type_}C{channels}": _Layout(np.dtype(dtype), channels)
-        for type_, dtype in _TYPES.items()
+        f"{type_}C{channels}": Layout(np.dtype(dtype), channels)
+        for type_, dtype in TYPES.items()
         for channels in (1, 3, 4)
     }
     for bits, dtype in ((8, np.dtype(np.uint8)), (16, np.dtype(np.uint16))):
-        layouts[f"mono{bits}"] = _Layout(dtype, 1)
+        layouts[f"mono{bits}"] = Layout(dtype, 1)
         for order, code in _ORDERS.items():
-            layouts[f"{order}{bits}"] = _Layout(dtype, len(order), code)
+            layouts[f"{order}{bits}"] = Layout(dtype, len(order), code)
         for pattern, code in _BAYER.items():
-            layouts[f"bayer_{pattern}{bits}"] = _Layout(dtype, 1, code, f"bgr{bits}")
+            layouts[f"bayer_{pattern}{bits}"] = Layout(dtype, 1, code, f"bgr{bits}")
     for name, code in _YUV.items():
-        layouts[name] = _Layout(np.dtype(np.uint8), 2, code, "bgr8")
+        layouts[name] = Layout(np.dtype(np.uint8), 2, code, "bgr8")
+    for name, (code, chroma) in _PLANES.items():
+        layouts[name] = Layout(np.dtype(np.uint8), 1, code, "bgr8", chroma=chroma)
+    for suffix, packing in PACKINGS.items():
+        layouts[f"mono{suffix}"] = Layout(np.dtype(np.uint16), 1, None, "mono16", packing)
+        for pattern, code in _BAYER.items():
+            layouts[f"bayer_{pattern}{suffix}"] = Layout(np.dtype(np.uint16), 1, code, "bgr16", packing)
+    for bits in (10, 12, 14):  # in two bytes each
+        layouts[f"mono{bits}"] = Layout(np.dtype(np.uint16), 1, None, "mono16")
     return layouts
 
 
-_LAYOUTS: Mapping[str, _Layout] = _layouts()
-_OF_FILES: Mapping[tuple[str, int], str] = {
-    ("uint8", 1): "mono8",
-    ("uint8", 3): "bgr8",
-    ("uint8", 4): "bgra8",
-    ("uint16", 1): "16UC1",
-    ("uint16", 3): "bgr16",
-    ("uint16", 4): "bgra16",
-}
+_LAYOUTS: Mapping[str, Layout] = _layouts()
+_SPELT: Mapping[str, str] = {name.casefold(): name for name in _LAYOUTS}
+_FAMILIES = (
+    f"{', '.join(f'{kind}C1' for kind in TYPES)} (or C3, C4), "
+    "mono8, mono16, bgr8, rgb8, bgra8, rgba8 (or 16), bayer_rggb8, ..., bayer_grbg16, "
+    f"{', '.join((*_YUV, *_PLANES))}, "
+    f"mono10, mono12, mono14, {', '.join(f'mono{name}' for name in PACKINGS)} (or bayer_rggb, ...)"
+)
 ENCODINGS = tuple(sorted(_LAYOUTS))
 """The encodings of raw images that can be read."""
 
@@ -105,70 +143,44 @@ def decode(
         is_bigendian: byte order of values wider than 8 bits.
 
     Returns:
-        (H, W), (H, W, 3) BGR or (H, W, 4) BGRA; uint8, uint16, float32 or float64 in native byte order,
-        contiguous. Bayer and YUV images become BGR.
+        (H, W), (H, W, 3) BGR or (H, W, 4) BGRA of one of `SUPPORTED_DTYPES` in native byte order, contiguous.
+        Bayer and YUV images become BGR, packed values uint16.
 
     Raises:
         DistillMatchError: the header does not describe an image, or not this data.
     """
-    layout = _layout(encoding)
+    layout = layout_of(encoding)
     name = f"{encoding} image of {width} x {height}"
-    _check_size(height, width, name)
+    check_size(height, width, name)
     raw = np.frombuffer(data, np.uint8)
-    pixel = layout.channels * layout.dtype.itemsize
-    row = width * pixel
+    row = layout.row_bytes(width)
     if step < row:
         raise DistillMatchError(
             f"{name}: step {step} is less than the {row} bytes of a row; make the driver set step to {row}"
         )
-    needed = (height - 1) * step + row
+    rows = height + round(height * layout.chroma)
+    needed = (rows - 1) * step + row
     if raw.size < needed:
         raise DistillMatchError(
             f"{name}: {raw.size} bytes of data where size and step want {needed}; "
             "mend the driver, or the link that cuts its messages"
         )
-    shape, strides = (height, width, layout.channels), (step, pixel, layout.dtype.itemsize)
-    dimensions = 2 if layout.channels == 1 else 3
-    dtype = layout.dtype.newbyteorder(">" if is_bigendian else "<")
-    view: NDArray[Any] = np.ndarray(shape[:dimensions], dtype, raw, 0, strides[:dimensions])
-    image = np.require(view, layout.dtype, ("C", "A"))
-    return image if layout.conversion is None else _converted(image, layout.conversion, name)
-
-
-def decode_compressed(data: Bytes, format_: str) -> tuple[NDArray[Any], str]:
-    """Read the JPEG or PNG of a compressed image; a 16-bit PNG keeps its values.
-
-    Args:
-        data: the file, whose first bytes tell JPEG from PNG.
-        format_: the message's, such as ``jpeg``, ``rgb8; jpeg compressed bgr8`` or ``16UC1; png compressed``.
-
-    Returns:
-        The image as `decode` gives it and its encoding: the one that ``format_`` names if the file can hold
-        it, otherwise ``mono8``, ``bgr8``, ``bgra8``, ``16UC1``, ``bgr16`` or ``bgra16``.
-
-    Raises:
-        DistillMatchError: neither JPEG nor PNG, damaged, too large, or compressedDepth.
-    """
-    name = f"{format_!r:.60} image"
-    if "compressedDepth" in format_:
-        raise DistillMatchError(
-            f"{name}: compressedDepth holds quantised distances, not pixels; "
-            "subscribe to the raw or the /compressed topic"
+    if layout.packing is not None:
+        image: NDArray[Any] = layout.packing.unpack(
+            np.ndarray((rows, row), np.uint8, raw, 0, (step, 1)), width
         )
-    raw = np.frombuffer(data, np.uint8)
-    size = _file_size(raw.tobytes(), name)
-    _check_size(*size, name)
-    picture = decode_file(raw, name, "check the camera's link")
-    if picture.shape[:2] != size:
-        raise DistillMatchError(f"{name}: its header promises another size; check the camera's link")
-    channels = 1 if picture.ndim == 2 else picture.shape[2]
-    declared = format_.partition(";")[0].strip()
-    layout = _LAYOUTS.get(declared)
-    if layout is None or (layout.dtype, layout.channels) != (picture.dtype, channels):
-        return picture, _OF_FILES[picture.dtype.name, channels]
-    if layout.output is None or layout.conversion is None:
-        return picture, declared
-    return _converted(picture, layout.conversion, name), declared  # a Bayer mosaic
+    else:
+        value = layout.dtype.itemsize
+        shape, strides = (rows, width, layout.channels), (step, layout.channels * value, value)
+        dimensions = 2 if layout.channels == 1 else 3
+        dtype = layout.dtype.newbyteorder(">" if is_bigendian else "<")
+        view: NDArray[Any] = np.ndarray(shape[:dimensions], dtype, raw, 0, strides[:dimensions])
+        image = np.require(view, layout.dtype, ("C", "A"))
+    if layout.conversion is None:
+        return image
+    if layout.chroma == 2:
+        return _from_full_chroma(image, layout.conversion, name)
+    return to_bgr(image, layout.conversion, name)
 
 
 def output_encoding(encoding: str) -> str:
@@ -179,7 +191,7 @@ def output_encoding(encoding: str) -> str:
     Raises:
         DistillMatchError: there is no such encoding.
     """
-    return _layout(encoding).output or encoding
+    return layout_of(encoding).output or _SPELT[encoding.casefold()]
 
 
 def encode(image: NDArray[Any], encoding: str) -> NDArray[Any]:
@@ -195,7 +207,7 @@ def encode(image: NDArray[Any], encoding: str) -> NDArray[Any]:
     Raises:
         DistillMatchError: the image does not fit the encoding.
     """
-    layout = _layout(output_encoding(encoding))
+    layout = layout_of(output_encoding(encoding))
     channels = image.shape[2:] or (1,)
     if image.dtype != layout.dtype or channels != (layout.channels,):
         raise DistillMatchError(
@@ -207,16 +219,31 @@ def encode(image: NDArray[Any], encoding: str) -> NDArray[Any]:
     )
 
 
-def _layout(encoding: str) -> _Layout:
-    if encoding not in _LAYOUTS:
+def is_encoding(name: str) -> bool:
+    """Whether there is such an encoding."""
+    return name.casefold() in _SPELT
+
+
+def layout_of(encoding: str) -> Layout:
+    """How an encoding lays out its pixels.
+
+    Raises:
+        DistillMatchError: there is no such encoding.
+    """
+    name = _SPELT.get(encoding.casefold())
+    if name is None:
         raise DistillMatchError(
-            f"encoding {encoding!r:.60} is not supported; make the driver publish one of "
-            f"{', '.join(ENCODINGS)}"
+            f"encoding {encoding!r:.60} is not supported; make the driver publish one of {_FAMILIES}"
         )
-    return _LAYOUTS[encoding]
+    return _LAYOUTS[name]
 
 
-def _check_size(height: int, width: int, name: str) -> None:
+def check_size(height: int, width: int, name: str) -> None:
+    """Reject an image by its header, before memory is taken for it.
+
+    Raises:
+        DistillMatchError: it has no pixels, or more than `MAX_PIXELS`.
+    """
     if height < 1 or width < 1:
         raise DistillMatchError(f"{name}: {width} x {height} holds no pixels; check the driver")
     if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
@@ -226,7 +253,12 @@ def _check_size(height: int, width: int, name: str) -> None:
         )
 
 
-def _converted(image: NDArray[Any], conversion: int, name: str) -> NDArray[Any]:
+def to_bgr(image: NDArray[Any], conversion: int, name: str) -> NDArray[Any]:
+    """Bayer or YUV to BGR.
+
+    Raises:
+        DistillMatchError: the size does not go with the encoding.
+    """
     try:
         return np.asarray(cv2.cvtColor(image, conversion))
     except cv2.error as error:  # two pixels of a row share their colour in YUV 4:2:2
@@ -235,27 +267,9 @@ def _converted(image: NDArray[Any], conversion: int, name: str) -> NDArray[Any]:
         ) from error
 
 
-def _file_size(data: bytes, name: str) -> tuple[int, int]:
-    """Height and width that a JPEG or PNG promises, before memory is taken to decode it."""
-    if data[:8] == b"\x89PNG\r\n\x1a\n" and data[12:16] == b"IHDR" and len(data) >= 24:
-        width, height = struct.unpack_from(">II", data, 16)
-        return height, width
-    if data[:2] == b"\xff\xd8":
-        return _jpeg_size(data, name)
-    raise DistillMatchError(
-        f"{name}: neither JPEG nor PNG in {len(data)} bytes; set the camera's image_transport to one of them"
-    )
-
-
-def _jpeg_size(data: bytes, name: str) -> tuple[int, int]:
-    position = 2
-    while position + 9 <= len(data):
-        fill, marker, length = struct.unpack_from(">BBH", data, position)
-        # Markers without a length don't stand before the size, nor does anything between two segments.
-        if fill != 0xFF or marker < 0xC0 or 0xD0 <= marker <= 0xD9:
-            break
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack_from(">HH", data, position + 5)
-            return height, width
-        position += 2 + length
-    raise DistillMatchError(f"{name}: the JPEG is damaged before its size; check the camera's link")
+def _from_full_chroma(planes: NDArray[np.uint8], conversion: int, name: str) -> NDArray[Any]:
+    """A colour for every pixel, as if those of four pixels were one of an image twice as large."""
+    height = len(planes) // 3
+    doubled = planes[:height].repeat(2, axis=0).repeat(2, axis=1)
+    image = to_bgr(np.concatenate([doubled, planes[height:].reshape(height, -1)]), conversion, name)
+    return np.ascontiguousarray(image[::2, ::2])

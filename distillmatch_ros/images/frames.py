@@ -1,7 +1,6 @@
-"""A camera image as it came: from a file or a message, checked, turned to grey."""
+"""A camera image as it came from a file or a message: checked, turned to grey."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -10,7 +9,10 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 
-SUPPORTED_DTYPES = ("uint8", "uint16", "float32", "float64")
+SUPPORTED_DTYPES = (
+    *("uint8", "int8", "uint16", "int16", "uint32", "int32"),
+    *("float16", "float32", "float64"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,48 +31,6 @@ class Frame:
     encoding: str
     stamp: int
     frame_id: str
-
-
-def read_image(path: Path) -> NDArray[Any]:
-    """Read an image file as it is stored: depth, channels and orientation untouched.
-
-    Returns:
-        (H, W), (H, W, 3) BGR or (H, W, 4) BGRA.
-
-    Raises:
-        DistillMatchError: the file is missing, empty, damaged or of an unsupported depth.
-    """
-    try:
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:  # a ValueError: the path holds a NUL
-        raise DistillMatchError(
-            f"{path}: cannot be read ({getattr(error, 'strerror', error)}); "
-            "check the path and its permissions"
-        ) from error
-    if not data:
-        raise DistillMatchError(f"{path}: the file is empty; save the image again")
-    return decode_file(np.frombuffer(data, np.uint8), str(path), "save it again as PNG, JPEG or TIFF")
-
-
-def decode_file(data: NDArray[np.uint8], name: str, remedy: str) -> NDArray[Any]:
-    """Decode the content of an image file as `read_image` does.
-
-    Args:
-        data: (N,), N > 0.
-        name: what an error calls the file.
-        remedy: what an error advises.
-
-    Raises:
-        DistillMatchError: damaged, no image, or of an unsupported depth.
-    """
-    try:
-        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
-    except cv2.error as error:
-        raise DistillMatchError(f"{name}: cannot be decoded ({error.err}); {remedy}") from error
-    if image is None:
-        raise DistillMatchError(f"{name}: damaged or not an image; {remedy}")
-    check_image(image, name)
-    return image
 
 
 def check_image(image: NDArray[Any], name: str) -> None:
@@ -100,11 +60,11 @@ def to_grey(image: NDArray[Any], name: str = "image") -> NDArray[Any]:
     """Turn a camera image into one channel; an alpha channel is dropped.
 
     Args:
-        image: (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA; uint8, uint16, float32 or float64.
+        image: (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA of one of `SUPPORTED_DTYPES`.
         name: what an error calls the image.
 
     Returns:
-        (H, W) of the same dtype; float64 becomes float32.
+        (H, W) of the same dtype; float32 of float64, and of colours that are not uint8, uint16 or float32.
 
     Raises:
         DistillMatchError: see `check_image`.
@@ -117,4 +77,6 @@ def to_grey(image: NDArray[Any], name: str = "image") -> NDArray[Any]:
         return image
     if image.shape[2] == 1:
         return image[:, :, 0]
+    if image.dtype not in (np.uint8, np.uint16, np.float32):
+        image = image.astype(np.float32)  # OpenCV has no colours of other kinds
     return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY if image.shape[2] == 3 else cv2.COLOR_BGRA2GRAY)

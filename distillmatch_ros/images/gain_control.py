@@ -20,7 +20,7 @@ def to_8bit(thermal: NDArray[Any], shown: Range | None = None) -> NDArray[np.uin
     Infinity shows as the end of the range.
 
     Args:
-        thermal: (H, W) raw or colour-mapped (H, W, 3 or 4); uint8, uint16, float32 or float64.
+        thermal: (H, W) raw or colour-mapped (H, W, 3 or 4), of one of `SUPPORTED_DTYPES`.
         shown: the range; the image's own (see `range_of`) if None.
 
     Returns:
@@ -34,11 +34,13 @@ def to_8bit(thermal: NDArray[Any], shown: Range | None = None) -> NDArray[np.uin
     # Nothing a float32 can resolve: stretching would show rounding errors. 1e-30 keeps the gain finite.
     if high - low <= 1e-6 * max(abs(low), abs(high), 1e-30):
         return np.zeros(grey.shape, np.uint8)
-    values = grey.astype(np.float32)
+    # Whole numbers of 32 bits are finer than a float32.
+    precision: type = np.float64 if grey.dtype in (np.int32, np.uint32) else np.float32
+    values: NDArray[np.floating] = grey.astype(precision)
     np.clip(values, low, high, out=values)
     gain = 255.0 / (high - low)
-    values *= np.float32(gain)
-    values -= np.float32(low * gain)
+    values *= precision(gain)
+    values -= precision(low * gain)
     if grey.dtype.kind == "f":
         np.nan_to_num(values, copy=False, nan=(middle - low) * gain)
     return np.clip(np.rint(values, out=values), 0, 255, out=values).astype(np.uint8)

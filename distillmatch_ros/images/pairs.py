@@ -7,7 +7,9 @@ from pathlib import Path
 
 from distillmatch_ros.base.errors import DistillMatchError
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".jpeg", ".jpg", ".npy", ".pgm", ".png", ".ppm", ".rjpg", ".tif", ".tiff", ".webp"}
+)
 HEADER = ("visible", "thermal")
 
 
@@ -70,22 +72,36 @@ def read_csv(path: Path) -> list[PairPaths]:
         ) from error
 
 
+def list_images(folder: Path) -> list[Path]:
+    """The image files of a folder, sorted by name; hidden files and other files are passed over.
+
+    Raises:
+        DistillMatchError: there is no such folder, or it holds none.
+    """
+    if not folder.is_dir():
+        raise DistillMatchError(f"{folder}: no such folder; check the path")
+    images = [
+        path
+        for path in sorted(folder.iterdir())
+        if not path.name.startswith(".") and path.suffix.lower() in IMAGE_SUFFIXES
+    ]
+    if not images:
+        raise DistillMatchError(f"{folder}: holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
+    return images
+
+
 def _images_by_name(folder: Path, side: str) -> dict[str, Path]:
     if not (folder / side).is_dir():
         raise DistillMatchError(
             f"{folder}: has no folder {side}/; a pairs folder holds visible/NAME.ext and thermal/NAME.ext"
         )
     images: dict[str, Path] = {}
-    for path in sorted((folder / side).iterdir()):
-        if path.name.startswith(".") or path.suffix.lower() not in IMAGE_SUFFIXES:
-            continue
+    for path in list_images(folder / side):
         if path.stem in images:
             raise DistillMatchError(
                 f"{folder / side}: {images[path.stem].name} and {path.name} share a name; keep one of them"
             )
         images[path.stem] = path
-    if not images:
-        raise DistillMatchError(f"{folder / side}: holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
     return images
 
 

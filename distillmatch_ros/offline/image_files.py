@@ -8,14 +8,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import NotRequired, TypedDict
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import make_folder, open_text, write_bytes, writing
-from distillmatch_ros.images.frames import read_image
+from distillmatch_ros.images.files import encode_file, read_image, read_thermal, read_visible_of_thermal
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.registration.quality import Quality
 from distillmatch_ros.registration.registrar import Registrar, Registration
@@ -34,6 +33,8 @@ class PairRecord(TypedDict):
         status: of the registration; ``ERROR`` where an image could not be used.
         matches: correspondences that the network found.
         inliers: those of them that agree with the homography.
+        probability: that the corner error is below 10 px, in [0, 1]; null where nothing was estimated, or the
+            network is not calibrated.
         quality: figures of the homography, found or rejected, that thresholds are set on, by name; null where
             nothing was estimated, and a figure of which nothing is known.
         latency_ms: milliseconds by stage, and in ``total``; empty without a registration.
@@ -47,6 +48,7 @@ class PairRecord(TypedDict):
     status: str
     matches: int
     inliers: int
+    probability: float | None
     quality: dict[str, float | None] | None
     latency_ms: dict[str, float]
     correspondences: NotRequired[list[list[float | bool]]]
@@ -103,7 +105,11 @@ class PairResult:
 
 
 def match_files(
-    registrar: Registrar, pairs: Sequence[PairPaths], out: Path | None = None
+    registrar: Registrar,
+    pairs: Sequence[PairPaths],
+    out: Path | None = None,
+    *,
+    visible_from_thermal: bool = False,
 ) -> Iterator[PairResult]:
     """Register pairs of image files one after the other.
 
@@ -113,17 +119,20 @@ def match_files(
         registrar: an open registrar.
         pairs: what to register.
         out: folder for NAME_registered (the thermal image on the visible one's grid with its own values; PNG,
-            or TIFF for floating point, NaN where the thermal camera sees nothing), NAME_mask.png (255 where
-            it sees something, else 0), NAME_overlay.png and NAME_matches.png; None writes no pictures.
+            or TIFF for values other than unsigned 8 and 16 bits; of floating point NaN where the thermal
+            camera sees nothing), NAME_mask.png (255 where it sees something, else 0), NAME_overlay.png and
+            NAME_matches.png; None writes no pictures.
+        visible_from_thermal: take visible images out of the thermal files, which are radiometric JPEG.
 
     Raises:
         DistillMatchError: a picture cannot be written.
     """
     if out is not None:
         make_folder(out)
+    read_visible = read_visible_of_thermal if visible_from_thermal else read_image
     for pair, name in zip(pairs, _picture_names(pairs), strict=True):
         try:
-            visible, thermal = read_image(pair.visible), read_image(pair.thermal)
+            visible, thermal = read_visible(pair.visible), read_thermal(pair.thermal)
             registration = registrar.register(visible, thermal)
         except DistillMatchError as error:
             yield PairResult(pair, None, str(error))
@@ -193,7 +202,7 @@ def _write_pictures(
     if registration.homography is not None:
         height, width = visible.shape[:2]
         registered = warp_thermal(thermal, registration.homography, (height, width))
-        suffix = "tiff" if registered.dtype.kind == "f" else "png"
+        suffix = "png" if registered.dtype in (np.uint8, np.uint16) else "tiff"
         yield _write(base, f"registered.{suffix}", registered)
         seen = covered((thermal.shape[0], thermal.shape[1]), registration.homography, (height, width))
         yield _write(base, "mask.png", 255 * seen.astype(np.uint8))
@@ -201,5 +210,5 @@ def _write_pictures(
 
 def _write(base: Path, ending: str, picture: NDArray[Any]) -> Path:
     path = base.with_name(f"{base.name}_{ending}")
-    write_bytes(path, cv2.imencode(path.suffix, picture)[1].tobytes())
+    write_bytes(path, encode_file(picture, path.suffix))
     return path

@@ -13,7 +13,8 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import resizing
 from distillmatch_ros.geometry.undistortion import Intrinsics
-from distillmatch_ros.images.encodings import decode, decode_compressed, encode, output_encoding
+from distillmatch_ros.images.compressed import decode_compressed
+from distillmatch_ros.images.encodings import decode, encode, output_encoding
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.registration.registrar import Registration
 

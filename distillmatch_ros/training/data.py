@@ -11,7 +11,8 @@ from torch import Tensor
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import resizing
-from distillmatch_ros.images.frames import read_image, to_grey
+from distillmatch_ros.images.files import read_image, read_thermal
+from distillmatch_ros.images.frames import to_grey
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.images.pairs import IMAGE_SUFFIXES, read_folder
 from distillmatch_ros.registration.alignment import Aligner
@@ -96,7 +97,7 @@ def load_pairs(folder: Path, realign: bool = False) -> ImageStore:
     """
     colours, thermals, aspects = [], [], []
     for pair in read_folder(folder):
-        visible, thermal = read_image(pair.visible), to_8bit(read_image(pair.thermal))
+        visible, thermal = read_image(pair.visible), to_8bit(read_thermal(pair.thermal))
         colours.append(stored_colours(visible))
         aspects.append(_aspect(visible))
         thermals.append(_stored(realigned(visible, thermal) if realign else thermal))

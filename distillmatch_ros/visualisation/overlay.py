@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import Float64, Points, Size, corners, resizing, transform
-from distillmatch_ros.geometry.warping import no_reading
+from distillmatch_ros.geometry.warping import keeping_values
 from distillmatch_ros.images.gain_control import Range, to_8bit
 from distillmatch_ros.registration.registrar import Registration
 from distillmatch_ros.visualisation import canvas
@@ -35,7 +35,7 @@ def warp_thermal(thermal: NDArray[Any], homography: Float64, size: Size) -> NDAr
     every value is one the camera measured, and a NaN stays the one pixel it is.
 
     Args:
-        thermal: (H, W) or (H, W, C); uint8, uint16, float32 or float64.
+        thermal: (H, W) or (H, W, C) of one of `SUPPORTED_DTYPES`.
         homography: float64 (3, 3), thermal to visible pixels.
         size: (height, width) of the visible image.
 
@@ -47,8 +47,12 @@ def warp_thermal(thermal: NDArray[Any], homography: Float64, size: Size) -> NDAr
         return cv2.copyTo(
             _interpolated(thermal, homography, size), _mask(thermal.shape[:2], homography, size)
         )
-    outside = [no_reading(thermal.dtype)] * 4  # a value for each channel
-    return cv2.warpPerspective(thermal, homography, size[::-1], flags=cv2.INTER_NEAREST, borderValue=outside)
+
+    def move(image: NDArray[Any], outside: float) -> NDArray[Any]:
+        flags, border = cv2.INTER_NEAREST, [outside] * 4  # a value for each channel
+        return np.asarray(cv2.warpPerspective(image, homography, size[::-1], flags=flags, borderValue=border))
+
+    return keeping_values(move, thermal)
 
 
 def _interpolated(thermal: NDArray[np.uint8], homography: Float64, size: Size) -> NDArray[np.uint8]:

@@ -26,7 +26,8 @@ from distillmatch_ros.demo.stills import register_stills
 from distillmatch_ros.demo.story import write_page
 from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
 from distillmatch_ros.geometry.homography import resizing, transform
-from distillmatch_ros.images.frames import Frame, read_image
+from distillmatch_ros.images.files import read_image
+from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.pairs import read_folder
 from distillmatch_ros.offline.bag.processing import BagJob, chosen_outputs, process_bag
 from distillmatch_ros.offline.bag.typestore import ros2_messages, ros2_types

@@ -8,7 +8,7 @@ from support import ROOT
 
 from distillmatch_ros.base import resources
 from distillmatch_ros.evaluation.verification import LIMITS, verify
-from distillmatch_ros.images.frames import read_image
+from distillmatch_ros.images.files import read_image
 from distillmatch_ros.images.pairs import read_folder
 
 VALIDATION = ROOT.parent / "shared/data/rgbt/val"

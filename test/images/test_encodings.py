@@ -17,7 +17,15 @@ from distillmatch_ros.images.encodings import (
     output_encoding,
 )
 
-DTYPES = {"8U": np.uint8, "16U": np.uint16, "32F": np.float32, "64F": np.float64}
+DTYPES = {
+    "8U": np.uint8,
+    "8S": np.int8,
+    "16U": np.uint16,
+    "16S": np.int16,
+    "32S": np.int32,
+    "32F": np.float32,
+    "64F": np.float64,
+}
 KEPT = {
     **{f"{kind}C{channels}": (dtype, channels) for kind, dtype in DTYPES.items() for channels in (1, 3, 4)},
     **{f"{order}8": (np.uint8, len(order)) for order in ("bgr", "rgb", "bgra", "rgba")},
@@ -152,11 +160,12 @@ def test_padding_of_the_last_row_may_be_missing() -> None:
         (2**32 - 1, 2**32 - 1, 2**32 - 1, "64FC4", "beyond 16384 pixels a side"),
         (1, MAX_SIDE + 1, MAX_SIDE + 1, "mono8", "beyond"),
         (MAX_SIDE, MAX_SIDE, MAX_SIDE, "mono8", "67108864 in all; check"),
-        (4, 4, 4, "", "'' is not supported; make the driver publish one of 16UC1, "),
+        (4, 4, 4, "", "'' is not supported; make the driver publish one of 8UC1, "),
         (4, 4, 4, "jpeg", "not supported"),
-        (4, 4, 4, "16SC1", "not supported"),
-        (4, 4, 4, "MONO8", "not supported"),
         (4, 3, 6, "yuv422", "even width"),
+        (4, 3, 3, "nv12", "even width"),
+        (6, 8, 8, "nv12", "48 bytes of data where size and step want 72"),
+        (4, 4, 5, "mono12p", "step 5 is less than the 6 bytes of a row"),
     ],
 )
 def test_header_that_lies_is_rejected_with_reason_and_remedy(
@@ -164,6 +173,12 @@ def test_header_that_lies_is_rejected_with_reason_and_remedy(
 ) -> None:
     with pytest.raises(DistillMatchError, match=reason):
         decode(bytes(48), height, width, step, encoding, False)
+
+
+@pytest.mark.parametrize(("written", "read"), [("MONO8", "mono8"), ("NV12", "bgr8"), ("16uc1", "16UC1")])
+def test_upper_and_lower_case_are_one(written: str, read: str) -> None:
+    assert decode(bytes(96), 4, 4, 8, written, False).shape[:2] == (4, 4)
+    assert output_encoding(written) == read
 
 
 def test_a_long_name_does_not_flood_the_log() -> None:
@@ -197,7 +212,7 @@ def test_any_header_and_data_give_the_promised_shape_or_an_error(
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_every_encoding_can_be_read(encoding: str) -> None:
-    decoded = decode(bytes(4 * 4 * 32), 4, 4, 4 * 32, encoding, False)
+    decoded = decode(bytes(12 * 4 * 32), 4, 4, 4 * 32, encoding, False)
     assert decoded.shape[:2] == (4, 4)
     assert KEPT.keys() <= set(ENCODINGS)
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.images.frames import Frame, read_image, to_grey
+from distillmatch_ros.images.files import read_image
+from distillmatch_ros.images.frames import Frame, to_grey
 
 SHAPE = (6, 8)
 
@@ -39,9 +40,10 @@ def test_unreadable_files_are_named_with_reason_and_remedy(tmp_path: Path) -> No
         "empty.png": (b"", "empty"),
         "text.png": (b"hello", "not an image"),
         "cut.png": (png[:40], "damaged"),
-        "signed.tiff": (
-            cv2.imencode(".tiff", np.ones(SHAPE, np.int16))[1].tobytes(),
-            "int16 is not supported",
+        "cut.tiff": (cv2.imencode(".tiff", np.ones(SHAPE, np.int16))[1].tobytes()[:40], "damaged"),
+        "objects.npy": (
+            b"\x93NUMPY\1\0\x36\0{'descr': '|O', 'fortran_order': False, 'shape': (9,9)}\n",
+            "no array",
         ),
     }
     for name, (content, reason) in files.items():

@@ -11,7 +11,7 @@ from support.scripted_engine import TRUTH, ScriptedEngine, plain, points_of, sce
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import corners, transform
-from distillmatch_ros.images.frames import read_image
+from distillmatch_ros.images.files import read_image
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.offline.image_files import match_files, write_lines
 from distillmatch_ros.registration.registrar import Registrar

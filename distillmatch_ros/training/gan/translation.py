@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import write_bytes
 from distillmatch_ros.geometry.warping import resize
-from distillmatch_ros.images.frames import read_image
+from distillmatch_ros.images.files import read_image
 from distillmatch_ros.model.weights import fitting, read
 from distillmatch_ros.training.data import ImageStore, load_photos, picture_paths, stored_colours
 from distillmatch_ros.training.gan.config import GeneratorConfig

@@ -10,11 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.images.encodings import (
-    ENCODINGS,
-    decode_compressed,
-    encode,
-)
+from distillmatch_ros.images.compressed import decode_compressed
+from distillmatch_ros.images.encodings import ENCODINGS, encode
 
 
 def picture(dtype: type = np.uint8, channels: int = 1) -> np.ndarray:
@@ -54,6 +51,38 @@ def test_png_keeps_its_values(format_: str, dtype: type, channels: int, encoding
     np.testing.assert_array_equal(decoded, stored)
     assert name == encoding
     assert encode(decoded, name).shape == stored.shape
+
+
+@pytest.mark.parametrize(
+    ("dtype", "encoding"),
+    [(np.float32, "32FC1"), (np.int16, "16SC1"), (np.int32, "32SC1"), (np.uint16, "16UC1")],
+)
+@pytest.mark.parametrize("declared", ["", "; tiff compressed"])
+def test_tiff_keeps_its_values(dtype: type, encoding: str, declared: str) -> None:
+    stored = (picture(np.uint16).astype(np.float64) / 8 - 100).astype(dtype)
+    decoded, name = decode_compressed(file_of(stored, ".tiff"), declared and encoding + declared)
+    np.testing.assert_array_equal(decoded, stored)
+    assert (decoded.dtype, name) == (dtype, encoding)
+
+
+def test_depth_is_what_it_was() -> None:
+    stored = picture(np.uint16)
+    header = struct.pack("<iff", 0, 0, 0)
+    decoded, name = decode_compressed(header + file_of(stored), "16UC1; compressedDepth png")
+    np.testing.assert_array_equal(decoded, stored)
+    assert name == "16UC1"
+
+
+def test_depth_of_floats_comes_back_within_its_quantisation() -> None:
+    stored = 290 + picture().astype(np.float32)
+    scale, offset = 100.0 * (100.0 + 1), 1 - 100.0 * (100.0 + 1) / 400
+    inverse = np.rint(scale / stored + offset).astype(np.uint16)
+    inverse[3, 4] = 0
+    data = struct.pack("<iff", 0, scale, offset) + file_of(inverse)
+    decoded, name = decode_compressed(data, "32FC1; compressedDepth png")
+    assert name == "32FC1"
+    assert np.isnan(decoded[3, 4])
+    assert np.nanmax(np.abs(decoded - stored)) < 10
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -120,14 +149,14 @@ def test_jpeg_cannot_hide_its_size(marker: int) -> None:
 @pytest.mark.parametrize(
     ("data", "format_", "reason"),
     [
-        (b"", "jpeg", "neither JPEG nor PNG in 0 bytes; set"),
-        (b"hello", "jpeg", "neither JPEG nor PNG"),
-        (file_of(picture(), ".bmp"), "bmp", "neither JPEG nor PNG"),
-        (file_of(picture())[:20], "png", "neither JPEG nor PNG"),
+        (b"", "jpeg", "none of JPEG, PNG, TIFF.* in 0 bytes; set"),
+        (b"hello", "jpeg", "none of JPEG, PNG, TIFF"),
+        (file_of(picture(), ".bmp"), "bmp", "none of JPEG, PNG, TIFF"),
+        (file_of(picture())[:20], "png", "none of JPEG, PNG, TIFF"),
         (file_of(picture())[:60], "png", "damaged.*; check the camera's link"),
         (file_of(picture(), ".jpg")[:40], "jpeg", "damaged before its size; check"),
-        (file_of(picture()), "16UC1; compressedDepth png", "compressedDepth.*subscribe to the raw"),
-        (file_of(picture()), "32FC1; compressedDepth", "not pixels"),
+        (bytes(12) + b"rvl", "16UC1; compressedDepth rvl", "compressedDepth with PNG in 3 bytes; set"),
+        (file_of(picture(np.float32), ".tiff")[:200], "32FC1; tiff compressed", "damaged"),
     ],
 )
 def test_bad_file_is_rejected_with_reason_and_remedy(data: bytes, format_: str, reason: str) -> None:
@@ -140,6 +169,7 @@ FILES = (
     file_of(picture(channels=3), ".jpg"),
     file_of(picture(channels=3)),
     file_of(picture(np.uint16)),
+    file_of(picture(np.float32), ".tiff"),
 )
 
 

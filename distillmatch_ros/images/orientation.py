@@ -1,0 +1,55 @@
+"""How an image has to be turned to stand upright."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROTATIONS = (0, 90, 180, 270)
+_EXIF = ((0, False), (0, True), (180, False), (180, True), (270, True), (90, False), (90, True), (270, False))
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """What makes an image upright: a mirror image first, where the lens mirrors, then a turn.
+
+    Attributes:
+        rotation: degrees clockwise, one of `ROTATIONS`.
+        flip: left and right are exchanged first.
+    """
+
+    rotation: int = 0
+    flip: bool = False
+
+    @classmethod
+    def of_exif(cls, value: int) -> "Orientation":
+        """The one that EXIF's tag 274 asks for; none for a value that is none of its eight."""
+        return cls(*_EXIF[value - 1]) if 1 <= value <= len(_EXIF) else cls()
+
+    def __str__(self) -> str:
+        return f"rotation {self.rotation}" + (", flip" if self.flip else "")
+
+    def upright(self, image: NDArray[Any]) -> NDArray[Any]:
+        """The image upright; itself if nothing has to be done, otherwise contiguous."""
+        if self == Orientation():
+            return image
+        flipped = image[:, ::-1] if self.flip else image
+        return np.ascontiguousarray(np.rot90(flipped, -self.rotation // 90))
+
+    def to_upright(self, size: tuple[int, int]) -> NDArray[np.float64]:
+        """The (3, 3) map of pixels of an image of (height, width) ``size`` to pixels of it upright."""
+        height, width = size
+        flip = np.array([[-1, 0, width - 1], [0, 1, 0], [0, 0, 1.0]]) if self.flip else np.eye(3)
+        turn = {
+            0: np.eye(3),
+            90: np.array([[0, -1, height - 1], [1, 0, 0], [0, 0, 1.0]]),
+            180: np.array([[-1, 0, width - 1], [0, -1, height - 1], [0, 0, 1.0]]),
+            270: np.array([[0, 1, 0], [-1, 0, width - 1], [0, 0, 1.0]]),
+        }[self.rotation]
+        turned: NDArray[np.float64] = turn @ flip
+        return turned
+
+
+ORIENTATIONS = tuple(Orientation(rotation, flip) for flip in (False, True) for rotation in ROTATIONS)
+"""All eight that there are."""

@@ -1,0 +1,127 @@
+"""Radiometric JPEG of hand-held and flying cameras: the picture is for people, the readings are beside it.
+
+FLIR keeps raw values, the constants of Planck's law and often a visible image in APP1 segments, which the
+package flyr reads. DJI keeps raw values in APP3 segments; how they become temperatures is not published, and
+they are taken as they are.
+"""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.base.errors import DistillMatchError
+
+_APP1, _APP3 = 0xE1, 0xE3
+_START_OF_SCAN = 0xDA
+_FLIR = b"FLIR\0"
+# Sensors that DJI builds in: their raw values say no size, and the picture may be enlarged.
+_DJI_SIZES = {
+    rows * columns: (rows, columns) for rows, columns in ((512, 640), (256, 320), (120, 160), (1024, 1280))
+}
+
+
+def read_thermal_values(data: NDArray[np.uint8], name: str) -> NDArray[Any] | None:
+    """What the sensor measured, where the file is a radiometric JPEG.
+
+    Args:
+        data: the file's content.
+        name: what an error calls the file.
+
+    Returns:
+        (H, W): float32 kelvin of FLIR, or uint16 as the sensor counts where there are no constants; None of
+        any other file.
+
+    Raises:
+        DistillMatchError: the readings are damaged.
+    """
+    segments = list(_segments(data.tobytes()))
+    if any(marker == _APP1 and body.startswith(_FLIR) for marker, body in segments):
+        return _flir_values(data, name)
+    raw = b"".join(body for marker, body in segments if marker == _APP3)
+    size = _DJI_SIZES.get(len(raw) // 2)
+    if size is None or len(raw) % 2:
+        return None
+    return np.frombuffer(raw, "<u2").astype(np.uint16).reshape(size)
+
+
+def read_embedded_visible(data: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
+    """The visible image that FLIR puts into a radiometric JPEG, uint8 (H, W, 3) BGR.
+
+    Raises:
+        DistillMatchError: there is none, or it is damaged.
+    """
+    optical = None
+    if any(marker == _APP1 and body.startswith(_FLIR) for marker, body in _segments(data.tobytes())):
+        _require_flyr(name)
+        import flyr
+
+        with _damage_said(name):
+            optical = flyr.unpack(BytesIO(data.tobytes())).optical
+    if optical is None:
+        raise DistillMatchError(f"{name}: holds no visible image; name the file of one")
+    image = np.asarray(optical, np.uint8)
+    return np.ascontiguousarray(image[..., 2::-1] if image.ndim == 3 else np.stack([image] * 3, 2))
+
+
+def _require_flyr(name: str) -> None:
+    """Import flyr where a file needs it: few do, it takes a tenth of a second, and its licence is its own.
+
+    Raises:
+        DistillMatchError: it is not installed.
+    """
+    try:
+        import_module("flyr")
+    except ModuleNotFoundError as error:
+        raise DistillMatchError(
+            f"{name}: a radiometric JPEG of FLIR is read with flyr, which is not installed: "
+            "pip install 'distillmatch_ros[radiometric]'"
+        ) from error
+
+
+def _flir_values(data: NDArray[np.uint8], name: str) -> NDArray[Any]:
+    _require_flyr(name)
+    from flyr.records import RecordIndex, extract_flir_app1, parse_flir_records
+    from flyr.thermal import parse_camera_info, parse_raw_data
+    from flyr.thermogram import FlyrThermogram
+
+    with _damage_said(name):
+        stream = extract_flir_app1(BytesIO(data.tobytes()))
+        records = parse_flir_records(stream)
+        raw = np.asarray(parse_raw_data(stream, records[RecordIndex.RAW_DATA.value])[2])
+    try:
+        constants = parse_camera_info(stream, records[RecordIndex.CAMERA_INFO.value])
+        with np.errstate(all="ignore"):
+            kelvin = np.asarray(FlyrThermogram(raw, constants).kelvin, np.float32)
+    except Exception:  # constants that are missing or absurd can bring anything out of the formula
+        return raw.astype(np.uint16)
+    return kelvin if np.isfinite(kelvin).all() else raw.astype(np.uint16)
+
+
+@contextmanager
+def _damage_said(name: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # a damaged file can bring anything out of its reader
+        reason = str(error) or type(error).__name__
+        raise DistillMatchError(
+            f"{name}: its radiometric values are damaged ({reason}); copy the file from the camera again"
+        ) from error
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Marker and body of the segments before the pixels of a JPEG; none of another file."""
+    if data[:2] != b"\xff\xd8":
+        return
+    position = 2
+    while position + 4 <= len(data):
+        fill, marker, length = struct.unpack_from(">BBH", data, position)
+        if fill != 0xFF or marker == _START_OF_SCAN or length < 2:
+            return
+        yield marker, data[position + 4 : position + 2 + length]
+        position += 2 + length

@@ -1,0 +1,78 @@
+"""TIFF: OpenCV reads what it can, tifffile the rest (unsigned 32 bits, half floats, later pages, lzma)."""
+
+from io import BytesIO
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.images.orientation import Orientation
+
+_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_OPENCV = ("uint8", "uint16", "int16", "int32", "float32", "float64")
+_COMPRESSIONS = (1, 5, 8, 7, 32773, 32946)  # none, LZW, deflate twice, JPEG, PackBits: OpenCV has these
+
+
+def is_tiff(head: bytes) -> bool:
+    """Whether a file that begins like this is a TIFF or BigTIFF."""
+    return head[:4] in _MAGICS
+
+
+def tiff_size(data: NDArray[np.uint8], name: str, remedy: str) -> tuple[int, int]:
+    """Height and width that the header promises.
+
+    Raises:
+        DistillMatchError: it is damaged.
+    """
+    with _opened(data, name, remedy) as file:
+        page = _page(file)
+        return int(page.imagelength), int(page.imagewidth)
+
+
+def decode_tiff(data: NDArray[np.uint8], name: str, remedy: str) -> NDArray[Any]:
+    """The first page that is no thumbnail, upright, colours in the order of OpenCV.
+
+    Raises:
+        DistillMatchError: damaged, or of a kind that cannot be read.
+    """
+    with _opened(data, name, remedy) as file:
+        page = _page(file)
+        orientation = Orientation.of_exif(int(page.tags.valueof(274, 1)))
+        plain = page.index == 0 and str(page.dtype) in _OPENCV and int(page.compression) in _COMPRESSIONS
+        if plain and orientation.rotation in (0, 180):
+            image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)  # turns by itself
+            if image is not None:
+                return np.asarray(image)
+        try:
+            image = page.asarray()
+        except Exception as error:  # a damaged file can bring anything out of its reader
+            raise DistillMatchError(f"{name}: cannot be decoded ({error}); {remedy}") from error
+    image = np.ascontiguousarray(image[..., ::-1] if image.ndim == 3 and image.shape[2] == 3 else image)
+    return orientation.upright(image.astype(image.dtype.newbyteorder("="), copy=False))
+
+
+def encode_tiff(image: NDArray[Any]) -> bytes:
+    """A file of one page with the image's own dtype, (H, W) or (H, W, 3) BGR."""
+    import tifffile
+
+    stream = BytesIO()
+    photometric = "minisblack" if image.ndim == 2 else "rgb"
+    tifffile.imwrite(stream, image if image.ndim == 2 else image[..., ::-1], photometric=photometric)
+    return stream.getvalue()
+
+
+def _opened(data: NDArray[np.uint8], name: str, remedy: str) -> Any:
+    import tifffile  # takes a third of a second, and few files need it
+
+    try:
+        file = tifffile.TiffFile(BytesIO(data.tobytes()))
+        _page(file)
+    except Exception as error:  # likewise
+        raise DistillMatchError(f"{name}: damaged or not an image ({error}); {remedy}") from error
+    return file
+
+
+def _page(file: Any) -> Any:
+    return next((page for page in file.pages if not page.is_reduced), file.pages[0])

@@ -1,0 +1,149 @@
+"""Files as cameras and their software write them: what is stored is what is read."""
+
+import struct
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.images.files import encode_file, read_image
+from distillmatch_ros.images.gain_control import to_8bit
+
+RAMP = np.add.outer(np.arange(24.0), np.arange(32.0))
+DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
+
+
+def tiff(image: np.ndarray, **options: object) -> bytes:
+    stream = BytesIO()
+    tifffile.imwrite(stream, image, **options)
+    return stream.getvalue()
+
+
+def read(folder: Path, name: str, content: bytes) -> np.ndarray:
+    (folder / name).write_bytes(content)
+    return read_image(folder / name)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"bigtiff": True},
+        {"byteorder": ">"},
+        {"compression": "zlib"},
+        {"compression": "lzma"},
+        {"tile": (16, 16)},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_tiff_of_every_depth(tmp_path: Path, dtype: str, options: dict[str, object]) -> None:
+    stored = (RAMP * 2 - (0 if dtype.startswith("u") else 40)).astype(dtype)
+    image = read(tmp_path, "a.tiff", tiff(stored, **options))
+    assert image.dtype == dtype
+    np.testing.assert_array_equal(image, stored)
+    assert np.ptp(to_8bit(image)) == 255
+
+
+def test_of_several_pages_the_first_that_is_no_thumbnail_counts(tmp_path: Path) -> None:
+    stream = BytesIO()
+    with tifffile.TiffWriter(stream) as writer:
+        writer.write(RAMP[::4, ::4].astype(np.uint16), subfiletype=1)
+        writer.write(RAMP.astype(np.uint16))
+        writer.write(RAMP.astype(np.uint16) + 7)
+    np.testing.assert_array_equal(read(tmp_path, "pages.tif", stream.getvalue()), RAMP)
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, ">u2", ">f4", "int64", "uint64"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_npy_of_every_depth(tmp_path: Path, dtype: str, order: str) -> None:
+    stored = np.array(RAMP, dtype, order=order)
+    np.save(tmp_path / "a.npy", stored)
+    image = read_image(tmp_path / "a.npy")
+    assert image.dtype == (np.int32 if "int64" in dtype else np.dtype(dtype).newbyteorder("="))
+    assert image.flags.c_contiguous
+    np.testing.assert_array_equal(image, stored)
+
+
+def test_numbers_beyond_32_bits_become_floats(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([[1, 1 << 40]]))
+    assert read_image(tmp_path / "a.npy").dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [((1 << 30, 1 << 30), "no array"), ((5,), "not an image"), ((2, 3, 5), "not an image")],
+)
+def test_npy_that_is_no_image(tmp_path: Path, shape: tuple[int, ...], reason: str) -> None:
+    stream = BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "<u2", "fortran_order": False, "shape": shape})
+    with pytest.raises(DistillMatchError, match=reason):
+        read(tmp_path, "a.npy", stream.getvalue() + bytes(2 * 30 if len(shape) > 1 else 10))
+
+
+def with_exif(orientation: int, stored: np.ndarray) -> bytes:
+    exif = b"Exif\0\0II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x112, 3, 1, orientation, 0, 0)
+    jpeg = cv2.imencode(".jpg", np.ascontiguousarray(stored))[1].tobytes()
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_turns_as_opencv_does(tmp_path: Path, orientation: int) -> None:
+    """One rule for the command and for who reads with `cv2.imread`."""
+    stored = np.zeros((24, 32, 3), np.uint8)
+    stored[:8, :16], stored[16:, :4] = (200, 20, 20), (20, 200, 20)
+    image = read(tmp_path, "a.jpg", with_exif(orientation, stored))
+    np.testing.assert_array_equal(image, cv2.imread(str(tmp_path / "a.jpg")))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_tiff_turns_likewise(tmp_path: Path, orientation: int) -> None:
+    stored = RAMP.astype(np.uint16)
+    upright = read(tmp_path, "a.tif", tiff(stored, extratags=[(274, 3, 1, orientation, True)]))
+    jpeg = cv2.imdecode(np.frombuffer(with_exif(orientation, stored.astype(np.uint8)), np.uint8), 0)
+    assert upright.shape == jpeg.shape
+    np.testing.assert_allclose(upright, jpeg, atol=3)
+
+
+def test_damaged_exif_does_not_matter(tmp_path: Path) -> None:
+    content = with_exif(3, RAMP.astype(np.uint8)).replace(b"II*\0", b"\xff\xff\xff\xff")
+    assert read(tmp_path, "a.jpg", content).shape == (24, 32)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_what_is_written_reads_the_same(tmp_path: Path, dtype: str, channels: tuple[int, ...]) -> None:
+    image = np.random.default_rng(0).integers(0, 100, (9, 11, *channels)).astype(dtype)
+    np.testing.assert_array_equal(read(tmp_path, "a.tiff", encode_file(image, ".tiff")), image)
+
+
+CONTENTS = (
+    tiff(RAMP.astype(np.uint32)),
+    tiff(RAMP.astype(np.float16), compression="zlib", bigtiff=True),
+    with_exif(6, RAMP.astype(np.uint8)),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    content=st.sampled_from(CONTENTS),
+    changes=st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), max_size=5),
+    end=st.integers(1, 5000),
+)
+def test_any_damage_gives_an_image_or_an_error(
+    tmp_path: Path, content: bytes, changes: list[tuple[int, int]], end: int
+) -> None:
+    damaged = bytearray(content)
+    for place, value in changes:
+        damaged[place % len(content)] = value
+    try:
+        image = read(tmp_path, "a.img", bytes(damaged[:end]))
+    except DistillMatchError:
+        return
+    assert image.size > 0
