@@ -1,6 +1,7 @@
 """What pip and colcon are told agrees with what is in the checkout, and what they install is whole."""
 
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -118,7 +119,7 @@ def test_what_rosdep_lacks_is_in_the_instructions(project: dict[str, Any]) -> No
     for file in ("README.md", "package.xml"):
         text = (ROOT / file).read_text()
         for requirement in project["dependencies"]:
-            name = requirement.partition(">")[0].partition("<")[0].partition("==")[0]
+            name = re.split("[<>=;]", requirement)[0]
             assert name in by_rosdep or name in text, f"{file} does not say where {name} comes from"
 
 

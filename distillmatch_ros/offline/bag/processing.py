@@ -90,8 +90,7 @@ def process_bag(
                 summary.statuses[result.registration.status.value] += 1
                 summary.registration_ms.append(result.latency_ms["total"])
                 write((matched, result))
-        if bag.damage is not None:
-            summary.problems.append(bag.damage)
+        summary.lose(bag.losses)
     summary.dropped.update(_dropped(synchroniser))
     summary.seconds = perf_counter() - started
     return summary

@@ -1,26 +1,28 @@
-"""Bags as they come: ROS 1 and ROS 2, whole or broken off. Every message comes out as one of ROS 2."""
+"""Bags as they come: ROS 1 and ROS 2, whole or damaged. Every message comes out as one of ROS 2."""
 
-import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from heapq import heappop, heappush
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
-from mcap.reader import make_reader
-from rosbags.rosbag1 import Reader as Ros1Reader
-from rosbags.rosbag2 import Reader as Ros2Reader
-
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.offline.bag.scanning import SUFFIXES, BrokenOffError, Raw, scan
+from distillmatch_ros.offline.bag.storage.blocks import RECORD_LIMIT, Raw, StorageFile
+from distillmatch_ros.offline.bag.storage.compression import unpack_message
+from distillmatch_ros.offline.bag.storage.folder import (
+    FORMATS,
+    METADATA,
+    Promise,
+    open_file,
+    storage_files,
+)
+from distillmatch_ros.offline.bag.storage.loss import ALL, Loss
 from distillmatch_ros.offline.bag.typestore import ros2_types
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
-REORDERED = 32
-"""Messages among which those of a bag without an index are brought into the order of their arrival."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,12 @@ class Recorded:
 class Bag:
     """A bag that is open for reading, as a context manager.
 
+    What can be read is given out; what cannot is told by `losses`, once all messages were read.
+
     Attributes:
-        path: a ``.bag``, ``.mcap`` or ``.db3`` file, or the folder of a ROS 2 bag.
+        path: a ``.bag``, ``.mcap`` or ``.db3`` file, the folder of a ROS 2 bag; also packed
+            as ``.zstd``.
         topics: by name.
-        damage: why not all of the bag can be read, or None; known once all messages were read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,23 +61,21 @@ class Bag:
             DistillMatchError: there is no such bag, or nothing in it can be read.
         """
         self.path = path
-        self.damage: str | None = None
+        self._losses: dict[tuple[str, int], Loss] = {}
         self._types = ros2_types()
-        self._open_files = ExitStack()
+        self._open = ExitStack()
+        self._files: list[StorageFile] = []
         if not path.exists():
             raise DistillMatchError(f"{path}: no such bag; check the path")
-        self._source: _Indexed | _Scanned
         try:
-            self._source = _Indexed(path, self._open_files)
-        except Exception as error:  # a damaged bag can bring anything out of its reader
-            self._source = _Scanned(path, self._note)
-            if not self._source.topics:
-                reason = str(error) or type(error).__name__
-                raise DistillMatchError(
-                    f"{path}: not a bag that can be read ({reason}); pass a .bag, .mcap or .db3 file, "
-                    "or the folder of a ROS 2 bag"
-                ) from error
-        self.topics: Mapping[str, Topic] = self._source.topics
+            self._promise = self._open_files()
+        except BaseException:
+            self._open.close()
+            raise
+        self.topics = self._all_topics()
+        if self._losses and not (self._files and self.topics):
+            self._open.close()
+            raise self._unreadable()
 
     def __enter__(self) -> "Bag":
         return self
@@ -81,7 +83,17 @@ class Bag:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open_files.close()
+        self._open.close()
+
+    @property
+    def losses(self) -> list[Loss]:
+        """What could not be read so far."""
+        return list(self._losses.values())
+
+    @property
+    def damage(self) -> str | None:
+        """The losses in words, a line each; None if there are none."""
+        return "\n".join(str(loss) for loss in self.losses) or None
 
     @property
     def images(self) -> list[Topic]:
@@ -108,104 +120,89 @@ class Bag:
         raise DistillMatchError("\n".join([f"{self.path}: {wrong}; choose from", *listed]))
 
     def messages(self, topics: Collection[str]) -> Iterator[Recorded]:
-        """The messages of some topics in the order of their arrival; reading ends where the bag is damaged.
+        """The messages of some topics in the order of their arrival, as far as they can be read.
 
         May be called again.
         """
-        try:
-            for raw in self._source.messages(topics):
-                message = self._decoded(raw)
-                if message is not None:
-                    yield Recorded(raw.topic, raw.received, message)
-        except Exception as error:  # likewise
-            self._note(f"broken off: {str(error) or type(error).__name__}")
+        given: Counter[str] = Counter()
+        undecoded: dict[str, list[int]] = {}
+        for raw in self._raw(topics):
+            given[raw.topic] += 1
+            message = self._decoded(raw, undecoded)
+            if message is not None:
+                yield Recorded(raw.topic, raw.received, message)
+        self._compare(given, topics)
 
-    def _decoded(self, raw: Raw) -> Any:
+    def _raw(self, topics: Collection[str]) -> Iterator[Raw]:
+        for file in self._files:
+            try:
+                yield from file.messages(topics)
+            except Exception as error:  # noqa: PERF203  a damaged bag can bring anything out of a library
+                reason = f"breaks off: {str(error) or type(error).__name__}"
+                self._note(Loss(file.name, reason, position=-3))
+
+    def _decoded(self, raw: Raw, undecoded: dict[str, list[int]]) -> Any:
         try:
-            data = self._types.ros1_to_cdr(raw.data, raw.type) if raw.ros1 else raw.data
+            data = unpack_message(raw.data, RECORD_LIMIT)
+            if raw.ros1:
+                data = self._types.ros1_to_cdr(data, raw.type)
             return self._types.deserialize_cdr(data, raw.type)
         except Exception as error:  # likewise
-            self._note(f"a message of {raw.topic} cannot be decoded: {str(error) or type(error).__name__}")
+            times = undecoded.setdefault(raw.topic, [])
+            times.append(raw.received)
+            reason = f"holds messages that cannot be decoded: {str(error) or type(error).__name__}"
+            loss = Loss(self.path.name, reason, {raw.topic: len(times)}, times[0], times[-1])
+            self._losses[f"decoding {raw.topic}", 0] = loss
             return None
 
-    def _note(self, damage: str) -> None:
-        self.damage = self.damage or damage
+    def _compare(self, given: Counter[str], topics: Collection[str]) -> None:
+        """See whether all messages came that metadata.yaml promises."""
+        if self._promise is None:
+            return
+        lost: Counter[str] = Counter()
+        for loss in self.losses:
+            lost.update(loss.messages or {})
+        missing = {topic: self._promise.counts.get(topic, 0) - given[topic] - lost[topic] for topic in topics}
+        missing = {topic: count for topic, count in missing.items() if count > 0 and topic in self.topics}
+        if sum(missing.values()) > lost[ALL]:
+            self._note(Loss(METADATA, "promises more messages than its files hold", missing, position=-4))
 
-
-class _Indexed:
-    """A whole bag, in the hands of rosbags."""
-
-    def __init__(self, path: Path, open_files: ExitStack) -> None:
-        self._ros1 = path.suffix == ".bag"
-        # rosbags gives up in the middle of an MCAP without an index if its messages are not quite in order.
-        if not self._ros1 and not all(_has_index(file) for file in _storage_files(path)):
-            raise BrokenOffError("it has no index")
-        self._reader: Any = Ros1Reader(path) if self._ros1 else Ros2Reader(path)
-        self._reader.open()
-        open_files.callback(self._reader.close)
-        self.topics = _summed((each.topic, each.msgtype, each.msgcount) for each in self._reader.connections)
-
-    def messages(self, topics: Collection[str]) -> Iterator[Raw]:
-        wanted = [connection for connection in self._reader.connections if connection.topic in topics]
-        if wanted:  # no connection would mean all of them
-            for connection, received, data in self._reader.messages(wanted):
-                yield Raw(connection.topic, connection.msgtype, received, data, self._ros1)
-
-
-class _Scanned:
-    """A bag without an index: one pass to learn its topics, another for its messages."""
-
-    def __init__(self, path: Path, note: Any) -> None:
-        self._files = [path] if path.is_file() else _storage_files(path)
-        self._note = note
-        counts = Counter((raw.topic, raw.type) for raw in self._all())
-        self.topics = _summed((topic, kind, number) for (topic, kind), number in counts.items())
-
-    def messages(self, topics: Collection[str]) -> Iterator[Raw]:
-        waiting: list[tuple[int, int, Raw]] = []
-        for number, raw in enumerate(raw for raw in self._all() if raw.topic in topics):
-            heappush(waiting, (raw.received, number, raw))
-            if len(waiting) > REORDERED:
-                yield heappop(waiting)[-1]
-        while waiting:
-            yield heappop(waiting)[-1]
-
-    def _all(self) -> Iterator[Raw]:
-        for file in self._files:
-            read = 0
+    def _open_files(self) -> Promise | None:
+        paths, promise = storage_files(self.path, self._note)
+        if not paths:
+            self._note(Loss(self.path.name, f"holds no {' or '.join(FORMATS)} file"))
+        scratch = Path(self._open.enter_context(TemporaryDirectory(prefix="distillmatch-")))
+        for path in paths:
             try:
-                for raw in scan(file):
-                    yield raw
-                    read += 1
-            except BrokenOffError as error:
-                self._note(f"{file.name} breaks off after {read} messages: {error}")
+                file = open_file(path, scratch, self._note)
+            except Exception as error:  # likewise
+                self._note(Loss(path.name, f"cannot be read: {str(error) or type(error).__name__}"))
+                continue
+            self._open.callback(file.close)
+            self._files.append(file)
+        return promise
 
+    def _all_topics(self) -> Mapping[str, Topic]:
+        types, counts = {}, Counter[str]()
+        for file in self._files:
+            types.update(file.topics)
+            counts.update(file.counts)
+        promise = self._promise
+        if promise is not None:
+            absent = {topic: count for topic, count in promise.counts.items() if topic not in types}
+            if len(self._files) < len(promise.files):
+                types.update({topic: promise.types[topic] for topic in absent})
+            elif any(absent.values()):
+                self._note(Loss(METADATA, "names topics that its files do not hold", +Counter(absent)))
+        return {name: Topic(name, types[name], counts[name]) for name in sorted(types)}
 
-def _summed(counted: Iterable[tuple[str, str, int]]) -> dict[str, Topic]:
-    topics: dict[str, Topic] = {}
-    for name, kind, number in counted:
-        topics[name] = Topic(name, kind, number + (topics[name].count if name in topics else 0))
-    return dict(sorted(topics.items()))
+    def _unreadable(self) -> DistillMatchError:
+        reason = str(self.losses[0]).partition(";")[0]
+        return DistillMatchError(
+            f"{self.path}: not a bag that can be read ({reason}); pass a .bag, .mcap or .db3 file, "
+            "or the folder of a ROS 2 bag"
+        )
 
-
-def _storage_files(path: Path) -> list[Path]:
-    """The files of a ROS 2 bag in the order of their recording: NAME_2 comes before NAME_10."""
-    if path.is_file():
-        return [path]
-
-    def number(file: Path) -> tuple[int, str]:
-        digits = re.search(r"(\d+)$", file.stem)
-        return int(digits[1]) if digits else -1, file.name
-
-    return sorted((file for file in path.iterdir() if file.suffix in SUFFIXES), key=number)
-
-
-def _has_index(file: Path) -> bool:
-    if file.suffix == ".db3":
-        # What a killed recorder left in the write-ahead log; rosbags passes over it.
-        return not Path(f"{file}-wal").exists()
-    with file.open("rb") as opened:
-        summary = make_reader(opened).get_summary()
-    if summary is None or summary.statistics is None:
-        return False
-    return bool(summary.chunk_indexes) or not summary.statistics.message_count
+    def _note(self, loss: Loss) -> None:
+        known = self._losses.get(loss.key)
+        self._losses[loss.key] = loss if known is None else known.with_(loss)

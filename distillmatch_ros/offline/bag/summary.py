@@ -1,11 +1,17 @@
 """What became of a bag."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from typing_extensions import TypedDict
 
 from distillmatch_ros.base.units import Spread
+from distillmatch_ros.offline.bag.storage.loss import Loss
+
+TOLD = 20
+"""Losses told in words."""
 
 
 class BagRecord(TypedDict):
@@ -23,6 +29,7 @@ class BagRecord(TypedDict):
         rate_of_registration_alone: fraction of the time that was spent in registration.
         latency_ms: ``median`` and ``p95`` of a registration, milliseconds; null without one.
         problems: what could not be read, for people.
+        losses: the same for programs, one object each: file, time range, how many.
         interrupted: it was stopped before the end of the bag.
     """
 
@@ -37,6 +44,7 @@ class BagRecord(TypedDict):
     rate_of_registration_alone: float
     latency_ms: dict[str, float] | None
     problems: list[str]
+    losses: list[dict[str, Any]]
     interrupted: bool
 
 
@@ -53,6 +61,7 @@ class BagSummary:
         seconds: how long it all took.
         registration_ms: how long each registration took.
         problems: what could not be read, for people; empty if all was.
+        losses: what the bag no longer holds.
         interrupted: it was stopped before the end of the bag.
     """
 
@@ -64,6 +73,7 @@ class BagSummary:
     seconds: float = 0.0
     registration_ms: list[float] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
     interrupted: bool = False
 
     def drop(self, reason: str, problem: str) -> None:
@@ -71,6 +81,13 @@ class BagSummary:
         if not self.dropped[reason]:
             self.problems.append(problem)
         self.dropped[reason] += 1
+
+    def lose(self, losses: Sequence[Loss]) -> None:
+        """Note what could not be read; of many losses, only the first are told in words."""
+        self.losses = list(losses)
+        self.problems.extend(map(str, losses[:TOLD]))
+        if len(losses) > TOLD:
+            self.problems.append(f"{len(losses) - TOLD} more losses of this kind; --json lists them all")
 
     @property
     def pairs(self) -> int:
@@ -106,5 +123,6 @@ class BagSummary:
             "rate_of_registration_alone": round(self.busy, 3),
             "latency_ms": asdict(latency) if (latency := self.latency_ms) else None,
             "problems": self.problems,
+            "losses": [loss.record() for loss in self.losses],
             "interrupted": self.interrupted,
         }
