@@ -166,5 +166,5 @@ def test_every_line_reaches_the_file_before_the_next_pair(registrar: Registrar, 
 
 def test_pictures_that_cannot_be_written_stop_the_run(registrar: Registrar, tmp_path: Path) -> None:
     pair = make_pair(tmp_path)
-    with pytest.raises(DistillMatchError, match=r"a\.png: cannot be written"):
+    with pytest.raises(DistillMatchError, match=r"a\.png/a: cannot be written"):
         list(match_files(registrar, [pair], pair.visible))
