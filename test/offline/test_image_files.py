@@ -16,7 +16,10 @@ from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.offline.image_files import match_files, write_lines
 from distillmatch_ros.registration.registrar import Registrar
 
-KEYS = ["visible", "thermal", "homography", "status", "matches", "inliers", "latency_ms"]
+KEYS = [
+    *("visible", "thermal", "homography", "status", "matches", "inliers", "probability", "quality"),
+    "latency_ms",
+]
 TWICE = np.array([(2, 0, 0.5), (0, 2, 0.5), (0, 0, 1)])
 
 
