@@ -20,7 +20,7 @@ help:
 	@echo "make docs   the documentation as a site: out/site/index.html"
 
 demo: $(VENV)/.ros
-	$(BIN)/distillmatch demo
+	$(BIN)/distillmatch demo --overwrite
 
 check: lint docs
 	$(BIN)/python -m pytest -m "not slow"

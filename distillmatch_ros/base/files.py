@@ -1,11 +1,13 @@
 """Results on disk: a place that cannot be written is an error a person can mend."""
 
+import errno
 import json
 import logging
+import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -37,6 +39,41 @@ def writing(path: Path) -> Iterator[None]:
         raise DistillMatchError(
             f"{path}: cannot be written ({error.strerror}); name another place"
         ) from error
+
+
+def check_outputs(paths: Iterable[Path | None], overwrite: bool) -> None:
+    """See, before any work, that files can be written and that none is lost by it. Nothing is made.
+
+    Args:
+        paths: of files to write; None, standard output, pipes and devices are no files.
+        overwrite: files that exist may be replaced.
+
+    Raises:
+        DistillMatchError: a file exists already, or cannot be written where it is to be.
+    """
+    places: set[Path] = set()
+    for path in paths:
+        if path is None or path == STANDARD_OUTPUT:
+            continue
+        with writing(path):  # a name may be too long to ask about
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            if path.is_file() and not overwrite:
+                raise DistillMatchError(
+                    f"{path}: exists already; pass --overwrite to replace it, or name another file"
+                )
+            if path.parent not in places and (path.is_file() or not path.exists()):
+                _check_place(path)
+                places.add(path.parent)
+
+
+def _check_place(path: Path) -> None:
+    """Where a file, and the folders above it that are not there yet, would be made."""
+    folder = next(each for each in path.absolute().parents if each.exists())
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def make_folder(folder: Path) -> None:

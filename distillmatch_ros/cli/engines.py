@@ -9,8 +9,8 @@ import typer
 
 from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.files import STANDARD_OUTPUT, write_json
-from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, JsonFile, Model, Threads
+from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
+from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, JsonFile, Model, Overwrite, Threads
 from distillmatch_ros.cli.view import common, engines
 from distillmatch_ros.engines import EngineInfo, build_engine
 from distillmatch_ros.engines.onnx_file import OnnxFile, half_path
@@ -57,11 +57,13 @@ def build(
         int, typer.Option(metavar="MIB", min=1, help="GPU memory that a kernel may work in.")
     ] = BuildOptions.workspace_mib,
     json_file: JsonFile = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Build the TensorRT engine of a network for this machine's GPU, which takes minutes.
 
     It is kept for this user; --backend auto finds it. Does nothing where it is there already.
     """
+    check_outputs([json_file], overwrite)
     network = _graph(model or resources.find(SHIPPED_MODEL), precision)
     with common.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
         built = build_engine(network, BuildOptions(level, workspace), engines.build_phases(bar))
@@ -82,6 +84,7 @@ def verify_backends(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many pairs of the folder.")] = 12,
     json_file: JsonFile = None,
+    overwrite: Overwrite = False,
     model: Model = None,
     backend: Annotated[
         str, typer.Option(metavar="NAME", help=f"What the others are compared with: {', '.join(RUNTIMES)}.")
@@ -92,6 +95,7 @@ def verify_backends(
 
     The exit code is 1 when points, confidences or homographies of one are off.
     """
+    check_outputs([json_file], overwrite)
     listed = [] if folder is None else read_folder(folder)[:limit]
     pairs = [(read_image(pair.visible), read_thermal(pair.thermal)) for pair in listed]
     with common.progress(hidden=json_file == STANDARD_OUTPUT) as bar:

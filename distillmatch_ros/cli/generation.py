@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from distillmatch_ros.base.files import STANDARD_OUTPUT, make_folder, write_json, write_text
-from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, JsonFile, needs_torch
+from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json, write_text
+from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, JsonFile, Overwrite, needs_torch
 from distillmatch_ros.cli.view import common
 
 Gan = Annotated[Path, typer.Option("--weights", metavar="FILE", help="A .pt file that train-gan wrote.")]
@@ -29,11 +29,12 @@ def translate(
     folder: Annotated[Path, typer.Argument(metavar="VISIBLE_DIR", help="Visible pictures.")],
     out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Where NAME.png goes, 8-bit grey.")],
     weights: Gan,
+    overwrite: Overwrite = False,
 ) -> None:
     """Make a pseudo-thermal image of every picture in a folder."""
     translation = needs_torch("training.gan.translation")
     listed = translation.targets(folder, out)
-    make_folder(out)
+    check_outputs((target for _, target in listed), overwrite)
     failed = 0
     with common.progress() as bar:
         results = translation.translate_files(weights, listed)
@@ -56,11 +57,12 @@ def evaluate_gan(
         Path | None, typer.Option(metavar="DIR", help="Write translation.json and translation.md.")
     ] = None,
     json_file: JsonFile = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Measure a translation against real thermal images, beside the grey image and random tone curves."""
     measures = needs_torch("training.gan.measures")
-    if out is not None:
-        make_folder(out)
+    written = [] if out is None else [out / "translation.json", out / "translation.md"]
+    check_outputs([json_file, *written], overwrite)
     measured = measures.measure(weights, folder, seed)
     if out is not None:
         write_json(out / "translation.json", measured.record())

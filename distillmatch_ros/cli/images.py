@@ -9,15 +9,15 @@ from typing import Annotated
 import typer
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.files import STANDARD_OUTPUT, make_folder, write_json, write_text
-from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, Backend, JsonFile, Model, Threads
+from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json, write_text
+from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, Backend, JsonFile, Model, Overwrite, Threads
 from distillmatch_ros.cli.view import common
 from distillmatch_ros.evaluation import report
 from distillmatch_ros.evaluation.accuracy import HARD, PRESETS, RIG, compare
 from distillmatch_ros.evaluation.baselines import FeatureMatcher
 from distillmatch_ros.evaluation.latency import read_images, run_benchmark
 from distillmatch_ros.images.pairs import PairPaths, list_images, read_csv, read_folder
-from distillmatch_ros.offline.image_files import ERROR, match_files, write_lines
+from distillmatch_ros.offline.image_files import ERROR, match_files, picture_paths, write_lines
 from distillmatch_ros.registration.registrar import Registrar
 
 
@@ -49,6 +49,7 @@ def match(
         ),
     ] = None,
     json_file: JsonFile = None,
+    overwrite: Overwrite = False,
     points: Annotated[bool, typer.Option("--points", help="Add every correspondence to --json.")] = False,
     visible_from_thermal: Annotated[
         bool,
@@ -73,6 +74,7 @@ def match(
     )
     if points and json_file is None:
         raise typer.BadParameter("--points adds to --json, which is missing.")
+    check_outputs([json_file, *([] if out is None else picture_paths(listed, out))], overwrite)
     single, quiet = pairs is None, json_file == STANDARD_OUTPUT
     counts: Counter[str] = Counter()
     with (
@@ -108,6 +110,7 @@ def evaluate(
         Path | None, typer.Option(metavar="DIR", help="Write evaluation.json and evaluation.md.")
     ] = None,
     json_file: JsonFile = None,
+    overwrite: Overwrite = False,
     model: Model = None,
     backend: Backend = "auto",
     threads: Threads = None,
@@ -117,9 +120,9 @@ def evaluate(
     Each thermal image is warped by known homographies; the figures tell the mean error of its corners in
     pixels of a visible image 640 px wide.
     """
+    written = [] if out is None else [out / "evaluation.json", out / "evaluation.md"]
+    check_outputs([json_file, *written], overwrite)
     pairs = read_folder(folder)
-    if out is not None:
-        make_folder(out)
     with (
         Registrar.open(model, backend=backend, threads=threads) as registrar,
         common.progress(hidden=json_file == STANDARD_OUTPUT) as bar,
@@ -158,11 +161,13 @@ def benchmark(
     ] = None,
     runs: Annotated[int, typer.Option(min=1, help="Timed registrations, after a warm-up.")] = 50,
     json_file: JsonFile = None,
+    overwrite: Overwrite = False,
     model: Model = None,
     backend: Backend = "auto",
     threads: Threads = None,
 ) -> None:
     """Measure latency by stage on 640x512 pairs, start-up time and memory."""
+    check_outputs([json_file], overwrite)
     pairs = [] if folder is None else read_folder(folder)[:runs]
     try:
         images = read_images(pairs)

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from distillmatch_ros.base.files import STANDARD_OUTPUT, write_json
-from distillmatch_ros.cli.program import JsonFile, Model
+from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
+from distillmatch_ros.cli.program import JsonFile, Model, Overwrite
 from distillmatch_ros.cli.view import common
 
 
@@ -17,6 +17,7 @@ def benchmark_node(
         typer.Option("--set", metavar="NAME:=VALUE", help="A parameter of the node; may be repeated."),
     ] = None,
     json_file: JsonFile = None,
+    overwrite: Overwrite = False,
     model: Model = None,
 ) -> None:
     """Measure the node between real processes: 640x512 at 30 Hz from two cameras, all outputs subscribed.
@@ -26,6 +27,7 @@ def benchmark_node(
     from distillmatch_ros.cli.view.node import show_node_benchmark
     from distillmatch_ros.tools.node_benchmark import run_node_benchmark
 
+    check_outputs([json_file], overwrite)
     chosen = [*(settings or ()), *([] if model is None else [f"model:={model.resolve()}"])]
     seconds = 60 * minutes
     with common.progress(hidden=json_file == STANDARD_OUTPUT) as bar:

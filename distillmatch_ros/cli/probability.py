@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from distillmatch_ros.base import resources
-from distillmatch_ros.base.files import STANDARD_OUTPUT, write_json
-from distillmatch_ros.cli.program import Backend, JsonFile, Model, Threads
+from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
+from distillmatch_ros.cli.program import Backend, JsonFile, Model, Overwrite, Threads
 from distillmatch_ros.cli.view import common
 from distillmatch_ros.evaluation.probability import collect, fit
 from distillmatch_ros.images.pairs import read_folder
@@ -30,6 +30,7 @@ def fit_probability(
         ),
     ] = None,
     json_file: JsonFile = None,
+    overwrite: Overwrite = False,
     model: Model = None,
     backend: Backend = "auto",
     threads: Threads = None,
@@ -41,6 +42,7 @@ def fit_probability(
     """
     network = model or resources.find(SHIPPED_MODEL)
     target = out or network.with_name(f"{network.stem}{ENDING}")
+    check_outputs([target, json_file], overwrite)
     pairs = [pair for folder in folders for pair in read_folder(folder)]
     quiet = json_file == STANDARD_OUTPUT
     with (

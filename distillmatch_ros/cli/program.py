@@ -39,6 +39,8 @@ JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Results for programs; - is standard output.")
 ]
 
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist already.")]
+
 app = typer.Typer(
     name="distillmatch",
     cls=_Commands,

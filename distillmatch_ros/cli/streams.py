@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from distillmatch_ros.base.files import STANDARD_OUTPUT, write_json
-from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, Backend, JsonFile, Model, Threads
+from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
+from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, Backend, JsonFile, Model, Overwrite, Threads
 from distillmatch_ros.cli.view import common
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def bag(
         int, typer.Option(min=1, help="Bags at a time, each in a process with one engine thread.")
     ] = 1,
     json_file: JsonFile = None,
+    overwrite: Overwrite = False,
     model: Model = None,
     backend: Backend = "auto",
     threads: Threads = None,
@@ -66,9 +67,10 @@ def bag(
     parameters = _parameters(params, settings, model, backend, threads)
     outputs = chosen_outputs(only)
     work = [
-        BagJob(each, target, rgb, thermal, outputs, parameters.undistort, parameters.jpeg_quality)
-        for each, target in zip(bags, plan(bags, out), strict=True)
+        BagJob(each, target, rgb, thermal, outputs, parameters.undistort, parameters.jpeg_quality, overwrite)
+        for each, target in zip(bags, plan(bags, out, overwrite), strict=True)
     ]
+    check_outputs([json_file], overwrite)
     quiet = json_file == STANDARD_OUTPUT
     with _progress(count_frames(work), quiet) as (on_frame, stop):
         summaries = process_bags(work, parameters, jobs, on_frame=on_frame, stop=stop)
@@ -87,22 +89,19 @@ def calibrate(
     params: Params = None,
     settings: Settings = None,
     json_file: JsonFile = None,
+    overwrite: Overwrite = False,
     model: Model = None,
     backend: Backend = "auto",
     threads: Threads = None,
 ) -> None:
-    """Make one homography of a whole bag, for the node's mode fixed.
-
-    A file that is there already is kept.
-    """
+    """Make one homography of a whole bag, for the node's mode fixed."""
     from distillmatch_ros.cli.view import streams
     from distillmatch_ros.offline.bag.batch import count_frames
     from distillmatch_ros.offline.bag.processing import BagJob, process_bag
-    from distillmatch_ros.offline.bag.writing import reject_existing
     from distillmatch_ros.stream.assembly import make_synchroniser, open_registrar, open_stream
 
     parameters = _parameters(params, settings, model, backend, threads)
-    reject_existing(out)
+    check_outputs([out, json_file], overwrite)
     job = BagJob(source, None, rgb, thermal, (), parameters.undistort)
     quiet = json_file == STANDARD_OUTPUT
     with (
@@ -131,6 +130,7 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="Which street.")] = 0,
     frames: Annotated[int, typer.Option(min=1, help="Pairs of images of the drive.")] = 30,
     json_file: JsonFile = None,
+    overwrite: Overwrite = False,
     model: Model = None,
     backend: Backend = "auto",
     threads: Threads = None,
@@ -140,10 +140,11 @@ def demo(
     Without ROS 2 the node is left out.
     """
     from distillmatch_ros.cli.view import streams
-    from distillmatch_ros.demo.run import run_demo
+    from distillmatch_ros.demo.run import OUTPUTS, run_demo
     from distillmatch_ros.demo.story import write_page
 
     parameters = _parameters(None, None, model, backend, threads)
+    check_outputs([json_file, *(out / name for name in OUTPUTS)], overwrite)
     quiet = json_file == STANDARD_OUTPUT
     told = run_demo(
         parameters,

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from distillmatch_ros.cli.program import needs_torch
+from distillmatch_ros.base.files import check_outputs
+from distillmatch_ros.cli.program import Overwrite, needs_torch
 from distillmatch_ros.cli.view import common
 
 
@@ -39,8 +40,10 @@ def export(
     weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A .pt file that training wrote.")],
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="ONNX file to write.")],
     precision: Annotated[str, typer.Option(metavar="NAME", help="fp32 or fp16.")] = "fp32",
+    overwrite: Overwrite = False,
 ) -> None:
     """Turn trained weights into the ONNX network that --model takes."""
+    check_outputs([target], overwrite)
     trained = needs_torch("model.weights").Weights.load(weights)
     needs_torch("training.export").export(trained, target, precision)
     typer.echo(f"{target}: {precision} network of {trained.steps} steps, for --model")

@@ -24,6 +24,9 @@ DRIVE, LIVE, BAG, PAGE, LOGS = "drive.mcap", "live.mcap", "bag.mcap", "index.htm
 RATE_HZ = 5.0
 SLOWEST = 0.2  # of real time, lest the demo take minutes
 ANSWERED, AGAIN = "answered.mcap", "answered_bag.mcap"  # where the node did not answer all
+BAGS = (DRIVE, LIVE, BAG, ANSWERED, AGAIN)
+OUTPUTS = (*BAGS, PAGE)
+"""What tells a folder that holds a demo."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,11 +140,10 @@ def run_demo(
     Raises:
         DistillMatchError: the network cannot be opened, ``out`` not be written, or a process failed.
     """
-    make_folder(out)
-    for name in (DRIVE, LIVE, BAG, ANSWERED, AGAIN):
-        (out / name).unlink(missing_ok=True)
-        shutil.rmtree(out / f"{name}.part", ignore_errors=True)
     with open_registrar(parameters) as registrar:
+        for name in BAGS:
+            (out / name).unlink(missing_ok=True)
+            shutil.rmtree(out / f"{name}.part", ignore_errors=True)
         on_step("two stills of a synthetic street, by day and by night")
         stills = register_stills(registrar, out, seed)
     on_step(f"a drive along it: {frames} pairs of images, rendered and written as a bag")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from typing_extensions import NotRequired, TypedDict
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.files import make_folder, open_text, write_bytes, writing
+from distillmatch_ros.base.files import open_text, write_bytes, writing
 from distillmatch_ros.images.files import encode_file, read_image, read_thermal, read_visible_of_thermal
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.registration.quality import Quality
@@ -21,6 +21,9 @@ from distillmatch_ros.registration.registrar import Registrar, Registration
 from distillmatch_ros.visualisation.overlay import covered, draw_matches, draw_overlay, warp_thermal
 
 ERROR = "ERROR"
+REGISTERED = ("registered.png", "registered.tiff", "mask.png")
+PICTURES = ("overlay.png", "matches.png", *REGISTERED)
+"""What may be written of a pair, after its name and an underscore."""
 
 
 class PairRecord(TypedDict):
@@ -127,8 +130,6 @@ def match_files(
     Raises:
         DistillMatchError: a picture cannot be written.
     """
-    if out is not None:
-        make_folder(out)
     read_visible = read_visible_of_thermal if visible_from_thermal else read_image
     for pair, name in zip(pairs, _picture_names(pairs), strict=True):
         try:
@@ -139,6 +140,12 @@ def match_files(
             continue
         pictures = () if out is None else tuple(_write_pictures(out / name, visible, thermal, registration))
         yield PairResult(pair, registration, pictures=pictures)
+
+
+def picture_paths(pairs: Sequence[PairPaths], out: Path) -> Iterator[Path]:
+    """All pictures that `match_files` may write to a folder."""
+    for name in _picture_names(pairs):
+        yield from (out / f"{name}_{ending}" for ending in PICTURES)
 
 
 def write_lines(results: Iterable[PairResult], path: Path, points: bool = False) -> Iterator[PairResult]:
@@ -194,7 +201,7 @@ def _write_pictures(
     base: Path, visible: NDArray[Any], thermal: NDArray[Any], registration: Registration
 ) -> Iterator[Path]:
     # What an earlier run registered must not pass for this run's when this run rejects.
-    for ending in ("registered.png", "registered.tiff", "mask.png"):
+    for ending in REGISTERED:
         with writing(base):
             base.with_name(f"{base.name}_{ending}").unlink(missing_ok=True)
     yield _write(base, "overlay.png", draw_overlay(visible, thermal, registration))

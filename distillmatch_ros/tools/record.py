@@ -50,12 +50,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Record topics as an MCAP bag.")
     parser.add_argument("out", type=Path)
     parser.add_argument("topics", nargs="+")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT where it exists")
     arguments = parser.parse_args()
     try:
         require_ros()
         from distillmatch_ros.tools.graph import guest
 
-        with BagWriter(arguments.out, ros2_types()) as writer, guest("record") as node:
+        with BagWriter(arguments.out, ros2_types(), arguments.overwrite) as writer, guest("record") as node:
             record(node, writer, arguments.topics)
     except DistillMatchError as error:
         sys.exit(f"error: {error}")

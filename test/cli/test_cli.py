@@ -13,40 +13,9 @@ import cv2
 import numpy as np
 import pytest
 from support import ROOT
-from support.bags import texture
-from typer.testing import CliRunner, Result
+from support.cli import assert_wrong_use, run
 
 from distillmatch_ros import __version__
-from distillmatch_ros.cli import app
-
-
-@pytest.fixture
-def model(write_network) -> str:
-    return str(write_network())
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A pairs folder of two, and a CSV that lists them."""
-    for side in ("visible", "thermal"):
-        (tmp_path / side).mkdir()
-        for number, name in enumerate("ab"):
-            cv2.imwrite(str(tmp_path / side / f"{name}.png"), texture(number, (64, 80)))
-    rows = [f"visible/{name}.png,thermal/{name}.png" for name in "ab"]
-    (tmp_path / "pairs.csv").write_text("\n".join(["visible,thermal", *rows, ""]))
-    return tmp_path
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
-def assert_wrong_use(result: Result, message: str) -> None:
-    """Exit code 2, and the reason in one line of standard error."""
-    assert result.exit_code == 2, result.output
-    line = result.stderr.strip()
-    assert message in line and "\n" not in line and line.startswith("error: ")
-    assert result.stdout == ""
 
 
 def test_help_names_the_commands() -> None:

@@ -16,7 +16,10 @@ from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.offline.image_files import match_files, write_lines
 from distillmatch_ros.registration.registrar import Registrar
 
-KEYS = ["visible", "thermal", "homography", "status", "matches", "inliers", "latency_ms"]
+KEYS = [
+    *("visible", "thermal", "homography", "status", "matches", "inliers", "probability", "quality"),
+    "latency_ms",
+]
 TWICE = np.array([(2, 0, 0.5), (0, 2, 0.5), (0, 0, 1)])
 
 
@@ -166,5 +169,5 @@ def test_every_line_reaches_the_file_before_the_next_pair(registrar: Registrar, 
 
 def test_pictures_that_cannot_be_written_stop_the_run(registrar: Registrar, tmp_path: Path) -> None:
     pair = make_pair(tmp_path)
-    with pytest.raises(DistillMatchError, match=r"a\.png: cannot be written"):
+    with pytest.raises(DistillMatchError, match=r"a\.png/a: cannot be written"):
         list(match_files(registrar, [pair], pair.visible))

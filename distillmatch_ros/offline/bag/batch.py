@@ -4,7 +4,6 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from queue import Empty, Queue
@@ -14,8 +13,9 @@ from types import FrameType
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.offline.bag.processing import BagJob, process_bag
 from distillmatch_ros.offline.bag.reading import Bag
+from distillmatch_ros.offline.bag.scanning import SUFFIXES
 from distillmatch_ros.offline.bag.summary import BagSummary
-from distillmatch_ros.offline.bag.writing import reject_existing
+from distillmatch_ros.offline.bag.writing import check_bag
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.stream.assembly import make_synchroniser, open_registrar, open_stream
 from distillmatch_ros.stream.parameters import Parameters
@@ -39,24 +39,33 @@ def interruptible() -> Iterator[Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def plan(bags: Sequence[Path], out: Path) -> list[Path]:
+def plan(bags: Sequence[Path], out: Path, overwrite: bool = False) -> list[Path]:
     """Where the output of each bag goes.
 
     Args:
         bags: what will be read.
         out: ``NAME.mcap`` for one bag; else a folder, in which each output is called like its bag.
+        overwrite: outputs that exist may be replaced.
 
     Raises:
-        DistillMatchError: several bags would go to one file, or something would be overwritten.
+        DistillMatchError: several bags would go to one file, ``out`` is of a kind that is not written, an
+            output is also an input, or see `check_bag`.
     """
     single = out.suffix == ".mcap"
+    if not single and out.suffix in SUFFIXES:
+        raise DistillMatchError(
+            f"{out}: the output is an MCAP file or a folder and comes last; name {out.stem}.mcap, or a folder"
+        )
     if single and len(bags) > 1:
         raise DistillMatchError(f"{out}: one file cannot hold what {len(bags)} bags give; name a folder")
     targets = [out] if single else [out / f"{bag.stem}.mcap" for bag in bags]
     if len(set(targets)) < len(targets):
         raise DistillMatchError(f"{out}: two of the bags have the same name; take them one at a time")
+    read = {bag.resolve() for bag in bags}
     for target in targets:
-        reject_existing(target)
+        if target.resolve() in read:
+            raise DistillMatchError(f"{target}: is one of the bags to read; name another output")
+        check_bag(target, overwrite)
     return targets
 
 
@@ -94,7 +103,7 @@ def process_bags(
         DistillMatchError: the only bag cannot be used, or the network not be opened.
     """
     if workers > 1 and len(jobs) > 1:
-        return _in_processes(jobs, replace(parameters, threads=1), min(workers, len(jobs)), on_frame, stop)
+        return _in_processes(jobs, parameters.replace(threads=1), min(workers, len(jobs)), on_frame, stop)
     with open_registrar(parameters) as registrar:
         process = _one if len(jobs) == 1 else _one_of_many
         return [process(job, parameters, registrar, on_frame, stop) for job in jobs if not stop()]

@@ -31,6 +31,7 @@ class BagJob:
         outputs: some of `TOPICS`.
         undistort: take the distortion of both cameras out first, by the camera_info in the bag.
         jpeg_quality: of overlay/compressed.
+        overwrite: replace ``out`` where it exists.
     """
 
     bag: Path
@@ -40,6 +41,7 @@ class BagJob:
     outputs: tuple[str, ...]
     undistort: bool = False
     jpeg_quality: int = 90
+    overwrite: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +181,7 @@ def _sink(job: BagJob, info: Any) -> Iterator[Callable[[tuple[_Matched, Result]]
         yield lambda _: None
         return
     with (
-        BagWriter(job.out, ros2_types()) as writer,
+        BagWriter(job.out, ros2_types(), job.overwrite) as writer,
         Behind(_Output(writer, job, info).write) as write,
     ):
         yield write

@@ -18,7 +18,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys.store import Typestore
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.files import make_folder, writing
+from distillmatch_ros.base.files import check_outputs, make_folder, writing
 
 _FOREVER = QosTime(2147483647, 4294967295)  # DDS's infinity
 OFFERED_QOS = Qos(
@@ -34,18 +34,15 @@ OFFERED_QOS = Qos(
 )
 
 
-def reject_existing(path: Path) -> None:
-    """See that nothing is lost by writing to a path.
+def check_bag(path: Path, overwrite: bool) -> None:
+    """See that a bag can be written, and that nothing is lost by it.
 
     Raises:
-        DistillMatchError: the file exists, or is being written, or a broken-off run left a part of it.
+        DistillMatchError: see `check_outputs`; or it is being written, or a broken-off run left a part of it.
     """
+    check_outputs([path], overwrite)
     part = _part_of(path)
-    with writing(path):  # a name may be too long to ask about
-        there, broken_off = path.exists(), part.exists()
-    if there:
-        raise DistillMatchError(f"{path}: exists already; remove it, or name another file")
-    if broken_off:
+    if part.exists():
         raise DistillMatchError(
             f"{part}: another run is writing it, or left it when it was broken off; "
             "remove it then, or name another file"
@@ -63,17 +60,18 @@ class BagWriter:
     an index. An exception, Ctrl-C among them, closes it in good order: what was written stays.
     """
 
-    def __init__(self, path: Path, types: Typestore) -> None:
+    def __init__(self, path: Path, types: Typestore, overwrite: bool = False) -> None:
         """Begin a bag.
 
         Args:
             path: the file, ``NAME.mcap``.
             types: the definitions of what will be written.
+            overwrite: replace a file that exists, once the bag is whole.
 
         Raises:
-            DistillMatchError: see `reject_existing`; or it cannot be written.
+            DistillMatchError: see `check_bag`.
         """
-        reject_existing(path)
+        check_bag(path, overwrite)
         self.path = path
         self._types = types
         self._connections: dict[str, Connection] = {}
