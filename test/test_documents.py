@@ -81,9 +81,9 @@ def material(tmp_path_factory: pytest.TempPathFactory, day: SyntheticPair, night
     for name in ("thermal.tiff", "drive1/ir_0001.tiff"):
         cv2.imwrite(str(folder / name), day.thermal)
     (folder / "pairs.csv").write_text("visible,thermal\ndrive1/rgb_0001.png,drive1/ir_0001.tiff\n")
-    record_drive(folder / "drive.mcap", frames=3)
-    for name in ("mon.mcap", "tue.mcap"):
-        shutil.copy(folder / "drive.mcap", folder / name)
+    record_drive(folder / "drive.mcap", frames=11)  # a calibration takes 10 pairs
+    record_drive(folder / "mon.mcap", frames=2)
+    shutil.copy(folder / "mon.mcap", folder / "tue.mcap")
     return folder
 
 
@@ -119,7 +119,7 @@ def test_commands_run_as_they_stand(page: Path, material: Path, programs: Path, 
         done = subprocess.run(
             [*RUN[block.kind], source], cwd=tmp_path, env=environment, capture_output=True, text=True
         )
-        assert done.returncode == 0, f"{block}\n{block.text}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        assert done.returncode == 0, f"{block}\n{block.text}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
         if block.kind == "python":
             (tmp_path / "block.py").unlink()
 
