@@ -127,7 +127,9 @@ def test_commands_run_as_they_stand(page: Path, material: Path, programs: Path, 
 def commands() -> Iterator[tuple[Block, list[str]]]:
     for block in BLOCKS:
         if block.kind == "sh":
-            for given in re.findall(r"^distillmatch ([^#|;&\n]*)", block.text, re.MULTILINE):
+            for given in re.findall(
+                r"^distillmatch ([^#|;&\n]*)", block.text.replace("\\\n", ""), re.MULTILINE
+            ):
                 yield block, shlex.split(given)
 
 
