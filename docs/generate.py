@@ -19,6 +19,8 @@ PAGES = {
     "CONTRIBUTING.md": "contributing.md",
 }
 """Files of the checkout that are pages of the site."""
+LINK = re.compile(r"(?P<text>!?\[[^]]*\])\((?P<target>[^)#][^):]*)\)")
+"""A link or picture that is neither a URL nor within its page."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -37,13 +39,13 @@ def copied() -> Iterator[tuple[str, str]]:
             path, hash_sign, anchor = match["target"].partition("#")
             inside = os.path.normpath(folder / path)
             if inside in PAGES:
-                return f"]({PAGES[inside]}{hash_sign}{anchor})"
+                return f"{match['text']}({PAGES[inside]}{hash_sign}{anchor})"
             if inside.startswith("docs/"):
-                return f"]({inside.removeprefix('docs/')}{hash_sign}{anchor})"
-            return f"]({match['target']})"
+                return f"{match['text']}({inside.removeprefix('docs/')}{hash_sign}{anchor})"
+            return match["text"].strip("[]")  # it is in the checkout alone
 
         text = (ROOT / source).read_text(encoding="utf-8")
-        yield target, re.sub(r"\]\((?P<target>[^)#][^):]*)\)", relink, text)
+        yield target, LINK.sub(relink, text)
 
 
 def command_line() -> str:

@@ -1,6 +1,7 @@
 """JSON Schemas of what commands write with ``--json``, and of the node's parameter file."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -8,13 +9,26 @@ from pydantic import TypeAdapter
 from distillmatch_ros.cli.engines import BuiltEngine
 from distillmatch_ros.demo.run import DemoRecord
 from distillmatch_ros.evaluation.latency import Benchmark
+from distillmatch_ros.evaluation.probability import Bin
 from distillmatch_ros.evaluation.report import EvaluationRecord
 from distillmatch_ros.evaluation.verification import Verification
 from distillmatch_ros.offline.bag.summary import BagRecord
 from distillmatch_ros.offline.image_files import PairRecord
+from distillmatch_ros.registration.probability import ProbabilityModel
 from distillmatch_ros.stream import parameter_schema
 from distillmatch_ros.tools.node_benchmark import NodeBenchmark
 from distillmatch_ros.training.gan.figures import Measured
+
+
+@dataclass(frozen=True)
+class FittedProbability(ProbabilityModel):
+    """The coefficients of one network, and how right its probabilities are.
+
+    Attributes:
+        reliability: the bins of the reliability diagram.
+    """
+
+    reliability: list[Bin]
 
 
 def _of(kind: Any) -> Callable[[], dict[str, Any]]:
@@ -29,6 +43,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "benchmark": _of(Benchmark),
     "benchmark-node": _of(NodeBenchmark),
     "demo": _of(DemoRecord),
+    "fit-probability": _of(FittedProbability),
     "build-engine": _of(BuiltEngine),
     "verify": _of(Verification),
     "evaluate-gan": _of(Measured),

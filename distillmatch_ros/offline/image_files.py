@@ -34,6 +34,7 @@ class PairRecord(TypedDict):
         thermal: the thermal image as it was named.
         homography: 3x3, thermal to visible pixels; null where none is supported.
         status: of the registration; ``ERROR`` where an image could not be used.
+        probability: that the corner error is below 10 px; null where nothing was estimated or calibrated.
         matches: correspondences that the network found.
         inliers: those of them that agree with the homography.
         probability: that the corner error is below 10 px, in [0, 1]; null where nothing was estimated, or the
@@ -49,6 +50,7 @@ class PairRecord(TypedDict):
     thermal: str
     homography: list[list[float]] | None
     status: str
+    probability: float | None
     matches: int
     inliers: int
     probability: float | None

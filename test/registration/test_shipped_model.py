@@ -27,6 +27,7 @@ def test_models_stay_small() -> None:
 
 
 def test_onnx_and_weights_are_the_same_network(engine: Engine) -> None:
+    pytest.importorskip("torch")
     weights = open_engine(MODELS / "light.pt")
     assert weights.info.weights_hash == engine.info.weights_hash
     assert (weights.info.height, weights.info.width, weights.info.config) == (
@@ -48,6 +49,7 @@ def test_graph_holds_no_trace_of_the_machine_it_was_made_on() -> None:
 
 @pytest.mark.parametrize("time", ["day", "night"])
 def test_onnx_runtime_agrees_with_torch(engine: Engine, time: str, request: pytest.FixtureRequest) -> None:
+    pytest.importorskip("torch")
     pair: SyntheticPair = request.getfixturevalue(time)
     reference = open_engine(MODELS / "light.pt")
     size = (engine.info.width, engine.info.height)
