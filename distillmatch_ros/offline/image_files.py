@@ -37,8 +37,6 @@ class PairRecord(TypedDict):
         probability: that the corner error is below 10 px; null where nothing was estimated or calibrated.
         matches: correspondences that the network found.
         inliers: those of them that agree with the homography.
-        probability: that the corner error is below 10 px, in [0, 1]; null where nothing was estimated, or the
-            network is not calibrated.
         quality: figures of the homography, found or rejected, that thresholds are set on, by name; null where
             nothing was estimated, and a figure of which nothing is known.
         latency_ms: milliseconds by stage, and in ``total``; empty without a registration.
@@ -53,7 +51,6 @@ class PairRecord(TypedDict):
     probability: float | None
     matches: int
     inliers: int
-    probability: float | None
     quality: dict[str, float | None] | None
     latency_ms: dict[str, float]
     correspondences: NotRequired[list[list[float | bool]]]
