@@ -13,7 +13,7 @@ from types import FrameType
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.offline.bag.processing import BagJob, process_bag
 from distillmatch_ros.offline.bag.reading import Bag
-from distillmatch_ros.offline.bag.scanning import SUFFIXES
+from distillmatch_ros.offline.bag.storage.folder import FORMATS
 from distillmatch_ros.offline.bag.summary import BagSummary
 from distillmatch_ros.offline.bag.writing import check_bag
 from distillmatch_ros.registration.registrar import Registrar
@@ -52,7 +52,7 @@ def plan(bags: Sequence[Path], out: Path, overwrite: bool = False) -> list[Path]
             output is also an input, or see `check_bag`.
     """
     single = out.suffix == ".mcap"
-    if not single and out.suffix in SUFFIXES:
+    if not single and out.suffix in FORMATS:
         raise DistillMatchError(
             f"{out}: the output is an MCAP file or a folder and comes last; name {out.stem}.mcap, or a folder"
         )
