@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 
 from distillmatch_ros import DistillMatchError, Registrar, Status
-from distillmatch_ros.images.frames import read_image
+from distillmatch_ros.images.files import read_image
 from distillmatch_ros.visualisation.overlay import draw_overlay
 
 
