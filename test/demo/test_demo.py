@@ -70,6 +70,7 @@ class KnowingEngine:
         pass
 
 
+@pytest.mark.slow
 def test_scenes_are_registered_measured_and_written(
     day: SyntheticPair, night: SyntheticPair, tmp_path: Path
 ) -> None:

@@ -24,6 +24,8 @@ from distillmatch_ros.offline.bag.reading import Bag
 from distillmatch_ros.offline.bag.typestore import ros2_messages
 from distillmatch_ros.scene import Scene, SyntheticPair
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def drive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Moment, ...], list[None]]:

@@ -161,6 +161,7 @@ def test_what_a_build_measured_serves_the_next(
         assert given[-1] == expected
 
 
+@pytest.mark.slow
 def test_progress_is_told_and_an_interrupt_ends_the_build(trt: TensorRtDouble, network: Path) -> None:
     from distillmatch_ros.engines.build import prepare
 

@@ -12,6 +12,7 @@ from distillmatch_ros.evaluation.latency import read_images, run_benchmark
 from distillmatch_ros.images.pairs import read_folder
 
 
+@pytest.mark.slow
 def test_stages_of_a_synthetic_street(write_network) -> None:
     ticks: list[None] = []
     measured = run_benchmark(write_network(), threads=1, runs=3, on_run=lambda: ticks.append(None))
@@ -34,6 +35,7 @@ def test_stages_of_a_synthetic_street(write_network) -> None:
     assert measured.peak_memory_mib is None or 20 < measured.peak_memory_mib < 1000
 
 
+@pytest.mark.slow
 def test_peak_memory_is_that_of_the_fresh_process(write_network) -> None:
     ballast = np.ones(1 << 26, np.float64)  # 512 MiB
     measured = run_benchmark(write_network(), threads=1, runs=1)

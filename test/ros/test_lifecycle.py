@@ -175,6 +175,7 @@ def test_wrong_arguments_are_rejected_with_the_reason(
     assert "Traceback" not in node.said
 
 
+@pytest.mark.slow
 def test_parameter_that_does_not_exist_is_warned_of(start: StartNode) -> None:
     """rclpy would pass over it; one that every node has is none."""
     node, bench = start(*OFF, "-p", "tolerence:=0.1", "-p", "use_sim_time:=false")

@@ -14,6 +14,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from support.bench import SECOND, SHAPE, Bench, Process, picture, stamp_of
 from support.ros_fixtures import StartNode
 
+pytestmark = pytest.mark.slow
+
 RATE = 5.0
 
 

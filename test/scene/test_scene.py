@@ -13,6 +13,7 @@ def pair(request: pytest.FixtureRequest) -> SyntheticPair:
     return request.getfixturevalue(request.param)
 
 
+@pytest.mark.slow
 def test_same_seed_same_pixels(day: SyntheticPair) -> None:
     again, other = render_pair(1), render_pair(2)
     for name in ("visible", "thermal", "truth", "depth"):
@@ -82,6 +83,7 @@ def test_only_what_hides_behind_an_edge_has_no_truth(pair: SyntheticPair) -> Non
     assert np.mean(near_a_jump[hidden]) > 0.99
 
 
+@pytest.mark.slow
 def test_driving_moves_the_cameras_and_leaves_no_trace() -> None:
     scene = Scene(3, night=True)
     start, later, again = scene.render(0), scene.render(30), scene.render(0)

@@ -39,6 +39,7 @@ def fingerprint(result: Result) -> tuple[object, ...]:
     )
 
 
+@pytest.mark.slow
 def test_the_same_frames_give_the_same_results_also_when_pictures_come_later(
     write_network: WriteNetwork,
 ) -> None:

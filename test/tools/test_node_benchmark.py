@@ -38,6 +38,7 @@ def test_benchmark_of_real_processes(network: str, monkeypatch: pytest.MonkeyPat
     assert np.isfinite(found.growth_mib_per_minute)
 
 
+@pytest.mark.slow
 def test_wrong_parameter_is_said() -> None:
     pytest.importorskip("rclpy", reason="ROS 2 for Python is not installed")
     with pytest.raises(DistillMatchError, match="shiny"):

@@ -236,6 +236,7 @@ def test_undistortion_needs_camera_info_and_shows_in_the_one_that_goes_out(
     assert not (tmp_path / "bare.mcap").exists()
 
 
+@pytest.mark.slow
 def test_bags_share_processes_and_one_that_fails_stops_no_other(model: str, tmp_path: Path) -> None:
     bags = []
     for name in "abc":

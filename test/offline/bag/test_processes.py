@@ -42,6 +42,7 @@ def start(arguments: Sequence[object], folder: Path, program: str = PROGRAM) -> 
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_interrupt_leaves_whole_bags(jobs: int, model: str, tmp_path: Path) -> None:
     bags = []

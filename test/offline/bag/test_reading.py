@@ -162,6 +162,7 @@ def test_what_is_no_bag_is_rejected_in_a_line(tmp_path: Path) -> None:
         Bag(tmp_path / "absent.mcap")
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kind=st.sampled_from(["mcap", "mcap-zstd", "sqlite3", "ros1", "ros1-lz4"]), seed=st.integers(0, 2**32))
 def test_damage_never_crashes(kind: str, seed: int, tmp_path: Path) -> None:
