@@ -246,7 +246,7 @@ class FusionNode(LifecycleNode):
                 topics=intake.topics,
                 publishers={side: self.count_publishers(topic) for side, topic in intake.topics.items()},
                 incompatible_qos=intake.incompatible_qos,
-                clock_skew=intake.clock_skew,
+                timing=intake.timing,
             )
         now = monotonic_ns()
         report = self._statistics.take(now)

@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 
 from distillmatch_ros.base.units import Spread
 from distillmatch_ros.offline.bag.storage.loss import Loss
+from distillmatch_ros.stream.timing import Clocks
 
 TOLD = 20
 """Losses told in words."""
@@ -62,6 +63,7 @@ class BagSummary:
         registration_ms: how long each registration took.
         problems: what could not be read, for people; empty if all was.
         losses: what the bag no longer holds.
+        clocks: how those of both cameras compare; None if that is not known.
         interrupted: it was stopped before the end of the bag.
     """
 
@@ -74,6 +76,7 @@ class BagSummary:
     registration_ms: list[float] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
+    clocks: Clocks | None = None
     interrupted: bool = False
 
     def drop(self, reason: str, problem: str) -> None:
@@ -123,6 +126,7 @@ class BagSummary:
             "rate_of_registration_alone": round(self.busy, 3),
             "latency_ms": asdict(latency) if (latency := self.latency_ms) else None,
             "problems": self.problems,
+            "clocks": self.clocks.record() if self.clocks is not None else None,
             "losses": [loss.record() for loss in self.losses],
             "interrupted": self.interrupted,
         }
