@@ -251,11 +251,13 @@ class FusionNode(LifecycleNode):
         now = monotonic_ns()
         report = self._statistics.take(now)
         diagnosis = diagnose(report, condition, self._current, now)
+        device = condition.engine.device if condition.engine is not None else ""
+        # Several rigs may run on one robot, with engines on one device: aggregators keep them apart by these.
         status = DiagnosticStatus(
             level=bytes([diagnosis.level]),
-            name=f"{self.get_name()}: fusion",
+            name=f"{self.get_fully_qualified_name().strip('/')}: fusion",
             message=diagnosis.message,
-            hardware_id=condition.engine.device if condition.engine is not None else "",
+            hardware_id=": ".join(filter(None, (self.get_namespace().strip("/"), device))),
             values=[KeyValue(key=key, value=value) for key, value in figures(report, condition).items()],
         )
         message = DiagnosticArray(status=[status])

@@ -5,7 +5,6 @@ Settings are not guessed: each is tried on the times that came, and the one is a
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
 from heapq import merge
 from typing import Any
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.stream.assembly import make_synchroniser
+from distillmatch_ros.stream.clocks import Clocks, compare, scatter
 from distillmatch_ros.stream.parameters import ARRIVAL, Parameters
 from distillmatch_ros.stream.synchroniser import Arrival, Side, Synchroniser
 
@@ -25,42 +25,9 @@ TRIED = 300
 """Frames of each side on which a setting is tried."""
 GOOD = 0.9
 """Pairs, as a fraction of those of the best setting, from which on another one is as good."""
-DRIFT_SECONDS = 5.0
-"""Shortest time over which a drift is estimated."""
-SIGMAS = 4.0
-"""Standard errors by which a drift has to differ from 0 to be one."""
 
 _BY_ARRIVAL: dict[str, Any] = {"pairing": ARRIVAL, "thermal_offset": 0.0}
 _Times = NDArray[np.int64]
-_MAD = 1.4826  # of a normal distribution, to its standard deviation
-
-
-@dataclass(frozen=True)
-class Clocks:
-    """How two cameras' clocks compare, as seen from the one clock that takes the times of receipt.
-
-    Attributes:
-        offset: thermal stamps ahead of visible ones, s.
-        offset_std: how far a frame's time of receipt scatters about that, s.
-        drift_ppm: by how much the thermal clock is faster, millionths; None if the time was too short.
-        drift_std_ppm: standard error of it.
-    """
-
-    offset: float
-    offset_std: float
-    drift_ppm: float | None = None
-    drift_std_ppm: float | None = None
-
-    def record(self) -> dict[str, float | None]:
-        """The clocks as a JSON object."""
-        return asdict(self)
-
-    @property
-    def drifts(self) -> bool:
-        """Whether there is a drift that is not an error of the estimate."""
-        if self.drift_ppm is None or self.drift_std_ppm is None:
-            return False
-        return abs(self.drift_ppm) > max(SIGMAS * self.drift_std_ppm, 1.0)
 
 
 class Timing:
@@ -89,12 +56,11 @@ class Timing:
         """How the clocks compare; None before both sides came, and where stamps stand still."""
         if not all(self._stamps.values()) or any(self.standing(side) is not None for side in Side):
             return None
-        thermal, visible = (self._clock(side) for side in (Side.THERMAL, Side.VISIBLE))
-        offset, std = thermal[0] - visible[0], float(np.hypot(thermal[1], visible[1]))
-        if thermal[2] is None or visible[2] is None:
-            return Clocks(offset, std)
-        drift_std = float(np.hypot(thermal[3], visible[3]))
-        return Clocks(offset, std, (thermal[2] - visible[2]) * 1e6, drift_std * 1e6)
+        visible, thermal = (
+            (np.array(self._stamps[side], np.int64), np.array(self._received[side], np.int64))
+            for side in Side
+        )
+        return compare(visible, thermal)
 
     def standing(self, side: Side) -> int | None:
         """The stamp, ns, that most frames of a side have in common; None if their stamps advance."""
@@ -151,7 +117,7 @@ class Timing:
         if len(intervals) < 2:
             return True
         usual = float(np.median(intervals))
-        return usual > 0 and _scatter(intervals - usual) < usual / 2
+        return usual > 0 and scatter(intervals - usual) < usual / 2
 
     def _standing(self) -> str:
         sides = {side: self.standing(side) for side in Side}
@@ -194,20 +160,6 @@ class Timing:
         yield _BY_ARRIVAL
         if not agree:
             yield needed
-
-    def _clock(self, side: Side) -> tuple[float, float, float | None, float]:
-        """Stamp minus time of receipt, its scatter (both s), drift and its standard error (s per s)."""
-        stamps, received = (np.array(times[side], np.int64) for times in (self._stamps, self._received))
-        first = int(stamps[0] - received[0])
-        ahead = (stamps - received - first) / SECOND
-        time = (received - received[0]) / SECOND
-        offset = float(np.median(ahead))
-        if len(time) < 20 or time[-1] < DRIFT_SECONDS:
-            return offset + first / SECOND, _scatter(ahead - offset), None, 0.0
-        slope, residual = _line(time, ahead)
-        scatter = _scatter(residual)
-        error = scatter / (np.sqrt(len(time)) * float(time.std()))
-        return offset + first / SECOND, scatter, slope, error
 
 
 class _Trial:
@@ -282,19 +234,3 @@ def _nearest_gaps(visible: _Times, thermal: _Times) -> NDArray[np.float64]:
     candidates = np.stack([visible[after - 1], visible[np.minimum(after, len(visible) - 1)]]) - thermal
     nearest = np.abs(candidates).argmin(0)
     return np.asarray(candidates[nearest, np.arange(len(thermal))] / SECOND)
-
-
-def _line(time: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-    """Slope of a line through most of the values, and what they differ from it."""
-    kept = np.ones(len(time), bool)
-    for _ in range(3):
-        slope, level = np.polyfit(time[kept], values[kept], 1)
-        residual = values - slope * time - level
-        limit = 4 * _scatter(residual[kept]) + 1e-9
-        kept = np.abs(residual) <= limit
-    return float(slope), residual
-
-
-def _scatter(residual: NDArray[np.float64]) -> float:
-    """Robust standard deviation about 0."""
-    return _MAD * float(np.median(np.abs(residual)))
