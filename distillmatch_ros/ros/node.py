@@ -73,8 +73,8 @@ class FusionNode(LifecycleNode):
         for service in self.services:
             if service.srv_type is ChangeState:
                 service.callback = partial(self._answer, service.callback)
-        self._messages = ros_messages()
         self._current = declare(self)
+        self._messages = ros_messages(self._current.max_pixels)
         self._calibration: Calibration | None = None
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._take_parameters)

@@ -117,7 +117,7 @@ class Timing:
         if len(intervals) < 2:
             return True
         usual = float(np.median(intervals))
-        return usual > 0 and scatter(intervals - usual) < usual / 2
+        return usual > 0 and scatter(intervals.astype(np.float64) - usual) < usual / 2
 
     def _standing(self) -> str:
         sides = {side: self.standing(side) for side in Side}

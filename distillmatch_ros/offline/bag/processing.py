@@ -82,7 +82,7 @@ def process_bag(
     summary = BagSummary(str(job.bag), None if job.out is None else str(job.out))
     synchroniser = make_synchroniser(parameters)
     with Bag(job.bag) as bag:
-        reader = _Reader(bag, job, synchroniser, summary, on_frame, stop)
+        reader = _Reader(bag, job, synchroniser, summary, parameters, on_frame, stop)
         infos = {side: _first_info(bag, topic) for topic, side in reader.sides.items()}
         if job.undistort:
             _undistort(stream, infos)
@@ -97,7 +97,7 @@ def process_bag(
                 summary.registration_ms.append(result.latency_ms["total"])
                 write((matched, result))
         summary.lose(bag.losses)
-        reader.diagnose(parameters)
+        reader.diagnose()
     summary.dropped.update(_dropped(synchroniser))
     summary.seconds = perf_counter() - started
     return summary
@@ -130,6 +130,7 @@ class _Reader:
         job: BagJob,
         synchroniser: Synchroniser[Any],
         summary: BagSummary,
+        parameters: Parameters,
         on_frame: Callable[[], None],
         stop: Callable[[], bool],
     ) -> None:
@@ -142,7 +143,8 @@ class _Reader:
         self._summary = summary
         self._on_frame = on_frame
         self._stop = stop
-        self._messages = ros2_messages()
+        self._messages = ros2_messages(parameters.max_pixels)
+        self._parameters = parameters
         self._timing = Timing()
 
     def pairs(self) -> Iterator[_Matched]:
@@ -165,13 +167,15 @@ class _Reader:
         self._timing.receive(side, stamp, each.received)
         return self._synchroniser.add(side, Arrival(stamp, each.received, each.message))
 
-    def diagnose(self, parameters: Parameters) -> None:
+    def diagnose(self) -> None:
         """Say how the cameras' clocks compare, and why frames found no partner if too few did."""
         clocks, frames = self._timing.clocks(), self._summary.frames
         self._summary.clocks = clocks
         fewest, most = sorted(frames[side.value] for side in Side)
         pairs = self._synchroniser.counts.paired
-        found = self._timing.unpaired(pairs, fewest, parameters) if most else "neither topic holds an image"
+        found = (
+            self._timing.unpaired(pairs, fewest, self._parameters) if most else "neither topic holds an image"
+        )
         if found is not None and not self._summary.interrupted:
             self._summary.problems.append(found)
 

@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from distillmatch_ros.base.units import Spread
 from distillmatch_ros.offline.bag.storage.loss import Loss, LossRecord
-from distillmatch_ros.stream.timing import Clocks, ClocksRecord
+from distillmatch_ros.stream.clocks import Clocks, ClocksRecord
 
 TOLD = 20
 """Losses told in words."""
