@@ -17,6 +17,7 @@ from distillmatch_ros.evaluation.accuracy import HARD, PRESETS, RIG, compare
 from distillmatch_ros.evaluation.baselines import FeatureMatcher
 from distillmatch_ros.evaluation.latency import read_images, run_benchmark
 from distillmatch_ros.images.pairs import PairPaths, list_images, read_csv, read_folder
+from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.offline.image_files import ERROR, match_files, picture_paths, write_lines
 from distillmatch_ros.registration.registrar import Registrar
 
@@ -59,6 +60,9 @@ def match(
             "alone, or --pairs with a folder of such files.",
         ),
     ] = False,
+    max_pixels: Annotated[
+        int, typer.Option(min=1, help="Reject images of more pixels by their header, before decoding them.")
+    ] = MAX_PIXELS,
     model: Model = None,
     backend: Backend = "auto",
     threads: Threads = None,
@@ -81,7 +85,9 @@ def match(
         Registrar.open(model, backend=backend, threads=threads) as registrar,
         common.progress(hidden=single or quiet) as bar,
     ):
-        results = match_files(registrar, listed, out, visible_from_thermal=visible_from_thermal)
+        results = match_files(
+            registrar, listed, out, visible_from_thermal=visible_from_thermal, max_pixels=max_pixels
+        )
         if json_file is not None:
             results = write_lines(results, json_file, points)
         for result in bar.track(results, total=len(listed), description="registering"):

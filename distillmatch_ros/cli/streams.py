@@ -98,7 +98,7 @@ def calibrate(
     from distillmatch_ros.cli.view import streams
     from distillmatch_ros.offline.bag.batch import count_frames
     from distillmatch_ros.offline.bag.processing import BagJob, process_bag
-    from distillmatch_ros.stream.assembly import make_synchroniser, open_registrar, open_stream
+    from distillmatch_ros.stream.assembly import open_registrar, open_stream
 
     parameters = _parameters(params, settings, model, backend, threads)
     check_outputs([out, json_file], overwrite)
@@ -112,7 +112,7 @@ def calibrate(
         summary = process_bag(
             job,
             stream,
-            make_synchroniser(parameters),
+            parameters,
             on_frame=on_frame,
             stop=stop,
         )

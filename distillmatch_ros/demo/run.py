@@ -17,7 +17,7 @@ from distillmatch_ros.offline.bag.processing import BagJob, chosen_outputs, proc
 from distillmatch_ros.offline.bag.summary import BagRecord, BagSummary
 from distillmatch_ros.offline.image_files import PairRecord
 from distillmatch_ros.scene.view import THERMAL_SIZE, VISIBLE_SIZE
-from distillmatch_ros.stream.assembly import make_synchroniser, open_registrar, open_stream
+from distillmatch_ros.stream.assembly import open_registrar, open_stream
 from distillmatch_ros.stream.parameters import Parameters
 
 DRIVE, LIVE, BAG, PAGE, LOGS = "drive.mcap", "live.mcap", "bag.mcap", "index.html", "logs"
@@ -166,7 +166,7 @@ def run_demo(
 def _register(parameters: Parameters, bag: Path, out: Path) -> BagSummary:
     job = BagJob(bag, out, RGB, THERMAL, chosen_outputs(None))
     with open_registrar(parameters) as registrar:
-        return process_bag(job, open_stream(parameters, registrar), make_synchroniser(parameters))
+        return process_bag(job, open_stream(parameters, registrar), parameters)
 
 
 def _compared(parameters: Parameters, out: Path, bag: Mapping[int, Output], rate: float) -> Live:

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.images.encodings import TYPES, Bytes, check_size, is_encoding, layout_of, to_bgr
-from distillmatch_ros.images.files import decode_file
-from distillmatch_ros.images.tiff import is_tiff, tiff_size
+from distillmatch_ros.images.encodings import TYPES, Bytes, is_encoding, layout_of, to_bgr
+from distillmatch_ros.images.files import decode_file, file_size
+from distillmatch_ros.images.sizes import MAX_PIXELS, is_jpeg_or_png
+from distillmatch_ros.images.tiff import is_tiff
 
 _OF_FILES: Mapping[tuple[str, int], str] = {
     **{(np.dtype(dtype).name, n): f"{kind}C{n}" for kind, dtype in TYPES.items() for n in (1, 3, 4)},
@@ -25,12 +26,13 @@ COMPRESSED = "JPEG, PNG, TIFF, compressedDepth with PNG"
 """What `decode_compressed` reads."""
 
 
-def decode_compressed(data: Bytes, format_: str) -> tuple[NDArray[Any], str]:
+def decode_compressed(data: Bytes, format_: str, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[Any], str]:
     """Read the file of a compressed image; PNG and TIFF keep their values.
 
     Args:
         data: JPEG, PNG or TIFF, which its first bytes tell; of compressedDepth a PNG behind its header.
         format_: the message's, such as ``jpeg``, ``rgb8; jpeg compressed bgr8`` or ``16UC1; png compressed``.
+        max_pixels: more of them are rejected by the file's header.
 
     Returns:
         The image as `decode` gives it and its encoding: the one that ``format_`` names if the file can hold
@@ -44,9 +46,14 @@ def decode_compressed(data: Bytes, format_: str) -> tuple[NDArray[Any], str]:
     declared = format_.partition(";")[0].strip()
     depth = "compressedDepth" in format_
     head, raw = raw[: _DEPTH_HEADER.size * depth], raw[_DEPTH_HEADER.size * depth :]
-    size = _file_size(raw, name)
-    check_size(*size, name)
-    picture = decode_file(raw, name, "check the camera's link")
+    remedy = "check the camera's link"
+    if not is_jpeg_or_png(raw) and not is_tiff(raw[:8].tobytes()):
+        raise DistillMatchError(
+            f"{name}: none of {COMPRESSED} in {raw.size} bytes; set the camera's image_transport to one of "
+            "them"
+        )
+    size = file_size(raw, name, remedy)
+    picture = decode_file(raw, name, remedy, max_pixels)
     if picture.shape[:2] != size:
         raise DistillMatchError(f"{name}: its header promises another size; check the camera's link")
     if depth and declared.casefold() == "32fc1":
@@ -69,32 +76,3 @@ def _dequantised(picture: NDArray[Any], header: NDArray[np.uint8]) -> NDArray[np
     _, scale, offset = _DEPTH_HEADER.unpack(header.tobytes())
     with np.errstate(all="ignore"):
         return np.where(picture == 0, np.nan, scale / (picture - np.float32(offset))).astype(np.float32)
-
-
-def _file_size(data: NDArray[np.uint8], name: str) -> tuple[int, int]:
-    """Height and width that a file promises, before memory is taken to decode it."""
-    head = data[:24].tobytes()
-    if head[:8] == b"\x89PNG\r\n\x1a\n" and head[12:16] == b"IHDR" and len(head) >= 24:
-        width, height = struct.unpack_from(">II", head, 16)
-        return height, width
-    if head[:2] == b"\xff\xd8":
-        return _jpeg_size(data.tobytes(), name)
-    if is_tiff(head):
-        return tiff_size(data, name, "check the camera's link")
-    raise DistillMatchError(
-        f"{name}: none of {COMPRESSED} in {data.size} bytes; set the camera's image_transport to one of them"
-    )
-
-
-def _jpeg_size(data: bytes, name: str) -> tuple[int, int]:
-    position = 2
-    while position + 9 <= len(data):
-        fill, marker, length = struct.unpack_from(">BBH", data, position)
-        # Markers without a length don't stand before the size, nor does anything between two segments.
-        if fill != 0xFF or marker < 0xC0 or 0xD0 <= marker <= 0xD9:
-            break
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack_from(">HH", data, position + 5)
-            return height, width
-        position += 2 + length
-    raise DistillMatchError(f"{name}: the JPEG is damaged before its size; check the camera's link")

@@ -15,13 +15,9 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.packing import PACKINGS, Packing
+from distillmatch_ros.images.sizes import MAX_PIXELS, check_size
 
 Bytes: TypeAlias = "bytes | memoryview | array[int] | NDArray[np.uint8]"
-
-MAX_SIDE = 1 << 14
-"""Rows and columns; OpenCV warps no image of 32767 or more."""
-MAX_PIXELS = 1 << 26
-"""200 MB as 8-bit colour, several times what robots' cameras have: beyond it a header lies."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +124,13 @@ ENCODINGS = tuple(sorted(_LAYOUTS))
 
 
 def decode(
-    data: Bytes, height: int, width: int, step: int, encoding: str, is_bigendian: bool | int
+    data: Bytes,
+    height: int,
+    width: int,
+    step: int,
+    encoding: str,
+    is_bigendian: bool | int,
+    max_pixels: int = MAX_PIXELS,
 ) -> NDArray[Any]:
     """Read the pixels of a raw image.
 
@@ -141,6 +143,7 @@ def decode(
         step: bytes from one row to the next.
         encoding: one of `ENCODINGS`.
         is_bigendian: byte order of values wider than 8 bits.
+        max_pixels: more of them are rejected by the header.
 
     Returns:
         (H, W), (H, W, 3) BGR or (H, W, 4) BGRA of one of `SUPPORTED_DTYPES` in native byte order, contiguous.
@@ -151,7 +154,7 @@ def decode(
     """
     layout = layout_of(encoding)
     name = f"{encoding} image of {width} x {height}"
-    check_size(height, width, name)
+    check_size(height, width, name, max_pixels)
     raw = np.frombuffer(data, np.uint8)
     row = layout.row_bytes(width)
     if step < row:
@@ -236,21 +239,6 @@ def layout_of(encoding: str) -> Layout:
             f"encoding {encoding!r:.60} is not supported; make the driver publish one of {_FAMILIES}"
         )
     return _LAYOUTS[name]
-
-
-def check_size(height: int, width: int, name: str) -> None:
-    """Reject an image by its header, before memory is taken for it.
-
-    Raises:
-        DistillMatchError: it has no pixels, or more than `MAX_PIXELS`.
-    """
-    if height < 1 or width < 1:
-        raise DistillMatchError(f"{name}: {width} x {height} holds no pixels; check the driver")
-    if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
-        raise DistillMatchError(
-            f"{name}: {width} x {height} is beyond {MAX_SIDE} pixels a side or {MAX_PIXELS} in all; "
-            "check the driver, or scale its images down"
-        )
 
 
 def to_bgr(image: NDArray[Any], conversion: int, name: str) -> NDArray[Any]:

@@ -16,7 +16,8 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images import radiometric
 from distillmatch_ros.images.frames import check_image
 from distillmatch_ros.images.orientation import Orientation
-from distillmatch_ros.images.tiff import decode_tiff, encode_tiff, is_tiff
+from distillmatch_ros.images.sizes import MAX_PIXELS, check_size, picture_size
+from distillmatch_ros.images.tiff import decode_tiff, encode_tiff, is_tiff, tiff_size
 
 READABLE = "JPEG, PNG, WebP, BMP, PGM/PPM, TIFF and BigTIFF (8 to 32 bits), NPY"
 _NPY = b"\x93NUMPY"
@@ -24,8 +25,12 @@ _EXIF_WITHIN = 1 << 17  # bytes: EXIF stands before the pixels, in a segment of 
 _ORIENTATION = 274
 
 
-def read_image(path: Path) -> NDArray[Any]:
+def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
     """Read an image file: depth and channels untouched, upright as its EXIF says.
+
+    Args:
+        path: of the file.
+        max_pixels: more of them are rejected by the file's header, before it is decoded.
 
     Returns:
         (H, W), (H, W, 3) BGR or (H, W, 4) BGRA. Of a TIFF with several pages the first that is no thumbnail.
@@ -33,11 +38,15 @@ def read_image(path: Path) -> NDArray[Any]:
     Raises:
         DistillMatchError: the file is missing, empty, damaged or of an unsupported kind.
     """
-    return _upright(_content(path), str(path))
+    return _upright(_content(path), str(path), max_pixels)
 
 
-def read_thermal(path: Path) -> NDArray[Any]:
+def read_thermal(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
     """Read a thermal image file as `read_image` does; of a radiometric JPEG what the sensor measured.
+
+    Args:
+        path: of the file.
+        max_pixels: see `read_image`.
 
     Raises:
         DistillMatchError: see `read_image`, or the readings are damaged.
@@ -45,7 +54,7 @@ def read_thermal(path: Path) -> NDArray[Any]:
     data = _content(path)
     values = radiometric.read_thermal_values(data, str(path))
     if values is None:
-        return _upright(data, str(path))
+        return _upright(data, str(path), max_pixels)
     check_image(values, str(path))
     return _exif(data).upright(values)
 
@@ -73,17 +82,21 @@ def _content(path: Path) -> NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8)
 
 
-def decode_file(data: NDArray[np.uint8], name: str, remedy: str) -> NDArray[Any]:
+def decode_file(
+    data: NDArray[np.uint8], name: str, remedy: str, max_pixels: int = MAX_PIXELS
+) -> NDArray[Any]:
     """Decode the content of an image file as it is stored.
 
     Args:
         data: (N,), N > 0.
         name: what an error calls the file.
         remedy: what an error advises.
+        max_pixels: more of them are rejected by the file's header, before it is decoded.
 
     Raises:
-        DistillMatchError: damaged, no image, or of an unsupported kind.
+        DistillMatchError: damaged, no image, too large, or of an unsupported kind.
     """
+    check_size(*file_size(data, name, remedy), name, max_pixels)
     head = data[:8].tobytes()
     if head.startswith(_NPY):
         image = _decode_npy(data, name)
@@ -93,6 +106,21 @@ def decode_file(data: NDArray[np.uint8], name: str, remedy: str) -> NDArray[Any]
         image = _decode_picture(data, name, remedy)
     check_image(image, name)
     return image
+
+
+def file_size(data: NDArray[np.uint8], name: str, remedy: str) -> tuple[int, int]:
+    """Height and width that a file promises, before memory is taken to decode it.
+
+    Raises:
+        DistillMatchError: it is damaged, or no image.
+    """
+    head = data[:8].tobytes()
+    if head.startswith(_NPY):
+        shape = (*_npy_header(BytesIO(data.tobytes()), name)[0], 1, 1)
+        return int(shape[0]), int(shape[1])
+    if is_tiff(head):
+        return tiff_size(data, name, remedy)
+    return picture_size(data, name, remedy)
 
 
 def encode_file(image: NDArray[Any], suffix: str) -> bytes:
@@ -105,8 +133,8 @@ def encode_file(image: NDArray[Any], suffix: str) -> bytes:
     return encode_tiff(image) if suffix == ".tiff" else cv2.imencode(suffix, image)[1].tobytes()
 
 
-def _upright(data: NDArray[np.uint8], name: str) -> NDArray[Any]:
-    image = decode_file(data, name, f"save it again as one of {READABLE}")
+def _upright(data: NDArray[np.uint8], name: str, max_pixels: int) -> NDArray[Any]:
+    image = decode_file(data, name, f"save it again as one of {READABLE}", max_pixels)
     return _exif(data).upright(image)
 
 
@@ -138,19 +166,27 @@ def _decode_picture(data: NDArray[np.uint8], name: str, remedy: str) -> NDArray[
 
 def _decode_npy(data: NDArray[np.uint8], name: str) -> NDArray[Any]:
     stream = BytesIO(data.tobytes())
+    shape, fortran, dtype = _npy_header(stream, name)
     try:
-        version = np.lib.format.read_magic(stream)
-        header = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
-        shape, fortran, dtype = header(stream)
         values = np.frombuffer(data, dtype, int(np.prod(shape, dtype=np.float64)), stream.tell())
         image = np.ascontiguousarray(values.reshape(shape, order="F" if fortran else "C"))
     except Exception as error:  # a header that lies can bring anything out of NumPy
-        raise DistillMatchError(
-            f"{name}: no array that can be read ({error}); save it with numpy.save"
-        ) from error
+        raise _no_array(name, error) from error
     return _narrowed(image.astype(image.dtype.newbyteorder("="), copy=False))
+
+
+def _npy_header(stream: BytesIO, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, order and dtype of an array."""
+    try:
+        if np.lib.format.read_magic(stream) == (1, 0):
+            return np.lib.format.read_array_header_1_0(stream)
+        return np.lib.format.read_array_header_2_0(stream)
+    except Exception as error:  # likewise
+        raise _no_array(name, error) from error
+
+
+def _no_array(name: str, error: Exception) -> DistillMatchError:
+    return DistillMatchError(f"{name}: no array that can be read ({error}); save it with numpy.save")
 
 
 def _narrowed(image: NDArray[Any]) -> NDArray[Any]:

@@ -16,6 +16,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import open_text, write_bytes, writing
 from distillmatch_ros.images.files import encode_file, read_image, read_thermal, read_visible_of_thermal
 from distillmatch_ros.images.pairs import PairPaths
+from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.registration.quality import Quality
 from distillmatch_ros.registration.registrar import Registrar, Registration
 from distillmatch_ros.visualisation.overlay import covered, draw_matches, draw_overlay, warp_thermal
@@ -112,6 +113,7 @@ def match_files(
     out: Path | None = None,
     *,
     visible_from_thermal: bool = False,
+    max_pixels: int = MAX_PIXELS,
 ) -> Iterator[PairResult]:
     """Register pairs of image files one after the other.
 
@@ -125,14 +127,19 @@ def match_files(
             camera sees nothing), NAME_mask.png (255 where it sees something, else 0), NAME_overlay.png and
             NAME_matches.png; None writes no pictures.
         visible_from_thermal: take visible images out of the thermal files, which are radiometric JPEG.
+        max_pixels: images of more are rejected by their header, before they are decoded.
 
     Raises:
         DistillMatchError: a picture cannot be written.
     """
-    read_visible = read_visible_of_thermal if visible_from_thermal else read_image
     for pair, name in zip(pairs, _picture_names(pairs), strict=True):
         try:
-            visible, thermal = read_visible(pair.visible), read_thermal(pair.thermal)
+            thermal = read_thermal(pair.thermal, max_pixels)
+            visible = (
+                read_visible_of_thermal(pair.visible)
+                if visible_from_thermal
+                else read_image(pair.visible, max_pixels)
+            )
             registration = registrar.register(visible, thermal)
         except DistillMatchError as error:
             yield PairResult(pair, None, str(error))

@@ -10,6 +10,7 @@ from distillmatch_ros.ros.statistics import Report
 from distillmatch_ros.ros.transport import VARIABLES, profile
 from distillmatch_ros.stream.parameters import NAMESPACES, Parameters
 from distillmatch_ros.stream.synchroniser import Side
+from distillmatch_ros.stream.timing import Timing
 
 OK, WARN, ERROR, STALE = range(4)
 """As diagnostic_msgs/DiagnosticStatus has them."""
@@ -22,8 +23,6 @@ SLOW = 0.1
 """Fraction of the pairs that the engine has no time for, which is worth a word."""
 SUPERSEDED = "SUPERSEDED"
 """Why a pair was dropped for which the engine had no time before a newer one came."""
-FEW = 0.5
-"""Fraction of the frames that should find a partner and do not, which is worth a warning."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Condition:
         topics: of both sides, as they are remapped; empty unless active.
         publishers: of both topics, how many there are.
         incompatible_qos: by side, the QoS policy that keeps images away.
-        clock_skew: thermal stamps ahead of visible ones, ns; None if not known.
+        timing: of the frames that came; None unless active.
         missing_infos: sides whose CameraInfo is needed and has not come.
         unusable: why the last pair that could not be used could not.
     """
@@ -52,7 +51,7 @@ class Condition:
     topics: Mapping[Side, str] | None = None
     publishers: Mapping[Side, int] | None = None
     incompatible_qos: Mapping[Side, str] | None = None
-    clock_skew: int | None = None
+    timing: Timing | None = None
     missing_infos: tuple[Side, ...] = ()
     unusable: str | None = None
 
@@ -169,23 +168,11 @@ def _speed(report: Report) -> Diagnosis:
 def _unpaired(report: Report, condition: Condition, parameters: Parameters) -> Diagnosis | None:
     fewest = min(report.inputs[side].messages for side in Side)
     # Of one frame, the partner may be on its way.
-    if fewest < 2 or report.pairs > FEW * fewest:
+    if fewest < 2:
         return None
-    level = WARN if report.pairs else ERROR
-    found = f"only {report.pairs} of {fewest} frames find a partner" if report.pairs else "no pairs"
-    skew = (condition.clock_skew or 0) / 1e9
-    if parameters.pairing != "arrival" and abs(skew) > parameters.tolerance:
-        offset = parameters.thermal_offset - skew
-        return Diagnosis(
-            level,
-            f"{found}: stamps are {abs(skew):.3g} s apart, set thermal_offset to {offset:.3f} "
-            "or pairing: arrival",
-        )
-    return Diagnosis(
-        level,
-        f"{found}: none is within {parameters.tolerance:g} s; raise tolerance, "
-        "or see how evenly the cameras deliver",
-    )
+    timing = condition.timing or Timing()
+    found = timing.unpaired(report.pairs, fewest, parameters)
+    return None if found is None else Diagnosis(WARN if report.pairs else ERROR, found)
 
 
 def _unusable(report: Report, condition: Condition) -> Diagnosis | None:
@@ -221,8 +208,13 @@ def _figures(report: Report, condition: Condition) -> Iterator[tuple[str, str]]:
     for topic, number in sorted(report.published.items()):
         yield f"{topic} out [Hz]", f"{number / report.seconds:.1f}"
     yield from _spread("skew [ms]", report.skew_ms)
-    if condition.clock_skew is not None:
-        yield "clock skew [s]", f"{condition.clock_skew / 1e9:.3f}"
+    clocks = None if condition.timing is None else condition.timing.clocks()
+    if clocks is not None:
+        yield "clock offset [s]", f"{clocks.offset:.6f}"
+        yield "clock offset std [s]", f"{clocks.offset_std:.6f}"
+    if clocks is not None and clocks.drift_ppm is not None:
+        yield "clock drift [ppm]", f"{clocks.drift_ppm:.1f}"
+        yield "clock drift std [ppm]", f"{clocks.drift_std_ppm:.1f}"
     for stage, spread in report.latency_ms.items():
         yield from _spread(f"{stage} [ms]", spread)
     yield from _spread("inliers", report.inliers)

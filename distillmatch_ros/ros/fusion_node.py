@@ -3,10 +3,10 @@
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Sequence
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from distillmatch_ros.base import resources
@@ -42,15 +42,11 @@ def run(arguments: Sequence[str], statistics: "Statistics | None" = None) -> int
         arguments: of the process, its name first.
         statistics: what the node counts with; its own if None.
     """
-    # Handlers that only take note interrupt nothing. Blocking the signals is not enough: threads that the
-    # numerical libraries started would take them. Importing the node takes a second, so this comes first.
     if arguments[1:] and arguments[1] != "--ros-args":
         asked = arguments[1] in ("-h", "--help")
         print(USAGE + resources.locate("config/fusion.yaml"), file=sys.stdout if asked else sys.stderr)
         return 0 if asked else WRONG_USE
-    endings: SimpleQueue[int] = SimpleQueue()  # its put may be called from a handler
-    for number in ENDINGS:
-        signal.signal(number, lambda received, _frame: endings.put(received))
+    endings = _Endings()  # importing the node takes a second, so this comes first
     try:
         require_ros()
     except DistillMatchError as error:
@@ -81,7 +77,7 @@ def run(arguments: Sequence[str], statistics: "Statistics | None" = None) -> int
         log.info(f"{name}={value}: camera drivers need it too, or large images are lost")
     spinner = _Spinner(node)
     spinner.start()
-    endings.get()
+    endings.wait()
     if not spinner.stop():
         log.warning("ended in the middle of a transition")
         os._exit(0)  # an engine that is being opened can be neither interrupted nor taken apart
@@ -89,6 +85,27 @@ def run(arguments: Sequence[str], statistics: "Statistics | None" = None) -> int
     node.destroy_node()
     rclpy.try_shutdown()
     return 0
+
+
+class _Endings:
+    """Notes the signals that ask the process to end, in place of what Python and ROS do by themselves.
+
+    The kernel may hand a signal to any thread, such as one of a numerical library. Python's own handlers run
+    in the main thread, which another thread's signal does not wake while it waits for a lock or a queue. The
+    file descriptor below is written to by whichever thread the signal interrupts.
+    """
+
+    def __init__(self) -> None:
+        self._read, self._write = socket.socketpair()
+        self._write.setblocking(False)
+        signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
+        for number in ENDINGS:
+            signal.signal(number, lambda _number, _frame: None)
+
+    def wait(self) -> None:
+        """Wait for the first of them, which may have come long ago."""
+        while self._read.recv(1)[0] not in ENDINGS:
+            pass
 
 
 class _Spinner(threading.Thread):

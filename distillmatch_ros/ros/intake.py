@@ -19,6 +19,7 @@ from distillmatch_ros.stream.assembly import make_synchroniser
 from distillmatch_ros.stream.messages import Messages
 from distillmatch_ros.stream.parameters import COMPRESSED, MESSAGE_FILTERS, NAMESPACES, Parameters
 from distillmatch_ros.stream.synchroniser import Arrival, Pair, Side, Synchroniser
+from distillmatch_ros.stream.timing import REMEMBERED, Timing
 
 
 class Intake:
@@ -57,6 +58,8 @@ class Intake:
         self._on_info = on_info
         self._synchroniser = _make(parameters)
         self._told: Counter[Drop] = Counter()
+        self.timing = Timing(REMEMBERED)
+        """When frames were taken, and when they came."""
         self.incompatible_qos: dict[Side, str] = {}
         """By side, the policy that keeps a publisher's images away."""
         transports = {Side.VISIBLE: parameters.rgb_transport, Side.THERMAL: parameters.thermal_transport}
@@ -76,11 +79,6 @@ class Intake:
         """The topics as they are remapped."""
         return {side: subscription.topic_name for side, subscription in self._images.items()}
 
-    @property
-    def clock_skew(self) -> int | None:
-        """By how much thermal stamps are ahead of visible ones, offset included, ns; see `PairCounts`."""
-        return self._synchroniser.counts.clock_skew if isinstance(self._synchroniser, Synchroniser) else None
-
     def configure(self, parameters: Parameters) -> None:
         """Take over tolerance and offset; frames that wait are dropped where these changed."""
         before, self._parameters = self._parameters, parameters
@@ -92,6 +90,7 @@ class Intake:
     def reset(self) -> None:
         """Forget all frames and what is known of the clocks."""
         self._synchroniser.reset()
+        self.timing.reset()
 
     def count_drops(self) -> None:
         """Tell the statistics what the synchroniser dropped since it was asked last."""
@@ -122,6 +121,7 @@ class Intake:
         def receive(message: Any) -> None:
             now, stamp = monotonic_ns(), self._messages.stamp_of(message)
             self._statistics.receive(side, stamp, now)
+            self.timing.receive(side, stamp, now)
             for pair in self._synchroniser.add(side, Arrival(stamp, now, message)):
                 self._statistics.pair(pair.skew)
                 self._on_pair(pair)

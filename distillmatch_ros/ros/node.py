@@ -73,8 +73,8 @@ class FusionNode(LifecycleNode):
         for service in self.services:
             if service.srv_type is ChangeState:
                 service.callback = partial(self._answer, service.callback)
-        self._messages = ros_messages()
         self._current = declare(self)
+        self._messages = ros_messages(self._current.max_pixels)
         self._calibration: Calibration | None = None
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._take_parameters)
@@ -246,16 +246,18 @@ class FusionNode(LifecycleNode):
                 topics=intake.topics,
                 publishers={side: self.count_publishers(topic) for side, topic in intake.topics.items()},
                 incompatible_qos=intake.incompatible_qos,
-                clock_skew=intake.clock_skew,
+                timing=intake.timing,
             )
         now = monotonic_ns()
         report = self._statistics.take(now)
         diagnosis = diagnose(report, condition, self._current, now)
+        device = condition.engine.device if condition.engine is not None else ""
+        # Several rigs may run on one robot, with engines on one device: aggregators keep them apart by these.
         status = DiagnosticStatus(
             level=bytes([diagnosis.level]),
-            name=f"{self.get_name()}: fusion",
+            name=f"{self.get_fully_qualified_name().strip('/')}: fusion",
             message=diagnosis.message,
-            hardware_id=condition.engine.device if condition.engine is not None else "",
+            hardware_id=": ".join(filter(None, (self.get_namespace().strip("/"), device))),
             values=[KeyValue(key=key, value=value) for key, value in figures(report, condition).items()],
         )
         message = DiagnosticArray(status=[status])

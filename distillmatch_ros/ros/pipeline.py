@@ -28,9 +28,9 @@ PAIR = "pair"
 """What statistics call both frames of a pair."""
 
 
-def ros_messages() -> Messages:
+def ros_messages(max_pixels: int) -> Messages:
     """Converts between rclpy's messages and frames or results."""
-    return Messages({name: message_class(name) for name in MESSAGE_TYPES})
+    return Messages({name: message_class(name) for name in MESSAGE_TYPES}, max_pixels=max_pixels)
 
 
 class Pipeline:

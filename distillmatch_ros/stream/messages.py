@@ -16,6 +16,7 @@ from distillmatch_ros.geometry.undistortion import Intrinsics
 from distillmatch_ros.images.compressed import decode_compressed
 from distillmatch_ros.images.encodings import decode, encode, output_encoding
 from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.registration.registrar import Registration
 
 MESSAGE_TYPES = (
@@ -48,7 +49,10 @@ class Messages:
     """
 
     def __init__(
-        self, types: Mapping[str, type], to_data: Callable[[NDArray[np.uint8]], Any] = to_array
+        self,
+        types: Mapping[str, type],
+        to_data: Callable[[NDArray[np.uint8]], Any] = to_array,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         """Choose the classes of the messages to make.
 
@@ -56,9 +60,11 @@ class Messages:
             types: `MESSAGE_TYPES` by name; other names do no harm.
             to_data: turns bytes (N,) into what those classes hold as ``data``: `to_array` for rclpy. They may
                 be the memory of the image, which has to stay as it is while such a message is in use.
+            max_pixels: images of more are rejected by their header, before they are decoded.
         """
         self._types = types
         self._to_data = to_data
+        self._max_pixels = max_pixels
 
     def to_frame(self, message: Any) -> Frame:
         """Read an Image or CompressedImage; the frame may share its memory.
@@ -72,11 +78,17 @@ class Messages:
                 "see to the driver's header"
             )
         if hasattr(message, "format"):
-            image, encoding = decode_compressed(message.data, message.format)
+            image, encoding = decode_compressed(message.data, message.format, self._max_pixels)
         else:
             encoding = message.encoding
             image = decode(
-                message.data, message.height, message.width, message.step, encoding, message.is_bigendian
+                message.data,
+                message.height,
+                message.width,
+                message.step,
+                encoding,
+                message.is_bigendian,
+                self._max_pixels,
             )
         return Frame(image, encoding, self.stamp_of(message), message.header.frame_id)
 

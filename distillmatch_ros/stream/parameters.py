@@ -15,6 +15,7 @@ from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import write_text
 from distillmatch_ros.base.settings import Description, Model, Settings, describe, setting
+from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.stream.stream import StreamSettings
 from distillmatch_ros.stream.synchroniser import Side
 from distillmatch_ros.stream.temporal import Mode
@@ -53,6 +54,12 @@ class Parameters(Settings):
     )
     thermal_transport: Transport = setting(
         "raw", "raw subscribes to thermal/image, compressed to thermal/image/compressed."
+    )
+    max_pixels: int = setting(
+        MAX_PIXELS,
+        "Images of more pixels are rejected by their header, before memory is taken to decode them.",
+        least=1,
+        most=1 << 28,
     )
     undistort: bool = setting(
         False, "Undistort both images first, by rgb/camera_info and thermal/camera_info, which must come."
@@ -152,6 +159,7 @@ TABLE: dict[str, Parameter] = {
     "passes": _fixed("passes"),
     "rgb_transport": _fixed("rgb_transport"),
     "thermal_transport": _fixed("thermal_transport"),
+    "max_pixels": _fixed("max_pixels"),
     "undistort": _fixed("undistort"),
     "pairing": _fixed("pairing"),
     "tolerance": _live("tolerance"),

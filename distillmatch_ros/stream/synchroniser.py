@@ -9,7 +9,6 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from statistics import median
 from typing import Generic, Literal, TypeVar
 
 from distillmatch_ros.base.errors import DistillMatchError
@@ -96,17 +95,12 @@ class PairCounts:
         paired: pairs given out.
         dropped: frames dropped, by side and reason; reasons that did not occur are absent.
         waiting: frames that wait for a partner, by side.
-        clock_skew: thermal stamp (offset added) minus visible stamp of the latest frames, brought to one
-            instant of receipt, ns; the median over `INTERVALS` thermal frames, since single ones are held up
-            on their way. None until both sides came. Where it is far from 0, subtract it from
-            ``thermal_offset``: the clocks then agree.
     """
 
     received: Mapping[Side, int]
     paired: int
     dropped: Mapping[Side, Mapping[Reason, int]]
     waiting: Mapping[Side, int]
-    clock_skew: int | None
 
 
 class Synchroniser(Generic[Item]):
@@ -147,7 +141,6 @@ class Synchroniser(Generic[Item]):
         self._thermal: _Queue[Item] = _Queue()
         self._queues = {Side.VISIBLE: self._visible, Side.THERMAL: self._thermal}
         self._paired = 0
-        self._skews: deque[int] = deque(maxlen=INTERVALS)
 
     def add(self, side: Side, arrival: Arrival[Item]) -> list[Pair[Item]]:
         """File a frame, and return the pairs that are certain now, oldest first."""
@@ -156,8 +149,6 @@ class Synchroniser(Generic[Item]):
         if queue.newest is not None and time < queue.newest - JUMP_BACK:
             self.reset()
         filed = queue.file(_Waiting(time, arrival, other.received))
-        if side is Side.THERMAL and self._visible.ahead is not None and self._thermal.ahead is not None:
-            self._skews.append(self._thermal.ahead + self._offset[Side.THERMAL] - self._visible.ahead)
         if not filed:
             return []
         pairs = self._settle_all(closed=False)
@@ -176,7 +167,6 @@ class Synchroniser(Generic[Item]):
         """Forget all frames, and how far both clocks were; the counts stay."""
         for queue in self._queues.values():
             queue.forget()
-        self._skews.clear()
 
     @property
     def counts(self) -> PairCounts:
@@ -186,7 +176,6 @@ class Synchroniser(Generic[Item]):
             paired=self._paired,
             dropped={side: dict(queue.dropped) for side, queue in self._queues.items()},
             waiting={side: len(queue.waiting) for side, queue in self._queues.items()},
-            clock_skew=round(median(self._skews)) if self._skews else None,
         )
 
     def _settle_all(self, closed: bool) -> list[Pair[Item]]:
@@ -256,7 +245,6 @@ class _Queue(Generic[Item]):
         received: frames that came.
         dropped: by reason.
         newest: latest time seen since the clock last jumped back.
-        ahead: of the frame that came last, stamp minus instant of receipt.
     """
 
     def __init__(self) -> None:
@@ -264,7 +252,6 @@ class _Queue(Generic[Item]):
         self.received = 0
         self.dropped: Counter[Reason] = Counter()
         self.newest: int | None = None
-        self.ahead: int | None = None
         self._decided: int | None = None
         self._intervals: deque[int] = deque(maxlen=INTERVALS)
 
@@ -277,7 +264,6 @@ class _Queue(Generic[Item]):
     def file(self, entry: _Waiting[Item]) -> bool:
         """Count a frame, and put it where it belongs unless it comes too late or twice."""
         self.received += 1
-        self.ahead = entry.arrival.stamp - entry.arrival.received
         place = bisect_left(self.waiting, entry.time, key=lambda waiting: waiting.time)
         here = self.waiting[place].time if place < len(self.waiting) else None
         if entry.time in (here, self._decided):

@@ -35,7 +35,7 @@ from distillmatch_ros.offline.bag.writing import BagWriter
 from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.scene import SyntheticPair
-from distillmatch_ros.stream.assembly import make_synchroniser, open_registrar, open_stream
+from distillmatch_ros.stream.assembly import open_registrar, open_stream
 from distillmatch_ros.stream.parameters import Parameters
 
 NETWORK = (240, 320)
@@ -111,7 +111,7 @@ def parameters(write_network) -> Parameters:
 def register(parameters: Parameters, bag: Path, out: Path) -> dict[int, Output]:
     with open_registrar(parameters) as registrar:
         job = BagJob(bag, out, RGB, THERMAL, chosen_outputs(None))
-        process_bag(job, open_stream(parameters, registrar), make_synchroniser(parameters))
+        process_bag(job, open_stream(parameters, registrar), parameters)
     return read_outputs(out)
 
 

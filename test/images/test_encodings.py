@@ -11,11 +11,11 @@ from hypothesis.extra.numpy import arrays
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.encodings import (
     ENCODINGS,
-    MAX_SIDE,
     decode,
     encode,
     output_encoding,
 )
+from distillmatch_ros.images.sizes import MAX_SIDE
 
 DTYPES = {
     "8U": np.uint8,

@@ -78,7 +78,12 @@ def test_numbers_beyond_32_bits_become_floats(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("shape", "reason"),
-    [((1 << 30, 1 << 30), "no array"), ((5,), "not an image"), ((2, 3, 5), "not an image")],
+    [
+        ((1 << 30, 1 << 30), "beyond 16384 pixels a side"),
+        ((1, 4, 1 << 40), "no array"),
+        ((5,), "not an image"),
+        ((2, 3, 5), "not an image"),
+    ],
 )
 def test_npy_that_is_no_image(tmp_path: Path, shape: tuple[int, ...], reason: str) -> None:
     stream = BytesIO()

@@ -17,7 +17,7 @@ from distillmatch_ros.offline.bag.storage.folder import FORMATS
 from distillmatch_ros.offline.bag.summary import BagSummary
 from distillmatch_ros.offline.bag.writing import check_bag
 from distillmatch_ros.registration.registrar import Registrar
-from distillmatch_ros.stream.assembly import make_synchroniser, open_registrar, open_stream
+from distillmatch_ros.stream.assembly import open_registrar, open_stream
 from distillmatch_ros.stream.parameters import Parameters
 
 POLL_S = 0.1
@@ -116,8 +116,7 @@ def _one(
     on_frame: Callable[[], None],
     stop: Callable[[], bool],
 ) -> BagSummary:
-    stream, synchroniser = open_stream(parameters, registrar), make_synchroniser(parameters)
-    return process_bag(job, stream, synchroniser, on_frame=on_frame, stop=stop)
+    return process_bag(job, open_stream(parameters, registrar), parameters, on_frame=on_frame, stop=stop)
 
 
 def _one_of_many(

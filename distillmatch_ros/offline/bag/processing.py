@@ -14,9 +14,12 @@ from distillmatch_ros.offline.bag.summary import BagSummary
 from distillmatch_ros.offline.bag.threads import Behind, ahead
 from distillmatch_ros.offline.bag.typestore import ros2_messages, ros2_types
 from distillmatch_ros.offline.bag.writing import BagWriter
+from distillmatch_ros.stream.assembly import make_synchroniser
 from distillmatch_ros.stream.outputs import NODE, TOPICS, Outgoing
+from distillmatch_ros.stream.parameters import Parameters
 from distillmatch_ros.stream.stream import Result, Stream
 from distillmatch_ros.stream.synchroniser import Arrival, Pair, Side, Synchroniser
+from distillmatch_ros.stream.timing import Timing
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class _Matched:
 def process_bag(
     job: BagJob,
     stream: Stream,
-    synchroniser: Synchroniser[Any],
+    parameters: Parameters,
     *,
     on_frame: Callable[[], None] = lambda: None,
     stop: Callable[[], bool] = lambda: False,
@@ -68,7 +71,7 @@ def process_bag(
     Args:
         job: what to read and to write.
         stream: what pairs go through; new or reset.
-        synchroniser: what makes pairs of frames; likewise.
+        parameters: how frames are paired; the others are the stream's.
         on_frame: called for each visible frame, in a thread of its own.
         stop: asked for each message whether to end early; what was written by then is a whole bag.
 
@@ -77,8 +80,9 @@ def process_bag(
     """
     started = perf_counter()
     summary = BagSummary(str(job.bag), None if job.out is None else str(job.out))
+    synchroniser = make_synchroniser(parameters)
     with Bag(job.bag) as bag:
-        reader = _Reader(bag, job, synchroniser, summary, on_frame, stop)
+        reader = _Reader(bag, job, synchroniser, summary, parameters, on_frame, stop)
         infos = {side: _first_info(bag, topic) for topic, side in reader.sides.items()}
         if job.undistort:
             _undistort(stream, infos)
@@ -93,6 +97,7 @@ def process_bag(
                 summary.registration_ms.append(result.latency_ms["total"])
                 write((matched, result))
         summary.lose(bag.losses)
+        reader.diagnose()
     summary.dropped.update(_dropped(synchroniser))
     summary.seconds = perf_counter() - started
     return summary
@@ -125,6 +130,7 @@ class _Reader:
         job: BagJob,
         synchroniser: Synchroniser[Any],
         summary: BagSummary,
+        parameters: Parameters,
         on_frame: Callable[[], None],
         stop: Callable[[], bool],
     ) -> None:
@@ -137,7 +143,9 @@ class _Reader:
         self._summary = summary
         self._on_frame = on_frame
         self._stop = stop
-        self._messages = ros2_messages()
+        self._messages = ros2_messages(parameters.max_pixels)
+        self._parameters = parameters
+        self._timing = Timing()
 
     def pairs(self) -> Iterator[_Matched]:
         """All pairs of the bag, unless it is stopped."""
@@ -155,9 +163,21 @@ class _Reader:
         self._summary.frames[side.value] += 1
         if side is Side.VISIBLE:
             self._on_frame()
-        return self._synchroniser.add(
-            side, Arrival(self._messages.stamp_of(each.message), each.received, each.message)
+        stamp = self._messages.stamp_of(each.message)
+        self._timing.receive(side, stamp, each.received)
+        return self._synchroniser.add(side, Arrival(stamp, each.received, each.message))
+
+    def diagnose(self) -> None:
+        """Say how the cameras' clocks compare, and why frames found no partner if too few did."""
+        clocks, frames = self._timing.clocks(), self._summary.frames
+        self._summary.clocks = clocks
+        fewest, most = sorted(frames[side.value] for side in Side)
+        pairs = self._synchroniser.counts.paired
+        found = (
+            self._timing.unpaired(pairs, fewest, self._parameters) if most else "neither topic holds an image"
         )
+        if found is not None and not self._summary.interrupted:
+            self._summary.problems.append(found)
 
     def _decoded(self, pair: Pair[Any]) -> Iterator[_Matched]:
         """The pair, unless an image of it cannot be used."""

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from typing_extensions import TypedDict
 
 from distillmatch_ros.base.units import Spread
-from distillmatch_ros.offline.bag.storage.loss import Loss
+from distillmatch_ros.offline.bag.storage.loss import Loss, LossRecord
+from distillmatch_ros.stream.clocks import Clocks, ClocksRecord
 
 TOLD = 20
 """Losses told in words."""
@@ -28,8 +28,9 @@ class BagRecord(TypedDict):
         rate_hz: pairs a second.
         rate_of_registration_alone: fraction of the time that was spent in registration.
         latency_ms: ``median`` and ``p95`` of a registration, milliseconds; null without one.
-        problems: what could not be read, for people.
-        losses: the same for programs, one object each: file, time range, how many.
+        problems: what could not be read, or found no partner, for people; empty if all is well.
+        losses: what the bag no longer holds.
+        clocks: how the cameras' clocks compare, or null.
         interrupted: it was stopped before the end of the bag.
     """
 
@@ -44,7 +45,8 @@ class BagRecord(TypedDict):
     rate_of_registration_alone: float
     latency_ms: dict[str, float] | None
     problems: list[str]
-    losses: list[dict[str, Any]]
+    losses: list[LossRecord]
+    clocks: ClocksRecord | None
     interrupted: bool
 
 
@@ -60,8 +62,9 @@ class BagSummary:
         statuses: pairs by status.
         seconds: how long it all took.
         registration_ms: how long each registration took.
-        problems: what could not be read, for people; empty if all was.
+        problems: what could not be read, or found no partner, for people; empty if all is well.
         losses: what the bag no longer holds.
+        clocks: how those of both cameras compare; None if that is not known.
         interrupted: it was stopped before the end of the bag.
     """
 
@@ -74,6 +77,7 @@ class BagSummary:
     registration_ms: list[float] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
+    clocks: Clocks | None = None
     interrupted: bool = False
 
     def drop(self, reason: str, problem: str) -> None:
@@ -124,5 +128,6 @@ class BagSummary:
             "latency_ms": asdict(latency) if (latency := self.latency_ms) else None,
             "problems": self.problems,
             "losses": [loss.record() for loss in self.losses],
+            "clocks": self.clocks.record() if self.clocks is not None else None,
             "interrupted": self.interrupted,
         }

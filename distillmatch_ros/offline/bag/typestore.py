@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 
+from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.stream.messages import Messages
 
 
@@ -20,9 +21,9 @@ def ros2_types() -> Typestore:
     return get_typestore(Stores.ROS2_JAZZY)  # takes a tenth of a second and more
 
 
-def ros2_messages() -> Messages:
+def ros2_messages(max_pixels: int = MAX_PIXELS) -> Messages:
     """Converts between these messages and frames or results."""
-    return Messages(ros2_types().types, to_data=_unchanged)
+    return Messages(ros2_types().types, to_data=_unchanged, max_pixels=max_pixels)
 
 
 def _unchanged(data: NDArray[np.uint8]) -> NDArray[np.uint8]:

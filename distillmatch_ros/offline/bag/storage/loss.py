@@ -2,12 +2,31 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+
+from typing_extensions import TypedDict
 
 from distillmatch_ros.base.units import SECOND
 
 ALL = "all topics together"
 """Stands for a topic where only the sum is known."""
+
+
+class LossRecord(TypedDict):
+    """What could not be read, as a JSON object.
+
+    Attributes:
+        file: name of the file.
+        reason: why, for people.
+        messages: how many are missing, by topic; null if nobody knows.
+        start: time of receipt from which on they are missing, s; null if nobody knows.
+        end: the last such time, s.
+    """
+
+    file: str
+    reason: str
+    messages: dict[str, int] | None
+    start: float | None
+    end: float | None
 
 
 @dataclass(frozen=True)
@@ -55,7 +74,7 @@ class Loss:
             return ""
         return f", received from {self.start / SECOND:.3f} to {self.end / SECOND:.3f} s"
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> LossRecord:
         """The loss as a JSON object; times in seconds."""
         return {
             "file": self.file,

@@ -241,7 +241,7 @@ def _plausible(read: _Read, position: int, end: int) -> bool:
     opcode: int
     length: int
     opcode, length = struct.unpack("<BQ", header)
-    return opcode > 0 and 0 < length <= min(end - position - HEADER, RECORD_LIMIT)
+    return bool(opcode > 0 and 0 < length <= min(end - position - HEADER, RECORD_LIMIT))
 
 
 def _is_whole_chunk(read: _Read, position: int) -> bool:

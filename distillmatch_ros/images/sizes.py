@@ -1,0 +1,88 @@
+"""How large an image is by its header: known, and limited, before memory is taken to decode it."""
+
+import struct
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.base.errors import DistillMatchError
+
+MAX_SIDE = 1 << 14
+"""Rows and columns; OpenCV warps no image of 32767 or more."""
+MAX_PIXELS = 1 << 26
+"""200 MB as 8-bit colour, several times what robots' cameras have: beyond it a header lies."""
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8"
+
+
+def check_size(height: int, width: int, name: str, max_pixels: int = MAX_PIXELS) -> None:
+    """Reject an image by its header, before memory is taken for it.
+
+    Args:
+        height: rows.
+        width: columns.
+        name: what an error calls the image.
+        max_pixels: of them in all.
+
+    Raises:
+        DistillMatchError: it has no pixels, more than ``max_pixels``, or more than `MAX_SIDE` a side.
+    """
+    if height < 1 or width < 1:
+        raise DistillMatchError(f"{name}: {width} x {height} holds no pixels; check the driver")
+    if max(height, width) > MAX_SIDE or height * width > max_pixels:
+        raise DistillMatchError(
+            f"{name}: {width} x {height} is beyond {MAX_SIDE} pixels a side or {max_pixels} in all; "
+            "check the driver, or scale its images down (max_pixels sets the limit)"
+        )
+
+
+def is_jpeg_or_png(data: NDArray[np.uint8]) -> bool:
+    """Whether a file that begins like this is one of the two."""
+    head = data[:24].tobytes()
+    return _is_png(head) or head.startswith(_JPEG)
+
+
+def picture_size(data: NDArray[np.uint8], name: str, remedy: str) -> tuple[int, int]:
+    """Height and width that the header of a JPEG, PNG, WebP, BMP or PGM promises.
+
+    Raises:
+        DistillMatchError: it is damaged before its size, or no image.
+    """
+    head = data[:24].tobytes()
+    if _is_png(head):
+        width, height = struct.unpack_from(">II", head, 16)
+        return height, width
+    if head.startswith(_JPEG):
+        return _jpeg_size(data.data, name, remedy)
+    from PIL import Image  # of few files
+
+    try:
+        with Image.open(BytesIO(data.tobytes())) as opened:  # reads the header alone
+            return opened.height, opened.width
+    except Image.DecompressionBombError as error:
+        raise DistillMatchError(f"{name}: its header promises too many pixels; {remedy}") from error
+    except Exception as error:  # a damaged header can bring anything out of its reader
+        raise DistillMatchError(f"{name}: damaged or not an image; {remedy}") from error
+
+
+def _is_png(head: bytes) -> bool:
+    return head[:8] == _PNG and head[12:16] == b"IHDR" and len(head) == 24
+
+
+def _jpeg_size(data: memoryview, name: str, remedy: str) -> tuple[int, int]:
+    position = 2
+    while position + 9 <= len(data):
+        fill, marker, length = struct.unpack_from(">BBH", data, position)
+        if fill == marker == 0xFF:  # any number of these may stand before a marker
+            position += 1
+            continue
+        # Markers without a length don't stand before the size, nor does anything between two segments.
+        if fill != 0xFF or marker < 0xC0 or 0xD0 <= marker <= 0xD9:
+            break
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack_from(">HH", data, position + 5)
+            return height, width
+        position += 2 + length
+    raise DistillMatchError(f"{name}: the JPEG is damaged before its size; {remedy}")

@@ -1,0 +1,236 @@
+"""What keeps frames from finding a partner: what both clocks do, and the setting that would help.
+
+Settings are not guessed: each is tried on the times that came, and the one is advised that makes pairs.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from heapq import merge
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.stream.assembly import make_synchroniser
+from distillmatch_ros.stream.clocks import Clocks, compare, scatter
+from distillmatch_ros.stream.parameters import ARRIVAL, Parameters
+from distillmatch_ros.stream.synchroniser import Arrival, Side, Synchroniser
+
+FEW = 0.5
+"""Fraction of the frames that should find a partner and do not, which is worth a warning."""
+REMEMBERED = 2000
+"""Latest frames of each side that a running node keeps the times of."""
+TRIED = 300
+"""Frames of each side on which a setting is tried."""
+GOOD = 0.9
+"""Pairs, as a fraction of those of the best setting, from which on another one is as good."""
+
+_BY_ARRIVAL: dict[str, Any] = {"pairing": ARRIVAL, "thermal_offset": 0.0}
+_Times = NDArray[np.int64]
+
+
+class Timing:
+    """The times of both sides' frames. One thread at a time may use it."""
+
+    def __init__(self, remembered: int | None = None) -> None:
+        """Start with none.
+
+        Args:
+            remembered: frames of each side; all if None.
+        """
+        self._stamps: dict[Side, deque[int]] = {side: deque(maxlen=remembered) for side in Side}
+        self._received: dict[Side, deque[int]] = {side: deque(maxlen=remembered) for side in Side}
+
+    def receive(self, side: Side, stamp: int, received: int) -> None:
+        """A frame came; both times in ns."""
+        self._stamps[side].append(stamp)
+        self._received[side].append(received)
+
+    def reset(self) -> None:
+        """Forget all frames."""
+        for times in (*self._stamps.values(), *self._received.values()):
+            times.clear()
+
+    def clocks(self) -> Clocks | None:
+        """How the clocks compare; None before both sides came, and where stamps stand still."""
+        if not all(self._stamps.values()) or any(self.standing(side) is not None for side in Side):
+            return None
+        visible, thermal = (
+            (np.array(self._stamps[side], np.int64), np.array(self._received[side], np.int64))
+            for side in Side
+        )
+        return compare(visible, thermal)
+
+    def standing(self, side: Side) -> int | None:
+        """The stamp, ns, that most frames of a side have in common; None if their stamps advance."""
+        stamps = np.array(self._stamps[side], np.int64)
+        if len(stamps) < 2:
+            return 0 if len(stamps) and stamps[0] == 0 else None
+        values, counts = np.unique(stamps, return_counts=True)
+        most = int(counts.argmax())
+        return int(values[most]) if counts[most] > FEW * len(stamps) else None
+
+    def unpaired(self, pairs: int, fewest: int, parameters: Parameters) -> str | None:
+        """Why frames find no partner, the setting that would help, and how sure that is.
+
+        Args:
+            pairs: that were found.
+            fewest: frames of the side that sent fewer of them.
+            parameters: with which they were looked for.
+
+        Returns:
+            A line for a person; None if enough frames found a partner.
+        """
+        if pairs > FEW * fewest:
+            return None
+        found = f"only {pairs} of {fewest} frames find a partner" if pairs else "no pairs"
+        return f"{found}: {self._reason(parameters)}"
+
+    def _reason(self, parameters: Parameters) -> str:
+        for side in Side:
+            if not self._stamps[side]:
+                return f"no image of the {side} camera came; check its topic and its driver"
+        apart = self._apart()
+        if apart is not None:
+            return apart
+        trial = _Trial(self._stamps, self._received)
+        clocks, usable = self.clocks(), all(self._evenly_received(side) for side in Side)
+        helpful = trial.helpful(parameters, self._candidates(parameters, clocks, usable))
+        by_arrival = trial.pairs(parameters.changed(_BY_ARRIVAL))
+        evidence = f"times of receipt are {'usable' if usable else 'no use'}: by them "
+        evidence += f"{by_arrival} of {trial.fewest} frames pair"
+        still = self._standing()
+        if still:
+            return f"{still}, {_set(helpful, parameters)} ({evidence})"
+        if clocks is not None:
+            evidence = f"{_certainty(clocks, usable)}; {evidence}"
+            ahead = abs(clocks.offset + parameters.thermal_offset)
+            if parameters.pairing != ARRIVAL and ahead > parameters.tolerance:
+                return f"stamps are {ahead:.3g} s apart, {_set(helpful, parameters)} ({evidence})"
+        times = "received" if parameters.pairing == ARRIVAL else "stamped"
+        return f"none is {times} within {parameters.tolerance:g} s; {_set(helpful, parameters)} ({evidence})"
+
+    def _evenly_received(self, side: Side) -> bool:
+        """Whether frames were received one by one, as they were taken, and not in bursts."""
+        intervals = np.diff(np.array(self._received[side], np.int64))
+        if len(intervals) < 2:
+            return True
+        usual = float(np.median(intervals))
+        return usual > 0 and scatter(intervals.astype(np.float64) - usual) < usual / 2
+
+    def _standing(self) -> str:
+        sides = {side: self.standing(side) for side in Side}
+        named = [
+            f"{side} stamps stand still at {stamp / SECOND:g} s"
+            for side, stamp in sides.items()
+            if stamp is not None
+        ]
+        return " and ".join(named) + (": the driver does not stamp its images" if named else "")
+
+    def _apart(self) -> str | None:
+        """What to say where one side's frames came after all of the other's."""
+        first = min(Side, key=lambda side: self._received[side][0])
+        gap = (self._received[first.other][0] - self._received[first][-1]) / SECOND
+        if gap <= 1.0:
+            return None
+        return (
+            f"the first image of the {first.other} camera came {gap:.1f} s after the last one of the {first} "
+            "camera; record both at a time"
+        )
+
+    def _candidates(
+        self, parameters: Parameters, clocks: Clocks | None, usable: bool
+    ) -> Iterator[dict[str, Any]]:
+        """Settings that may help, the more telling first."""
+        visible, thermal = (np.sort(np.array(self._stamps[side], np.int64)) for side in Side)
+        beside = _nearest_gaps(visible, thermal)
+        current = parameters.thermal_offset
+        needed = {"tolerance": round(1.2 * float(np.quantile(np.abs(beside - current), 0.95)), 3)}
+        agree = usable and clocks is not None and abs(clocks.offset + current) <= parameters.tolerance
+        if agree:
+            yield {"pairing": "stamp"}
+            yield needed
+        if clocks is not None and clocks.drifts:
+            yield _BY_ARRIVAL
+        offsets = [] if clocks is None else [-clocks.offset]
+        offsets += [float(np.median(beside)), float(visible[0] - thermal[0]) / SECOND]
+        for offset in [] if agree else offsets:
+            yield {"pairing": "stamp", "thermal_offset": round(offset, 3)}
+        yield _BY_ARRIVAL
+        if not agree:
+            yield needed
+
+
+class _Trial:
+    """Frames of one stretch of time, on which settings are tried."""
+
+    def __init__(self, stamps: dict[Side, deque[int]], received: dict[Side, deque[int]]) -> None:
+        begin = max(times[0] for times in received.values()) - SECOND // 2
+        self._arrivals = []
+        for side in Side:
+            arrivals = [
+                (each, stamp, side)
+                for stamp, each in zip(stamps[side], received[side], strict=True)
+                if each >= begin
+            ]
+            self._arrivals.append(arrivals[:TRIED])
+        self.fewest = min(map(len, self._arrivals))
+
+    def pairs(self, parameters: Parameters) -> int:
+        """Pairs that these parameters make."""
+        synchroniser: Synchroniser[None] = make_synchroniser(parameters)
+        pairs = 0
+        for received, stamp, side in merge(*self._arrivals):
+            pairs += len(synchroniser.add(side, Arrival(stamp, received, None)))
+        return pairs + len(synchroniser.flush())
+
+    def helpful(self, parameters: Parameters, candidates: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The settings that make about as many pairs as the best: two at most, of different kinds."""
+        tried = [
+            (self.pairs(parameters.changed(change)), change)
+            for change in candidates
+            if any(getattr(parameters, name) != value for name, value in change.items())
+            and abs(change.get("thermal_offset", 0.0)) <= 1e10
+            and change.get("tolerance", 0.0) <= 1.0  # frames that far apart show different scenes
+        ]
+        best = max((pairs for pairs, _ in tried), default=0)
+        if best <= FEW * self.fewest:
+            return []
+        chosen: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for pairs, change in tried:
+            if pairs >= GOOD * best:
+                chosen.setdefault((change.get("pairing"), "tolerance" in change), change)
+        return list(chosen.values())[:2]
+
+
+def _set(changes: list[dict[str, Any]], parameters: Parameters) -> str:
+    """Settings as advice."""
+    if not changes:
+        return "no setting that was tried makes pairs of them, see how the drivers stamp and deliver"
+    return "set " + " or ".join(" and ".join(_told(change, parameters)) for change in changes)
+
+
+def _told(change: dict[str, Any], parameters: Parameters) -> Iterator[str]:
+    for name, value in change.items():
+        if name == "pairing" and value != parameters.pairing:
+            yield f"pairing: {value}"
+        elif name != "pairing" and value != getattr(parameters, name):
+            yield f"{name} to {value:.3f}"
+
+
+def _certainty(clocks: Clocks, usable: bool) -> str:
+    if not usable:
+        return "an offset of stamps alone may be off by whole frames"
+    text = f"offset known to ±{max(clocks.offset_std, 1e-6) * 1e3:.2g} ms"
+    if clocks.drifts:
+        text += f"; the thermal clock drifts by {clocks.drift_ppm:+.0f} ±{clocks.drift_std_ppm:.1g} ppm"
+    return text
+
+
+def _nearest_gaps(visible: _Times, thermal: _Times) -> NDArray[np.float64]:
+    """Of each thermal time, how far the nearest visible one is behind it, s; both sorted."""
+    after = np.clip(np.searchsorted(visible, thermal), 1, max(len(visible) - 1, 1))
+    candidates = np.stack([visible[after - 1], visible[np.minimum(after, len(visible) - 1)]]) - thermal
+    nearest = np.abs(candidates).argmin(0)
+    return np.asarray(candidates[nearest, np.arange(len(thermal))] / SECOND)
