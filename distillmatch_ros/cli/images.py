@@ -17,7 +17,14 @@ from distillmatch_ros.evaluation.accuracy import HARD, PRESETS, RIG, compare
 from distillmatch_ros.evaluation.baselines import FeatureMatcher
 from distillmatch_ros.evaluation.latency import read_images, run_benchmark
 from distillmatch_ros.images.pairs import PairPaths, list_images, read_csv, read_folder
-from distillmatch_ros.offline.image_files import ERROR, match_files, picture_paths, write_lines
+from distillmatch_ros.offline.image_files import (
+    ERROR,
+    RECORDS,
+    add_records,
+    match_files,
+    picture_paths,
+    write_lines,
+)
 from distillmatch_ros.registration.registrar import Registrar
 
 
@@ -43,9 +50,9 @@ def match(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Write an overlay, the matches, the registered thermal image and its mask (255 where the "
-            "thermal camera sees something). The registered image keeps the camera's values: many viewers "
-            "show 16 bits as black.",
+            help="Write an overlay, the matches, the registered thermal image with the camera's values (many "
+            "viewers show 16 bits as black), its mask (255 where the thermal camera sees something), and "
+            f"{RECORDS}, of which report makes a page.",
         ),
     ] = None,
     json_file: JsonFile = None,
@@ -82,6 +89,8 @@ def match(
         common.progress(hidden=single or quiet) as bar,
     ):
         results = match_files(registrar, listed, out, visible_from_thermal=visible_from_thermal)
+        if out is not None:
+            results = add_records(results, out)
         if json_file is not None:
             results = write_lines(results, json_file, points)
         for result in bar.track(results, total=len(listed), description="registering"):

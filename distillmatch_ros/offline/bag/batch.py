@@ -12,6 +12,7 @@ from types import FrameType
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.offline.bag.processing import BagJob, process_bag
+from distillmatch_ros.offline.bag.provenance import provenance
 from distillmatch_ros.offline.bag.reading import Bag
 from distillmatch_ros.offline.bag.storage.folder import FORMATS
 from distillmatch_ros.offline.bag.summary import BagSummary
@@ -117,7 +118,8 @@ def _one(
     stop: Callable[[], bool],
 ) -> BagSummary:
     stream, synchroniser = open_stream(parameters, registrar), make_synchroniser(parameters)
-    return process_bag(job, stream, synchroniser, on_frame=on_frame, stop=stop)
+    about = provenance(parameters, registrar)
+    return process_bag(job, stream, synchroniser, about=about, on_frame=on_frame, stop=stop)
 
 
 def _one_of_many(
