@@ -26,7 +26,7 @@ REGISTERED = ("registered.png", "registered.tiff", "mask.png")
 PICTURES = ("overlay.png", "matches.png", *REGISTERED)
 """What may be written of a pair, after its name and an underscore."""
 RECORDS = "pairs.jsonl"
-"""Beside the pictures of `match_files`: a line of JSON a pair, with its matches; the last of a pair counts."""
+"""Beside the pictures of `match_files`: a line of JSON a pair, with its matches; its last line counts."""
 
 
 class PairRecord(TypedDict):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.offline.bag.scanning import SUFFIXES
+from distillmatch_ros.offline.bag.storage.folder import FORMATS
 from distillmatch_ros.offline.image_files import RECORDS
 from distillmatch_ros.offline.report.from_bag import read_bag
 from distillmatch_ros.offline.report.from_files import read_files
@@ -26,7 +26,7 @@ def read_recording(
     """
     if not path.exists():
         raise DistillMatchError(f"{path}: no such file or folder; check the path")
-    if path.suffix in SUFFIXES or (path / "metadata.yaml").is_file():
+    if path.suffix in FORMATS or (path / "metadata.yaml").is_file():
         return read_bag(path, source, rgb, thermal)
     if path.is_dir() and not (path / RECORDS).is_file():
         raise DistillMatchError(

@@ -57,13 +57,19 @@ def test_a_folder_of_match_says_all_that_a_report_needs(
 def test_json_lines_are_enough_where_their_images_are_gone(matched: Path, tmp_path: Path) -> None:
     moved = tmp_path / "elsewhere.jsonl"
     record = [json.loads(line) for line in (matched / "found.jsonl").read_text().splitlines()]
-    moved.write_text(
-        "\n".join(json.dumps(each | {"visible": "v.png", "thermal": "t.png"}) for each in record)
-    )
+    gone = [each | {"visible": f"v{n}.png", "thermal": f"t{n}.png"} for n, each in enumerate(record)]
+    moved.write_text("\n".join(map(json.dumps, gone)))
     found = read_files(moved)
     assert len(found.entries) == 3 and found.load(found.entries) == {}
     assert found.entries[0].visible_size is None and found.entries[0].correspondences is None
     assert read_files(moved, matched).entries[1].inliers == record[1]["inliers"]
+
+
+def test_of_a_pair_that_was_matched_twice_the_last_counts(matched: Path) -> None:
+    lines = (matched / "out/pairs.jsonl").read_text().splitlines()
+    again = json.loads(lines[1]) | {"status": "FEW_MATCHES", "homography": None}
+    (matched / "out/pairs.jsonl").write_text("\n".join([*lines, json.dumps(again)]))
+    assert [entry.status for entry in read_files(matched / "out").entries][1:] == ["FEW_MATCHES", "ERROR"]
 
 
 @pytest.mark.parametrize(
