@@ -83,14 +83,14 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def open_text(path: Path) -> Iterator[TextIO]:
-    """Open a text file for writing, ``-`` being standard output."""
+def open_text(path: Path, append: bool = False) -> Iterator[TextIO]:
+    """Open a text file for writing, ``-`` being standard output; ``append`` keeps what it holds."""
     if path == STANDARD_OUTPUT:
         yield sys.stdout
         return
     make_folder(path.parent)
     with writing(path):
-        file = path.open("w", encoding="utf-8", errors=NO_TEXT)
+        file = path.open("a" if append else "w", encoding="utf-8", errors=NO_TEXT)
     try:
         yield file
     finally:

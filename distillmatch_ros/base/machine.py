@@ -1,7 +1,9 @@
-"""What this process may use of the machine."""
+"""The machine: what this process may use of it, and what it is called."""
 
 import math
 import os
+import platform
+import re
 from pathlib import Path, PurePosixPath
 
 SYSTEM = Path("/")
@@ -19,6 +21,18 @@ def usable_cores(system: Path = SYSTEM) -> int:
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, math.ceil(min(allowed, _cpu_quota(system))))
+
+
+def processor() -> str:
+    """The name on the box where the system tells it, else the architecture."""
+    listing = Path("/proc/cpuinfo")
+    named = re.search(r"model name\s*:\s*(.+)", listing.read_text()) if listing.exists() else None
+    return named[1].strip() if named else platform.processor() or platform.machine()
+
+
+def describe() -> str:
+    """Processor, cores and system in a line."""
+    return f"{processor()}, {usable_cores()} cores, {platform.system()} {platform.machine()}"
 
 
 def _cpu_quota(system: Path) -> float:

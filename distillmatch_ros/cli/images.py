@@ -18,7 +18,14 @@ from distillmatch_ros.evaluation.baselines import FeatureMatcher
 from distillmatch_ros.evaluation.latency import read_images, run_benchmark
 from distillmatch_ros.images.pairs import PairPaths, list_images, read_csv, read_folder
 from distillmatch_ros.images.sizes import MAX_PIXELS
-from distillmatch_ros.offline.image_files import ERROR, match_files, picture_paths, write_lines
+from distillmatch_ros.offline.image_files import (
+    ERROR,
+    RECORDS,
+    add_records,
+    match_files,
+    picture_paths,
+    write_lines,
+)
 from distillmatch_ros.registration.registrar import Registrar
 
 
@@ -44,9 +51,9 @@ def match(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Write an overlay, the matches, the registered thermal image and its mask (255 where the "
-            "thermal camera sees something). The registered image keeps the camera's values: many viewers "
-            "show 16 bits as black.",
+            help="Write an overlay, the matches, the registered thermal image with the camera's values (many "
+            "viewers show 16 bits as black), its mask (255 where the thermal camera sees something), and "
+            f"{RECORDS}, of which report makes a page.",
         ),
     ] = None,
     json_file: JsonFile = None,
@@ -88,6 +95,8 @@ def match(
         results = match_files(
             registrar, listed, out, visible_from_thermal=visible_from_thermal, max_pixels=max_pixels
         )
+        if out is not None:
+            results = add_records(results, out)
         if json_file is not None:
             results = write_lines(results, json_file, points)
         for result in bar.track(results, total=len(listed), description="registering"):

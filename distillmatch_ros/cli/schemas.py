@@ -14,6 +14,7 @@ from distillmatch_ros.evaluation.report import EvaluationRecord
 from distillmatch_ros.evaluation.verification import Verification
 from distillmatch_ros.offline.bag.summary import BagRecord
 from distillmatch_ros.offline.image_files import PairRecord
+from distillmatch_ros.offline.report.verdict import ReportRecord
 from distillmatch_ros.registration.probability import ProbabilityModel
 from distillmatch_ros.stream import parameter_schema
 from distillmatch_ros.tools.node_benchmark import NodeBenchmark
@@ -42,6 +43,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "evaluate": _of(EvaluationRecord),
     "benchmark": _of(Benchmark),
     "benchmark-node": _of(NodeBenchmark),
+    "report": _of(ReportRecord),
     "demo": _of(DemoRecord),
     "fit-probability": _of(FittedProbability),
     "build-engine": _of(BuiltEngine),

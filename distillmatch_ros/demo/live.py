@@ -6,11 +6,12 @@ from pathlib import Path
 from time import sleep
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.demo.drive import RGB, RGB_INFO, THERMAL, THERMAL_INFO
 from distillmatch_ros.stream.outputs import NODE
 from distillmatch_ros.tools.processes import own_graph, running
 
 RECORDED = tuple(
-    f"{NODE}/{name}" for name in ("correspondences", "homography", "overlay", "thermal_registered")
+    f"{NODE}/{name}" for name in ("correspondences", "homography", "status", "overlay/compressed")
 )
 
 
@@ -20,7 +21,7 @@ def is_possible() -> bool:
 
 
 def run_live(bag: Path, out: Path, log: Path, rate: float = 1.0, arguments: Sequence[str] = ()) -> None:
-    """Replay a bag to the node, and record its inputs and outputs.
+    """Replay a bag to the node, and record its outputs.
 
     Args:
         bag: with ``/rgb/image`` and ``/thermal/image``.
@@ -33,15 +34,15 @@ def run_live(bag: Path, out: Path, log: Path, rate: float = 1.0, arguments: Sequ
         DistillMatchError: a process failed; the message names the log.
     """
     environment = own_graph(log.parent)
-    topics = [*RECORDED, "/rgb/image", "/thermal/image"]
+    # CameraInfo goes out with its image and tells when that came, at a thousandth of its size. Nobody but the
+    # recorder takes that of the thermal camera: once it does, it has everything before it, too.
+    topics = [*RECORDED, RGB_INFO, THERMAL_INFO]
+    awaited = [part for topic in (RGB, THERMAL, THERMAL_INFO) for part in ("--wait-for", topic)]
     with (
         log.open("w") as said,
         running("ros.fusion_node", ["--ros-args", *arguments], environment, said) as node,
         running("tools.record", [str(out), *topics], environment, said) as recorder,
-        # Two subscribe to the cameras: the node, and the recorder once it has the node's outputs.
-        running(
-            "tools.replay", [str(bag), "--rate", str(rate), "--wait-for", "2"], environment, said
-        ) as player,
+        running("tools.replay", [str(bag), "--rate", str(rate), *awaited], environment, said) as player,
     ):
         while player.poll() is None:
             for name, process in (("node", node), ("recorder", recorder)):

@@ -1,7 +1,7 @@
 """The demo: a synthetic drive through the running node and through ``distillmatch bag``, compared."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,21 +9,25 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from distillmatch_ros.base.files import make_folder
+from distillmatch_ros.demo.agreement import Agreement, compare, homographies, select_pairs
 from distillmatch_ros.demo.drive import RGB, THERMAL, Moment, record_drive
 from distillmatch_ros.demo.live import is_possible, run_live
-from distillmatch_ros.demo.outputs import Agreement, Output, compare, read_outputs, read_stamps, select_pairs
 from distillmatch_ros.demo.stills import Still, register_stills
 from distillmatch_ros.offline.bag.processing import BagJob, chosen_outputs, process_bag
+from distillmatch_ros.offline.bag.provenance import provenance
 from distillmatch_ros.offline.bag.summary import BagRecord, BagSummary
 from distillmatch_ros.offline.image_files import PairRecord
+from distillmatch_ros.offline.report.from_bag import read_bag
+from distillmatch_ros.offline.report.recording import Recording
 from distillmatch_ros.scene.view import THERMAL_SIZE, VISIBLE_SIZE
 from distillmatch_ros.stream.assembly import open_registrar, open_stream
 from distillmatch_ros.stream.parameters import Parameters
 
 DRIVE, LIVE, BAG, PAGE, LOGS = "drive.mcap", "live.mcap", "bag.mcap", "index.html", "logs"
+RECORDED = ("correspondences", "homography", "status", "overlay/compressed", "thermal_registered")
 RATE_HZ = 5.0
 SLOWEST = 0.2  # of real time, lest the demo take minutes
-ANSWERED, AGAIN = "answered.mcap", "answered_bag.mcap"  # where the node did not answer all
+ANSWERED, AGAIN = "answered.mcap", "answered_bag.mcap"  # while they are compared, if not all were answered
 BAGS = (DRIVE, LIVE, BAG, ANSWERED, AGAIN)
 OUTPUTS = (*BAGS, PAGE)
 """What tells a folder that holds a demo."""
@@ -35,15 +39,13 @@ class Live:
 
     Attributes:
         rate: at which it was played; 1 for real time.
-        outputs: by stamp of the visible frame, ns.
-        latency_ms: from the receipt of a visible frame to that of its homography, by stamp.
+        recording: of what it published.
         agreement: with ``distillmatch bag``, given the pairs that the node answered and no others, for what a
             pair gives depends on the pairs before it.
     """
 
     rate: float
-    outputs: Mapping[int, Output]
-    latency_ms: Mapping[int, float]
+    recording: Recording
     agreement: Agreement
 
 
@@ -91,7 +93,7 @@ class Demo:
         stills: two single pairs.
         moments: the drive and its truth.
         live: what the node made of it; None where ROS 2 is not installed.
-        bag: what ``distillmatch bag`` made of it, by stamp.
+        recording: what ``distillmatch bag`` made of it.
         summary: of that run.
     """
 
@@ -99,7 +101,7 @@ class Demo:
     stills: tuple[Still, ...]
     moments: tuple[Moment, ...]
     live: Live | None
-    bag: Mapping[int, Output]
+    recording: Recording
     summary: BagSummary
 
     @property
@@ -158,29 +160,28 @@ def run_demo(
         run_live(out / DRIVE, out / LIVE, out / LOGS / "live.log", rate, _arguments(parameters))
     on_step("the bag once more, through distillmatch bag")
     summary = _register(parameters, out / DRIVE, out / BAG)
-    bag = read_outputs(out / BAG)
-    live = _compared(parameters, out, bag, rate) if is_possible() else None
-    return Demo(out, stills, moments, live, bag, summary)
+    recording = read_bag(out / BAG, out / DRIVE)
+    live = _compared(parameters, out, recording, rate) if is_possible() else None
+    return Demo(out, stills, moments, live, recording, summary)
 
 
 def _register(parameters: Parameters, bag: Path, out: Path) -> BagSummary:
-    job = BagJob(bag, out, RGB, THERMAL, chosen_outputs(None))
+    job = BagJob(bag, out, RGB, THERMAL, chosen_outputs(RECORDED))
     with open_registrar(parameters) as registrar:
-        return process_bag(job, open_stream(parameters, registrar), parameters)
+        stream = open_stream(parameters, registrar)
+        return process_bag(job, stream, parameters, about=provenance(parameters, registrar))
 
 
-def _compared(parameters: Parameters, out: Path, bag: Mapping[int, Output], rate: float) -> Live:
-    outputs, received = read_outputs(out / LIVE), read_stamps(out / LIVE, RGB)
-    latency = {
-        stamp: (output.received - received[stamp]) / 1e6
-        for stamp, output in outputs.items()
-        if stamp in received
-    }
-    if outputs.keys() != bag.keys():
-        select_pairs(out / DRIVE, out / ANSWERED, RGB, outputs.keys())
+def _compared(parameters: Parameters, out: Path, bag: Recording, rate: float) -> Live:
+    live = read_bag(out / LIVE, out / DRIVE)
+    answered, offline = homographies(live), homographies(bag)
+    if answered.keys() != offline.keys():
+        select_pairs(out / DRIVE, out / ANSWERED, RGB, answered.keys())
         _register(parameters, out / ANSWERED, out / AGAIN)
-        bag = read_outputs(out / AGAIN)
-    return Live(rate, outputs, latency, compare(outputs, bag, THERMAL_SIZE[::-1], VISIBLE_SIZE[::-1]))
+        offline = homographies(read_bag(out / AGAIN, out / DRIVE))
+        for name in (ANSWERED, AGAIN):  # as large as the drive, and told apart by its page
+            (out / name).unlink()
+    return Live(rate, live, compare(answered, offline, THERMAL_SIZE[::-1], VISIBLE_SIZE[::-1]))
 
 
 def _replay_rate(stills: Sequence[Still]) -> float:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.machine import usable_cores
+from distillmatch_ros.base.machine import processor, usable_cores
 from distillmatch_ros.base.units import Spread
 from distillmatch_ros.engines.protocol import EngineInfo
 from distillmatch_ros.images.files import read_image, read_thermal
@@ -123,7 +122,7 @@ def run_benchmark(
         registered, stages = _time_stages(registrar, images, runs, on_run)
         return Benchmark(
             model=registrar.engine.info,
-            processor=_processor(),
+            processor=processor(),
             cores=os.cpu_count() or 1,
             usable_cores=usable_cores(),
             source=source,
@@ -206,10 +205,3 @@ def _prepare(visible: NDArray[Any], thermal: NDArray[Any]) -> tuple[Image, Image
         return np.asarray(cv2.resize(image, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
 
     return resized(visible if visible.dtype == np.uint8 else to_8bit(visible)), resized(to_8bit(thermal))
-
-
-def _processor() -> str:
-    """The name on the box where the system tells it, else the architecture."""
-    listing = Path("/proc/cpuinfo")
-    named = re.search(r"model name\s*:\s*(.+)", listing.read_text()) if listing.exists() else None
-    return named[1].strip() if named else platform.processor() or platform.machine()

@@ -2,11 +2,12 @@
 
 import json
 import math
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,8 @@ ERROR = "ERROR"
 REGISTERED = ("registered.png", "registered.tiff", "mask.png")
 PICTURES = ("overlay.png", "matches.png", *REGISTERED)
 """What may be written of a pair, after its name and an underscore."""
+RECORDS = "pairs.jsonl"
+"""Beside the pictures of `match_files`: a line of JSON a pair, with its matches; its last line counts."""
 
 
 class PairRecord(TypedDict):
@@ -154,6 +157,23 @@ def picture_paths(pairs: Sequence[PairPaths], out: Path) -> Iterator[Path]:
         yield from (out / f"{name}_{ending}" for ending in PICTURES)
 
 
+def add_records(results: Iterable[PairResult], folder: Path) -> Iterator[PairResult]:
+    """Pass results on, each after its line reached `RECORDS` of a folder, behind those of earlier runs.
+
+    Paths are relative to the folder.
+
+    Raises:
+        DistillMatchError: the file cannot be written.
+    """
+    with open_text(folder / RECORDS, append=True) as file:
+        for result in results:
+            record = result.record(points=True)
+            record["visible"] = os.path.relpath(result.pair.visible, folder)
+            record["thermal"] = os.path.relpath(result.pair.thermal, folder)
+            _write_line(file, record, folder / RECORDS)
+            yield result
+
+
 def write_lines(results: Iterable[PairResult], path: Path, points: bool = False) -> Iterator[PairResult]:
     """Pass results on, each after its line of JSON reached the file: a kill loses nothing that was done.
 
@@ -167,10 +187,14 @@ def write_lines(results: Iterable[PairResult], path: Path, points: bool = False)
     """
     with open_text(path) as file:
         for result in results:
-            with writing(path):
-                file.write(json.dumps(result.record(points), allow_nan=False, ensure_ascii=False) + "\n")
-                file.flush()
+            _write_line(file, result.record(points), path)
             yield result
+
+
+def _write_line(file: TextIO, record: PairRecord, path: Path) -> None:
+    with writing(path):
+        file.write(json.dumps(record, allow_nan=False, ensure_ascii=False) + "\n")
+        file.flush()
 
 
 def _figures(quality: Quality) -> dict[str, float | None]:

@@ -21,6 +21,9 @@ from distillmatch_ros.registration.registrar import Registration
 
 MESSAGE_TYPES = (
     "builtin_interfaces/msg/Time",
+    "diagnostic_msgs/msg/DiagnosticArray",
+    "diagnostic_msgs/msg/DiagnosticStatus",
+    "diagnostic_msgs/msg/KeyValue",
     "sensor_msgs/msg/CameraInfo",
     "sensor_msgs/msg/CompressedImage",
     "sensor_msgs/msg/Image",
@@ -184,6 +187,36 @@ class Messages:
         matrix = np.full((3, 3), np.nan) if found is None else found
         return self.image(Frame(matrix, "64FC1", header_of.stamp, header_of.frame_id))
 
+    def status(self, registration: Registration, visible: Frame, thermal: Frame) -> Any:
+        """A DiagnosticArray with one DiagnosticStatus: how a pair was registered.
+
+        Its message is the status, its level OK, or WARN unless the homography is the pair's own or fixed. Its
+        values are text: ``matches``, ``inliers``, ``probability`` where the registration has one, ``skew_ms``
+        (thermal stamp minus visible stamp), ``visible_size`` and ``thermal_size`` (WIDTHxHEIGHT, pixels).
+        """
+        kind = self._types["diagnostic_msgs/msg/DiagnosticStatus"]
+        values = {
+            "matches": len(registration.inliers),
+            "inliers": int(registration.inliers.sum()),
+            "probability": registration.probability,
+            "skew_ms": (thermal.stamp - visible.stamp) / 1e6,
+            "visible_size": _size(visible),
+            "thermal_size": _size(thermal),
+        }
+        status = kind(
+            level=kind.OK if str(registration.status) in ("OK", "TRACKED", "FIXED") else kind.WARN,  # type: ignore[attr-defined]
+            name="registration",
+            message=str(registration.status),
+            hardware_id="",
+            values=[
+                self._make("diagnostic_msgs/msg/KeyValue", key=key, value=str(value))
+                for key, value in values.items()
+                if value is not None
+            ],
+        )
+        header = self._header(visible)
+        return self._make("diagnostic_msgs/msg/DiagnosticArray", header=header, status=[status])
+
     def camera_info(self, info: Any, header_of: Frame, undistorted: bool = False) -> Any:
         """A CameraInfo with another's calibration and the frame's header.
 
@@ -231,3 +264,8 @@ class Messages:
 
     def _make(self, name: str, /, **fields: Any) -> Any:
         return self._types[name](**fields)
+
+
+def _size(frame: Frame) -> str:
+    height, width = frame.image.shape[:2]
+    return f"{width}x{height}"

@@ -47,6 +47,10 @@ class Outgoing:
         """Image, 3x3."""
         return self._messages.homography(self._result.registration, self._result.visible)
 
+    def status(self) -> Any:
+        """DiagnosticArray."""
+        return self._messages.status(self._result.registration, self._result.visible, self._result.thermal)
+
     def overlay(self) -> Any:
         """Image, bgr8."""
         return self._messages.image(self._overlay)
@@ -74,6 +78,7 @@ class Outgoing:
 TOPICS: Mapping[str, tuple[str, Callable[[Outgoing], Any | None]]] = {
     "correspondences": ("sensor_msgs/msg/PointCloud2", Outgoing.correspondences),
     "homography": ("sensor_msgs/msg/Image", Outgoing.homography),
+    "status": ("diagnostic_msgs/msg/DiagnosticArray", Outgoing.status),
     "overlay": ("sensor_msgs/msg/Image", Outgoing.overlay),
     "overlay/compressed": ("sensor_msgs/msg/CompressedImage", Outgoing.overlay_compressed),
     "thermal_registered": ("sensor_msgs/msg/Image", Outgoing.thermal_registered),

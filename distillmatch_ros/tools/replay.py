@@ -5,6 +5,7 @@ For where ``ros2 bag play`` is not installed. Messages keep their stamps and the
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
@@ -22,18 +23,18 @@ SETTLING_S = 0.5
 """DDS tells a publisher of a subscription a little before the two can exchange messages."""
 
 
-def replay(node: "Node", bag: Bag, rate: float, wait_for: int, patience_s: float) -> None:
+def replay(node: "Node", bag: Bag, rate: float, wait_for: Sequence[str], patience_s: float) -> None:
     """Publish every message of a bag, as far apart as they were received, divided by ``rate``.
 
     Args:
         node: who publishes.
         bag: an open bag.
         rate: 1 for real time.
-        wait_for: subscriptions that each image topic must have before it begins.
+        wait_for: topics that somebody must have subscribed to before it begins; the image topics if empty.
         patience_s: how long to wait for these.
 
     Raises:
-        DistillMatchError: the subscriptions did not come.
+        DistillMatchError: the bag has no such topic, or the subscriptions did not come.
     """
     from distillmatch_ros.tools.graph import RELIABLE
 
@@ -41,12 +42,14 @@ def replay(node: "Node", bag: Bag, rate: float, wait_for: int, patience_s: float
         name: node.create_publisher(message_class(topic.type), name, RELIABLE)
         for name, topic in bag.topics.items()
     }
-    images = [publishers[topic.name] for topic in bag.images]
+    awaited = list(wait_for) or [topic.name for topic in bag.images]
+    if missing := sorted(set(awaited) - publishers.keys()):
+        raise DistillMatchError(f"{bag.path}: has no topic {missing[0]}; leave it out of --wait-for")
     deadline = monotonic() + patience_s
-    while any(publisher.get_subscription_count() < wait_for for publisher in images):
+    while unheard := [name for name in awaited if not publishers[name].get_subscription_count()]:
         if monotonic() > deadline:
             raise DistillMatchError(
-                f"{bag.path}: nobody subscribed to its image topics within {patience_s:.0f} s; "
+                f"{bag.path}: nobody subscribed to {unheard[0]} within {patience_s:.0f} s; "
                 "start the node first, and check ROS_DOMAIN_ID"
             )
         _rest(node, 0.05)
@@ -73,7 +76,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Play a bag in real time.")
     parser.add_argument("bag", type=Path)
     parser.add_argument("--rate", type=float, default=1.0, help="1 for real time, 0.5 for half as fast")
-    parser.add_argument("--wait-for", type=int, default=1, help="subscriptions each image topic must have")
+    parser.add_argument(
+        "--wait-for",
+        action="append",
+        default=[],
+        metavar="TOPIC",
+        help="begin once somebody subscribed to this one; may be repeated; by default the image topics",
+    )
     parser.add_argument("--patience", type=float, default=30.0, help="seconds to wait for them")
     arguments = parser.parse_args()
     try:

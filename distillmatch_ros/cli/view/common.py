@@ -27,6 +27,7 @@ from distillmatch_ros.evaluation.latency import Benchmark
 from distillmatch_ros.images.pairs import HEADER
 from distillmatch_ros.offline.image_files import ERROR, PairResult
 from distillmatch_ros.registration.gate import Status
+from distillmatch_ros.registration.meaning import meaning
 
 
 def complain(message: str, console: Console | None = None) -> None:
@@ -150,19 +151,6 @@ def coloured(status: str) -> str:
     """A status as rich's markup."""
     colour = {Status.OK.value: "green", ERROR: "red"}.get(status, "yellow")
     return f"[bold {colour}]{status}[/]"
-
-
-def meaning(status: Status) -> str:
-    """A status in words."""
-    return {
-        Status.OK: "the homography can be relied on",
-        Status.FEW_MATCHES: "too few correspondences: too dark, too even, or not the same scene?",
-        Status.FEW_INLIERS: "the correspondences do not agree on a homography",
-        Status.DEGENERATE: "the correspondences do not pin a plausible homography down",
-        Status.HELD: "an earlier homography was kept",
-        Status.FIXED: "the calibrated homography was used",
-        Status.STALE_THERMAL: "the thermal stream has frozen",
-    }[status]
 
 
 def _matrix(homography: np.ndarray) -> str:

@@ -1,6 +1,7 @@
 """What a person sees of bags and calibrations. Results go to standard output."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from distillmatch_ros.stream.calibration import Calibration
 
 if TYPE_CHECKING:
     from distillmatch_ros.demo.run import Demo
+    from distillmatch_ros.offline.report.verdict import Verdict
 
 
 def show_bags(summaries: Sequence[BagSummary]) -> None:
@@ -51,6 +53,17 @@ def show_calibration(calibration: Calibration, out: str) -> None:
     Console().print(Panel(grid, expand=False))
 
 
+def show_verdict(verdict: "Verdict", page: Path) -> None:
+    """What a report says, and where it is."""
+    console = Console()
+    console.print(f"{verdict.level}: {verdict.headline}", style="bold", highlight=False, markup=False)
+    for reason in verdict.reasons:
+        console.print(f"- {reason}", highlight=False, markup=False)
+    for advice in verdict.advice:
+        console.print(f"{advice.topic}: {advice.seen} {advice.remedy}", highlight=False, markup=False)
+    console.print(f"page: {page}", soft_wrap=True, markup=False, highlight=False)
+
+
 def tell(step: str) -> None:
     """Say what comes next."""
     Console(stderr=True).print(step, style="dim", highlight=False, markup=False)
@@ -58,7 +71,7 @@ def tell(step: str) -> None:
 
 def show_demo(demo: "Demo") -> None:
     """Single pairs and the drive, measured against the known geometry."""
-    from distillmatch_ros.demo.outputs import AGREE_PX
+    from distillmatch_ros.demo.agreement import AGREE_PX
 
     table = Table("", "status", title="two stills, against the known geometry", title_justify="left")
     for column in ("inliers", "rms error", "least possible"):
@@ -81,6 +94,10 @@ def show_demo(demo: "Demo") -> None:
             f"{AGREE_PX:g} px.",
             highlight=False,
         )
+    megabytes = sum(path.stat().st_size for path in demo.out.rglob("*") if path.is_file()) / 1e6
+    console.print(
+        f"{demo.out}: bags and pictures of {megabytes:.0f} MB", soft_wrap=True, markup=False, highlight=False
+    )
     console.print(f"page: {demo.page}", soft_wrap=True, markup=False, highlight=False)
 
 

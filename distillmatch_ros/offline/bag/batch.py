@@ -12,6 +12,7 @@ from types import FrameType
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.offline.bag.processing import BagJob, process_bag
+from distillmatch_ros.offline.bag.provenance import provenance
 from distillmatch_ros.offline.bag.reading import Bag
 from distillmatch_ros.offline.bag.storage.folder import FORMATS
 from distillmatch_ros.offline.bag.summary import BagSummary
@@ -116,7 +117,9 @@ def _one(
     on_frame: Callable[[], None],
     stop: Callable[[], bool],
 ) -> BagSummary:
-    return process_bag(job, open_stream(parameters, registrar), parameters, on_frame=on_frame, stop=stop)
+    about = provenance(parameters, registrar)
+    stream = open_stream(parameters, registrar)
+    return process_bag(job, stream, parameters, about=about, on_frame=on_frame, stop=stop)
 
 
 def _one_of_many(

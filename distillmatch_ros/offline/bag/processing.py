@@ -1,5 +1,6 @@
 """A bag in, a bag out: every pair registered, on the topics of the node."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.offline.bag.provenance import KEY
 from distillmatch_ros.offline.bag.reading import Bag, Recorded
 from distillmatch_ros.offline.bag.summary import BagSummary
 from distillmatch_ros.offline.bag.threads import Behind, ahead
@@ -61,17 +63,19 @@ def process_bag(
     stream: Stream,
     parameters: Parameters,
     *,
+    about: Mapping[str, Any] | None = None,
     on_frame: Callable[[], None] = lambda: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> BagSummary:
     """Register every pair of a bag.
 
-    Messages get the time at which the later frame of their pair was received. Two runs write the same bytes.
+    Messages get the time at which the later frame of their pair was received. Two runs write the same ones.
 
     Args:
         job: what to read and to write.
         stream: what pairs go through; new or reset.
         parameters: how frames are paired; the others are the stream's.
+        about: see `provenance`; ``out`` keeps it, together with the summary.
         on_frame: called for each visible frame, in a thread of its own.
         stop: asked for each message whether to end early; what was written by then is a whole bag.
 
@@ -83,10 +87,10 @@ def process_bag(
     synchroniser = make_synchroniser(parameters)
     with Bag(job.bag) as bag:
         reader = _Reader(bag, job, synchroniser, summary, parameters, on_frame, stop)
-        infos = {side: _first_info(bag, topic) for topic, side in reader.sides.items()}
+        infos = {side: first_info(bag, topic) for topic, side in reader.sides.items()}
         if job.undistort:
             _undistort(stream, infos)
-        with _sink(job, infos[Side.VISIBLE]) as write:
+        with _sink(job, infos[Side.VISIBLE], about or {}, summary) as write:
             for matched in ahead(reader.pairs()):
                 try:
                     result = stream.process(matched.visible, matched.thermal)
@@ -96,9 +100,9 @@ def process_bag(
                 summary.statuses[result.registration.status.value] += 1
                 summary.registration_ms.append(result.latency_ms["total"])
                 write((matched, result))
-        summary.lose(bag.losses)
-        reader.diagnose()
-    summary.dropped.update(_dropped(synchroniser))
+            summary.dropped.update(_dropped(synchroniser))
+            summary.lose(bag.losses)
+            reader.diagnose()
     summary.seconds = perf_counter() - started
     return summary
 
@@ -195,16 +199,19 @@ class _Reader:
 
 
 @contextmanager
-def _sink(job: BagJob, info: Any) -> Iterator[Callable[[tuple[_Matched, Result]], None]]:
+def _sink(
+    job: BagJob, info: Any, about: Mapping[str, Any], summary: BagSummary
+) -> Iterator[Callable[[tuple[_Matched, Result]], None]]:
     """Takes results; ``info`` is the visible camera's CameraInfo, if there is one."""
     if job.out is None:
         yield lambda _: None
         return
-    with (
-        BagWriter(job.out, ros2_types(), job.overwrite) as writer,
-        Behind(_Output(writer, job, info).write) as write,
-    ):
-        yield write
+    with BagWriter(job.out, ros2_types(), job.overwrite) as writer:
+        with Behind(_Output(writer, job, info).write) as write:
+            yield write
+        latencies = [round(ms, 3) for ms in summary.registration_ms]
+        told = {**about, "rgb": job.rgb, "thermal": job.thermal, "registration_ms": latencies}
+        writer.note(KEY, json.dumps(summary.record() | told))
 
 
 class _Output:
@@ -232,8 +239,8 @@ class _Output:
                 self._writer.write(f"{NODE}/{name}", matched.received, message)
 
 
-def _first_info(bag: Bag, image: str) -> Any:
-    """A camera does not change its lens on the way: the first CameraInfo is as good as any."""
+def first_info(bag: Bag, image: str) -> Any:
+    """The first CameraInfo beside an image topic, or None; a camera does not change its lens on the way."""
     first = next(bag.messages((info_topic(image),)), None)
     return None if first is None else first.message
 

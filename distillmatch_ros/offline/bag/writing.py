@@ -1,4 +1,4 @@
-"""Writing MCAP bags that ROS 2 and Foxglove read: full message definitions, offered QoS, an index."""
+"""Writing MCAP bags that ROS 2 and Foxglove read: message definitions, offered QoS, zstd chunks, an index."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ from rosbags.interfaces import (
     QosReliability,
     QosTime,
 )
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys.store import Typestore
 
 from distillmatch_ros.base.errors import DistillMatchError
@@ -81,6 +81,7 @@ class BagWriter:
             self._part.mkdir()
             # Version 8 is what both Humble and its successors read.
             self._writer = Writer(self._part / path.stem, version=8, storage_plugin=StoragePlugin.MCAP)
+            self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
             self._writer.open()
 
     def __enter__(self) -> "BagWriter":
@@ -104,6 +105,10 @@ class BagWriter:
                     topic, kind, typestore=self._types, offered_qos_profiles=[OFFERED_QOS]
                 )
             self._writer.write(self._connections[topic], received, data)
+
+    def note(self, key: str, value: str) -> None:
+        """Keep a text about the bag as a whole, in rosbag2's ``custom_data``."""
+        self._writer.set_custom_data(key, value)
 
     def close(self) -> None:
         """Write the index and move the file to its place."""

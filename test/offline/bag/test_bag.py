@@ -11,10 +11,10 @@ from support.bags import FORMATS, RGB, START, THERMAL, Drive, Message, header, i
 from typer.testing import CliRunner, Result
 
 from distillmatch_ros.cli import app
-from distillmatch_ros.demo.outputs import cloud, read_outputs
 from distillmatch_ros.offline.bag.processing import info_topic
 from distillmatch_ros.offline.bag.reading import Bag
 from distillmatch_ros.offline.bag.typestore import ros2_messages
+from distillmatch_ros.offline.report.from_bag import cloud, read_bag
 from distillmatch_ros.stream.outputs import NODE
 
 TOPICS = ("--rgb", RGB, "--thermal", THERMAL)
@@ -52,7 +52,14 @@ def test_every_pair_of_a_bag_goes_out_on_the_topics_of_the_node(model: str, tmp_
     assert result.exit_code == 0, result.output
     assert "6 visible, 6 thermal" in result.stdout and "6 OK" in result.stdout
     assert counts(out) == dict.fromkeys(
-        ("correspondences", "homography", "overlay", "thermal_registered", "thermal_registered/camera_info"),
+        (
+            "correspondences",
+            "homography",
+            "status",
+            "overlay",
+            "thermal_registered",
+            "thermal_registered/camera_info",
+        ),
         6,
     )
     messages = ros2_messages()
@@ -120,7 +127,7 @@ def test_frames_without_partner_and_lying_frames_are_counted(model: str, tmp_pat
     assert record["dropped"] == {"visible unmatched": 1, "thermal unmatched": 1, "thermal unreadable": 1}
     assert record["pairs"] == 5 and record["statuses"] == {"OK": 5}
     assert "an image of the thermal camera" in record["problems"][0] and "4000" in result.stderr
-    assert len(read_outputs(tmp_path / "o.mcap")) == 5
+    assert len(read_bag(tmp_path / "o.mcap").entries) == 5
 
 
 def test_rejected_pair_has_an_output_that_says_so(model: str, tmp_path: Path) -> None:
@@ -136,7 +143,7 @@ def test_rejected_pair_has_an_output_that_says_so(model: str, tmp_path: Path) ->
     out = tmp_path / "o.mcap"
     result = register(write_bag(tmp_path, "mcap", messages), out, model)
     assert result.exit_code == 0 and "1 FEW_MATCHES" in result.stdout
-    assert [output.homography is None for output in read_outputs(out).values()] == [False, True, False]
+    assert [output.homography is None for output in read_bag(out).entries] == [False, True, False]
     assert counts(out)["thermal_registered"] == counts(out)["thermal_registered/camera_info"] == 2
     assert counts(out)["overlay"] == counts(out)["correspondences"] == 3
 
@@ -151,7 +158,7 @@ def test_truncated_bag_gives_what_can_be_read_and_exits_1(kind: str, model: str,
     result = register(path, tmp_path / "out.mcap", model)
     assert result.exit_code == 1, result.output
     assert "breaks off after" in result.stderr and str(path) in result.stderr
-    assert 5 < len(read_outputs(tmp_path / "out.mcap")) < 30
+    assert 5 < len(read_bag(tmp_path / "out.mcap").entries) < 30
 
 
 @pytest.mark.parametrize(
@@ -267,6 +274,6 @@ def test_calibration_of_a_drive_is_written_and_used(model: str, tmp_path: Path) 
     result = run("calibrate", bag, *TOPICS, "--model", model, "--out", file)
     assert result.exit_code == 2 and "rig.yaml: exists already" in result.stderr, result.output
     assert file.read_bytes() == calibrated
-    for output in read_outputs(tmp_path / "o.mcap").values():
+    for output in read_bag(tmp_path / "o.mcap").entries:
         assert output.homography is not None
         np.testing.assert_allclose(output.homography, np.eye(3), atol=1e-2)

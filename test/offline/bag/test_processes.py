@@ -13,8 +13,8 @@ import pytest
 from support import ROOT
 from support.bags import RGB, THERMAL, Drive, write_bag
 
-from distillmatch_ros.demo.outputs import read_outputs
 from distillmatch_ros.offline.bag.reading import Bag
+from distillmatch_ros.offline.report.from_bag import read_bag
 from distillmatch_ros.stream.outputs import NODE
 
 TOPICS = ("--rgb", RGB, "--thermal", THERMAL)
@@ -79,5 +79,5 @@ def test_memory_does_not_grow_with_the_bag(model: str, tmp_path: Path) -> None:
         with start(arguments, tmp_path, MEASURED) as process:
             output, _ = process.communicate(timeout=100)
         peaks.append(int(output.split()[-1]))
-        assert len(read_outputs(tmp_path / f"{pairs}.mcap")) == pairs
+        assert len(read_bag(tmp_path / f"{pairs}.mcap").entries) == pairs
     assert peaks[1] < peaks[0] + 20_000, peaks  # kB; the longer bag holds 70 MB more

@@ -1,0 +1,75 @@
+"""How far two runs over the same frames agree."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from distillmatch_ros.geometry.homography import Float64, Size, corner_error
+from distillmatch_ros.offline.bag.reading import Bag
+from distillmatch_ros.offline.bag.typestore import ros2_messages, ros2_types
+from distillmatch_ros.offline.bag.writing import BagWriter
+from distillmatch_ros.offline.report.recording import Recording
+
+AGREE_PX = 0.1
+"""Corner distance, in a visible image 640 px wide, up to which two homographies say the same."""
+Homographies = Mapping[int, Float64 | None]
+"""By stamp of the visible frame, ns: float64 (3, 3), thermal to visible pixels; None for a rejected pair."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How two runs over the same frames compare.
+
+    Attributes:
+        first: frames for which the first run published.
+        second: frames for which the second did.
+        both: frames for which both did.
+        homographies: of these, those where both found one.
+        identical: of these, those that are equal to the last bit.
+        within: of these, those whose corners are less than `AGREE_PX` apart.
+        worst_px: greatest corner error between the two, in a visible image 640 px wide.
+        contradicted: frames for which one run found a homography and the other rejected it.
+    """
+
+    first: int
+    second: int
+    both: int
+    homographies: int
+    identical: int
+    within: int
+    worst_px: float
+    contradicted: int
+
+
+def homographies(recording: Recording) -> Homographies:
+    """The homography of each pair of a recording with stamps."""
+    return {entry.stamp: entry.homography for entry in recording.entries if entry.stamp is not None}
+
+
+def select_pairs(bag: Path, out: Path, visible: str, stamps: Collection[int]) -> None:
+    """Write a bag without those frames of the visible camera whose stamps are not among ``stamps``."""
+    messages = ros2_messages()
+    with Bag(bag) as source, BagWriter(out, ros2_types()) as writer:
+        for each in source.messages(tuple(source.topics)):
+            if each.topic != visible or messages.stamp_of(each.message) in stamps:
+                writer.write(each.topic, each.received, each.message)
+
+
+def compare(first: Homographies, second: Homographies, thermal: Size, visible: Size) -> Agreement:
+    """Compare two runs by stamp; sizes are (height, width) of the cameras."""
+    both = first.keys() & second.keys()
+    pairs = [(first[stamp], second[stamp]) for stamp in both]
+    found = [(a, b) for a, b in pairs if a is not None and b is not None]
+    gaps = [corner_error(a, b, thermal, visible) for a, b in found]
+    return Agreement(
+        first=len(first),
+        second=len(second),
+        both=len(both),
+        homographies=len(found),
+        identical=sum(np.array_equal(a, b) for a, b in found),
+        within=sum(gap <= AGREE_PX for gap in gaps),
+        worst_px=max(gaps, default=0.0),
+        contradicted=sum((a is None) != (b is None) for a, b in pairs),
+    )

@@ -1,0 +1,117 @@
+"""Camera images and overlays of single pairs, out of bags."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.geometry.homography import Size
+from distillmatch_ros.geometry.undistortion import Undistorter
+from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.offline.bag.processing import first_info, info_topic
+from distillmatch_ros.offline.bag.reading import Bag
+from distillmatch_ros.offline.bag.typestore import ros2_messages
+from distillmatch_ros.offline.report.recording import Entry, Images
+from distillmatch_ros.stream.outputs import NODE
+
+OVERLAYS = (f"{NODE}/overlay", f"{NODE}/overlay/compressed")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the camera images of a recording are.
+
+    Attributes:
+        bag: the bag that holds them.
+        rgb: topic of the visible images.
+        thermal: topic of the thermal images.
+        undistort: the homographies are those of images without distortion.
+    """
+
+    bag: Path
+    rgb: str
+    thermal: str
+    undistort: bool = False
+
+
+def first_sizes(source: Source) -> tuple[Size | None, Size | None]:
+    """Size of the first image of each camera, for recordings without status."""
+    messages = ros2_messages()
+
+    def size(bag: Bag, topic: str) -> Size | None:
+        first = next(bag.messages((topic,)), None)
+        if first is None:
+            return None
+        height, width = messages.to_frame(first.message).image.shape[:2]
+        return height, width
+
+    with Bag(source.bag) as bag:
+        return size(bag, source.rgb), size(bag, source.thermal)
+
+
+def load_images(path: Path, source: Source | None, entries: Sequence[Entry]) -> dict[int, Images]:
+    """Images of some pairs: from the source, else the recorded overlays."""
+    if source is None:
+        overlays = _overlays(path, entries)
+        return {number: Images(overlay=overlay) for number, overlay in overlays.items()}
+    with Bag(source.bag) as bag:
+        visible = _frames(bag, source.rgb, {entry.stamp for entry in entries if entry.stamp is not None})
+        stamps = _thermal_stamps(bag, source.thermal, entries)
+        thermal = _frames(bag, source.thermal, set(stamps.values()))
+        if source.undistort:
+            visible, thermal = (
+                _undistorted(bag, topic, frames)
+                for topic, frames in ((source.rgb, visible), (source.thermal, thermal))
+            )
+    return {
+        entry.number: Images(visible[entry.stamp].image, thermal[stamps[entry.number]].image)
+        for entry in entries
+        if entry.stamp in visible and stamps.get(entry.number) in thermal
+    }
+
+
+def _overlays(path: Path, entries: Sequence[Entry]) -> dict[int, NDArray[Any]]:
+    numbers = {entry.stamp: entry.number for entry in entries if entry.stamp is not None}
+    with Bag(path) as bag:
+        for topic in OVERLAYS:
+            if topic in bag.topics:
+                frames = _frames(bag, topic, numbers)
+                return {numbers[stamp]: frame.image for stamp, frame in frames.items()}
+    return {}
+
+
+def _thermal_stamps(bag: Bag, topic: str, entries: Sequence[Entry]) -> dict[int, int]:
+    """Stamp of the thermal image of each entry, ns, by number: the nearest to where its skew puts it."""
+    messages = ros2_messages()
+    stamps = np.array([messages.stamp_of(each.message) for each in bag.messages((topic,))], np.int64)
+    if not len(stamps):
+        return {}
+    wanted = {
+        entry.number: entry.stamp + round((entry.skew_ms or 0) * 1e6)
+        for entry in entries
+        if entry.stamp is not None
+    }
+    return {number: int(stamps[np.abs(stamps - stamp).argmin()]) for number, stamp in wanted.items()}
+
+
+def _frames(bag: Bag, topic: str, stamps: Collection[int]) -> dict[int, Frame]:
+    messages = ros2_messages()
+    return {
+        stamp: messages.to_frame(each.message)
+        for each in bag.messages((topic,))
+        if (stamp := messages.stamp_of(each.message)) in stamps
+    }
+
+
+def _undistorted(bag: Bag, topic: str, frames: Mapping[int, Frame]) -> dict[int, Frame]:
+    info = first_info(bag, topic)
+    if info is None:
+        raise DistillMatchError(
+            f"{bag.path}: has no {info_topic(topic)}; these images need it to be undistorted"
+        )
+    undistorter = Undistorter(ros2_messages().intrinsics(info))
+    return {stamp: undistorter(frame) for stamp, frame in frames.items()}

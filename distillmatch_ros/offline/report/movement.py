@@ -1,0 +1,101 @@
+"""How the thermal frame moves in the visible image over a recording, and what part of it inliers cover."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, corners, transform
+from distillmatch_ros.offline.report.recording import Entry
+
+CELLS = (6, 8)
+"""Rows and columns of the thermal image among which inliers are counted."""
+SEGMENTS = 3
+"""Parts of a recording, in time, whose medians are compared: a mount that slipped tells them apart."""
+
+
+@dataclass(frozen=True, eq=False)
+class Movement:
+    """Places of the thermal corners in the visible image, over the registered pairs.
+
+    Lengths are pixels of a visible image 640 px wide.
+
+    Attributes:
+        numbers: of the entries, (N,).
+        offsets: float64 (N, 4, 2), from each corner's median place: top left, top right, bottom right, bottom
+            left.
+    """
+
+    numbers: tuple[int, ...]
+    offsets: Float64
+
+    @property
+    def shifts(self) -> Float64:
+        """Distance of the corners from their median places, mean over the four, (N,)."""
+        distances: Float64 = np.linalg.norm(self.offsets, axis=2).mean(axis=1)
+        return distances
+
+    @property
+    def by_number(self) -> dict[int, float]:
+        """`shifts` by the entry's number."""
+        return dict(zip(self.numbers, self.shifts.tolist(), strict=True))
+
+    @property
+    def scatter(self) -> float:
+        """Shift of the median pair from the median of its own part of the recording."""
+        parts = [part - np.median(part, axis=0) for part in self._parts()]
+        distances = [np.linalg.norm(part, axis=2).mean(axis=1) for part in parts]
+        return float(np.median(np.concatenate(distances)))
+
+    @property
+    def slip(self) -> float:
+        """Greatest distance between the median places of two parts of the recording, mean over the four."""
+        medians = [np.median(part, axis=0) for part in self._parts()]
+        gaps = [np.linalg.norm(a - b, axis=1).mean() for a in medians for b in medians]
+        return float(max(gaps))
+
+    def _parts(self) -> list[Float64]:
+        return [part for part in np.array_split(self.offsets, SEGMENTS) if len(part)]
+
+
+def movement(entries: Sequence[Entry]) -> Movement | None:
+    """Follow the thermal corners; None unless two registered pairs of known size are there."""
+    numbers, places = [], []
+    for entry in entries:
+        if not entry.registered or entry.homography is None:
+            continue
+        if entry.visible_size is None or entry.thermal_size is None:
+            continue
+        mapped = transform(entry.homography, corners(entry.thermal_size))
+        numbers.append(entry.number)
+        places.append(mapped * REFERENCE_WIDTH / entry.visible_size[1])
+    if len(places) < 2:
+        return None
+    stacked = np.array(places)
+    return Movement(tuple(numbers), stacked - np.median(stacked, axis=0))
+
+
+def inlier_counts(entries: Sequence[Entry]) -> NDArray[np.float64] | None:
+    """Inliers of a registered pair by cell of the thermal image, mean over the pairs.
+
+    Returns:
+        float64 `CELLS`; None where no matches were recorded.
+    """
+    counted = [found for entry in entries if (found := _cells(entry)) is not None]
+    return np.asarray(np.mean(counted, axis=0), np.float64) if counted else None
+
+
+def coverage(entries: Sequence[Entry]) -> float | None:
+    """Fraction of the cells that hold an inlier in the median registered pair; None without matches."""
+    counted = [found for entry in entries if (found := _cells(entry)) is not None]
+    return float(np.median([np.mean(cells > 0) for cells in counted])) if counted else None
+
+
+def _cells(entry: Entry) -> NDArray[np.float64] | None:
+    if not entry.registered or entry.correspondences is None or entry.thermal_size is None:
+        return None
+    points = entry.correspondences.thermal[entry.correspondences.inliers] + 0.5
+    height, width = entry.thermal_size
+    counts, _, _ = np.histogram2d(points[:, 1], points[:, 0], CELLS, ((0, height), (0, width)))
+    return np.asarray(counts, np.float64)

@@ -1,0 +1,140 @@
+"""The report: one HTML file that holds everything it shows, and asks nothing of a network."""
+
+import base64
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from distillmatch_ros import __version__
+from distillmatch_ros.base.files import write_text
+from distillmatch_ros.offline.report import contents
+from distillmatch_ros.offline.report.movement import coverage, movement
+from distillmatch_ros.offline.report.pictures import Views, views
+from distillmatch_ros.offline.report.recording import Entry, Recording
+from distillmatch_ros.offline.report.selection import choose
+from distillmatch_ros.offline.report.verdict import ReportRecord, Verdict, judge
+
+TEMPLATE = "report.html.j2"
+
+
+@dataclass(frozen=True, eq=False)
+class Card:
+    """A pair that is shown, why, and its pictures."""
+
+    entry: Entry
+    why: str
+    shift: float | None
+    views: Views
+
+
+class Report:
+    """A recording, judged."""
+
+    def __init__(self, recording: Recording) -> None:
+        """Judge a recording; pictures are made when the page is."""
+        self.recording = recording
+        self.movement = movement(recording.entries)
+        self.verdict: Verdict = judge(recording, self.movement)
+
+    def to_html(self, template: str = TEMPLATE, loader: BaseLoader | None = None, **more: Any) -> str:
+        """The page as a whole HTML document.
+
+        Args:
+            template: ``report.html.j2``, or one that extends it.
+            loader: where that one is.
+            more: what it needs besides.
+
+        Raises:
+            DistillMatchError: the images that it shows cannot be read.
+        """
+        environment = _environment(loader)
+        recording = self.recording
+        timed = recording.timed
+        abscissa = "seconds" if timed else "pair"
+        return environment.get_template(template).render(
+            {
+                "title": recording.title,
+                "about": recording.about,
+                "problems": recording.problems,
+                "verdict": self.verdict,
+                "facts": contents.facts(recording, self.movement),
+                "timed": timed,
+                "lines": contents.lines(recording.entries),
+                "charts": contents.charts(recording, abscissa),
+                "drift": contents.drift(recording.entries, self.movement, abscissa),
+                "coverage": contents.coverage_chart(recording.entries),
+                "cards": self._cards(),
+                "entries": recording.entries,
+                "columns": contents.columns(recording.entries, self.movement),
+                "version": __version__,
+                **more,
+            }
+        )
+
+    def record(self) -> ReportRecord:
+        """The verdict and its figures as a JSON object."""
+        entries, moved, verdict = self.recording.entries, self.movement, self.verdict
+        return {
+            "recording": self.recording.title,
+            "level": verdict.level.value,
+            "headline": verdict.headline,
+            "reasons": list(verdict.reasons),
+            "advice": [
+                {"topic": each.topic, "seen": each.seen, "remedy": each.remedy} for each in verdict.advice
+            ],
+            "pairs": len(entries),
+            "statuses": dict(Counter(entry.status for entry in entries)),
+            "scatter_px": None if moved is None else round(moved.scatter, 3),
+            "slip_px": None if moved is None else round(moved.slip, 3),
+            "coverage": coverage(entries),
+        }
+
+    def _cards(self) -> list[Card]:
+        shifts = {} if self.movement is None else self.movement.by_number
+        chosen = choose(self.recording.entries, shifts)
+        images = self.recording.load([each.entry for each in chosen])
+        return [
+            Card(
+                each.entry,
+                each.why,
+                shifts.get(each.entry.number),
+                views(each.entry, images[each.entry.number]),
+            )
+            for each in chosen
+            if each.entry.number in images
+        ]
+
+
+def write_report(report: Report, path: Path) -> None:
+    """Write the page of a recording.
+
+    Raises:
+        DistillMatchError: it cannot be written, or the images not be read.
+    """
+    write_text(path, report.to_html())
+
+
+def _environment(loader: BaseLoader | None) -> Environment:
+    own = PackageLoader("distillmatch_ros.offline.report")
+    environment = Environment(
+        loader=ChoiceLoader([own, *([loader] if loader else [])]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+    def source(name: str) -> Markup:
+        return Markup(environment.loader.get_source(environment, name)[0])  # type: ignore[union-attr]
+
+    def digest(text: str) -> str:
+        return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+    environment.globals.update(source=source, digest=digest)
+    environment.filters["figure"] = contents.figure
+    return environment
