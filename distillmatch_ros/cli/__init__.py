@@ -2,14 +2,19 @@
 
 from collections.abc import Callable
 
-from distillmatch_ros.cli import engines, generation, images, node, probability, streams, training
+from distillmatch_ros.cli import engines, generation, images, inspection, node, probability, streams, training
 from distillmatch_ros.cli.program import app
 
 __all__ = ["app", "main"]
 
 # In the order of --help: what most people want comes first.
 _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
-    "Register": {"match": images.match, "bag": streams.bag, "calibrate": streams.calibrate},
+    "Register": {
+        "inspect": inspection.inspect,
+        "match": images.match,
+        "bag": streams.bag,
+        "calibrate": streams.calibrate,
+    },
     "Measure": {
         "evaluate": images.evaluate,
         "benchmark": images.benchmark,
