@@ -15,7 +15,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import replacing
 from distillmatch_ros.engines.onnx import OnnxEngine
 from distillmatch_ros.engines.protocol import Engine, EngineInfo, Float32, Matches
-from distillmatch_ros.images.frames import read_image
+from distillmatch_ros.images.files import read_image, read_thermal
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.model.weights import Weights
 from distillmatch_ros.registration.registrar import Registrar
@@ -84,7 +84,7 @@ def _inputs(network: Path, pairs: Sequence[PairPaths]) -> list[Inputs]:
     recorder = _Recorder(OnnxEngine.open(network))
     with Registrar(recorder) as registrar:
         for pair in pairs[:: -(-len(pairs) // MAX_PAIRS)]:
-            registrar.register(read_image(pair.visible), read_image(pair.thermal))
+            registrar.register(read_image(pair.visible), read_thermal(pair.thermal))
     return recorder.inputs
 
 
