@@ -1,6 +1,7 @@
 """Fixtures that more than one test module needs, and how the tests are named."""
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,14 @@ def pytest_make_parametrize_id(val: Any, argname: str) -> str | None:
     else:
         return argname
     return shown if shown.isprintable() and len(shown) <= LONGEST_ID else argname
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Engines that tests compile stay out of the user's cache; processes that they start inherit it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture

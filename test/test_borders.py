@@ -38,6 +38,7 @@ EXTERNAL: dict[str, set[str]] = {
     **{key: {"ros", "tools"} for key in (*ROS, "std_msgs", "std_srvs")},
     "torch": {"model", "training", "engines/torch.py"},
     "kornia": {"training"},
+    "nncf": {"training/quantisation.py"},
     "transformers": {"training"},
     "onnxruntime": {"engines/onnx.py"},
     "openvino": {"engines/openvino.py"},

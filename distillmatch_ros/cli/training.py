@@ -8,6 +8,7 @@ import typer
 from distillmatch_ros.base.files import check_outputs
 from distillmatch_ros.cli.program import Overwrite, needs_torch
 from distillmatch_ros.cli.view import common
+from distillmatch_ros.images.pairs import read_folder
 
 
 def train(
@@ -40,10 +41,20 @@ def export(
     weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A .pt file that training wrote.")],
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="ONNX file to write.")],
     precision: Annotated[str, typer.Option(metavar="NAME", help="fp32 or fp16.")] = "fp32",
+    int8: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PAIRS_DIR", help="Write it in 8-bit integers instead, calibrated on these pairs."
+        ),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Turn trained weights into the ONNX network that --model takes."""
     check_outputs([target], overwrite)
     trained = needs_torch("model.weights").Weights.load(weights)
-    needs_torch("training.export").export(trained, target, precision)
+    if int8 is None:
+        needs_torch("training.export").export(trained, target, precision)
+    else:
+        precision = "int8"
+        needs_torch("training.quantisation").export_int8(trained, target, read_folder(int8))
     typer.echo(f"{target}: {precision} network of {trained.steps} steps, for --model")

@@ -52,6 +52,8 @@ class OpenVinoEngine:
         options = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads,
+            # Pinned, the threads of all processes would share the first cores.
+            "ENABLE_CPU_PINNING": False,
             _PRECISION: "bf16" if bfloat16 else "f32",
         }
         try:

@@ -132,6 +132,12 @@ def test_quantised_networks_need_bfloat16(
     assert isinstance(open_engine(path), OnnxEngine)
 
 
+def test_threads_are_not_pinned(write_network: WriteNetwork) -> None:
+    """Else the workers of `bag --jobs` would take turns on one core."""
+    engine = OpenVinoEngine.open(write_network(), threads=1)
+    assert engine._request.get_compiled_model().get_property("ENABLE_CPU_PINNING") is False
+
+
 def compiled_networks(cache_folder: Path) -> list[Path]:
     return sorted(cache_folder.glob("openvino/*/*.blob"))
 

@@ -36,7 +36,7 @@ def test_onnx_runtime_agrees_with_torch(
     weights: Weights, tmp_path: Path, precision: str, tolerance: float
 ) -> None:
     export(weights, tmp_path / "tiny.onnx", precision)
-    exported, reference = open_engine(tmp_path / "tiny.onnx"), TorchEngine(weights.network())
+    exported, reference = open_engine(tmp_path / "tiny.onnx", backend="onnx"), TorchEngine(weights.network())
     found, expected = exported(*images()), reference(*images())
     assert exported.info.precision == precision
     kept = expected.confidence > 0
@@ -61,7 +61,7 @@ def test_the_file_tells_what_it_is_and_not_where_it_was_made(weights: Weights, t
     export(weights, tmp_path / "tiny.onnx")
     model = onnx.load(tmp_path / "tiny.onnx")
     assert {opset.domain: opset.version for opset in model.opset_import}[""] == OPSET
-    info = open_engine(tmp_path / "tiny.onnx").info
+    info = open_engine(tmp_path / "tiny.onnx", backend="onnx").info
     assert (info.height, info.width, info.max_matches, info.config) == (64, 96, 16, "tiny")
     assert info.weights_hash == weights.sha256()
     assert b".py" not in (tmp_path / "tiny.onnx").read_bytes()
