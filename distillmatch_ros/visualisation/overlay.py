@@ -115,9 +115,9 @@ def draw_overlay(
 def draw_matches(visible: NDArray[Any], thermal: NDArray[Any], registration: Registration) -> Picture:
     """Both images side by side, correspondences between them, a caption below.
 
-    Lines of inliers are coloured by confidence, from violet (0) to yellow (1). Outliers are faint. The thermal
-    frame is outlined in the visible image. Of many lines a selection is drawn, spread over the image, the most
-    confident of each part.
+    Lines of inliers are coloured by confidence, from violet (0) to yellow (1). Outliers are faint. The
+    thermal frame is outlined in the visible image. Of many lines a selection is drawn, spread over the image,
+    the most confident of each part.
 
     Returns:
         uint8 BGR; both images at one height.
