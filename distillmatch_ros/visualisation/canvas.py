@@ -77,9 +77,11 @@ def outline(picture: Picture, polygon: NDArray[np.floating], colour: Colour) -> 
     return picture
 
 
-def line(picture: Picture, start: NDArray[np.floating], end: NDArray[np.floating], colour: Colour) -> None:
-    """A line one pixel wide."""
-    cv2.line(picture, _fixed(start).tolist(), _fixed(end).tolist(), colour, 1, cv2.LINE_AA, _SHIFT)
+def line(
+    picture: Picture, start: NDArray[np.floating], end: NDArray[np.floating], colour: Colour, width: int
+) -> None:
+    """A line so many pixels wide."""
+    cv2.line(picture, _fixed(start).tolist(), _fixed(end).tolist(), colour, width, cv2.LINE_AA, _SHIFT)
 
 
 def dot(picture: Picture, place: NDArray[np.floating], radius: float, colour: Colour) -> None:

@@ -20,8 +20,8 @@ Style = Literal["blend", "false_colour", "edges", "checkerboard"]
 STYLES: tuple[Style, ...] = get_args(Style)
 
 _SQUARES = 10  # of a checkerboard, along the longer side
-_PATCHES = (12, 9)  # of the thermal image, among which the drawn matches are shared out
-_MAX_LINES, _MAX_FAINT_LINES = 100, 40  # beyond these nobody can follow one
+_PATCHES = (8, 5)  # of the thermal image, from each of which one line is drawn before a second
+_MAX_LINES, _MAX_FAINT_LINES = 40, 20  # beyond these nobody can follow one
 _MARGIN, _TITLE, _CAPTION = 24, 46, 54  # of the picture of matches, pixels
 _HEIGHTS = (360, 900)  # between which its images are brought, pixels
 _MIN_WIDTH = 760  # below which titles and caption would collide, pixels
@@ -115,9 +115,9 @@ def draw_overlay(
 def draw_matches(visible: NDArray[Any], thermal: NDArray[Any], registration: Registration) -> Picture:
     """Both images side by side, correspondences between them, a caption below.
 
-    Lines of inliers take their colour from where they start in the thermal image: neighbours look alike, so
-    that a wrong one stands out. Outliers are faint. The thermal frame is outlined in the visible image. Of
-    many lines a selection is drawn, spread over the image, the most confident first.
+    Lines of inliers are coloured by confidence, from violet (0) to yellow (1). Outliers are faint. The
+    thermal frame is outlined in the visible image. Of many lines a selection is drawn, spread over the image,
+    the most confident of each part.
 
     Returns:
         uint8 BGR; both images at one height.
@@ -127,20 +127,23 @@ def draw_matches(visible: NDArray[Any], thermal: NDArray[Any], registration: Reg
     inliers, outliers = np.flatnonzero(registration.inliers), np.flatnonzero(~registration.inliers)
     faint = _selection(registration, outliers, _MAX_FAINT_LINES)
     chosen = _selection(registration, inliers, _MAX_LINES)
-    colours = _rainbow(registration.thermal_points[chosen, 0] / thermal.shape[1])
-    for indices, shades, opacity in ((faint, [GREY] * len(faint), 0.45), (chosen, colours, 0.75)):
+    colours = _by_confidence(registration.confidence[chosen])
+    width = max(2, round(picture.shape[1] / 640))  # legible where the picture is shown small
+    for indices, shades, opacity in ((faint, [GREY] * len(faint), 0.45), (chosen, colours, 0.85)):
         lines = picture.copy()
         for index, shade in zip(indices, shades, strict=True):
-            canvas.line(lines, starts[index], ends[index], shade)
+            canvas.line(lines, starts[index], ends[index], shade, width)
         cv2.addWeighted(lines, opacity, picture, 1 - opacity, 0, dst=picture)
     for place, shade in zip(np.concatenate([starts[chosen], ends[chosen]]), colours * 2, strict=True):
-        canvas.dot(picture, place, 3.2, NIGHT)
-        canvas.dot(picture, place, 2.4, shade)
+        canvas.dot(picture, place, 2.2 * width, NIGHT)
+        canvas.dot(picture, place, 1.6 * width, shade)
 
     total, drawn = len(registration.inliers), len(chosen)
     counts = f"{len(inliers)} of {total} matches agree" if total else "no matches"
     if drawn < len(inliers):
         counts += f", {drawn} drawn"
+    if drawn:
+        counts += "; yellow: most confident"
     if registration.homography is None:
         return _caption(picture, f"{registration.status}: no homography", AMBER, counts)
     frame = transform(registration.homography, corners((thermal.shape[0], thermal.shape[1])))
@@ -248,8 +251,8 @@ def _selection(registration: Registration, indices: NDArray[np.intp], most: int)
     return indices[order[np.argsort(rank, kind="stable")[:most]]]
 
 
-def _rainbow(position: NDArray[np.floating]) -> list[canvas.Colour]:
-    """Colours of positions in [0, 1]."""
-    palette = cv2.applyColorMap(np.arange(30, 231, dtype=np.uint8), cv2.COLORMAP_TURBO).reshape(-1, 3)
-    chosen = palette[np.rint(200 * np.clip(position, 0, 1)).astype(int)]
+def _by_confidence(confidence: NDArray[np.floating]) -> list[canvas.Colour]:
+    """Colours of values in [0, 1]; the higher the lighter, for those who do not tell hues."""
+    palette = cv2.applyColorMap(np.arange(75, 256, dtype=np.uint8), cv2.COLORMAP_PLASMA).reshape(-1, 3)
+    chosen = palette[np.rint(180 * np.clip(confidence, 0, 1)).astype(int)]
     return [(int(b), int(g), int(r)) for b, g, r in chosen]

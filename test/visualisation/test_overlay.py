@@ -205,4 +205,15 @@ def test_of_many_matches_the_selection_covers_the_image() -> None:
         np.array_split(np.arange(right.shape[0]), 2), np.array_split(np.arange(right.shape[1]), 2)
     ):
         assert right[np.ix_(*quarter)].mean() > 0.02
+
     assert right.mean() < 0.6  # and one can still see the image
+
+
+def test_confident_matches_are_lighter() -> None:
+    visible, thermal = np.zeros((*VISIBLE, 3), np.uint8), np.zeros(THERMAL, np.uint16)
+    one = registration(count=1, wrong=0)
+    lightness = []
+    for value in (0.1, 0.5, 1.0):
+        drawn = draw_matches(visible, thermal, replace(one, confidence=np.array([value], np.float32)))
+        lightness.append(int(drawn[60:-60].sum()))
+    assert lightness[0] < lightness[1] < lightness[2]
