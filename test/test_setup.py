@@ -104,8 +104,18 @@ def test_a_robot_gets_nothing_to_look_at(package: ElementTree.Element) -> None:
 
 def test_what_rosdep_lacks_is_in_the_instructions(project: dict[str, Any]) -> None:
     """Packages of Python that colcon does not install: rosdep brings those of package.xml, pip the others."""
-    names = "filelock jinja2 numpy opencv-python-headless pillow platformdirs psutil pyyaml rich typing-extensions"
-    by_rosdep = {*names.split(), "markupsafe"}  # jinja2 brings that one
+    names = [
+        "filelock",
+        "jinja2",
+        "numpy",
+        "opencv-python-headless",
+        "pillow",
+        "platformdirs",
+        "psutil",
+        "pyyaml",
+        "rich",
+    ]
+    by_rosdep = {*names, "markupsafe", "typing-extensions"}
     for file in ("README.md", "package.xml"):
         text = (ROOT / file).read_text()
         for requirement in project["dependencies"]:
