@@ -79,9 +79,9 @@ def line_chart(
     for each, colour in zip(series, SERIES, strict=False):
         x, y = np.array(each.points, np.float64).reshape(-1, 2).T
         measured = measured or bool(np.isfinite(y).any())
-        look = {"line": "-", "dots": "", "dashed": "--"}[each.style]
+        look = {"line": "-", "dots": "none", "dashed": "--"}[each.style]
         alone = _isolated(y) if each.style != "dots" else np.isfinite(y)
-        axes.plot(x, y, look, color=_COLOURS[colour], linewidth=1.4, solid_capstyle="round")
+        axes.plot(x, y, linestyle=look, color=_COLOURS[colour], linewidth=1.4, solid_capstyle="round")
         axes.plot(x[alone], y[alone], "o", color=_COLOURS[colour], markersize=2.6, markeredgewidth=0)
     if not measured:
         axes.text(0.5, 0.5, "nothing measured", transform=axes.transAxes, ha="center", color=_COLOURS["soft"])

@@ -11,8 +11,9 @@ from distillmatch_ros.offline.report.recording import Entry
 
 CELLS = (6, 8)
 """Rows and columns of the thermal image among which inliers are counted."""
-SEGMENTS = 3
-"""Parts of a recording, in time, whose medians are compared: a mount that slipped tells them apart."""
+SEGMENTS, LEAST_PAIRS = 3, 5
+"""Parts of a recording, in time, whose medians are compared, and the pairs that each must have: a mount that
+slipped tells them apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,13 +51,16 @@ class Movement:
 
     @property
     def slip(self) -> float:
-        """Greatest distance between the median places of two parts of the recording, mean over the four."""
+        """Greatest distance between the median places of two parts of the recording, mean over the four; 0 if
+        it is too short for parts.
+        """
         medians = [np.median(part, axis=0) for part in self._parts()]
         gaps = [np.linalg.norm(a - b, axis=1).mean() for a in medians for b in medians]
         return float(max(gaps))
 
     def _parts(self) -> list[Float64]:
-        return [part for part in np.array_split(self.offsets, SEGMENTS) if len(part)]
+        parts = SEGMENTS if len(self.offsets) >= SEGMENTS * LEAST_PAIRS else 1
+        return list(np.array_split(self.offsets, parts))
 
 
 def movement(entries: Sequence[Entry]) -> Movement | None:

@@ -42,6 +42,10 @@ def test_colours_and_font_are_the_pages() -> None:
     )
     assert "#01" not in chart.svg and "DejaVu" not in chart.svg and "<text" in chart.svg
     assert [name for name, *_ in chart.legend] == ["a", "b"]
+    joined = [
+        each.attrib.get("style", "") for each in drawn(chart.svg, "path") if "fill: none" in str(each.attrib)
+    ]
+    assert any("var(--s1)" in style for style in joined) and not any("var(--s2)" in style for style in joined)
 
 
 def test_ids_are_the_charts_own() -> None:
