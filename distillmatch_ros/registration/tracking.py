@@ -158,7 +158,8 @@ class PairEdges:
         shifts, best, bounded = _peaks(_correlations(ours, theirs))
         places[inside] += shifts
         likeness[inside] = np.where(bounded & (best >= _LEAST_LIKENESS), best, 0)
-        return transform(np.linalg.inv(to_lattice), places * LATTICE).astype(np.float32), likeness
+        to_camera: Float64 = np.linalg.inv(to_lattice)
+        return transform(to_camera, np.asarray(places * LATTICE, np.float64)).astype(np.float32), likeness
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,15 +249,16 @@ def _weigh(found: Float64, information: Float64, known: Float64) -> Float64:
     """The mean of what was found and of 0, which is what was known, each by its information."""
     together = information + known
     together += (1e-6 * np.trace(together) + 1e-9) * np.eye(len(together))
-    return np.linalg.solve(together, information @ found)
+    return np.asarray(np.linalg.solve(together, information @ found), np.float64)
 
 
 def _correlations(ours: Float32, theirs: Float32) -> Float32:
     """Of (N, side, side, 2) patches with (N, wider, wider, 2) ones at all shifts: (N, shifts, shifts)."""
-    windows = np.lib.stride_tricks.sliding_window_view(theirs, ours.shape[1:3], (1, 2))
-    products = np.einsum("nijc,nklcij->nkl", ours, windows)
+    side, view = ours.shape[1:3], np.lib.stride_tricks.sliding_window_view
+    products = np.einsum("nijc,nklcij->nkl", ours, view(theirs, side, (1, 2)))
     energy = np.einsum("nijc,nijc->n", ours, ours)[:, None, None]
-    return products / np.sqrt(np.maximum(energy * np.einsum("nklcij,nklcij->nkl", windows, windows), 1e-9))
+    others = np.einsum("nklij->nkl", view(np.einsum("nijc,nijc->nij", theirs, theirs), side, (1, 2)))
+    return np.asarray(products / np.sqrt(np.maximum(energy * others, 1e-9)), np.float32)
 
 
 def _peaks(correlations: Float32) -> tuple[Float64, Float32, NDArray[np.bool_]]:

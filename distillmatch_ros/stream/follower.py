@@ -18,7 +18,7 @@ from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import Float64, Size, corner_error
 from distillmatch_ros.images.frames import Frame, to_grey
 from distillmatch_ros.images.gain_control import to_8bit
-from distillmatch_ros.registration.gate import Status, confirm, confirm_on_edges
+from distillmatch_ros.registration.gate import Gate, Status, confirm, confirm_on_edges
 from distillmatch_ros.registration.passes import STAGES
 from distillmatch_ros.registration.registrar import Registrar, Registration
 from distillmatch_ros.registration.tracking import Matches, Track, find_matches, follow
@@ -109,6 +109,7 @@ class Follower:
         self._executor = executor
         self._beside = beside
         self._sizes = thermal, visible
+        self._gate = registrar.gate
         self._track: Track | None = None
         self._confirmed: Track | None = None
         self._matches: Matches | None = None
@@ -162,6 +163,12 @@ class Follower:
         """Have a pass over the next pair, such as after the thermal stream stood still."""
         self._doubted = stamp
 
+    def check(self, gate: Gate) -> None:
+        """Track nothing that was accepted by another gate."""
+        if gate != self._gate:
+            self._gate = gate
+            self._track = self._confirmed = None
+
     def _followed(self, visible: Frame, thermal: Frame, max_jump_px: float) -> Track | None:
         """The pair as it is tracked; None where the gate says no."""
         if self._track is None or self._confirmed is None:
@@ -171,9 +178,9 @@ class Follower:
         grey = grey if grey.dtype == np.uint8 else to_8bit(grey)
         tracked = follow(self._track, grey, to_grey(thermal.image), elapsed)
         accepted = (
-            confirm_on_edges(tracked.alignment, *self._sizes, self._registrar.gate)
+            confirm_on_edges(tracked.alignment, *self._sizes, self._gate)
             and self._gap(tracked.homography, self._confirmed.homography) <= max_jump_px
-            and (self._probability_of(tracked) or 1.0) >= self._registrar.gate.min_probability
+            and (self._probability_of(tracked) or 1.0) >= self._gate.min_probability
         )
         return tracked if accepted else None
 
@@ -257,7 +264,7 @@ class Follower:
             registration.thermal_points,
             registration.visible_points,
             *self._sizes,
-            self._registrar.gate,
+            self._gate,
         )
         if judged.status is not Status.OK:
             return registration
@@ -280,7 +287,7 @@ class Follower:
     def _finder(self, tracked: Track) -> Callable[[Registration], Registration]:
         if self._matches is None:
             return _unchanged
-        return partial(find_matches, tracked, self._matches, self._registrar.gate.inlier_px, self._sizes[1])
+        return partial(find_matches, tracked, self._matches, self._gate.inlier_px, self._sizes[1])
 
     def _take_ended(self) -> tuple[tuple[int, Registration], ...]:
         ended, self._ended = tuple(self._ended), []

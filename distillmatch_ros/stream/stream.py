@@ -148,6 +148,7 @@ class Stream:
         self._frozen.frozen_seconds = settings.frozen_seconds
         if self._rig is not None:
             self._filter.settings = settings
+            self._follower.check(settings.gate)
 
     def undistort(self, side: Side, intrinsics: Intrinsics | None) -> None:
         """Take the distortion out of one camera's images from the next pair on; None leaves it in.

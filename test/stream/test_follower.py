@@ -188,10 +188,10 @@ def test_settings_change_from_the_next_pair_on() -> None:
     rig.stream.configure(StreamSettings(pass_seconds=0, verify_every=1))
     then = [rig.process(number) for number in range(3, 5)]
     rig.stream.configure(StreamSettings(pass_seconds=60, gate=Gate(max_second_peak_ratio=0.0)))
-    refused = rig.process(5)
+    rejected = rig.process(5)
     ok, tracked = Status.OK, Status.TRACKED
     assert statuses([*first, *then]) == [ok, tracked, tracked, ok, ok]
-    assert refused.registration.homography is None
+    assert rejected.registration.homography is None
 
 
 def test_pairs_are_tracked_while_a_pass_runs_and_it_is_brought_forward() -> None:
