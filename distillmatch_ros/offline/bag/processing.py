@@ -98,7 +98,7 @@ def process_bag(
                 except DistillMatchError as error:
                     summary.drop("pair rejected", str(error))
                     continue
-                summary.order.append(result.registration.status.value)
+                summary.statuses[result.registration.status.value] += 1
                 summary.registration_ms.append(result.latency_ms["total"])
                 write((matched, result))
             summary.dropped.update(_dropped(synchroniser))

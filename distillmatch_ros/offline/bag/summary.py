@@ -61,7 +61,7 @@ class BagSummary:
         out: what was written, or would have been; None if nothing was to be.
         frames: images that were read, by side.
         dropped: frames that went into no pair, by side and reason, such as ``visible unmatched``.
-        order: status of each pair that was registered.
+        statuses: pairs by status.
         seconds: how long it all took.
         registration_ms: how long each registration took.
         problems: what could not be read, or found no partner, for people; empty if all is well.
@@ -75,7 +75,7 @@ class BagSummary:
     out: str | None
     frames: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
-    order: list[str] = field(default_factory=list)
+    statuses: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     registration_ms: list[float] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -96,11 +96,6 @@ class BagSummary:
         self.problems.extend(map(str, losses[:TOLD]))
         if len(losses) > TOLD:
             self.problems.append(f"{len(losses) - TOLD} more losses of this kind; --json lists them all")
-
-    @property
-    def statuses(self) -> Counter[str]:
-        """Pairs by status."""
-        return Counter(self.order)
 
     @property
     def pairs(self) -> int:
