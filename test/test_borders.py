@@ -24,7 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "training": {"base", "images", "model", "geometry", "engines", "registration", "evaluation"},
     "offline": {"base", "images", "geometry", "registration", "visualisation", "stream"},
     "ros": {"base", "images", "engines", "registration", "stream"},
-    "tools": {"base", "scene", "stream", "offline", "ros"},
+    "tools": {"base", "scene", "geometry", "registration", "stream", "offline", "ros"},
     "demo": {"base", "scene", "images", "geometry", "registration", "stream", "offline", "tools"},
     "cli": {
         *("base", "images", "engines", "registration", "evaluation", "stream", "offline"),

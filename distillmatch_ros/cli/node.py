@@ -16,28 +16,34 @@ def benchmark_node(
         list[str] | None,
         typer.Option("--set", metavar="NAME:=VALUE", help="A parameter of the node; may be repeated."),
     ] = None,
+    pass_seconds: Annotated[
+        list[float] | None,
+        typer.Option(
+            metavar="S", help="The parameter pass_seconds; several are measured one after the other."
+        ),
+    ] = None,
     json_file: JsonFile = None,
     overwrite: Overwrite = False,
     model: Model = None,
 ) -> None:
     """Measure the node between real processes: 640x512 at 30 Hz from two cameras, all outputs subscribed.
 
-    Latency of a pair, what of it is transport, pairs dropped, memory over time. Needs ROS 2 for Python.
+    Pairs a second, their age, what of it is transport, cores, jitter, memory. Needs ROS 2 for Python.
     """
-    from distillmatch_ros.cli.view.node import show_node_benchmark
+    from distillmatch_ros.cli.view.node import show_node_benchmarks
+    from distillmatch_ros.stream.stream import StreamSettings
     from distillmatch_ros.tools.node_benchmark import run_node_benchmark
 
     check_outputs([json_file], overwrite)
     chosen = [*(settings or ()), *([] if model is None else [f"model:={model.resolve()}"])]
-    seconds = 60 * minutes
+    seconds, measured = 60 * minutes, []
+    periods = pass_seconds or [StreamSettings().pass_seconds]
     with common.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
-        task = bar.add_task("measuring", total=round(seconds))
-        measured = run_node_benchmark(
-            seconds,
-            [argument for each in chosen for argument in ("-p", each)],
-            on_second=lambda: bar.advance(task),
-        )
+        task = bar.add_task("measuring", total=round(seconds) * len(periods))
+        for period in periods:
+            arguments = [argument for each in chosen for argument in ("-p", each)]
+            measured.append(run_node_benchmark(seconds, period, arguments, lambda: bar.advance(task)))
     if json_file is not None:
-        write_json(json_file, asdict(measured))
+        write_json(json_file, [asdict(each) for each in measured])
     if json_file != STANDARD_OUTPUT:
-        show_node_benchmark(measured)
+        show_node_benchmarks(measured)

@@ -44,7 +44,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "calibrate": _of(list[BagRecord]),
     "evaluate": _of(EvaluationRecord),
     "benchmark": _of(Benchmark),
-    "benchmark-node": _of(NodeBenchmark),
+    "benchmark-node": _of(list[NodeBenchmark]),
     "report": _of(ReportRecord),
     "demo": _of(DemoRecord),
     "fit-probability": _of(FittedProbability),

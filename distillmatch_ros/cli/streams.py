@@ -100,7 +100,8 @@ def calibrate(
     from distillmatch_ros.offline.bag.processing import BagJob, process_bag
     from distillmatch_ros.stream.assembly import open_registrar, open_stream
 
-    parameters = _parameters(params, settings, model, backend, threads)
+    # What is gathered are the matches of full passes: each pair gets one.
+    parameters = _parameters(params, settings, model, backend, threads).changed({"pass_seconds": 0.0})
     check_outputs([out, json_file], overwrite)
     job = BagJob(source, None, rgb, thermal, (), parameters.undistort)
     quiet = json_file == STANDARD_OUTPUT

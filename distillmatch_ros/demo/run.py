@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from typing_extensions import TypedDict
 
 from distillmatch_ros.base.files import make_folder
-from distillmatch_ros.demo.agreement import Agreement, compare, homographies, select_pairs
+from distillmatch_ros.demo.agreement import Agreement, Homographies, compare, homographies, select_pairs
 from distillmatch_ros.demo.drive import RGB, THERMAL, Moment, record_drive
 from distillmatch_ros.demo.live import is_possible, run_live
 from distillmatch_ros.demo.stills import Still, register_stills
@@ -19,16 +20,18 @@ from distillmatch_ros.offline.bag.summary import BagRecord, BagSummary
 from distillmatch_ros.offline.image_files import PairRecord
 from distillmatch_ros.offline.report.from_bag import read_bag
 from distillmatch_ros.offline.report.recording import Recording
+from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.scene.view import THERMAL_SIZE, VISIBLE_SIZE
 from distillmatch_ros.stream.assembly import open_registrar, open_stream
 from distillmatch_ros.stream.parameters import Parameters
 
 DRIVE, LIVE, BAG, PAGE, LOGS = "drive.mcap", "live.mcap", "bag.mcap", "index.html", "logs"
+PASSES = "passes.mcap"  # a full pass for each pair
 RECORDED = ("correspondences", "homography", "status", "overlay/compressed", "thermal_registered")
 RATE_HZ = 5.0
 SLOWEST = 0.2  # of real time, lest the demo take minutes
 ANSWERED, AGAIN = "answered.mcap", "answered_bag.mcap"  # while they are compared, if not all were answered
-BAGS = (DRIVE, LIVE, BAG, ANSWERED, AGAIN)
+BAGS = (DRIVE, LIVE, BAG, PASSES, ANSWERED, AGAIN)
 OUTPUTS = (*BAGS, PAGE)
 """What tells a folder that holds a demo."""
 
@@ -61,6 +64,14 @@ class StillRecord(PairRecord):
     best_rms_px: float
 
 
+class ErrorRecord(TypedDict):
+    """Median, 95th percentile and greatest of some errors; null of none."""
+
+    median: float | None
+    p95: float | None
+    worst: float | None
+
+
 class LiveRecord(TypedDict):
     """What the node made of the drive, as a JSON object: see `Live`."""
 
@@ -74,12 +85,16 @@ class DemoRecord(TypedDict):
     Attributes:
         stills: two single pairs.
         bag: what ``distillmatch bag`` made of the drive.
+        errors_px: against the truth, root mean square, visible pixels: of the pairs that were ``tracked``, of
+            the same with a full pass for each (``passes``), and the least that any homography reaches
+            (``best``).
         live: what the node made of it; null where ROS 2 is not installed.
         page: where the page is.
     """
 
     stills: list[StillRecord]
     bag: BagRecord
+    errors_px: dict[str, ErrorRecord]
     live: LiveRecord | None
     page: str
 
@@ -95,6 +110,7 @@ class Demo:
         live: what the node made of it; None where ROS 2 is not installed.
         recording: what ``distillmatch bag`` made of it.
         summary: of that run.
+        passes: homographies of the same with a full pass for each pair.
     """
 
     out: Path
@@ -103,11 +119,31 @@ class Demo:
     live: Live | None
     recording: Recording
     summary: BagSummary
+    passes: Homographies
 
     @property
     def page(self) -> Path:
         """Where its page is."""
         return self.out / PAGE
+
+    def errors(self, found: Homographies) -> dict[int, float]:
+        """Error of each homography, root mean square, visible pixels, by stamp."""
+        truth = {moment.stamp: moment.truth for moment in self.moments}
+        return {
+            stamp: truth[stamp].rms_px(homography)
+            for stamp, homography in found.items()
+            if homography is not None and stamp in truth
+        }
+
+    def compared_errors(self) -> dict[str, list[float]]:
+        """Errors of the pairs that were tracked: so, with a pass for each, and the least there can be."""
+        stamps = {entry.stamp for entry in self.recording.entries if entry.status == Status.TRACKED}
+        tracked, passes = self.errors(homographies(self.recording)), self.errors(self.passes)
+        return {
+            "tracked": [error for stamp, error in tracked.items() if stamp in stamps],
+            "passes": [error for stamp, error in passes.items() if stamp in stamps],
+            "best": [moment.truth.best_rms_px() for moment in self.moments if moment.stamp in stamps],
+        }
 
     def record(self) -> dict[str, Any]:
         """The demo as a JSON object: a `DemoRecord`."""
@@ -117,6 +153,7 @@ class Demo:
                 for still in self.stills
             ],
             "bag": self.summary.record(),
+            "errors_px": {name: _sum_up(errors) for name, errors in self.compared_errors().items()},
             "live": self.live and {"rate": self.live.rate, "agreement": asdict(self.live.agreement)},
             "page": str(self.page),
         }
@@ -161,8 +198,11 @@ def run_demo(
     on_step("the bag once more, through distillmatch bag")
     summary = _register(parameters, out / DRIVE, out / BAG)
     recording = read_bag(out / BAG, out / DRIVE)
+    on_step("and with a full pass for each pair, to compare the tracked pairs with")
+    _register(parameters.changed({"pass_seconds": 0.0}), out / DRIVE, out / PASSES)
+    passes = homographies(read_bag(out / PASSES, out / DRIVE))
     live = _compared(parameters, out, recording, rate) if is_possible() else None
-    return Demo(out, stills, moments, live, recording, summary)
+    return Demo(out, stills, moments, live, recording, summary, passes)
 
 
 def _register(parameters: Parameters, bag: Path, out: Path) -> BagSummary:
@@ -198,3 +238,13 @@ def _arguments(parameters: Parameters) -> list[str]:
         if getattr(parameters, name) != getattr(default, name):
             arguments += ["-p", f"{name}:={getattr(parameters, name)}"]
     return arguments
+
+
+def _sum_up(errors: Sequence[float]) -> ErrorRecord:
+    if not errors:
+        return {"median": None, "p95": None, "worst": None}
+    return {
+        "median": float(np.median(errors)),
+        "p95": float(np.percentile(errors, 95)),
+        "worst": max(errors),
+    }

@@ -9,7 +9,7 @@ from jinja2 import PackageLoader
 from distillmatch_ros import __version__
 from distillmatch_ros.base import machine
 from distillmatch_ros.base.files import write_text
-from distillmatch_ros.demo.agreement import AGREE_PX, Homographies, homographies
+from distillmatch_ros.demo.agreement import AGREE_PX, homographies
 from distillmatch_ros.demo.drive import EVERY
 from distillmatch_ros.demo.run import RATE_HZ, Demo, Live
 from distillmatch_ros.images.files import read_image
@@ -45,7 +45,7 @@ def write_page(demo: Demo) -> None:
 
 def _facts(demo: Demo) -> list[Fact]:
     pairs = len(demo.moments)
-    errors = list(_errors(demo, homographies(demo.recording)).values())
+    errors = list(demo.errors(homographies(demo.recording)).values())
     registered = sum(entry.registered for entry in demo.recording.entries)
     median = float(np.median(errors)) if errors else None
     facts = [
@@ -53,6 +53,16 @@ def _facts(demo: Demo) -> list[Fact]:
         Fact(figure(median, " px"), "rms error of the median pair, against the known geometry"),
         Fact(f"{demo.summary.rate_hz:.1f} /s", "pairs through distillmatch bag on this machine"),
     ]
+    compared = demo.compared_errors()
+    if compared["tracked"] and compared["passes"]:
+        tracked, passes = (float(np.median(compared[name])) for name in ("tracked", "passes"))
+        facts.append(
+            Fact(
+                f"{tracked:.1f} / {passes:.1f} px",
+                f"median error of {len(compared['tracked'])} pairs that were tracked / of the same with a "
+                "full pass for each",
+            )
+        )
     if demo.live is not None:
         latency = list(_latencies(demo.live.recording).values())
         agreement = demo.live.agreement
@@ -99,11 +109,12 @@ def _stills(demo: Demo) -> list[tuple[str, Picture]]:
 
 def _truth(demo: Demo) -> list[Chart]:
     best = {moment.stamp: moment.truth.best_rms_px() for moment in demo.moments}
-    offline = _errors(demo, homographies(demo.recording))
+    offline = demo.errors(homographies(demo.recording))
     live = demo.live and demo.live.recording
     errors = [_series(demo, "distillmatch bag", offline, "line")]
     if live:
-        errors.append(_series(demo, "node, live", _errors(demo, homographies(live)), "dots"))
+        errors.append(_series(demo, "node, live", demo.errors(homographies(live)), "dots"))
+    errors.append(_series(demo, "a full pass for each pair", demo.errors(demo.passes), "line"))
     errors.append(_series(demo, "best possible", best, "dashed"))
     charts = [
         line_chart(
@@ -152,16 +163,6 @@ def _series(demo: Demo, name: str, values: Mapping[int, float], style: Style) ->
     first = demo.moments[0].stamp
     points = [((each.stamp - first) / 1e9, values.get(each.stamp, math.nan)) for each in demo.moments]
     return Series(name, points, style)
-
-
-def _errors(demo: Demo, found: Homographies) -> dict[int, float]:
-    """Error of each homography, root mean square, visible pixels."""
-    truth = {moment.stamp: moment.truth for moment in demo.moments}
-    return {
-        stamp: truth[stamp].rms_px(homography)
-        for stamp, homography in found.items()
-        if homography is not None and stamp in truth
-    }
 
 
 def _latencies(recording: Recording) -> dict[int, float]:

@@ -28,7 +28,7 @@ _ITERATIONS = 10
 _LEAST_GAIN = 1e-4  # of correlation, below which further steps change nothing
 _LARGEST_STEP = 3.0  # pixels of a level, beyond which its linearisation means nothing
 _NOISE = 0.5  # grey levels a pixel: gradients of this strength are half believed
-_LATTICE = 2  # pixels
+LATTICE = 2  # pixels
 _RADII = (6, 12)  # of the shifts that the peak is compared with, pixels of the last level
 _BESIDE = (10, 48)  # shifts at which second peaks are looked for, from and to, likewise
 
@@ -81,7 +81,7 @@ class Aligner:
     def __init__(self, thermal: NDArray[np.uint8]) -> None:
         """Take a thermal image, uint8 (H, W)."""
         self._size: Size = thermal.shape
-        self._templates = tuple(_Template(resize(thermal, level.size), level) for level in LEVELS)
+        self._templates = tuple(Template(resize(thermal, level.size), level) for level in LEVELS)
 
     def align(self, visible: NDArray[np.uint8], homography: Float64) -> Alignment:
         """Refine a homography that is right to within a few hundredths of the image.
@@ -93,27 +93,28 @@ class Aligner:
         for template in self._templates:
             to_level = resizing(self._size, template.level.size)
             onto = homography @ np.linalg.inv(to_level)
-            seen = _edges(warp(visible, onto, template.level.size), template.level)
+            seen = edges_of(warp(visible, onto, template.level.size), template.level)
             step = template.align(seen)
             homography = onto @ step.to_visible @ to_level
-        moved = template.moved(seen, step)
-        return Alignment(
-            homography / homography[2, 2],
-            step.correlation,
-            template.peak_prominence(moved),
-            template.second_peak_ratio(moved),
-        )
+        return template.measure(homography, template.moved(seen, step.to_visible))
 
 
 @dataclass(frozen=True)
-class _Step:
-    """Where one level ended: its pixels in the thermal frame to those of the visible image as seen there."""
+class Step:
+    """Where one level ended.
+
+    Attributes:
+        to_visible: (3, 3), its pixels in the thermal frame to those of the visible image as seen there.
+        correlation: of the edges.
+        information: (parameters, parameters), how sharply the edges fix the parameters of the map.
+    """
 
     to_visible: Float64
     correlation: float
+    information: Float64
 
 
-class _Template:
+class Template:
     """The thermal image's edges at one level, with their derivatives by the parameters of a map.
 
     All sums go over a lattice of every second pixel each way, which smoothed edges lose little by.
@@ -122,8 +123,8 @@ class _Template:
     def __init__(self, thermal: NDArray[np.uint8], level: Level) -> None:
         self.level = level
         rows, columns = level.size
-        self._edges = _edges(thermal, level)
-        self._flat = _on_lattice(self._edges).ravel()
+        self.edges = edges_of(thermal, level)
+        self._flat = on_lattice(self.edges).ravel()
         self._energy = _dot(self._flat, self._flat)
         # Parameters act on coordinates in half widths around the centre: then they are alike in size.
         self._half = columns / 2
@@ -134,10 +135,10 @@ class _Template:
     def _jacobian(self) -> Float32:
         """(parameters, values of ``_flat``): by the shift, the rest of an affine map, the perspective."""
         rows, columns = self.level.size
-        x = ((np.arange(0, columns, _LATTICE, dtype=np.float32) - (columns - 1) / 2) / self._half)[:, None]
-        y = ((np.arange(0, rows, _LATTICE, dtype=np.float32) - (rows - 1) / 2) / self._half)[:, None, None]
-        by_x = _on_lattice(cv2.Sobel(self._edges, -1, 1, 0, scale=self._half / 8))
-        by_y = _on_lattice(cv2.Sobel(self._edges, -1, 0, 1, scale=self._half / 8))
+        x = ((np.arange(0, columns, LATTICE, dtype=np.float32) - (columns - 1) / 2) / self._half)[:, None]
+        y = ((np.arange(0, rows, LATTICE, dtype=np.float32) - (rows - 1) / 2) / self._half)[:, None, None]
+        by_x = on_lattice(cv2.Sobel(self.edges, -1, 1, 0, scale=self._half / 8))
+        by_y = on_lattice(cv2.Sobel(self.edges, -1, 0, 1, scale=self._half / 8))
         terms = np.empty((self.level.parameters, *by_x.shape), np.float32)
         terms[0], terms[1] = by_x, by_y
         for index, (shift, place) in enumerate(((by_x, x), (by_x, y), (by_y, x), (by_y, y)), start=2):
@@ -148,11 +149,11 @@ class _Template:
             np.multiply(radial, y, out=terms[7])
         return terms.reshape(len(terms), -1)
 
-    def align(self, seen: Float32) -> _Step:
+    def align(self, seen: Float32) -> Step:
         """Climb to the highest correlation with the visible image's edges (rows, columns, 2)."""
-        curvature = np.einsum("ik,jk->ij", self._jacobian, self._jacobian).astype(np.float64)
+        information = np.einsum("ik,jk->ij", self._jacobian, self._jacobian).astype(np.float64)
         # Few edges may leave a direction open, none all of them.
-        curvature += (1e-6 * np.trace(curvature) + 1e-9) * np.eye(len(curvature))
+        curvature = information + (1e-6 * np.trace(information) + 1e-9) * np.eye(len(information))
         own = np.einsum("ik,k->i", self._jacobian, self._flat)
         current, damping = np.eye(3), 1.0
         moved = self._sample(seen, current)
@@ -175,30 +176,52 @@ class _Template:
             current, moved, correlation = tried, moved_there, there
             if gained < _LEAST_GAIN:
                 break
-        return _Step(np.linalg.inv(self._normalise) @ current @ self._normalise, correlation)
+        return Step(self._denormalised(current), correlation, information)
 
-    def moved(self, seen: Float32, step: _Step) -> Float32:
-        """The visible image's edges where the alignment ended, on the lattice."""
-        current = self._normalise @ step.to_visible @ np.linalg.inv(self._normalise)
-        return self._sample(seen, current).reshape(_on_lattice(self._edges).shape)
+    def parameters_of(self, to_visible: Float64) -> Float64:
+        """The (8,) parameters of a map such as `Step.to_visible`; all 0 for the identity."""
+        current = self._normalise @ to_visible @ np.linalg.inv(self._normalise)
+        current = current / current[2, 2] - np.eye(3)
+        return np.array([*current[:2, 2], *current[0, :2], *current[1, :2], *current[2, :2]])
 
-    def peak_prominence(self, moved: Float32) -> float:
+    def map_of(self, parameters: Float64) -> Float64:
+        """The inverse of `parameters_of`."""
+        return self._denormalised(_matrix(parameters))
+
+    def _denormalised(self, current: Float64) -> Float64:
+        return np.asarray(np.linalg.inv(self._normalise) @ current @ self._normalise)
+
+    def moved(self, seen: Float32, to_visible: Float64) -> Float32:
+        """The visible image's edges as a map brings them here, on the lattice."""
+        current = self._normalise @ to_visible @ np.linalg.inv(self._normalise)
+        return self._sample(seen, current).reshape(on_lattice(self.edges).shape)
+
+    def measure(self, homography: Float64, moved: Float32) -> Alignment:
+        """How well a homography's edges lie on each other, moved as it brings them here."""
+        return Alignment(
+            homography / homography[2, 2],
+            _correlation(self._flat, moved.ravel()),
+            self._peak_prominence(moved),
+            self._second_peak_ratio(moved),
+        )
+
+    def _peak_prominence(self, moved: Float32) -> float:
         """How far the correlation stands out from that of the same edges a little beside."""
-        middle = max(_RADII) // _LATTICE
+        middle = max(_RADII) // LATTICE
         correlations = self._shifted(moved, middle)
         around = [
             correlations[
-                middle + round(radius * np.sin(angle) / _LATTICE),
-                middle + round(radius * np.cos(angle) / _LATTICE),
+                middle + round(radius * np.sin(angle) / LATTICE),
+                middle + round(radius * np.cos(angle) / LATTICE),
             ]
             for radius in _RADII
             for angle in np.arange(8) * np.pi / 4
         ]
         return float(correlations[middle, middle] - np.mean(around))
 
-    def second_peak_ratio(self, moved: Float32) -> float:
+    def _second_peak_ratio(self, moved: Float32) -> float:
         """How well the same edges lie on others, relative to how well they lie where they are."""
-        near, reach = _BESIDE[0] // _LATTICE, _BESIDE[1] // _LATTICE
+        near, reach = _BESIDE[0] // LATTICE, _BESIDE[1] // LATTICE
         correlations = self._shifted(moved, reach)
         shifts = np.arange(-reach, reach + 1)
         beside = np.hypot(shifts[:, None], shifts) > near
@@ -208,19 +231,19 @@ class _Template:
     def _shifted(self, moved: Float32, reach: int) -> Float32:
         """Correlation of the inner edges with those at all shifts up to ``reach`` lattice points."""
         inner = np.ascontiguousarray(moved[reach:-reach, reach:-reach])
-        own = np.ascontiguousarray(_on_lattice(self._edges))
+        own = np.ascontiguousarray(on_lattice(self.edges))
         return np.asarray(cv2.matchTemplate(own, inner, cv2.TM_CCORR_NORMED), np.float32)
 
     def _sample(self, seen: Float32, current: Float64) -> Float32:
-        on_lattice = np.diag([_LATTICE, _LATTICE, 1.0])
+        on_lattice = np.diag([LATTICE, LATTICE, 1.0])
         to_seen = np.linalg.inv(self._normalise) @ current @ self._normalise @ on_lattice
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        size = (self.level.size[1] // _LATTICE, self.level.size[0] // _LATTICE)
+        size = (self.level.size[1] // LATTICE, self.level.size[0] // LATTICE)
         return np.asarray(cv2.warpPerspective(seen, to_seen, size, flags=flags), np.float32).ravel()
 
 
-def _on_lattice(field: NDArray[Any]) -> Float32:
-    return field[::_LATTICE, ::_LATTICE]
+def on_lattice(field: NDArray[Any]) -> Float32:
+    return field[::LATTICE, ::LATTICE]
 
 
 def _matrix(parameters: Float64) -> Float64:
@@ -238,7 +261,7 @@ def _dot(one: Float32, other: Float32) -> float:
     return float(np.einsum("i,i", one, other))
 
 
-def _edges(image: NDArray[Any], level: Level) -> Float32:
+def edges_of(image: NDArray[Any], level: Level) -> Float32:
     """Doubled direction of the edges times their relative strength, float32 (rows, columns, 2)."""
     smooth = cv2.GaussianBlur(image.astype(np.float32), (0, 0), 1.0)
     by_x, by_y = cv2.Sobel(smooth, -1, 1, 0, scale=1 / 8), cv2.Sobel(smooth, -1, 0, 1, scale=1 / 8)

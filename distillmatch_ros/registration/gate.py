@@ -33,6 +33,7 @@ class Status(str, Enum):
     """Whether there is a homography, and where it comes from or why there is none."""
 
     OK = "OK"
+    TRACKED = "TRACKED"
     FEW_MATCHES = "FEW_MATCHES"
     FEW_INLIERS = "FEW_INLIERS"
     DEGENERATE = "DEGENERATE"
@@ -215,14 +216,19 @@ def confirm(
         peak_prominence=alignment.peak_prominence,
         second_peak_ratio=alignment.second_peak_ratio,
     )
-    on_edges = (
-        alignment.peak_prominence >= gate.min_peak_prominence
-        and alignment.second_peak_ratio <= gate.max_second_peak_ratio
-    )
     status = Status.DEGENERATE
-    if on_edges and _is_plausible(unit, thermal, gate):
+    if confirm_on_edges(alignment, thermal, visible, gate):
         status = _verdict(quality, gate)
     return Estimate(status, homography if status is Status.OK else None, inliers, quality)
+
+
+def confirm_on_edges(alignment: Alignment, thermal: Size, visible: Size, gate: Gate) -> bool:
+    """Whether the edges of both images support an aligned homography, and it is plausible."""
+    return (
+        alignment.peak_prominence >= gate.min_peak_prominence
+        and alignment.second_peak_ratio <= gate.max_second_peak_ratio
+        and is_plausible(alignment.homography, thermal, visible, gate)
+    )
 
 
 def is_plausible(homography: Float64, thermal: Size, visible: Size, gate: Gate) -> bool:

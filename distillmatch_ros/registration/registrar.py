@@ -37,7 +37,7 @@ class Registration:
         confidence: float32 (N,), above 0, up to 1.
         inliers: bool (N,), the correspondences that agree with the homography.
         homography: float64 (3, 3), thermal pixels to visible pixels; None where none is supported.
-        status: OK, or why there is no homography.
+        status: OK, where else the homography comes from, or why there is none.
         latency_ms: milliseconds spent in ``gain_control``, ``resize``, ``engine``, ``homography`` and
             ``alignment``, and in ``total``.
         quality: figures of the homography, of a rejected one too; None where there was none to judge.
@@ -54,6 +54,14 @@ class Registration:
     latency_ms: dict[str, float]
     quality: Quality | None = None
     probability: float | None = None
+
+    @classmethod
+    def without_matches(
+        cls, status: Status, homography: Float64 | None, latency_ms: dict[str, float]
+    ) -> "Registration":
+        """One that no pass over the images was needed for."""
+        points, none = np.zeros((0, 2), np.float32), np.zeros(0, np.float32)
+        return cls(points, points, none, none.astype(np.bool_), homography, status, latency_ms)
 
 
 class Registrar:

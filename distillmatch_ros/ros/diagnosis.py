@@ -183,7 +183,7 @@ def _unusable(report: Report, condition: Condition) -> Diagnosis | None:
 
 
 def _unregistered(report: Report) -> Diagnosis | None:
-    total, good = sum(report.statuses.values()), (Status.OK.value, Status.FIXED.value)
+    total, good = sum(report.statuses.values()), (Status.OK.value, Status.TRACKED.value, Status.FIXED.value)
     if report.statuses[Status.STALE_THERMAL.value]:
         return Diagnosis(
             WARN, "the thermal picture stands still: a shutter for a moment, or else a camera that hangs"
@@ -205,6 +205,7 @@ def _figures(report: Report, condition: Condition) -> Iterator[tuple[str, str]]:
         yield f"{NAMESPACES[side]} lost [%]", f"{100 * report.inputs[side].lost:.0f}"
     yield "pairs [Hz]", f"{report.pairs / report.seconds:.1f}"
     yield "registered [Hz]", f"{sum(report.statuses.values()) / report.seconds:.1f}"
+    yield "full passes [Hz]", f"{report.passes / report.seconds:.1f}"
     for topic, number in sorted(report.published.items()):
         yield f"{topic} out [Hz]", f"{number / report.seconds:.1f}"
     yield from _spread("skew [ms]", report.skew_ms)

@@ -13,6 +13,7 @@ from sensor_msgs.msg import CameraInfo
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines import EngineInfo
 from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.ros.message_types import message_class
 from distillmatch_ros.ros.publishers import Outputs
 from distillmatch_ros.ros.statistics import AGE, Statistics
@@ -55,7 +56,7 @@ class Pipeline:
         self._calibration = load_calibration(parameters)
         with ExitStack() as undo:
             self._registrar = undo.enter_context(open_registrar(parameters))
-            self._stream = Stream(self._registrar, parameters.stream, self._calibration)
+            self._stream = Stream(self._registrar, parameters.stream, self._calibration, beside=True)
             self._outputs = Outputs(node)
             undo.pop_all()
         self.unusable: str | None = None
@@ -152,14 +153,15 @@ class Pipeline:
             "publish": 1e3 * (end - registered),
             AGE: (monotonic_ns() - pair.visible.received) / 1e6,
         }
-        self._statistics.register(
-            result.registration.status.value, int(result.registration.inliers.sum()), latency_ms
-        )
+        registration = result.registration
+        inliers = None if registration.status is Status.TRACKED else int(registration.inliers.sum())
+        self._statistics.register(registration.status.value, inliers, latency_ms, result.passes)
         self._statistics.publish(published)
 
     def close(self) -> None:
         """Close the engine and take the topics back. Nothing may be in process."""
         self._outputs.close()
+        self._stream.close()
         self._registrar.close()
 
     def _decode(self, pair: Pair[Any]) -> tuple[Frame, Frame] | None:

@@ -45,7 +45,8 @@ class Report:
         total_drops: the same since the start.
         skew_ms: of the pairs found, magnitude.
         statuses: registrations by status.
-        inliers: of each registration.
+        inliers: of each registration that has matches.
+        passes: full passes of the network that ended.
         latency_ms: by stage, `AGE` among them.
         published: messages by topic.
     """
@@ -58,6 +59,7 @@ class Report:
     skew_ms: Spread | None
     statuses: Counter[str]
     inliers: Spread | None
+    passes: int
     latency_ms: Mapping[str, Spread]
     published: Counter[str]
 
@@ -70,6 +72,7 @@ class _Period:
     skew_ms: list[float] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
     inliers: list[float] = field(default_factory=list)
+    passes: int = 0
     latency_ms: dict[str, list[float]] = field(default_factory=dict)
     published: Counter[str] = field(default_factory=Counter)
 
@@ -101,11 +104,18 @@ class Statistics:
         with self._lock:
             self._period.skew_ms.append(abs(skew) / 1e6)
 
-    def register(self, status: str, inliers: int, latency_ms: Mapping[str, float]) -> None:
-        """A pair went all the way."""
+    def register(
+        self, status: str, inliers: int | None, latency_ms: Mapping[str, float], passes: int = 1
+    ) -> None:
+        """A pair went all the way; full passes, over it or earlier pairs, ended meanwhile.
+
+        There are no inliers to count of a pair that was tracked.
+        """
         with self._lock:
             self._period.statuses[status] += 1
-            self._period.inliers.append(inliers)
+            self._period.passes += passes
+            if inliers is not None:
+                self._period.inliers.append(inliers)
             for stage, ms in latency_ms.items():
                 self._period.latency_ms.setdefault(stage, []).append(ms)
 
@@ -134,6 +144,7 @@ class Statistics:
             skew_ms=Spread.of(period.skew_ms) if period.skew_ms else None,
             statuses=period.statuses,
             inliers=Spread.of(period.inliers) if period.inliers else None,
+            passes=period.passes,
             latency_ms={stage: spread for stage, spread in spreads.items() if spread is not None},
             published=period.published,
         )

@@ -41,7 +41,7 @@ class Outgoing:
 
     def correspondences(self) -> Any:
         """PointCloud2."""
-        return self._messages.correspondences(self._result.registration, self._result.visible)
+        return self._messages.correspondences(self._result.matched(), self._result.visible)
 
     def homography(self) -> Any:
         """Image, 3x3."""

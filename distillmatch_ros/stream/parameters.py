@@ -165,6 +165,7 @@ TABLE: dict[str, Parameter] = {
     "tolerance": _live("tolerance"),
     "thermal_offset": _live("thermal_offset"),
     "mode": _live("stream", "mode"),
+    "pass_seconds": _live("stream", "pass_seconds"),
     "hold_seconds": _live("stream", "hold_seconds"),
     "smoothing": _live("stream", "smoothing"),
     "max_jump_px": _live("stream", "max_jump_px"),

@@ -3,32 +3,45 @@
 Everything depends on the frames and their stamps alone: the same frames give the same results.
 """
 
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from time import perf_counter
 
-import numpy as np
-
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.settings import setting
-from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.geometry.undistortion import Intrinsics, Undistorter
 from distillmatch_ros.images.frames import Frame, check_image
 from distillmatch_ros.images.gain_control import Range
 from distillmatch_ros.registration.gate import Gate, Status
-from distillmatch_ros.registration.passes import STAGES
 from distillmatch_ros.registration.registrar import Registrar, Registration
 from distillmatch_ros.stream.calibration import Accumulator, Calibration, Camera, Rig
+from distillmatch_ros.stream.follower import Followed, Follower, Here
 from distillmatch_ros.stream.synchroniser import Side
-from distillmatch_ros.stream.temporal import FrozenDetector, Mode, RangeFilter, Tracker, TrackerSettings
+from distillmatch_ros.stream.temporal import (
+    FrozenDetector,
+    Mode,
+    RangeFilter,
+    TemporalFilter,
+    TemporalSettings,
+)
 from distillmatch_ros.visualisation.overlay import Style, draw_overlay, warp_thermal
 
 
-class StreamSettings(TrackerSettings):
+class StreamSettings(TemporalSettings):
     """What may be changed while a stream runs; in mode fixed the engine rests, and nothing is matched."""
 
     frozen_seconds: float = setting(
         0.4,
         "Time after which an unchanged thermal picture counts as frozen (a closed shutter); 0 for never.",
+        unit="s",
+        least=0,
+        most=60,
+    )
+    pass_seconds: float = setting(
+        1.0,
+        "Time between full passes of the network, by the images' stamps; between them pairs are tracked on "
+        "their edges. 0 for a pass over each pair.",
         unit="s",
         least=0,
         most=60,
@@ -48,6 +61,8 @@ class Result:
         latency_ms: of `Stream.process` by stage: ``undistort``, those of the registration, and ``total``.
         style: of the overlay.
         heat_range: of thermal values that the overlay shows.
+        passes: full passes, over this pair or earlier ones, that ended since the last pair.
+        find_matches: gives the registration its correspondences.
     """
 
     visible: Frame
@@ -56,6 +71,12 @@ class Result:
     latency_ms: dict[str, float]
     style: Style
     heat_range: Range
+    passes: int
+    find_matches: Callable[[Registration], Registration]
+
+    def matched(self) -> Registration:
+        """The registration with its correspondences: those of a tracked pair are found only when asked."""
+        return self.find_matches(self.registration)
 
     def registered_thermal(self) -> Frame | None:
         """The thermal image on the visible image's grid, with its own encoding and values.
@@ -85,13 +106,24 @@ class Stream:
         registrar: Registrar,
         settings: StreamSettings | None = None,
         calibration: Calibration | None = None,
+        *,
+        beside: bool = False,
     ) -> None:
         """Take a registrar, which remains the caller's to close; its gate follows the settings.
+
+        Args:
+            registrar: makes the passes.
+            settings: the default ones if None.
+            calibration: for mode fixed.
+            beside: full passes run in a thread of their own while pairs are tracked, for live images; then
+                results depend on how long a pass takes.
 
         Raises:
             DistillMatchError: see `configure`.
         """
         self._registrar = registrar
+        self._beside = beside
+        self._executor: Executor = ThreadPoolExecutor(1, "pass") if beside else Here()
         self._undistorters: dict[Side, Undistorter] = {}
         self._frozen = FrozenDetector(0)
         self._heat_range = RangeFilter()
@@ -115,7 +147,8 @@ class Stream:
         self._registrar.gate = settings.gate
         self._frozen.frozen_seconds = settings.frozen_seconds
         if self._rig is not None:
-            self._tracker.settings = settings
+            self._filter.settings = settings
+            self._follower.check(settings.gate)
 
     def undistort(self, side: Side, intrinsics: Intrinsics | None) -> None:
         """Take the distortion out of one camera's images from the next pair on; None leaves it in.
@@ -152,14 +185,24 @@ class Stream:
             self._calibration.check(rig)
         if rig != self._rig:
             self._begin(rig)
-        registration = self._register(visible, thermal)
+        followed = self._register(visible, thermal)
+        registration = followed.registration
         heat_range = self._heat_range.update(thermal)
         latency_ms = {
             **registration.latency_ms,
             "undistort": 1e3 * (undistorted - start),
             "total": 1e3 * (perf_counter() - start),
         }
-        return Result(visible, thermal, registration, latency_ms, self._settings.overlay, heat_range)
+        return Result(
+            visible,
+            thermal,
+            registration,
+            latency_ms,
+            self._settings.overlay,
+            heat_range,
+            len(followed.passes),
+            followed.find_matches,
+        )
 
     def calibration(self) -> Calibration:
         """One homography for all good pairs since the start, the last `reset` or change of image size.
@@ -175,30 +218,48 @@ class Stream:
         """Forget all pairs; settings and intrinsics stay."""
         self._rig = None
 
+    def close(self) -> None:
+        """Wait for a pass that is running; no pair may come after that."""
+        self._executor.shutdown()
+
     def _begin(self, rig: Rig) -> None:
         self._rig = rig
-        self._tracker = Tracker(self._settings, rig.thermal.size, rig.visible.size)
+        self._filter = TemporalFilter(self._settings, rig.thermal.size, rig.visible.size)
+        self._follower = Follower(
+            self._registrar, self._executor, self._beside, rig.thermal.size, rig.visible.size
+        )
         self._accumulator = Accumulator(rig)
         self._frozen.reset()
         self._heat_range.reset()
 
-    def _register(self, visible: Frame, thermal: Frame) -> Registration:
+    def _register(self, visible: Frame, thermal: Frame) -> Followed:
         fixed = None
         if self._settings.mode is Mode.FIXED and self._calibration is not None:
             fixed = self._calibration.homography
         if self._frozen.update(thermal):
-            held = self._tracker.last(visible.stamp) if fixed is None else fixed
-            return _without_matches(Status.STALE_THERMAL, held)
+            self._follower.doubt(visible.stamp)
+            held = self._filter.last(visible.stamp) if fixed is None else fixed
+            return Followed.resting(Status.STALE_THERMAL, held)
         if fixed is not None:
-            return _without_matches(Status.FIXED, fixed)
-        prior = self._tracker.prior(visible.stamp)
-        registration = self._tracker.update(
-            self._registrar.register(visible.image, thermal.image, prior),
-            visible.stamp,
-            primed=prior is not None,
+            return Followed.resting(Status.FIXED, fixed)
+        if self._settings.pass_seconds == 0:
+            return self._pass(visible, thermal)
+        followed = self._follower.process(
+            visible, thermal, self._settings.pass_seconds, self._settings.max_jump_px
         )
+        for stamp, registration in followed.passes:
+            self._accumulator.add(registration, stamp)
+        registration = self._filter.update(followed.registration, visible.stamp, primed=False)
+        return replace(followed, registration=registration)
+
+    def _pass(self, visible: Frame, thermal: Frame) -> Followed:
+        """A full pass over the pair, helped by those before it."""
+        prior = self._filter.prior(visible.stamp)
+        # A pass that was begun while pairs were tracked may still be running.
+        found = self._executor.submit(self._registrar.register, visible.image, thermal.image, prior).result()
+        registration = self._filter.update(found, visible.stamp, primed=prior is not None)
         self._accumulator.add(registration, visible.stamp)
-        return registration
+        return Followed(registration, ((visible.stamp, registration),))
 
     def _undistorted(self, side: Side, frame: Frame) -> Frame:
         undistorter = self._undistorters.get(side)
@@ -207,11 +268,3 @@ class Stream:
     def _camera(self, side: Side, frame: Frame) -> Camera:
         height, width = frame.image.shape[:2]
         return Camera((height, width), side in self._undistorters)
-
-
-def _without_matches(status: Status, homography: Float64 | None) -> Registration:
-    """What is given out without a pass over the images."""
-    points = np.zeros((0, 2), np.float32)
-    confidence = np.zeros(0, np.float32)
-    latency_ms = dict.fromkeys((*STAGES, "total"), 0.0)
-    return Registration(points, points, confidence, np.zeros(0, np.bool_), homography, status, latency_ms)

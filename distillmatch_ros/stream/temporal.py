@@ -46,7 +46,7 @@ class Mode(str, Enum):
         return self.value
 
 
-class TrackerSettings(Settings):
+class TemporalSettings(Settings):
     """How homographies are followed over time."""
 
     mode: Annotated[Mode, Field(strict=False)] = setting(
@@ -97,7 +97,7 @@ class _Track:
     pairs: int = 1
 
 
-class Tracker:
+class TemporalFilter:
     """Follows the homography of one rig.
 
     The filter works on the places of the thermal corners in the visible image, four well-conditioned points,
@@ -109,7 +109,7 @@ class Tracker:
     one that did without.
     """
 
-    def __init__(self, settings: TrackerSettings, thermal: Size, visible: Size) -> None:
+    def __init__(self, settings: TemporalSettings, thermal: Size, visible: Size) -> None:
         """Start without knowledge.
 
         Args:
@@ -167,7 +167,8 @@ class Tracker:
         held = None if live else self.last(stamp)
         if held is not None:
             return replace(registration, homography=held, status=Status.HELD)
-        rejected = Status.DEGENERATE if registration.status is Status.OK else registration.status
+        found = registration.status in (Status.OK, Status.TRACKED)
+        rejected = Status.DEGENERATE if found else registration.status
         return replace(registration, homography=None, status=rejected)
 
     def _follow(self, homography: Float64, stamp: int) -> bool:

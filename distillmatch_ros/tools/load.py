@@ -1,4 +1,4 @@
-"""The processes of the node's benchmark: ``cameras``, ``listener``, and ``node FILE --ros-args ...``."""
+"""The processes of the node's benchmark: ``cameras``, ``listener FILE``, and ``node FILE --ros-args ...``."""
 
 import json
 import sys
@@ -21,9 +21,9 @@ from distillmatch_ros.ros.statistics import AGE, Statistics
 from distillmatch_ros.scene import render_pair
 from distillmatch_ros.stream.outputs import NODE, TOPICS
 from distillmatch_ros.tools.graph import RELIABLE, guest
+from distillmatch_ros.tools.node_benchmark import SIZE
 
 RATE_HZ = 30.0
-SIZE = (512, 640)
 PICTURES = 8
 """Different pictures of the thermal camera, which would count as frozen otherwise."""
 OUTSIDE = ("decode", "undistort", "publish", AGE)
@@ -46,10 +46,18 @@ def cameras() -> None:
             due, index = due + 1 / RATE_HZ, index + 1
 
 
-def listener() -> None:
-    """Takes every output as it comes, and does nothing with it."""
-    with guest("listener") as node:
+def listener(homographies: Path) -> None:
+    """Takes every output as it comes, and writes the homographies as lines of JSON."""
+    with guest("listener") as node, homographies.open("w", buffering=1) as file:
+
+        def write(message: Image) -> None:
+            row = {"time": monotonic(), "homography": np.frombuffer(message.data, np.float64).tolist()}
+            file.write(json.dumps(row) + "\n")
+
         for name, (kind, _) in TOPICS.items():
+            if name == "homography":
+                node.create_subscription(message_class(kind), f"{NODE}/{name}", write, RELIABLE)
+                continue
             node.create_subscription(
                 message_class(kind), f"{NODE}/{name}", lambda data: None, RELIABLE, raw=True
             )
@@ -69,12 +77,15 @@ class _Recording(Statistics):
         super().__init__(monotonic_ns())
         self._file = file
 
-    def register(self, status: str, inliers: int, latency_ms: Mapping[str, float]) -> None:
-        super().register(status, inliers, latency_ms)
+    def register(
+        self, status: str, inliers: int | None, latency_ms: Mapping[str, float], passes: int = 1
+    ) -> None:
+        super().register(status, inliers, latency_ms, passes)
         self._write(
             status=status,
             age=latency_ms[AGE],
             engine=latency_ms.get("engine", 0.0),
+            passes=passes,
             registration=sum(ms for stage, ms in latency_ms.items() if stage not in OUTSIDE),
             transport=latency_ms["decode"] + latency_ms["publish"],
         )
@@ -114,4 +125,7 @@ if __name__ == "__main__":
     role, *rest = sys.argv[1:]
     if role == "node":
         sys.exit(recorded_node(Path(rest[0]), [sys.argv[0], *rest[1:]]))
-    {"cameras": cameras, "listener": listener}[role]()
+    if role == "listener":
+        listener(Path(rest[0]))
+    else:
+        cameras()

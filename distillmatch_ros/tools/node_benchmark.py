@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
@@ -13,13 +14,17 @@ import psutil
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import Spread
+from distillmatch_ros.geometry.homography import corner_error
+from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.ros.installation import require_ros
 from distillmatch_ros.tools.processes import own_graph, running
 
 AGE_FACTOR, AGE_SLACK_MS = 1.3, 15.0
-"""The age of an output must not exceed the engine's time by more, at the 95th percentile."""
+"""The age of an output must not exceed the registration's time by more, at the 95th percentile."""
 TRANSPORT_MS = 12.0
 """Nor may conversion and publishing take more for a pair."""
+SIZE = (512, 640)
+"""Of both cameras."""
 WARM_UP_S = 10.0
 MIB = 1 << 20  # bytes
 START_S = 120
@@ -31,37 +36,63 @@ class NodeBenchmark:
     """What was measured after the warm-up.
 
     Attributes:
+        pass_seconds: the parameter; 0 for a full pass for each pair.
         seconds: how long.
         pairs_hz: pairs that were published, per second.
         statuses: registrations by status.
-        superseded: pairs for which the engine had no time.
+        tracked: fraction of them that were tracked, in [0, 1].
+        superseded: pairs for which there was no time.
+        passes_hz: full passes of the network, per second.
+        cores: processor cores that the node used.
         age: ms, from the receipt of the visible image until all outputs are published.
-        engine: the network alone.
-        registration: the network, gain control, geometry: all that `Registrar` does.
+        engine: the network alone, of the pairs that waited for a pass; None if none did.
+        registration: network, gain control, geometry: all that `Registrar` does, or tracking.
         transport: decoding both images, making and publishing all outputs.
-        within_engine: fraction of the pairs whose age is within `AGE_FACTOR` times their engine time plus
-            `AGE_SLACK_MS`; 0.95 is wanted.
-        within_registration: the same with the registration's time.
+        within_registration: fraction of the pairs whose age is within `AGE_FACTOR` times their registration
+            plus `AGE_SLACK_MS`; 0.95 is wanted.
+        jitter_px: corner error of each homography against the one before, root mean square, for a visible
+            image 640 px wide; the cameras of the benchmark stand still.
         memory_mib: resident memory of the node: at the end of the warm-up, greatest, at the end.
         growth_mib_per_minute: its slope.
     """
 
+    pass_seconds: float
     seconds: float
     pairs_hz: float
     statuses: Mapping[str, int]
+    tracked: float
     superseded: int
+    passes_hz: float
+    cores: float
     age: Spread
-    engine: Spread
+    engine: Spread | None
     registration: Spread
     transport: Spread
-    within_engine: float
     within_registration: float
+    jitter_px: float
     memory_mib: tuple[float, float, float]
     growth_mib_per_minute: float
 
 
+@dataclass(frozen=True)
+class Usage:
+    """What the node's process had used at a time: processor time, s, and resident memory, MiB."""
+
+    time: float
+    processor: float
+    memory_mib: float
+
+    @classmethod
+    def of(cls, process: int) -> "Usage":
+        """Of a process, now."""
+        node = psutil.Process(process)
+        times = node.cpu_times()
+        return cls(monotonic(), times.user + times.system, node.memory_info().rss / MIB)
+
+
 def run_node_benchmark(
     seconds: float = 60.0,
+    pass_seconds: float = 1.0,
     arguments: Sequence[str] = (),
     on_second: Callable[[], None] = lambda: None,
 ) -> NodeBenchmark:
@@ -69,6 +100,7 @@ def run_node_benchmark(
 
     Args:
         seconds: to measure, after the warm-up.
+        pass_seconds: the parameter.
         arguments: of the node, such as ``-p``, ``threads:=1``.
         on_second: called each second of it, for a progress bar.
 
@@ -79,15 +111,17 @@ def run_node_benchmark(
     with TemporaryDirectory() as name:
         folder = Path(name)
         environment, rows, log = own_graph(folder), folder / "rows.jsonl", folder / "log"
+        homographies = folder / "homographies.jsonl"
+        options = ["--ros-args", "-p", f"pass_seconds:={float(pass_seconds)}", *arguments]
         with (
             log.open("w") as said,
-            running("tools.load", ["node", str(rows), "--ros-args", *arguments], environment, said) as node,
-            running("tools.load", ["listener"], environment, said) as listener,
+            running("tools.load", ["node", str(rows), *options], environment, said) as node,
+            running("tools.load", ["listener", str(homographies)], environment, said) as listener,
             running("tools.load", ["cameras"], environment, said) as cameras,
         ):
-            memory: list[float] = []
+            used: list[Usage] = []
             started, begun = monotonic(), None
-            while len(memory) < round(seconds):
+            while len(used) <= round(seconds):
                 sleep(1.0)
                 if any(process.poll() is not None for process in (node, listener, cameras)):
                     raise DistillMatchError(f"a process of the benchmark ended: {_last_line(log)}")
@@ -96,18 +130,25 @@ def run_node_benchmark(
                     if begun is None and monotonic() - started > START_S:
                         raise DistillMatchError(f"nothing came out of the node: {_last_line(log)}")
                 elif monotonic() - begun > WARM_UP_S:
-                    memory.append(psutil.Process(node.pid).memory_info().rss / MIB)
+                    used.append(Usage.of(node.pid))
                     on_second()
-        return evaluate([json.loads(line) for line in rows.read_text().splitlines()], memory)
+        return evaluate(_read(rows), _read(homographies), used, pass_seconds)
 
 
-def evaluate(rows: Sequence[Mapping[str, Any]], memory: Sequence[float]) -> NodeBenchmark:
+def evaluate(
+    rows: Sequence[Mapping[str, Any]],
+    homographies: Sequence[Mapping[str, Any]],
+    used: Sequence[Usage],
+    pass_seconds: float,
+) -> NodeBenchmark:
     """Sum up a run.
 
     Args:
-        rows: of each pair ``time`` (monotonic, s); of one that was published also ``status``, and ``age``,
-            ``engine``, ``registration`` and ``transport`` in milliseconds.
-        memory: resident, MiB, once a second.
+        rows: of each pair ``time`` (monotonic, s); of one that was published also ``status``, ``passes``, and
+            ``age``, ``engine``, ``registration`` and ``transport`` in milliseconds.
+        homographies: ``time`` and the nine elements of each, as they were received.
+        used: by the node, once a second.
+        pass_seconds: the parameter.
 
     Raises:
         DistillMatchError: nothing was published after the warm-up.
@@ -117,28 +158,44 @@ def evaluate(rows: Sequence[Mapping[str, Any]], memory: Sequence[float]) -> Node
     measured = [row for row in late if "age" in row]
     if len(measured) < 2:
         raise DistillMatchError("the node published no pairs after the warm-up; measure for longer")
-    columns = {
-        name: np.array([row[name] for row in measured])
-        for name in ("age", "engine", "registration", "transport")
-    }
+    age, registration, transport = (
+        np.array([row[name] for row in measured]) for name in ("age", "registration", "transport")
+    )
+    engine = [row["engine"] for row in measured if row["engine"] > 0]
     seconds = measured[-1]["time"] - measured[0]["time"]
     statuses = [row["status"] for row in measured]
-    within = {
-        name: float(np.mean(columns["age"] <= AGE_FACTOR * columns[name] + AGE_SLACK_MS))
-        for name in ("engine", "registration")
-    }
+    memory = [each.memory_mib for each in used]
     slope = np.polyfit(np.arange(len(memory)), memory, 1)[0] if len(memory) > 1 else 0.0
+    elapsed = used[-1].time - used[0].time
     return NodeBenchmark(
+        pass_seconds=pass_seconds,
         seconds=seconds,
         pairs_hz=(len(measured) - 1) / seconds,
         statuses={status: statuses.count(status) for status in sorted(set(statuses))},
+        tracked=statuses.count(Status.TRACKED.value) / len(statuses),
         superseded=len(late) - len(measured),
-        **{name: Spread.of(values.tolist()) for name, values in columns.items()},
-        within_engine=within["engine"],
-        within_registration=within["registration"],
+        passes_hz=sum(row["passes"] for row in measured) / seconds,
+        cores=(used[-1].processor - used[0].processor) / elapsed if elapsed else 0.0,
+        age=Spread.of(age.tolist()),
+        engine=Spread.of(engine) if engine else None,
+        registration=Spread.of(registration.tolist()),
+        transport=Spread.of(transport.tolist()),
+        within_registration=float(np.mean(age <= AGE_FACTOR * registration + AGE_SLACK_MS)),
+        jitter_px=_jitter_px([row["homography"] for row in homographies if row["time"] >= begin]),
         memory_mib=(memory[0], max(memory), memory[-1]),
         growth_mib_per_minute=60 * float(slope),
     )
+
+
+def _jitter_px(homographies: Sequence[Sequence[float]]) -> float:
+    matrices = [np.reshape(elements, (3, 3)) for elements in homographies]
+    found = [matrix for matrix in matrices if np.isfinite(matrix).all()]
+    steps = [corner_error(one, other, SIZE, SIZE) for one, other in pairwise(found)]
+    return float(np.sqrt(np.mean(np.square(steps)))) if steps else 0.0
+
+
+def _read(file: Path) -> list[Any]:
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
 def _last_line(log: Path) -> str:

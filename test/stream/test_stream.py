@@ -34,7 +34,7 @@ LENS = Intrinsics(
     "plumb_bob",
     VISIBLE,
 )
-NO_PRIOR = StreamSettings(verify_every=1)
+NO_PRIOR = StreamSettings(verify_every=1, pass_seconds=0)
 """Each pair on its own, which one scripted answer serves."""
 
 
@@ -81,7 +81,9 @@ def test_without_homography_there_is_no_registered_thermal() -> None:
 def test_prior_halves_the_looks_and_is_verified() -> None:
     first, near = points_of(plain(TRUTH)), points_of(aligned(TRUTH, by=TRUTH))
     engine = ScriptedEngine(*[first, near, near, near] * 2)
-    stream = Stream(Registrar(engine), StreamSettings(verify_every=3, gate=Gate(sure_peak_prominence=1.0)))
+    stream = Stream(
+        Registrar(engine), StreamSettings(pass_seconds=0, verify_every=3, gate=Gate(sure_peak_prominence=1.0))
+    )
     shown = [0]
     for number in range(6):
         result = stream.process(*frames(number))
@@ -91,7 +93,7 @@ def test_prior_halves_the_looks_and_is_verified() -> None:
 
 
 def test_held_and_smoothed_by_the_settings() -> None:
-    stream = open_stream(StreamSettings(mode=Mode.HOLD, hold_seconds=0.1, verify_every=1))
+    stream = open_stream(StreamSettings(mode=Mode.HOLD, hold_seconds=0.1, verify_every=1, pass_seconds=0))
     statuses = []
     for number in range(6):
         visible, thermal = frames(number)
@@ -102,7 +104,9 @@ def test_held_and_smoothed_by_the_settings() -> None:
 
 
 def test_frozen_thermal_is_stale_and_rests_the_engine() -> None:
-    stream = open_stream(StreamSettings(hold_seconds=0.5, frozen_seconds=0.19, verify_every=1))
+    stream = open_stream(
+        StreamSettings(hold_seconds=0.5, frozen_seconds=0.19, verify_every=1, pass_seconds=0)
+    )
     results = [stream.process(*frames(number, same_thermal=True)) for number in range(25)]
     statuses = [result.registration.status for result in results]
     assert statuses == [Status.OK] * 6 + [Status.STALE_THERMAL] * 19
@@ -182,7 +186,7 @@ def test_wrong_settings_are_rejected_by_name(wrong: dict[str, object]) -> None:
 
 
 def test_reset_forgets_everything_learned() -> None:
-    stream = open_stream(StreamSettings(mode=Mode.HOLD, verify_every=1))
+    stream = open_stream(StreamSettings(mode=Mode.HOLD, verify_every=1, pass_seconds=0))
     calibrate(stream)
     stream.reset()
     visible, thermal = frames(20)
@@ -253,7 +257,7 @@ def test_what_is_no_image_is_rejected_and_the_next_pair_goes_on() -> None:
 
 
 def test_another_size_of_image_starts_anew() -> None:
-    stream = open_stream(StreamSettings(mode=Mode.HOLD, verify_every=1))
+    stream = open_stream(StreamSettings(mode=Mode.HOLD, verify_every=1, pass_seconds=0))
     stream.process(*frames(0))
     visible, thermal = frames(1)
     small = np.zeros((270, 480, 3), np.uint8)

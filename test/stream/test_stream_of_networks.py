@@ -86,7 +86,9 @@ def test_a_drive_with_the_shipped_network() -> None:
     views = [scene.render(0.1 * step) for step in range(3)]
     engine = CountingEngine(open_engine(resources.find(SHIPPED_MODEL), threads=1))
     with Registrar(engine) as registrar:
-        stream = Stream(registrar, StreamSettings(mode=Mode.HOLD, smoothing=0.5, verify_every=6))
+        stream = Stream(
+            registrar, StreamSettings(mode=Mode.HOLD, smoothing=0.5, verify_every=6, pass_seconds=0)
+        )
         for number, step in enumerate((0, 1, 2, 1, 0, 1, 2, 1, 0, 1)):
             pair, stamp = views[step], number * SECOND // 10
             found = stream.process(

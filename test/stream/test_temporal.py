@@ -13,7 +13,13 @@ from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.registrar import Registration
-from distillmatch_ros.stream.temporal import FrozenDetector, Mode, RangeFilter, Tracker, TrackerSettings
+from distillmatch_ros.stream.temporal import (
+    FrozenDetector,
+    Mode,
+    RangeFilter,
+    TemporalFilter,
+    TemporalSettings,
+)
 
 THERMAL, VISIBLE = (256, 320), (540, 960)
 TRUTH = np.array([[2.1, 0.1, 120.0], [-0.05, 1.8, 30.0], [1e-4, 5e-5, 1.0]])
@@ -37,7 +43,7 @@ class Drive:
     """Ten pairs a second through one tracker."""
 
     def __init__(self, **settings: object) -> None:
-        self.tracker = Tracker(TrackerSettings(**settings), THERMAL, VISIBLE)  # type: ignore[arg-type]
+        self.tracker = TemporalFilter(TemporalSettings(**settings), THERMAL, VISIBLE)  # type: ignore[arg-type]
         self.stamp = 50 * SECOND
 
     def pair(self, found: Registration, primed: bool = False, after: int = FRAME) -> Registration:

@@ -1,0 +1,272 @@
+"""Tracking: the homography of one pair after the other from their edges alone, without the network.
+
+A rig's homography moves little from frame to frame, so that the last one brings the next pair's edges near.
+A search over shifts first finds what moved further, as after a knock. Then all edges are aligned, and the
+result is weighed against the last homography by what the edges of the frames up to now tell of each of its
+parameters: a Kalman filter's update, in information form. What single frames fix badly, such as the
+perspective, is thereby steadied most.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.geometry.homography import (
+    REFERENCE_WIDTH,
+    Float64,
+    Size,
+    corner_error,
+    resizing,
+    transform,
+)
+from distillmatch_ros.geometry.warping import resize, warp
+from distillmatch_ros.images.gain_control import to_8bit
+from distillmatch_ros.registration.alignment import LATTICE, LEVELS, Alignment, Float32, Template, edges_of
+from distillmatch_ros.registration.registrar import Registration
+
+COARSE, FINE = LEVELS
+MEMORY_S = 0.1
+"""Time constant with which earlier frames lose their weight. On a real drive it brings the motion of the
+corners from frame to frame to a fifth; a steady motion is followed two frames of 30 Hz behind."""
+SURPRISE_PX = 8.0
+"""Motion of a corner in one frame, reference pixels, at which the weight of earlier frames is halved."""
+SHIFT_PX, FAR_PX = 3.0, 6.0
+"""Pixels of the fine level. Gauss-Newton steps mend smaller shifts by themselves; greater ones may come with
+a turn, and pass the coarse level too."""
+
+_REDUCTION = 4  # of the fine level's edges, for the search over shifts
+_REACH = 8  # pixels of the reduced edges: 64 of a visible image 640 px wide
+_PATCH, _SEARCH = 4, 2  # lattice points around a match that are compared, and by which it may be off
+_LEAST_LIKENESS = 0.3  # correlation of the edges around a match below which it is not found again
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """A homography as the frames up to now have it.
+
+    Attributes:
+        alignment: of the last pair, with the homography that was tracked.
+        information: (8, 8), how sharply these frames fix the parameters of `Template` at the fine level.
+        jumped: the last pair's edges were found by the search over shifts.
+        edges: of the last pair; None before the first one.
+    """
+
+    alignment: Alignment
+    information: Float64
+    jumped: bool = False
+    edges: "PairEdges | None" = None
+
+    @property
+    def homography(self) -> Float64:
+        """(3, 3), thermal to visible camera pixels, last element 1."""
+        return self.alignment.homography
+
+    @classmethod
+    def begin(cls, homography: Float64, peak_prominence: float) -> "Track":
+        """Know a homography and its peak prominence, and nothing of how exact it is."""
+        return cls(Alignment(homography / homography[2, 2], 0.0, peak_prominence, math.inf), np.zeros((8, 8)))
+
+
+def follow(track: Track, visible: NDArray[np.uint8], thermal: NDArray[Any], elapsed: float) -> Track:
+    """Track the homography to the next pair.
+
+    Whether edges support the result is told by its `Alignment`, and is the gate's to judge.
+
+    Args:
+        track: of the pairs before.
+        visible: uint8 (H, W).
+        thermal: (H, W) as the camera sent it; its range is stretched.
+        elapsed: since the last pair, s.
+    """
+    size: Size = (thermal.shape[0], thermal.shape[1])
+    template = Template(to_8bit(resize(thermal, FINE.size)), FINE)
+    to_level = resizing(size, FINE.size)
+    onto = track.homography @ np.linalg.inv(to_level)
+    seen = edges_of(warp(visible, onto, FINE.size), FINE)
+    shift = _shift(template.edges, seen)
+    distance = math.hypot(*shift)
+    if jumped := distance > SHIFT_PX:
+        onto = onto @ np.array([[1, 0, shift[0]], [0, 1, shift[1]], [0, 0, 1]])
+        if distance > FAR_PX:
+            onto = _aligned_coarsely(visible, thermal, onto @ to_level) @ np.linalg.inv(to_level)
+        seen = edges_of(warp(visible, onto, FINE.size), FINE)
+    step = template.align(seen)
+    found = onto @ step.to_visible @ to_level
+    moved_px = corner_error(found, track.homography, size, (visible.shape[0], visible.shape[1]))
+    weight = 0.0 if jumped else math.exp(-elapsed / MEMORY_S) / (1 + (moved_px / SURPRISE_PX) ** 2)
+    known = weight * track.information
+    parameters = _weigh(template.parameters_of(step.to_visible), step.information, known)
+    onto = onto @ template.map_of(parameters)
+    edges = PairEdges(template, seen, template.map_of(parameters), size)
+    alignment = template.measure(onto @ to_level, edges.moved)
+    return Track(alignment, known + step.information, jumped, edges)
+
+
+@dataclass(frozen=True, eq=False)
+class PairEdges:
+    """The edges of a pair, brought onto each other.
+
+    Attributes:
+        template: the thermal image's.
+        seen: (rows, columns, 2), the visible image's.
+        to_visible: (3, 3), pixels of the template to those of ``seen``.
+        thermal: size of the thermal image.
+    """
+
+    template: Template
+    seen: Float32
+    to_visible: Float64
+    thermal: Size
+
+    @cached_property
+    def moved(self) -> Float32:
+        """The visible image's edges where the thermal ones lie, on the lattice."""
+        return self.template.moved(self.seen, self.to_visible)
+
+    def find(self, thermal_points: Float32) -> tuple[Float32, Float32]:
+        """Find matches again, by the edges around them.
+
+        Args:
+            thermal_points: (N, 2) thermal pixels.
+
+        Returns:
+            (N, 2) thermal pixels where the tracked homography has the places that lie on those points, and
+            (N,) how alike the edges around them are, 0 where the match is not found.
+        """
+        to_lattice = resizing(self.thermal, FINE.size)
+        on_lattice = transform(to_lattice, thermal_points) / LATTICE
+        columns, rows = np.rint(on_lattice).astype(int).T
+        margin = _PATCH + _SEARCH
+        own = np.ascontiguousarray(self.template.edges[::LATTICE, ::LATTICE])
+        inside = (
+            (columns >= margin)
+            & (rows >= margin)
+            & (columns < own.shape[1] - margin)
+            & (rows < own.shape[0] - margin)
+        )
+        places, likeness = on_lattice.copy(), np.zeros(len(on_lattice), np.float32)
+        columns, rows = columns[inside], rows[inside]
+        near = np.arange(-_PATCH, _PATCH + 1)
+        ours = own[rows[:, None, None] + near[:, None], columns[:, None, None] + near]
+        wide = np.arange(-margin, margin + 1)
+        theirs = self.moved[rows[:, None, None] + wide[:, None], columns[:, None, None] + wide]
+        shifts, best, bounded = _peaks(_correlations(ours, theirs))
+        places[inside] += shifts
+        likeness[inside] = np.where(bounded & (best >= _LEAST_LIKENESS), best, 0)
+        to_camera: Float64 = np.linalg.inv(to_lattice)
+        return transform(to_camera, np.asarray(places * LATTICE, np.float64)).astype(np.float32), likeness
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """What is kept of a pass for the pairs that are tracked after it: its inliers.
+
+    Attributes:
+        thermal_points: float32 (N, 2), thermal pixels.
+        confidence: float32 (N,).
+    """
+
+    thermal_points: Float32
+    confidence: Float32
+
+    @classmethod
+    def of(cls, registration: Registration) -> "Matches":
+        """Those of a pass."""
+        kept = registration.inliers
+        return cls(registration.thermal_points[kept], registration.confidence[kept])
+
+
+def find_matches(
+    track: Track, matches: Matches, inlier_px: float, visible: Size, registration: Registration
+) -> Registration:
+    """Give a tracked registration its correspondences.
+
+    Args:
+        track: of its pair.
+        matches: of the last pass. Those around which the edges are not alike are dropped, and the confidence
+            of the others is lowered by how alike they are.
+        inlier_px: as in `Gate`.
+        visible: size of the visible image.
+        registration: of the pair, with its homography.
+    """
+    if track.edges is None or registration.homography is None or not len(matches.confidence):
+        return registration
+    places, likeness = track.edges.find(matches.thermal_points)
+    found = likeness > 0
+    thermal_points = matches.thermal_points[found]
+    visible_points = transform(track.homography, places[found])
+    gaps = visible_points - transform(registration.homography, thermal_points)
+    return replace(
+        registration,
+        visible_points=visible_points.astype(np.float32),
+        thermal_points=thermal_points,
+        confidence=matches.confidence[found] * likeness[found],
+        inliers=np.hypot(*gaps.T) * REFERENCE_WIDTH / visible[1] <= inlier_px,
+    )
+
+
+def _shift(own: Float32, seen: Float32) -> tuple[float, float]:
+    """The shift of the visible image's edges at which they lie best on the thermal ones, pixels (x, y)."""
+    reduced = _reduced(own)
+    inner = np.ascontiguousarray(_reduced(seen)[_REACH:-_REACH, _REACH:-_REACH])
+    correlations = cv2.matchTemplate(reduced, inner, cv2.TM_CCORR_NORMED)
+    row, column = np.unravel_index(correlations.argmax(), correlations.shape)
+    across, along = correlations[row, :], correlations[:, column]
+    x = column - _REACH + _vertex(across, int(column))
+    y = row - _REACH + _vertex(along, int(row))
+    return -_REDUCTION * float(x), -_REDUCTION * float(y)
+
+
+def _reduced(edges: Float32) -> Float32:
+    size = (edges.shape[1] // _REDUCTION, edges.shape[0] // _REDUCTION)
+    small = cv2.resize(edges, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.GaussianBlur(small, (0, 0), 0.7), np.float32)
+
+
+def _vertex(values: NDArray[Any], index: int) -> float:
+    """Of the parabola through a peak and its neighbours, relative to it; 0 at the ends."""
+    if not 0 < index < len(values) - 1:
+        return 0.0
+    before, peak, after = values[index - 1 : index + 2].astype(float)
+    curvature = before - 2 * peak + after
+    return 0.5 * (before - after) / curvature if curvature < 0 else 0.0
+
+
+def _aligned_coarsely(visible: NDArray[np.uint8], thermal: NDArray[Any], homography: Float64) -> Float64:
+    to_level = resizing((thermal.shape[0], thermal.shape[1]), COARSE.size)
+    onto = homography @ np.linalg.inv(to_level)
+    template = Template(to_8bit(resize(thermal, COARSE.size)), COARSE)
+    step = template.align(edges_of(warp(visible, onto, COARSE.size), COARSE))
+    return np.asarray(onto @ step.to_visible @ to_level)
+
+
+def _weigh(found: Float64, information: Float64, known: Float64) -> Float64:
+    """The mean of what was found and of 0, which is what was known, each by its information."""
+    together = information + known
+    together += (1e-6 * np.trace(together) + 1e-9) * np.eye(len(together))
+    return np.asarray(np.linalg.solve(together, information @ found), np.float64)
+
+
+def _correlations(ours: Float32, theirs: Float32) -> Float32:
+    """Of (N, side, side, 2) patches with (N, wider, wider, 2) ones at all shifts: (N, shifts, shifts)."""
+    side, view = ours.shape[1:3], np.lib.stride_tricks.sliding_window_view
+    products = np.einsum("nijc,nklcij->nkl", ours, view(theirs, side, (1, 2)))
+    energy = np.einsum("nijc,nijc->n", ours, ours)[:, None, None]
+    others = np.einsum("nklij->nkl", view(np.einsum("nijc,nijc->nij", theirs, theirs), side, (1, 2)))
+    return np.asarray(products / np.sqrt(np.maximum(energy * others, 1e-9)), np.float32)
+
+
+def _peaks(correlations: Float32) -> tuple[Float64, Float32, NDArray[np.bool_]]:
+    """The (N, 2) shifts x, y of the highest correlations, their heights, whether none lies at the border."""
+    flat = correlations.reshape(len(correlations), -1)
+    best = flat.argmax(1)
+    rows, columns = np.unravel_index(best, correlations.shape[1:])
+    last = correlations.shape[1] - 1
+    bounded = (rows > 0) & (columns > 0) & (rows < last) & (columns < last)
+    shifts = np.column_stack([columns, rows]) - last / 2
+    return shifts, flat[np.arange(len(flat)), best], bounded
