@@ -2,7 +2,17 @@
 
 from collections.abc import Callable
 
-from distillmatch_ros.cli import engines, generation, images, node, probability, reports, streams, training
+from distillmatch_ros.cli import (
+    engines,
+    generation,
+    images,
+    inspection,
+    node,
+    probability,
+    reports,
+    streams,
+    training,
+)
 from distillmatch_ros.cli.program import app
 
 __all__ = ["app", "main"]
@@ -10,7 +20,7 @@ __all__ = ["app", "main"]
 # In the order of --help: what most people want comes first.
 _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     "Register": {"match": images.match, "bag": streams.bag, "calibrate": streams.calibrate},
-    "Look": {"report": reports.report, "demo": streams.demo},
+    "Look": {"inspect": inspection.inspect, "report": reports.report, "demo": streams.demo},
     "Measure": {
         "evaluate": images.evaluate,
         "benchmark": images.benchmark,

@@ -191,6 +191,8 @@ def _report(summaries: "list[BagSummary]", json_file: Path | None) -> None:
     if json_file != STANDARD_OUTPUT:
         streams.show_bags(summaries)
     for summary in summaries:
+        for note in summary.notes:
+            common.remark(f"{summary.bag}: {note}")
         for problem in summary.problems:
             common.complain(f"{summary.bag}: {problem}" if summary.bag not in problem else problem)
     if any(summary.interrupted for summary in summaries):

@@ -87,6 +87,14 @@ class Timing:
         found = f"only {pairs} of {fewest} frames find a partner" if pairs else "no pairs"
         return f"{found}: {self._reason(parameters)}"
 
+    def helpful(self, parameters: Parameters) -> dict[str, Any]:
+        """The setting that makes the most of these frames; empty if none helps."""
+        if not all(self._stamps.values()) or self._apart() is not None:
+            return {}
+        usable = all(self._evenly_received(side) for side in Side)
+        trial = _Trial(self._stamps, self._received)
+        return next(iter(trial.helpful(parameters, self._candidates(parameters, self.clocks(), usable))), {})
+
     def _reason(self, parameters: Parameters) -> str:
         for side in Side:
             if not self._stamps[side]:

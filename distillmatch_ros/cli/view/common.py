@@ -36,6 +36,11 @@ def complain(message: str, console: Console | None = None) -> None:
     console.print(f"error: {message}", style="red", soft_wrap=True, markup=False, highlight=False)
 
 
+def remark(message: str) -> None:
+    """Say in a line what a person should know, though nothing is wrong."""
+    Console(stderr=True).print(message, style="dim", soft_wrap=True, markup=False, highlight=False)
+
+
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed:.1f}/s" if task.speed else "", style="progress.data.speed")

@@ -11,6 +11,7 @@ from threading import Event
 from types import FrameType
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.offline.bag.guess import encodings, guess_topics
 from distillmatch_ros.offline.bag.processing import BagJob, process_bag
 from distillmatch_ros.offline.bag.provenance import provenance
 from distillmatch_ros.offline.bag.reading import Bag
@@ -20,6 +21,7 @@ from distillmatch_ros.offline.bag.writing import check_bag
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.stream.assembly import open_registrar, open_stream
 from distillmatch_ros.stream.parameters import Parameters
+from distillmatch_ros.stream.synchroniser import Side
 
 POLL_S = 0.1
 
@@ -75,7 +77,8 @@ def count_frames(jobs: Sequence[BagJob]) -> int:
     frames = 0
     for job in jobs:
         with suppress(DistillMatchError), Bag(job.bag) as bag:
-            frames += bag.image_topic(job.rgb, "--rgb").count
+            rgb = job.rgb or guess_topics(encodings(bag)).get(Side.VISIBLE)
+            frames += bag.image_topic(rgb, "--rgb").count
     return frames
 
 

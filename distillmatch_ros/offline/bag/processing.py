@@ -10,8 +10,9 @@ from typing import Any
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.offline.bag.guess import encodings, guess_topics
 from distillmatch_ros.offline.bag.provenance import KEY
-from distillmatch_ros.offline.bag.reading import Bag, Recorded
+from distillmatch_ros.offline.bag.reading import Bag, Recorded, Topic
 from distillmatch_ros.offline.bag.summary import BagSummary
 from distillmatch_ros.offline.bag.threads import Behind, ahead
 from distillmatch_ros.offline.bag.typestore import ros2_messages, ros2_types
@@ -138,7 +139,7 @@ class _Reader:
         on_frame: Callable[[], None],
         stop: Callable[[], bool],
     ) -> None:
-        rgb, thermal = bag.image_topic(job.rgb, "--rgb"), bag.image_topic(job.thermal, "--thermal")
+        rgb, thermal = _topics(bag, job, summary)
         if rgb == thermal:
             raise DistillMatchError(f"{job.bag}: --rgb and --thermal are both {rgb.name}; name two topics")
         self.sides = {rgb.name: Side.VISIBLE, thermal.name: Side.THERMAL}
@@ -196,6 +197,19 @@ class _Reader:
         except DistillMatchError as error:
             self._summary.drop(f"{side} unreadable", f"an image of the {side} camera: {error}")
             return None
+
+
+def _topics(bag: Bag, job: BagJob, summary: BagSummary) -> tuple[Topic, Topic]:
+    """The topics of both cameras; those that are not named are guessed, and said."""
+    guess = {} if job.rgb and job.thermal else guess_topics(encodings(bag))
+    rgb = bag.image_topic(job.rgb or guess.get(Side.VISIBLE), "--rgb")
+    thermal = bag.image_topic(job.thermal or guess.get(Side.THERMAL), "--thermal")
+    if guess:
+        summary.notes.append(
+            f"topics by their names and encodings: --rgb {rgb.name} --thermal {thermal.name}; "
+            "name them if that is wrong"
+        )
+    return rgb, thermal
 
 
 @contextmanager

@@ -29,6 +29,7 @@ class BagRecord(TypedDict):
         rate_of_registration_alone: fraction of the time that was spent in registration.
         latency_ms: ``median`` and ``p95`` of a registration, milliseconds; null without one.
         problems: what could not be read, or found no partner, for people; empty if all is well.
+        notes: what was decided in the user's place, for people.
         losses: what the bag no longer holds.
         clocks: how the cameras' clocks compare, or null.
         interrupted: it was stopped before the end of the bag.
@@ -45,6 +46,7 @@ class BagRecord(TypedDict):
     rate_of_registration_alone: float
     latency_ms: dict[str, float] | None
     problems: list[str]
+    notes: list[str]
     losses: list[LossRecord]
     clocks: ClocksRecord | None
     interrupted: bool
@@ -63,6 +65,7 @@ class BagSummary:
         seconds: how long it all took.
         registration_ms: how long each registration took.
         problems: what could not be read, or found no partner, for people; empty if all is well.
+        notes: what was decided in the user's place, for people.
         losses: what the bag no longer holds.
         clocks: how those of both cameras compare; None if that is not known.
         interrupted: it was stopped before the end of the bag.
@@ -76,6 +79,7 @@ class BagSummary:
     seconds: float = 0.0
     registration_ms: list[float] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     clocks: Clocks | None = None
     interrupted: bool = False
@@ -127,6 +131,7 @@ class BagSummary:
             "rate_of_registration_alone": round(self.busy, 3),
             "latency_ms": asdict(latency) if (latency := self.latency_ms) else None,
             "problems": self.problems,
+            "notes": self.notes,
             "losses": [loss.record() for loss in self.losses],
             "clocks": self.clocks.record() if self.clocks is not None else None,
             "interrupted": self.interrupted,

@@ -1,0 +1,36 @@
+"""The command that looks into recordings and images before anything is registered."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
+from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, JsonFile, Overwrite
+from distillmatch_ros.cli.view import common
+
+
+def inspect(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="BAG|IMAGE...", help="Recordings, and images of either camera.")
+    ],
+    json_file: JsonFile = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Show what recordings and images hold: topics, encodings, stamps, values, and the command to run next."""
+    from distillmatch_ros.cli.view.inspection import show_inspection
+    from distillmatch_ros.offline.inspection import inspect_paths
+
+    check_outputs([json_file], overwrite)
+    found = []
+    for each in inspect_paths(paths):
+        found.append(each)
+        if json_file != STANDARD_OUTPUT:
+            show_inspection(each)
+        if each.error is not None:
+            common.complain(each.error)
+    if json_file is not None:
+        write_json(json_file, [asdict(each) for each in found])
+    if any(each.error is not None or each.losses for each in found):
+        raise typer.Exit(SOME_INPUTS_FAILED)
