@@ -18,7 +18,7 @@ def inspect(
     json_file: JsonFile = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Show what recordings and images hold: topics, encodings, stamps, values, and the command to run next."""
+    """Show what recordings and images hold, from topics to pixel values, and the command to run next."""
     from distillmatch_ros.cli.view.inspection import show_inspection
     from distillmatch_ros.offline.inspection import inspect_paths
 
