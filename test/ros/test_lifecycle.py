@@ -129,6 +129,34 @@ def test_signals_end_the_process_cleanly(start: StartNode, number: signal.Signal
     assert "Traceback" not in node.said
 
 
+@pytest.mark.slow
+def test_two_signals_at_once_end_the_process(start: StartNode) -> None:
+    """The kernel may hand both to a thread that does not wake the one that waits for them."""
+    for _ in range(8):
+        node, bench = start(*OFF)
+        assert bench.state == "unconfigured"
+        node.signal(signal.SIGINT)
+        node.signal(signal.SIGTERM)
+        assert node.wait() == 0
+
+
+def test_signals_that_another_thread_takes_are_noticed() -> None:
+    program = (
+        "import os, signal, threading, time\n"
+        "from distillmatch_ros.ros.fusion_node import _Endings\n"
+        "endings = _Endings()\n"
+        "def send():\n"
+        "    time.sleep(0.5)\n"
+        "    for number in (signal.SIGINT, signal.SIGTERM):\n"
+        "        signal.pthread_kill(threading.get_ident(), number)\n"
+        "    time.sleep(60)\n"
+        "threading.Thread(target=send, daemon=True).start()\n"
+        "endings.wait()\n"
+        "os._exit(0)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], timeout=30, check=True)
+
+
 def catches(pid: int, number: signal.Signals) -> bool:
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return bool(int(status["SigCgt"], 16) >> (number - 1) & 1)

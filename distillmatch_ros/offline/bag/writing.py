@@ -5,6 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from filelock import FileLock, Timeout
 from rosbags.interfaces import (
     Connection,
     Qos,
@@ -33,20 +34,39 @@ OFFERED_QOS = Qos(
     avoid_ros_namespace_conventions=False,
 )
 
+LOCK = "lock"
+"""File in the folder where a bag grows, which the process that writes it holds."""
+
 
 def check_bag(path: Path, overwrite: bool) -> None:
     """See that a bag can be written, and that nothing is lost by it.
 
     Raises:
-        DistillMatchError: see `check_outputs`; or it is being written, or a broken-off run left a part of it.
+        DistillMatchError: see `check_outputs`; or another run is writing it.
     """
     check_outputs([path], overwrite)
     part = _part_of(path)
     if part.exists():
-        raise DistillMatchError(
-            f"{part}: another run is writing it, or left it when it was broken off; "
-            "remove it then, or name another file"
-        )
+        _lock(part).release()
+
+
+def _lock(part: Path) -> FileLock:
+    """Hold the folder in which a bag grows; the system lets go of it when the process ends, however it ends.
+
+    Raises:
+        DistillMatchError: another run holds it, or what is there was not left by one.
+    """
+    if any(path.name not in (LOCK, part.stem.removesuffix(".mcap")) for path in part.iterdir()):
+        raise DistillMatchError(f"{part}: holds files that no run left; move them, or name another file")
+    lock = FileLock(part / LOCK)
+    with writing(part):
+        try:
+            lock.acquire(blocking=False)
+        except Timeout as error:
+            raise DistillMatchError(
+                f"{part}: another run is writing it; wait for it, or name another file"
+            ) from error
+    return lock
 
 
 def _part_of(path: Path) -> Path:
@@ -57,7 +77,8 @@ class BagWriter:
     """One MCAP file in the making, as a context manager. One thread at a time may write.
 
     Until it is closed the bag grows in the folder PATH.part, of which a killed process leaves a bag without
-    an index. An exception, Ctrl-C among them, closes it in good order: what was written stays.
+    an index; the next run to the same path replaces that. An exception, Ctrl-C among them, closes it in good
+    order: what was written stays.
     """
 
     def __init__(self, path: Path, types: Typestore, overwrite: bool = False) -> None:
@@ -78,7 +99,9 @@ class BagWriter:
         self._part = _part_of(path)
         make_folder(path.parent)
         with writing(path):
-            self._part.mkdir()
+            self._part.mkdir(exist_ok=True)
+            self._lock = _lock(self._part)
+            shutil.rmtree(self._part / path.stem, ignore_errors=True)  # of a run that was killed
             # Version 8 is what both Humble and its successors read.
             self._writer = Writer(self._part / path.stem, version=8, storage_plugin=StoragePlugin.MCAP)
             self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
@@ -116,3 +139,4 @@ class BagWriter:
             self._writer.close()
             (self._part / self.path.stem / f"{self.path.stem}.mcap").replace(self.path)
             shutil.rmtree(self._part)
+            self._lock.release()

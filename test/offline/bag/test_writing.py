@@ -1,11 +1,15 @@
 """What is written is a whole bag to rosbags and to MCAP's own reader, whatever ended the writing."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from mcap.reader import make_reader
 from rosbags.highlevel import AnyReader
+from support import ROOT
 from support.bags import RGB, ROS2, THERMAL, Drive
 
 from distillmatch_ros.base.errors import DistillMatchError
@@ -79,16 +83,40 @@ def test_existing_bag_is_not_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "out.mcap").read_bytes() == b"precious"
 
 
-def test_what_a_killed_run_left_is_kept(tmp_path: Path) -> None:
-    left = tmp_path / "out.mcap.part" / "left"
+def test_what_a_killed_run_left_is_replaced(tmp_path: Path) -> None:
+    left = tmp_path / "out.mcap.part" / "out" / "out.mcap"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"a bag without its end")
+    write(tmp_path / "out.mcap")
+    assert [each.name for each in tmp_path.iterdir()] == ["out.mcap"]
+
+
+def test_what_no_run_left_is_kept(tmp_path: Path) -> None:
+    left = tmp_path / "out.mcap.part" / "precious"
     left.parent.mkdir()
     left.write_bytes(b"precious")
-    with pytest.raises(DistillMatchError, match=r"out\.mcap\.part: another run .* remove it then"):
+    with pytest.raises(DistillMatchError, match=r"out\.mcap\.part: holds files that no run left"):
         write(tmp_path / "out.mcap")
     assert left.read_bytes() == b"precious"
-    left.unlink()
-    left.parent.rmdir()
-    write(tmp_path / "out.mcap")
+
+
+def test_output_in_use_by_another_run(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "out.mcap", ROS2) as writer:
+        program = (
+            "import sys, pathlib\n"
+            "from distillmatch_ros.offline.bag.writing import check_bag\n"
+            "check_bag(pathlib.Path(sys.argv[1]), True)"
+        )
+        other = subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path / "out.mcap")],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "another run is writing it" in other.stderr
+        message = next(iter(Drive(pairs=1).messages()))
+        writer.write(message.topic, message.received, message.message)
     assert [each.name for each in tmp_path.iterdir()] == ["out.mcap"]
 
 

@@ -1,0 +1,48 @@
+"""Several rigs on one robot: two nodes side by side are told apart in topics and diagnostics."""
+
+from pathlib import Path
+
+import pytest
+from support.bench import Bench, closing_all, domain, start_node
+
+RIGS = ("front", "rear")
+
+
+def test_two_nodes_in_namespaces(transport: None, network: Path, tmp_path: Path) -> None:
+    with closing_all() as things:
+        own = domain()
+        for rig in RIGS:
+            (tmp_path / rig).mkdir()
+            arguments = ("-r", f"__ns:=/{rig}", "-p", f"model:={network}")
+            things.append(start_node(own, tmp_path / rig, *arguments))
+        bench = Bench(own)
+        things.append(bench)
+        expected = {f"{rig}/distillmatch: fusion" for rig in RIGS}
+        bench.until(
+            lambda: expected <= {status.name for status in bench.diagnostics if ": " in status.hardware_id}
+        )
+        hardware = {status.name: status.hardware_id for status in bench.diagnostics}
+        assert len(set(hardware.values())) == len(RIGS)
+        for rig in RIGS:
+            assert hardware[f"{rig}/distillmatch: fusion"].startswith(f"{rig}: ")
+            assert bench.node.count_subscribers(f"/{rig}/rgb/image") == 1
+            assert bench.node.count_publishers(f"/{rig}/distillmatch/homography") == 1
+
+
+def test_a_single_rig_keeps_its_name(active: Bench) -> None:
+    status = active.diagnosed("")
+    assert status.name == "distillmatch: fusion" and ": " not in status.hardware_id
+
+
+@pytest.mark.slow
+def test_fifty_rounds_of_the_lifecycle_while_images_come(active: Bench) -> None:
+    active.listen("homography")
+    for _ in range(50):
+        assert active.change("deactivate")
+        active.drive(0.05, rate=20)
+        assert active.change("activate")
+        active.drive(0.05, rate=20)
+    active.see()
+    del active.outputs["homography"][:]
+    active.drive(1.0, rate=10)
+    active.until(lambda: active.outputs["homography"])
