@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from distillmatch_ros.base.errors import DistillMatchError
+
 ROTATIONS = (0, 90, 180, 270)
 _EXIF = ((0, False), (0, True), (180, False), (180, True), (270, True), (90, False), (90, True), (270, False))
 
@@ -21,6 +23,15 @@ class Orientation:
 
     rotation: int = 0
     flip: bool = False
+
+    def __post_init__(self) -> None:
+        """Reject a rotation that is none of `ROTATIONS`.
+
+        Raises:
+            DistillMatchError: it is another.
+        """
+        if self.rotation not in ROTATIONS:
+            raise DistillMatchError(f"rotation {self.rotation} is not possible; choose 0, 90, 180 or 270")
 
     @classmethod
     def of_exif(cls, value: int) -> "Orientation":

@@ -5,6 +5,7 @@ Everything depends on the frames and their stamps alone: the same frames give th
 
 from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +15,13 @@ from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.geometry.undistortion import Intrinsics, Undistorter
 from distillmatch_ros.images.frames import Frame, check_image
 from distillmatch_ros.images.gain_control import Range
+from distillmatch_ros.images.orientation import Orientation
 from distillmatch_ros.registration.gate import Gate, Status
 from distillmatch_ros.registration.passes import STAGES
 from distillmatch_ros.registration.registrar import Registrar, Registration
+from distillmatch_ros.registration.views import Mounting
 from distillmatch_ros.stream.calibration import Accumulator, Calibration, Camera, Rig
+from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.synchroniser import Side
 from distillmatch_ros.stream.temporal import FrozenDetector, Mode, RangeFilter, Tracker, TrackerSettings
 from distillmatch_ros.visualisation.overlay import Style, draw_overlay, warp_thermal
@@ -33,8 +37,27 @@ class StreamSettings(TrackerSettings):
         least=0,
         most=60,
     )
+    rgb_rotation: int = setting(
+        0, "Degrees clockwise that make the visible image upright: 0, 90, 180, 270.", least=0, most=270
+    )
+    rgb_flip: bool = setting(False, "The visible image is mirrored; it is flipped before it is turned.")
+    thermal_rotation: int = setting(
+        0, "Degrees clockwise that make the thermal image upright: 0, 90, 180, 270.", least=0, most=270
+    )
+    thermal_flip: bool = setting(False, "The thermal image is mirrored; it is flipped before it is turned.")
     gate: Gate = setting(Gate(), "What a homography must show.")
     overlay: Style = setting("blend", "Style of the overlay.")
+
+    def model_post_init(self, _: Any) -> None:
+        self.mounting  # noqa: B018 (rejects rotations that there are not)
+
+    @property
+    def mounting(self) -> Mounting:
+        """What makes the images of both cameras upright."""
+        return Mounting(
+            Orientation(self.rgb_rotation, self.rgb_flip),
+            Orientation(self.thermal_rotation, self.thermal_flip),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +118,7 @@ class Stream:
         self._undistorters: dict[Side, Undistorter] = {}
         self._frozen = FrozenDetector(0)
         self._heat_range = RangeFilter()
+        self._search = Search()
         self._rig: Rig | None = None
         self.configure(settings or StreamSettings(), calibration)
 
@@ -113,6 +137,9 @@ class Stream:
         self._settings = settings
         self._calibration = calibration
         self._registrar.gate = settings.gate
+        if settings.mounting != self._registrar.mounting:
+            self._registrar.mounting = settings.mounting
+            self._search = Search()  # what did not fit before may fit now
         self._frozen.frozen_seconds = settings.frozen_seconds
         if self._rig is not None:
             self._tracker.settings = settings
@@ -161,6 +188,11 @@ class Stream:
         }
         return Result(visible, thermal, registration, latency_ms, self._settings.overlay, heat_range)
 
+    @property
+    def advice(self) -> str | None:
+        """A setting that would help where nothing fits; None where none is known."""
+        return self._search.advice
+
     def calibration(self) -> Calibration:
         """One homography for all good pairs since the start, the last `reset` or change of image size.
 
@@ -179,6 +211,7 @@ class Stream:
         self._rig = rig
         self._tracker = Tracker(self._settings, rig.thermal.size, rig.visible.size)
         self._accumulator = Accumulator(rig)
+        self._search = Search()
         self._frozen.reset()
         self._heat_range.reset()
 
@@ -192,11 +225,9 @@ class Stream:
         if fixed is not None:
             return _without_matches(Status.FIXED, fixed)
         prior = self._tracker.prior(visible.stamp)
-        registration = self._tracker.update(
-            self._registrar.register(visible.image, thermal.image, prior),
-            visible.stamp,
-            primed=prior is not None,
-        )
+        found = self._registrar.register(visible.image, thermal.image, prior, self._search.thermal_wider())
+        self._search.update(self._registrar, visible, thermal, found)
+        registration = self._tracker.update(found, visible.stamp, primed=prior is not None)
         self._accumulator.add(registration, visible.stamp)
         return registration
 
