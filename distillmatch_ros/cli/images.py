@@ -16,6 +16,7 @@ from distillmatch_ros.evaluation import report
 from distillmatch_ros.evaluation.accuracy import HARD, PRESETS, RIG, compare
 from distillmatch_ros.evaluation.baselines import FeatureMatcher
 from distillmatch_ros.evaluation.latency import read_images, run_benchmark
+from distillmatch_ros.images.orientation import Orientation
 from distillmatch_ros.images.pairs import PairPaths, list_images, read_csv, read_folder
 from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.offline.image_files import (
@@ -27,6 +28,7 @@ from distillmatch_ros.offline.image_files import (
     write_lines,
 )
 from distillmatch_ros.registration.registrar import Registrar
+from distillmatch_ros.registration.views import Mounting
 
 
 class PresetName(str, Enum):
@@ -34,6 +36,12 @@ class PresetName(str, Enum):
 
     RIG = RIG.name
     HARD = HARD.name
+
+
+Rotation = Annotated[
+    int, typer.Option(help="Degrees clockwise that make this camera's images upright: 0, 90, 180, 270.")
+]
+Flip = Annotated[bool, typer.Option(help="This camera's images are mirrored; flipped before turned.")]
 
 
 def match(
@@ -70,6 +78,10 @@ def match(
     max_pixels: Annotated[
         int, typer.Option(min=1, help="Reject images of more pixels by their header, before decoding them.")
     ] = MAX_PIXELS,
+    rgb_rotation: Rotation = 0,
+    rgb_flip: Flip = False,
+    thermal_rotation: Rotation = 0,
+    thermal_flip: Flip = False,
     model: Model = None,
     backend: Backend = "auto",
     threads: Threads = None,
@@ -86,10 +98,11 @@ def match(
     if points and json_file is None:
         raise typer.BadParameter("--points adds to --json, which is missing.")
     check_outputs([json_file, *([] if out is None else picture_paths(listed, out))], overwrite)
+    mounting = Mounting(Orientation(rgb_rotation, rgb_flip), Orientation(thermal_rotation, thermal_flip))
     single, quiet = pairs is None, json_file == STANDARD_OUTPUT
     counts: Counter[str] = Counter()
     with (
-        Registrar.open(model, backend=backend, threads=threads) as registrar,
+        Registrar.open(model, backend=backend, threads=threads, mounting=mounting) as registrar,
         common.progress(hidden=single or quiet) as bar,
     ):
         results = match_files(
@@ -105,6 +118,8 @@ def match(
                 common.complain(result.error, bar.console)
             elif single and not quiet:
                 common.show_pair(result)
+            elif result.advice is not None:
+                common.complain(f"{result.pair.listed_as[1]}: {result.advice}", bar.console)
     if not single and not quiet:
         common.show_counts(counts)
     if counts[ERROR]:

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from distillmatch_ros.base.errors import DistillMatchError
+
 ROTATIONS = (0, 90, 180, 270)
 _EXIF = ((0, False), (0, True), (180, False), (180, True), (270, True), (90, False), (90, True), (270, False))
 
@@ -22,6 +24,15 @@ class Orientation:
     rotation: int = 0
     flip: bool = False
 
+    def __post_init__(self) -> None:
+        """Reject a rotation that is none of `ROTATIONS`.
+
+        Raises:
+            DistillMatchError: it is another.
+        """
+        if self.rotation not in ROTATIONS:
+            raise DistillMatchError(f"rotation {self.rotation} is not possible; choose 0, 90, 180 or 270")
+
     @classmethod
     def of_exif(cls, value: int) -> "Orientation":
         """The one that EXIF's tag 274 asks for; none for a value that is none of its eight."""
@@ -32,7 +43,7 @@ class Orientation:
 
     def upright(self, image: NDArray[Any]) -> NDArray[Any]:
         """The image upright; itself if nothing has to be done, otherwise contiguous."""
-        if self == Orientation():
+        if self == UPRIGHT:
             return image
         flipped = image[:, ::-1] if self.flip else image
         return np.ascontiguousarray(np.rot90(flipped, -self.rotation // 90))
@@ -51,5 +62,6 @@ class Orientation:
         return turned
 
 
+UPRIGHT = Orientation()
 ORIENTATIONS = tuple(Orientation(rotation, flip) for flip in (False, True) for rotation in ROTATIONS)
 """All eight that there are."""

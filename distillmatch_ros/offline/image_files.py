@@ -20,9 +20,12 @@ from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.registration.quality import Quality
 from distillmatch_ros.registration.registrar import Registrar, Registration
+from distillmatch_ros.stream.search import advise
 from distillmatch_ros.visualisation.overlay import covered, draw_matches, draw_overlay, warp_thermal
 
 ERROR = "ERROR"
+ORIENTATION_TRIES = 3
+"""Pairs that are tried in all orientations, where nothing fits from the first pair on."""
 REGISTERED = ("registered.png", "registered.tiff", "mask.png")
 PICTURES = ("overlay.png", "matches.png", *REGISTERED)
 """What may be written of a pair, after its name and an underscore."""
@@ -45,6 +48,8 @@ class PairRecord(TypedDict):
             nothing was estimated, and a figure of which nothing is known.
         latency_ms: milliseconds by stage, and in ``total``; empty without a registration.
         correspondences: with ``--points``: [xv, yv, xt, yt, confidence, inlier] each, pixels of the files.
+        borders: bars and places without data that were left out, for people; only where there are some.
+        advice: a setting that would help, for people; only where one is known.
         error: why there is no registration.
     """
 
@@ -58,6 +63,8 @@ class PairRecord(TypedDict):
     quality: dict[str, float | None] | None
     latency_ms: dict[str, float]
     correspondences: NotRequired[list[list[float | bool]]]
+    borders: NotRequired[str]
+    advice: NotRequired[str]
     error: NotRequired[str]
 
 
@@ -70,12 +77,14 @@ class PairResult:
         registration: the result, or None where an image could not be read.
         error: why there is no registration, or None.
         pictures: the pictures that were written.
+        advice: a setting that would help, or None.
     """
 
     pair: PairPaths
     registration: Registration | None
     error: str | None = None
     pictures: tuple[Path, ...] = ()
+    advice: str | None = None
 
     @property
     def status(self) -> str:
@@ -105,6 +114,10 @@ class PairResult:
         }
         if points:
             record["correspondences"] = [] if found is None else _correspondences(found)
+        if found is not None and found.borders:
+            record["borders"] = found.borders
+        if self.advice is not None:
+            record["advice"] = self.advice
         if self.error is not None:
             record["error"] = self.error
         return record
@@ -135,6 +148,7 @@ def match_files(
     Raises:
         DistillMatchError: a picture cannot be written.
     """
+    tries = ORIENTATION_TRIES
     for pair, name in zip(pairs, _picture_names(pairs), strict=True):
         try:
             thermal = read_thermal(pair.thermal, max_pixels)
@@ -148,7 +162,14 @@ def match_files(
             yield PairResult(pair, None, str(error))
             continue
         pictures = () if out is None else tuple(_write_pictures(out / name, visible, thermal, registration))
-        yield PairResult(pair, registration, pictures=pictures)
+        advice = None
+        if registration.homography is not None:
+            tries = 0  # something fits: the cameras hang as they should
+        elif tries:
+            tries -= 1
+            orientation = registrar.find_orientation(visible, thermal)
+            advice = None if orientation is None else advise(orientation)
+        yield PairResult(pair, registration, pictures=pictures, advice=advice)
 
 
 def picture_paths(pairs: Sequence[PairPaths], out: Path) -> Iterator[Path]:

@@ -158,7 +158,7 @@ class PairEdges:
         shifts, best, bounded = _peaks(_correlations(ours, theirs))
         places[inside] += shifts
         likeness[inside] = np.where(bounded & (best >= _LEAST_LIKENESS), best, 0)
-        to_camera: Float64 = np.linalg.inv(to_lattice)
+        to_camera = np.asarray(np.linalg.inv(to_lattice), np.float64)
         return transform(to_camera, np.asarray(places * LATTICE, np.float64)).astype(np.float32), likeness
 
 

@@ -41,6 +41,7 @@ class Condition:
         timing: of the frames that came; None unless active.
         missing_infos: sides whose CameraInfo is needed and has not come.
         unusable: why the last pair that could not be used could not.
+        advice: a setting that would help where nothing fits; None where none is known.
     """
 
     node: str
@@ -54,6 +55,7 @@ class Condition:
     timing: Timing | None = None
     missing_infos: tuple[Side, ...] = ()
     unusable: str | None = None
+    advice: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def diagnose(report: Report, condition: Condition, parameters: Parameters, now: 
         _lost(report, condition),
         _unpaired(report, condition, parameters),
         _unusable(report, condition),
-        _unregistered(report),
+        _unregistered(report, condition),
     ):
         if found is not None:
             return found
@@ -182,7 +184,7 @@ def _unusable(report: Report, condition: Condition) -> Diagnosis | None:
     return Diagnosis(ERROR if not report.statuses else WARN, f"{number} unusable: {condition.unusable}")
 
 
-def _unregistered(report: Report) -> Diagnosis | None:
+def _unregistered(report: Report, condition: Condition) -> Diagnosis | None:
     total, good = sum(report.statuses.values()), (Status.OK.value, Status.TRACKED.value, Status.FIXED.value)
     if report.statuses[Status.STALE_THERMAL.value]:
         return Diagnosis(
@@ -191,7 +193,8 @@ def _unregistered(report: Report) -> Diagnosis | None:
     if total == 0 or any(report.statuses[status] for status in good):
         return None
     most, _ = report.statuses.most_common(1)[0]
-    return Diagnosis(WARN, f"no homography of its own for any of {total} pairs: mostly {most}")
+    advice = f"; {condition.advice}" if condition.advice is not None else ""
+    return Diagnosis(WARN, f"no homography of its own for any of {total} pairs: mostly {most}{advice}")
 
 
 def _figures(report: Report, condition: Condition) -> Iterator[tuple[str, str]]:

@@ -238,6 +238,7 @@ class FusionNode(LifecycleNode):
                 engine=pipeline.engine,
                 missing_infos=tuple(pipeline.missing_infos),
                 unusable=pipeline.unusable,
+                advice=pipeline.advice,
             )
         if intake is not None:
             intake.count_drops()

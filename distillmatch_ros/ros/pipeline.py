@@ -68,6 +68,11 @@ class Pipeline:
         return self._registrar.engine.info
 
     @property
+    def advice(self) -> str | None:
+        """A setting that would help where nothing fits; None where none is known."""
+        return self._stream.advice
+
+    @property
     def missing_infos(self) -> list[Side]:
         """Sides whose CameraInfo is needed and has not come."""
         return [side for side in Side if self._parameters.undistort and side not in self._infos]

@@ -20,8 +20,9 @@ from distillmatch_ros.images.frames import Frame, to_grey
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.registration.gate import Gate, Status, confirm, confirm_on_edges
 from distillmatch_ros.registration.passes import STAGES
-from distillmatch_ros.registration.registrar import Registrar, Registration
+from distillmatch_ros.registration.registrar import Registration
 from distillmatch_ros.registration.tracking import Matches, Track, find_matches, follow
+from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.temporal import FORGET_AFTER
 
 AGREE_PX = 8.0
@@ -94,22 +95,23 @@ class Follower:
     """
 
     def __init__(
-        self, registrar: Registrar, executor: Executor, beside: bool, thermal: Size, visible: Size
+        self, gate: Gate, search: Search, executor: Executor, beside: bool, thermal: Size, visible: Size
     ) -> None:
         """Start without knowledge.
 
         Args:
-            registrar: makes the passes.
+            gate: what a homography must show; see `check`.
+            search: makes the passes.
             executor: runs them, one at a time.
             beside: do not wait for a pass while tracking goes on; else all depends on the pairs alone.
             thermal: size of the thermal images.
             visible: size of the visible images.
         """
-        self._registrar = registrar
+        self._search = search
         self._executor = executor
         self._beside = beside
         self._sizes = thermal, visible
-        self._gate = registrar.gate
+        self._gate = gate
         self._track: Track | None = None
         self._confirmed: Track | None = None
         self._matches: Matches | None = None
@@ -207,7 +209,7 @@ class Follower:
 
     def _begin_pass(self, visible: Frame, thermal: Frame, tracked: Track | None) -> Future[_Pass]:
         def register() -> _Pass:
-            return _Pass(visible.stamp, self._registrar.register(visible.image, thermal.image), tracked)
+            return _Pass(visible.stamp, self._search.register(visible, thermal), tracked)
 
         self._passed = visible.stamp
         return self._executor.submit(register)

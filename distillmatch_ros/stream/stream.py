@@ -7,16 +7,20 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import Any
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.settings import setting
 from distillmatch_ros.geometry.undistortion import Intrinsics, Undistorter
 from distillmatch_ros.images.frames import Frame, check_image
 from distillmatch_ros.images.gain_control import Range
+from distillmatch_ros.images.orientation import Orientation
 from distillmatch_ros.registration.gate import Gate, Status
 from distillmatch_ros.registration.registrar import Registrar, Registration
+from distillmatch_ros.registration.views import Mounting
 from distillmatch_ros.stream.calibration import Accumulator, Calibration, Camera, Rig
 from distillmatch_ros.stream.follower import Followed, Follower, Here
+from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.synchroniser import Side
 from distillmatch_ros.stream.temporal import (
     FrozenDetector,
@@ -46,8 +50,27 @@ class StreamSettings(TemporalSettings):
         least=0,
         most=60,
     )
+    rgb_rotation: int = setting(
+        0, "Degrees clockwise that make the visible image upright: 0, 90, 180, 270.", least=0, most=270
+    )
+    rgb_flip: bool = setting(False, "The visible image is mirrored; it is flipped before it is turned.")
+    thermal_rotation: int = setting(
+        0, "Degrees clockwise that make the thermal image upright: 0, 90, 180, 270.", least=0, most=270
+    )
+    thermal_flip: bool = setting(False, "The thermal image is mirrored; it is flipped before it is turned.")
     gate: Gate = setting(Gate(), "What a homography must show.")
     overlay: Style = setting("blend", "Style of the overlay.")
+
+    def model_post_init(self, _: Any) -> None:
+        self.mounting  # noqa: B018 (rejects rotations that there are not)
+
+    @property
+    def mounting(self) -> Mounting:
+        """What makes the images of both cameras upright."""
+        return Mounting(
+            Orientation(self.rgb_rotation, self.rgb_flip),
+            Orientation(self.thermal_rotation, self.thermal_flip),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +150,7 @@ class Stream:
         self._undistorters: dict[Side, Undistorter] = {}
         self._frozen = FrozenDetector(0)
         self._heat_range = RangeFilter()
+        self._search = Search(self._registrar)
         self._rig: Rig | None = None
         self.configure(settings or StreamSettings(), calibration)
 
@@ -145,6 +169,9 @@ class Stream:
         self._settings = settings
         self._calibration = calibration
         self._registrar.gate = settings.gate
+        if settings.mounting != self._registrar.mounting:
+            self._registrar.mounting = settings.mounting
+            self._rig, self._search = None, Search(self._registrar)  # what did not fit before may fit now
         self._frozen.frozen_seconds = settings.frozen_seconds
         if self._rig is not None:
             self._filter.settings = settings
@@ -204,6 +231,11 @@ class Stream:
             followed.find_matches,
         )
 
+    @property
+    def advice(self) -> str | None:
+        """A setting that would help where nothing fits; None where none is known."""
+        return self._search.advice
+
     def calibration(self) -> Calibration:
         """One homography for all good pairs since the start, the last `reset` or change of image size.
 
@@ -225,9 +257,9 @@ class Stream:
     def _begin(self, rig: Rig) -> None:
         self._rig = rig
         self._filter = TemporalFilter(self._settings, rig.thermal.size, rig.visible.size)
-        self._follower = Follower(
-            self._registrar, self._executor, self._beside, rig.thermal.size, rig.visible.size
-        )
+        self._search = Search(self._registrar)
+        sizes = rig.thermal.size, rig.visible.size
+        self._follower = Follower(self._registrar.gate, self._search, self._executor, self._beside, *sizes)
         self._accumulator = Accumulator(rig)
         self._frozen.reset()
         self._heat_range.reset()
@@ -256,7 +288,7 @@ class Stream:
         """A full pass over the pair, helped by those before it."""
         prior = self._filter.prior(visible.stamp)
         # A pass that was begun while pairs were tracked may still be running.
-        found = self._executor.submit(self._registrar.register, visible.image, thermal.image, prior).result()
+        found = self._executor.submit(self._search.register, visible, thermal, prior).result()
         registration = self._filter.update(found, visible.stamp, primed=prior is not None)
         self._accumulator.add(registration, visible.stamp)
         return Followed(registration, ((visible.stamp, registration),))

@@ -250,7 +250,7 @@ def test_content_never_raises(image: np.ndarray) -> None:
 def test_what_is_no_image_is_rejected_and_the_next_pair_goes_on() -> None:
     stream = open_stream()
     visible, thermal = frames(0)
-    for bad in (np.zeros(THERMAL, np.int32), np.zeros((0, 5), np.uint8), np.zeros(7, np.uint8)):
+    for bad in (np.zeros(THERMAL, np.complex64), np.zeros((0, 5), np.uint8), np.zeros(7, np.uint8)):
         with pytest.raises(DistillMatchError, match="thermal image"):
             stream.process(visible, replace(thermal, image=bad))
     assert stream.process(visible, thermal).registration.status is Status.OK

@@ -86,6 +86,10 @@ def show_pair(result: PairResult) -> None:
                 f"peak prominence {quality.peak_prominence:.2f}, second peak {quality.second_peak_ratio:.0%}"
             )
             grid.add_row("edges", edges)
+    if registration.borders:
+        grid.add_row("left out", registration.borders)
+    if result.advice is not None:
+        grid.add_row("advice", result.advice)
     if registration.homography is not None:
         grid.add_row("homography", _matrix(registration.homography))
     grid.add_row("latency", _latency(registration.latency_ms))

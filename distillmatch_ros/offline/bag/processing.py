@@ -104,6 +104,8 @@ def process_bag(
             summary.dropped.update(_dropped(synchroniser))
             summary.lose(bag.losses)
             reader.diagnose()
+            if stream.advice is not None:
+                summary.problems.append(stream.advice)
     summary.seconds = perf_counter() - started
     return summary
 
