@@ -98,7 +98,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", RUNNING, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_run_as_they_stand(page: Path, material: Path, programs: Path, tmp_path: Path) -> None:
     if page.parent.name != "tutorial":  # which begins with nothing

@@ -48,6 +48,11 @@ def test_a_schema_is_one(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(schema(name))
 
 
+def test_every_schema_is_linked() -> None:
+    page = (ROOT / "docs/reference/json.md").read_text()
+    assert [name for name in SCHEMAS if f"(schemas/{name}.json)" not in page] == []
+
+
 def test_nothing_else_fits() -> None:
     for name in SCHEMAS:
         with pytest.raises(jsonschema.ValidationError):
