@@ -154,12 +154,13 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def locked(folder: Path, waiting: str) -> Iterator[None]:
+def locked(folder: Path, waiting: str, level: int = logging.WARNING) -> Iterator[None]:
     """Hold a folder, which is made if missing: one process at a time. Who dies lets go of it.
 
     Args:
         folder: what is held.
-        waiting: logged as a warning where another process holds it.
+        waiting: logged where another process holds it.
+        level: of that, by `logging`.
 
     Raises:
         DistillMatchError: the folder cannot be written.
@@ -172,7 +173,7 @@ def locked(folder: Path, waiting: str) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            _log.warning("%s", waiting)
+            _log.log(level, "%s", waiting)
             lock.acquire()
     try:
         yield

@@ -90,7 +90,7 @@ def _compile(core: openvino.Core, network: OnnxFile, options: dict[str, object])
     identity = repr((network.sha256(), openvino.__version__, core.get_property(_CPU, "FULL_DEVICE_NAME")))
     folder = cache_folder() / "openvino" / hashlib.sha256(identity.encode()).hexdigest()[:16]
     try:
-        with locked(folder, "another process is compiling the network; waiting for it"):
+        with locked(folder, "another process is compiling the network; waiting for it", logging.INFO):
             return core.compile_model(model, _CPU, {**options, "CACHE_DIR": str(folder)})
     except DistillMatchError as error:
         _log.warning("the compiled network is not kept: %s", error)

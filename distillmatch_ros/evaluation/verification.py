@@ -51,8 +51,8 @@ class Limits:
 LIMITS = {
     "fp32": Limits(0.98, 0.01, 0.001, 0.1),
     "fp16": Limits(0.90, 0.1, 0.02, 1.0),
-    "bf16": Limits(0.80, 0.3, 0.05, 2.0),
-    "int8": Limits(0.70, 0.5, 0.1, 3.0),
+    "bf16": Limits(0.85, 0.1, 0.05, 1.0),
+    "int8": Limits(0.80, 0.2, 0.05, 1.0),
 }
 """By precision, the finest first; the coarser of two that are compared decides."""
 
