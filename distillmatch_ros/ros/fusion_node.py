@@ -32,7 +32,10 @@ PATIENCE_S = 3.0
 
 def main() -> None:
     """Entry point of the ``fusion_node`` program."""
-    sys.exit(run(sys.argv))
+    code = run(sys.argv)
+    for number in ENDINGS:  # while Python ends it would give them back their way of ending a process
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str], statistics: "Statistics | None" = None) -> int:

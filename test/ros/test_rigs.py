@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pytest
 from support.bench import Bench, closing_all, domain, start_node
 
 RIGS = ("front", "rear")
@@ -32,17 +31,3 @@ def test_two_nodes_in_namespaces(transport: None, network: Path, tmp_path: Path)
 def test_a_single_rig_keeps_its_name(active: Bench) -> None:
     status = active.diagnosed("")
     assert status.name == "distillmatch: fusion" and ": " not in status.hardware_id
-
-
-@pytest.mark.slow
-def test_fifty_rounds_of_the_lifecycle_while_images_come(active: Bench) -> None:
-    active.listen("homography")
-    for _ in range(50):
-        assert active.change("deactivate")
-        active.drive(0.05, rate=20)
-        assert active.change("activate")
-        active.drive(0.05, rate=20)
-    active.see()
-    del active.outputs["homography"][:]
-    active.drive(1.0, rate=10)
-    active.until(lambda: active.outputs["homography"])
