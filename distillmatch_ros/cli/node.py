@@ -6,16 +6,15 @@ from typing import Annotated
 import typer
 
 from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
-from distillmatch_ros.cli.program import JsonFile, Model, Overwrite
+from distillmatch_ros.cli.program import JsonFile, Model, Overwrite, Settings
 from distillmatch_ros.cli.view import common
 
 
 def benchmark_node(
-    minutes: Annotated[float, typer.Option(min=0.1, help="How long to measure, after a warm-up.")] = 1.0,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME:=VALUE", help="A parameter of the node; may be repeated."),
-    ] = None,
+    minutes: Annotated[
+        float, typer.Option(metavar="MINUTES", min=0.1, help="How long to measure, after a warm-up.")
+    ] = 1.0,
+    settings: Settings = None,
     json_file: JsonFile = None,
     overwrite: Overwrite = False,
     model: Model = None,
@@ -28,13 +27,13 @@ def benchmark_node(
     from distillmatch_ros.tools.node_benchmark import run_node_benchmark
 
     check_outputs([json_file], overwrite)
-    chosen = [*(settings or ()), *([] if model is None else [f"model:={model.resolve()}"])]
+    chosen = [*(settings or ()), *([] if model is None else [f"model={model.resolve()}"])]
     seconds = 60 * minutes
     with common.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
         task = bar.add_task("measuring", total=round(seconds))
         measured = run_node_benchmark(
             seconds,
-            [argument for each in chosen for argument in ("-p", each)],
+            [argument for each in chosen for argument in ("-p", each.replace("=", ":=", 1))],
             on_second=lambda: bar.advance(task),
         )
     if json_file is not None:

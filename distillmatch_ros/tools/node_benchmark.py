@@ -40,7 +40,7 @@ class NodeBenchmark:
         registration: the network, gain control, geometry: all that `Registrar` does.
         transport: decoding both images, making and publishing all outputs.
         within_engine: fraction of the pairs whose age is within `AGE_FACTOR` times their engine time plus
-            `AGE_SLACK_MS`; 0.95 is wanted.
+            `AGE_SLACK_MS`.
         within_registration: the same with the registration's time.
         memory_mib: resident memory of the node: at the end of the warm-up, greatest, at the end.
         growth_mib_per_minute: its slope.
