@@ -51,7 +51,10 @@ def copied() -> Iterator[tuple[str, str]]:
 def command_line() -> str:
     """All commands with their options, from the program itself."""
     shown = subprocess.run(
-        [sys.executable, "-m", "typer", "distillmatch_ros.cli", "utils", "docs", "--name", "distillmatch"],
+        [
+            *(sys.executable, "-m", "typer", "distillmatch_ros.cli.commands"),
+            *("utils", "docs", "--name", "distillmatch"),
+        ],
         cwd=ROOT,
         check=True,
         capture_output=True,

@@ -1,50 +1,35 @@
-"""``distillmatch ...``: parses and calls. Each module holds the commands of one kind."""
+"""``distillmatch ...``: parses and calls."""
 
-from collections.abc import Callable
+import signal
+import sys
+from typing import Any
 
-from distillmatch_ros.cli import (
-    engines,
-    generation,
-    images,
-    inspection,
-    node,
-    probability,
-    reports,
-    streams,
-    training,
-)
-from distillmatch_ros.cli.program import app
-
-__all__ = ["app", "main"]
-
-# In the order of --help: what most people want comes first.
-_COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
-    "Register": {"match": images.match, "bag": streams.bag, "calibrate": streams.calibrate},
-    "View": {"inspect": inspection.inspect, "report": reports.report, "demo": streams.demo},
-    "Measure": {
-        "evaluate": images.evaluate,
-        "benchmark": images.benchmark,
-        "benchmark-node": node.benchmark_node,
-        "fit-probability": probability.fit_probability,
-    },
-    "Train": {
-        "train": training.train,
-        "ablate": training.ablate,
-        "train-gan": generation.train_gan,
-        "translate": generation.translate,
-        "evaluate-gan": generation.evaluate_gan,
-    },
-    "Deploy": {
-        "export": training.export,
-        "build-engine": engines.build,
-        "verify": engines.verify_backends,
-    },
-}
-for _panel, _commands in _COMMANDS.items():
-    for _name, _command in _commands.items():
-        app.command(_name, rich_help_panel=_panel)(_command)
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as of any program that SIGINT ends."""
 
 
 def main() -> None:
     """Entry point of the ``distillmatch`` program."""
-    app()
+    try:
+        from distillmatch_ros.cli.commands import app  # takes a moment, in which Ctrl-C may come too
+
+        app()
+    except KeyboardInterrupt as interrupt:
+        sys.exit(end_interrupted(interrupt))
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what still ends needs no traceback of another Ctrl-C
+
+
+def end_interrupted(interrupt: KeyboardInterrupt) -> int:
+    """Say in a line that Ctrl-C ended the program, and what is kept if the interrupt tells; the exit code."""
+    print(": ".join(filter(None, ["interrupted", str(interrupt)])), file=sys.stderr)
+    return INTERRUPTED
+
+
+def __getattr__(name: str) -> Any:
+    """``app``, imported when it is asked for."""
+    if name == "app":
+        from distillmatch_ros.cli.commands import app
+
+        return app
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

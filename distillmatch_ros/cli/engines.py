@@ -48,10 +48,14 @@ def build(
     ] = None,
     precision: Annotated[
         Precision | None,
-        typer.Option(help="By default fp16 where MODEL_fp16.onnx lies beside the model.", show_default=False),
+        typer.Option(
+            metavar="fp16|fp32",
+            help="By default fp16 where MODEL_fp16.onnx lies beside the model.",
+            show_default=False,
+        ),
     ] = None,
     level: Annotated[
-        int, typer.Option(min=0, max=5, help="How long to search for faster kernels.")
+        int, typer.Option(metavar="0-5", min=0, max=5, help="How long to search for faster kernels.")
     ] = BuildOptions.level,
     workspace: Annotated[
         int, typer.Option(metavar="MIB", min=1, help="GPU memory that a kernel may work in.")
@@ -82,7 +86,9 @@ def verify_backends(
         Path | None,
         typer.Argument(metavar="PAIRS_DIR", help="Pairs to compare on; by default synthetic streets."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many pairs of the folder.")] = 12,
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=1, help="At most this many pairs of the folder.")
+    ] = 12,
     json_file: JsonFile = None,
     overwrite: Overwrite = False,
     model: Model = None,

@@ -52,7 +52,7 @@ def evaluate_gan(
         Path, typer.Argument(metavar="PAIRS_DIR", help="Aligned pairs: visible/NAME.ext, thermal/NAME.ext.")
     ],
     weights: Gan,
-    seed: Annotated[int, typer.Option(help="What the random curves are drawn from.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="What the random curves are drawn from.")] = 0,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write translation.json and translation.md.")
     ] = None,

@@ -66,17 +66,23 @@ def match(
     ] = None,
     json_file: JsonFile = None,
     overwrite: Overwrite = False,
-    points: Annotated[bool, typer.Option("--points", help="Add every correspondence to --json.")] = False,
+    points: Annotated[
+        bool, typer.Option("--points", metavar="", help="Add every correspondence to --json.")
+    ] = False,
     visible_from_thermal: Annotated[
         bool,
         typer.Option(
             "--visible-from-thermal",
+            metavar="",
             help="Take the visible image out of the thermal camera's radiometric JPEG (FLIR): give THERMAL "
             "alone, or --pairs with a folder of such files.",
         ),
     ] = False,
     max_pixels: Annotated[
-        int, typer.Option(min=1, help="Reject images of more pixels by their header, before decoding them.")
+        int,
+        typer.Option(
+            metavar="N", min=1, help="Reject images of more pixels by their header, before decoding them."
+        ),
     ] = MAX_PIXELS,
     rgb_rotation: Rotation = 0,
     rgb_flip: Flip = False,
@@ -132,10 +138,14 @@ def evaluate(
     ],
     preset: Annotated[
         list[PresetName],
-        typer.Option(help="How far apart the cameras stand; both by default.", show_default=False),
+        typer.Option(
+            metavar="rig|hard", help="How far apart the cameras stand; both by default.", show_default=False
+        ),
     ] = [PresetName.RIG, PresetName.HARD],  # noqa: B006 (typer copies it)
-    warps: Annotated[int, typer.Option(min=1, help="Random homographies per pair and preset.")] = 3,
-    seed: Annotated[int, typer.Option(help="What the homographies are drawn from.")] = 0,
+    warps: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Random homographies per pair and preset.")
+    ] = 3,
+    seed: Annotated[int, typer.Option(metavar="N", help="What the homographies are drawn from.")] = 0,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write evaluation.json and evaluation.md.")
     ] = None,
@@ -189,7 +199,7 @@ def benchmark(
         Path | None,
         typer.Argument(metavar="PAIRS_DIR", help="Pairs to register; by default a synthetic street."),
     ] = None,
-    runs: Annotated[int, typer.Option(min=1, help="Timed registrations, after a warm-up.")] = 50,
+    runs: Annotated[int, typer.Option(metavar="N", min=1, help="Timed registrations, after a warm-up.")] = 50,
     json_file: JsonFile = None,
     overwrite: Overwrite = False,
     model: Model = None,

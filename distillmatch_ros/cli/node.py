@@ -6,16 +6,15 @@ from typing import Annotated
 import typer
 
 from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
-from distillmatch_ros.cli.program import JsonFile, Model, Overwrite
+from distillmatch_ros.cli.program import JsonFile, Model, Overwrite, Settings
 from distillmatch_ros.cli.view import common
 
 
 def benchmark_node(
-    minutes: Annotated[float, typer.Option(min=0.1, help="How long to measure, after a warm-up.")] = 1.0,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME:=VALUE", help="A parameter of the node; may be repeated."),
-    ] = None,
+    minutes: Annotated[
+        float, typer.Option(metavar="MINUTES", min=0.1, help="How long to measure, after a warm-up.")
+    ] = 1.0,
+    settings: Settings = None,
     pass_seconds: Annotated[
         list[float] | None,
         typer.Option(
@@ -35,14 +34,15 @@ def benchmark_node(
     from distillmatch_ros.tools.node_benchmark import run_node_benchmark
 
     check_outputs([json_file], overwrite)
-    chosen = [*(settings or ()), *([] if model is None else [f"model:={model.resolve()}"])]
-    seconds, measured = 60 * minutes, []
+    chosen = [*(settings or ()), *([] if model is None else [f"model={model.resolve()}"])]
+    arguments = [argument for each in chosen for argument in ("-p", each.replace("=", ":=", 1))]
+    seconds = 60 * minutes
     periods = pass_seconds or [StreamSettings().pass_seconds]
     with common.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
         task = bar.add_task("measuring", total=round(seconds) * len(periods))
-        for period in periods:
-            arguments = [argument for each in chosen for argument in ("-p", each)]
-            measured.append(run_node_benchmark(seconds, period, arguments, lambda: bar.advance(task)))
+        measured = [
+            run_node_benchmark(seconds, period, arguments, lambda: bar.advance(task)) for period in periods
+        ]
     if json_file is not None:
         write_json(json_file, [asdict(each) for each in measured])
     if json_file != STANDARD_OUTPUT:

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from distillmatch_ros import __version__
 from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.cli import end_interrupted
 from distillmatch_ros.cli.view import common
 
 SOME_INPUTS_FAILED, WRONG_USE = 1, 2
@@ -24,6 +25,8 @@ class _Commands(TyperGroup):
         except DistillMatchError as error:
             common.complain(str(error))
             raise typer.Exit(WRONG_USE) from error
+        except KeyboardInterrupt as interrupt:
+            raise typer.Exit(end_interrupted(interrupt)) from interrupt
 
 
 Model = Annotated[
@@ -33,19 +36,41 @@ Backend = Annotated[
     str, typer.Option(metavar="NAME", help="Runtime: auto, onnx, openvino, tensorrt or torch.")
 ]
 Threads = Annotated[
-    int | None, typer.Option(min=1, help="CPU threads; by default one for each core this process may use.")
+    int | None,
+    typer.Option(metavar="N", min=1, help="CPU threads; by default one for each core this process may use."),
 ]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Results for programs; - is standard output.")
 ]
 
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist already.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", metavar="", help="Replace outputs that exist already.")
+]
+
+
+def _assignment(text: str) -> str:
+    """``NAME=VALUE``, also of what ROS writes as ``NAME:=VALUE``."""
+    name, equals, value = text.partition("=")
+    name = name.removesuffix(":").strip()
+    if not (name and equals):
+        raise DistillMatchError(f"--set {text}: has no value; write NAME=VALUE, such as tolerance=0.05")
+    return f"{name}={value}"
+
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        parser=_assignment,
+        help="One parameter of the node, such as tolerance=0.05; may be repeated.",
+    ),
+]
 
 app = typer.Typer(
     name="distillmatch",
     cls=_Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -69,7 +94,10 @@ def _show_resources(asked: bool) -> None:
 @app.callback()
 def program(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+        bool,
+        typer.Option(
+            "--version", metavar="", callback=_show_version, is_eager=True, help="Show the version."
+        ),
     ] = False,
     resources_folder: Annotated[
         bool,

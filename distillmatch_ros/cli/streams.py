@@ -1,33 +1,71 @@
 """Commands that take or make bags: bag, calibrate, demo. They import when they run: rosbags takes time."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
-from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, Backend, JsonFile, Model, Overwrite, Threads
+from distillmatch_ros.cli.interruption import interruptible
+from distillmatch_ros.cli.program import (
+    SOME_INPUTS_FAILED,
+    Backend,
+    JsonFile,
+    Model,
+    Overwrite,
+    Settings,
+    Threads,
+)
 from distillmatch_ros.cli.view import common
 
 if TYPE_CHECKING:
     from distillmatch_ros.offline.bag.summary import BagSummary
     from distillmatch_ros.stream.parameters import Parameters
 
-INTERRUPTED = 130
+TOPICS = "Topics (both required, unless names and encodings tell which is which)"
 
-Rgb = Annotated[str | None, typer.Option("--rgb", metavar="TOPIC", help="Images of the visible camera.")]
-Thermal = Annotated[str | None, typer.Option(metavar="TOPIC", help="Images of the thermal camera.")]
+
+def _complete_topic(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Image topics of the bags on the command line, for the shell to offer."""
+    from distillmatch_ros.offline.bag.reading import Bag
+
+    found: dict[str, str] = {}
+    # While an option lacks its value, or OUT is missing, paths are not where they belong yet.
+    given = [*(ctx.params.get("bags") or ()), ctx.params.get("source"), ctx.params.get("out"), *ctx.args]
+    for path in filter(None, given):
+        with suppress(DistillMatchError), Bag(Path(path)) as bag:
+            found |= {topic.name: f"{topic.count} messages" for topic in bag.images}
+    return [(name, held) for name, held in found.items() if name.startswith(incomplete)]
+
+
+Rgb = Annotated[
+    str | None,
+    typer.Option(
+        "--rgb",
+        metavar="TOPIC",
+        help="Images of the visible camera.",
+        rich_help_panel=TOPICS,
+        autocompletion=_complete_topic,
+    ),
+]
+Thermal = Annotated[
+    str | None,
+    typer.Option(
+        "--thermal",
+        metavar="TOPIC",
+        help="Images of the thermal camera.",
+        rich_help_panel=TOPICS,
+        autocompletion=_complete_topic,
+    ),
+]
 Params = Annotated[
     Path | None,
     typer.Option(
         "--params", metavar="FILE", help="Parameters as the node's: a copy of the shipped config/fusion.yaml."
     ),
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="One parameter of the node, such as tolerance=0.05."),
 ]
 
 
@@ -48,7 +86,8 @@ def bag(
     params: Params = None,
     settings: Settings = None,
     jobs: Annotated[
-        int, typer.Option(min=1, help="Bags at a time, each in a process with one engine thread.")
+        int,
+        typer.Option(metavar="N", min=1, help="Bags at a time, each in a process with one engine thread."),
     ] = 1,
     json_file: JsonFile = None,
     overwrite: Overwrite = False,
@@ -75,6 +114,9 @@ def bag(
     with _progress(count_frames(work), quiet) as (on_frame, stop):
         summaries = process_bags(work, parameters, jobs, on_frame=on_frame, stop=stop)
     _report(summaries, json_file)
+    if stop():
+        raise KeyboardInterrupt("what was registered by then is in whole bags")
+    _fail_with(summaries)
 
 
 def calibrate(
@@ -117,19 +159,22 @@ def calibrate(
             on_frame=on_frame,
             stop=stop,
         )
+    if stop():
+        raise KeyboardInterrupt("no calibration is written")
     calibration = stream.calibration()
     calibration.save(out)
     if not quiet:
         streams.show_calibration(calibration, str(out))
     _report([summary], json_file)
+    _fail_with([summary])
 
 
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where bags, pictures and page go.")] = Path(
         "out/demo"
     ),
-    seed: Annotated[int, typer.Option(min=0, help="Which street.")] = 0,
-    frames: Annotated[int, typer.Option(min=1, help="Pairs of images of the drive.")] = 30,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Which street.")] = 0,
+    frames: Annotated[int, typer.Option(metavar="N", min=1, help="Pairs of images of the drive.")] = 30,
     json_file: JsonFile = None,
     overwrite: Overwrite = False,
     model: Model = None,
@@ -164,8 +209,6 @@ def demo(
 @contextmanager
 def _progress(frames: int, quiet: bool) -> Iterator[tuple[Callable[[], None], Callable[[], bool]]]:
     """A bar over so many frames: what to call for each, and what tells whether Ctrl-C was pressed."""
-    from distillmatch_ros.offline.bag.batch import interruptible
-
     with interruptible() as interrupted, common.progress(hidden=quiet) as bar:
         task = bar.add_task("registering", total=frames or None)
         yield lambda: bar.advance(task), interrupted.is_set
@@ -196,7 +239,8 @@ def _report(summaries: "list[BagSummary]", json_file: Path | None) -> None:
             common.remark(f"{summary.bag}: {note}")
         for problem in summary.problems:
             common.complain(f"{summary.bag}: {problem}" if summary.bag not in problem else problem)
-    if any(summary.interrupted for summary in summaries):
-        raise typer.Exit(INTERRUPTED)
+
+
+def _fail_with(summaries: "list[BagSummary]") -> None:
     if any(summary.problems for summary in summaries):
         raise typer.Exit(SOME_INPUTS_FAILED)

@@ -25,7 +25,7 @@ def ablate(
     config: Annotated[
         Path, typer.Argument(metavar="CONFIG", help="A training configuration with validation pairs.")
     ],
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each network.")],
+    steps: Annotated[int, typer.Option(metavar="N", min=1, help="Optimiser steps of each network.")],
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Where the networks, ablation.md and ablation.json go.")
     ],
@@ -40,7 +40,7 @@ def ablate(
 def export(
     weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A .pt file that training wrote.")],
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="ONNX file to write.")],
-    precision: Annotated[str, typer.Option(metavar="NAME", help="fp32 or fp16.")] = "fp32",
+    precision: Annotated[str, typer.Option(metavar="fp32|fp16", help="Of the graph's values.")] = "fp32",
     int8: Annotated[
         Path | None,
         typer.Option(

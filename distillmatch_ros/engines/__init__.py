@@ -198,11 +198,18 @@ def _open_fastest(path: Path, threads: int | None) -> Engine:
         except DistillMatchError as error:
             if not isinstance(error, BackendMissingError) or isinstance(error, EngineNotBuiltError):
                 level = logging.WARNING
+            elif name in _ON_NVIDIA and not _has_nvidia_gpu():
+                continue  # nobody misses it
             passed_over.append(f"; {name} is passed over: {error}")
     else:
         engine = OnnxEngine.open(path, threads, gpu=False)
     _log.log(level, "%s runs on %s%s", path, engine.info.device, "".join(passed_over))
     return engine
+
+
+def _has_nvidia_gpu() -> bool:
+    """By the driver's devices: of a card, of a Jetson, of Windows's Linux."""
+    return any(Path("/dev", name).exists() for name in ("nvidiactl", "nvhost-gpu", "nvgpu", "dxg"))
 
 
 def _open_openvino_on_x86(path: Path, threads: int | None) -> Engine:
@@ -217,6 +224,7 @@ _FASTER_THAN_ONNX_ON_CPU: dict[str, Callable[[Path, int | None], Engine]] = {
     "OpenVINO": _open_openvino_on_x86,
 }
 """What ``auto`` tries, the fastest first."""
+_ON_NVIDIA = ("TensorRT", "CUDA")
 
 
 def _missing(what: str, error: Exception, remedy: str) -> BackendMissingError:

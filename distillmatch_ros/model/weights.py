@@ -100,9 +100,14 @@ class Weights:
         """Read shipped weights, or the averaged weights of a checkpoint.
 
         Raises:
-            DistillMatchError: the file holds no weights of this project.
+            DistillMatchError: the file holds no weights of this project, or those of a V2I-GAN.
         """
         values = read(path)
+        if "semantics" in values:
+            raise DistillMatchError(
+                f"{path}: holds a V2I-GAN, which makes pseudo-thermal images and matches nothing; name the "
+                "weights of a matcher, such as `distillmatch train` writes"
+            )
         state = {
             name: value.float() if value.is_floating_point() else value
             for name, value in values["weights"].items()

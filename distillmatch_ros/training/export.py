@@ -1,6 +1,10 @@
 """From weights to the ONNX graph that the engines run."""
 
 import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import onnx
@@ -36,16 +40,17 @@ def export(weights: Weights, path: Path, precision: str = "fp32") -> None:
     config = weights.config
     # Two tensors: given one twice, the exporter takes both inputs for the same.
     images = tuple(torch.zeros(1, 1, config.height, config.width) for _ in range(2))
-    program = torch.onnx.export(
-        network,
-        images,
-        dynamo=True,
-        opset_version=OPSET,
-        external_data=False,
-        input_names=["visible", "thermal"],
-        output_names=["visible_points", "thermal_points", "confidence"],
-        verbose=False,
-    )
+    with _quiet():
+        program = torch.onnx.export(
+            network,
+            images,
+            dynamo=True,
+            opset_version=OPSET,
+            external_data=False,
+            input_names=["visible", "thermal"],
+            output_names=["visible_points", "thermal_points", "confidence"],
+            verbose=False,
+        )
     assert program is not None
     model = program.model_proto
     _forget_where_it_was_made(model)
@@ -65,6 +70,20 @@ def export(weights: Weights, path: Path, precision: str = "fp32") -> None:
     check_graph(path, model)
     with replacing(path) as file:
         onnx.save(model, file)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the exporter says of itself: packages that it could use, names that it will not keep."""
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
 
 
 def _forget_where_it_was_made(model: onnx.ModelProto) -> None:

@@ -82,7 +82,7 @@ def go_on(run: Run, steps: int, batch: int, console: Console, leads: bool = True
 
     Raises:
         DistillMatchError: the loss is not a number for too many steps in a row.
-        KeyboardInterrupt: Ctrl-C.
+        KeyboardInterrupt: Ctrl-C; it says what is kept.
     """
     if run.step >= steps:
         console.print(f"{run.last} has all of its {steps} steps already; raise steps for more")
@@ -120,11 +120,12 @@ def go_on(run: Run, steps: int, batch: int, console: Console, leads: bool = True
             if not console.is_terminal and (run.step % LOG_EVERY == 0 or run.step == steps):
                 console.print(f"step {run.step} of {steps}: loss {losses['total']:.3f}, {rate:.1f} pairs/s")
             run.after_step(writer, losses)
+    kept = ""
     if writer is not None:
         # A step without a finite gradient may have spoilt what is no weight: means, spectral norms.
         if stopped.is_set() and skipped == 0:
             run.save()
-            console.print(f"stopped after step {run.step} of {steps}, kept in {run.last}")
+            kept = f"stopped after step {run.step} of {steps}, kept in {run.last}"
         writer.close()
     if stopped.is_set():
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(kept)

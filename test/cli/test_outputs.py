@@ -40,6 +40,9 @@ OUTPUTS = {
     "evaluate-gan --json": ("evaluate-gan . --weights absent.pt --json {}", "g.json"),
     "export": ("export absent.pt {}", "new.onnx"),
     "build-engine": ("build-engine tiny.onnx --json {}", "e.json"),
+    "inspect": ("inspect drive.mcap --json {}", "i.json"),
+    "report": ("report drive.mcap --out {}", "report.html"),
+    "report --json": ("report drive.mcap --out new.html --json {}", "r.json"),
     "verify": ("verify . --json {}", "v.json"),
 }
 OF_FOLDERS = {"a_overlay.png", "b_mask.png", "evaluation.md", "drive.mcap", "index.html", "a.png"} | {

@@ -10,6 +10,7 @@ from support.cuda_double import CudaDouble
 from support.tensorrt_double import TensorRtDouble
 from support.tiny_network import HEIGHT, WIDTH, WriteNetwork, tiny_graph
 
+from distillmatch_ros import engines
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines import open_engine
 from distillmatch_ros.engines.onnx import OnnxEngine
@@ -150,7 +151,28 @@ def test_openvino_that_is_not_installed_is_one_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.fixture
+def nvidia(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with a GPU of NVIDIA, as its devices tell."""
+    monkeypatch.setattr(engines, "_has_nvidia_gpu", lambda: True)
+
+
+def test_without_a_gpu_of_nvidia_auto_does_not_speak_of_tensorrt(
+    without_tensorrt: None,
+    write_network: WriteNetwork,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engines, "_has_nvidia_gpu", lambda: False)
+    caplog.set_level(logging.INFO)
+    open_engine(write_network(), threads=1)
+    assert "runs on" in caplog.text
+    for word in ("TensorRT", "CUDA"):
+        assert word not in caplog.text
+
+
 def test_auto_says_once_why_it_is_not_tensorrt(
+    nvidia: None,
     without_tensorrt: None,
     without_openvino: None,
     write_network: WriteNetwork,
@@ -177,6 +199,7 @@ def test_auto_says_once_why_it_is_not_tensorrt(
     ],
 )
 def test_auto_never_fails_because_tensorrt_does(
+    nvidia: None,
     trt: TensorRtDouble,
     cuda: CudaDouble,
     without_openvino: None,

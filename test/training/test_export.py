@@ -1,5 +1,8 @@
 """The exported graph says the same as the network, in ONNX Runtime."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from support import ROOT
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines import open_engine
@@ -29,6 +33,22 @@ def images() -> tuple[np.ndarray, np.ndarray]:
     """The thermal image is the visible one, moved by a cell, so that inputs cannot be mixed up."""
     image = np.random.default_rng(0).random((64, 96), np.float32)
     return image, np.roll(image, 8, axis=1)
+
+
+@pytest.mark.slow
+def test_the_command_says_one_line(weights: Weights, tmp_path: Path) -> None:
+    """A process of its own: other libraries say once and early what they miss."""
+    weights.save(tmp_path / "tiny.pt")
+    done = subprocess.run(
+        [sys.executable, "-m", "distillmatch_ros.cli", "export", "tiny.pt", "tiny.onnx"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    assert done.stdout == "tiny.onnx: fp32 network of 7 steps, for --model\n"
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-3), ("fp16", 0.1)])

@@ -1,10 +1,26 @@
-"""The configuration that people fill in for their own rig."""
+"""The shipped configurations, which people fill in for their own rig."""
 
+import re
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
+import cv2
+import numpy as np
+import pytest
 from support import ROOT
+from support.cli import run
 
 from distillmatch_ros.training.config import TrainingConfig
+from distillmatch_ros.training.gan.config import GanConfig
+
+SHIPPED = sorted((ROOT / "config/training").glob("*.yaml"))
+OWN = ("rig", "runs")
+"""Folders beside ``config`` that are the user's; the repository leaves them out."""
+
+
+def load(path: Path) -> TrainingConfig | GanConfig:
+    return GanConfig.load(path) if path.stem.startswith("gan") else TrainingConfig.load(path)
 
 
 def test_a_rig_is_trained_like_the_shipped_network_and_from_it() -> None:
@@ -13,3 +29,33 @@ def test_a_rig_is_trained_like_the_shipped_network_and_from_it() -> None:
     assert rig.photos is None and rig.output != light.output
     own = {name: getattr(light, name) for name in ("start", "pairs", "photos", "validation", "output")}
     assert replace(rig, **own) == light
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_paths_ship_or_are_placeholders_for_the_users_own(path: Path) -> None:
+    config = load(path)
+    assert config.pairs == ROOT / "rig/train"
+    named = re.findall(r"(?:\.\./)+[\w./-]+", path.read_text())
+    for each in named:
+        place = (path.parent / each.rstrip(".")).resolve().relative_to(ROOT)  # never outside
+        assert place.parts[0] in OWN or (ROOT / place).exists(), each
+    ignored = (ROOT / ".gitignore").read_text().split()
+    assert {f"/{folder}/" for folder in OWN} <= set(ignored)
+
+
+@pytest.mark.slow
+def test_the_documented_gan_command_works_once_there_are_pairs(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    for side in ("visible", "thermal"):
+        for part in ("train", "validation"):
+            folder = tmp_path / "rig" / part / side
+            folder.mkdir(parents=True)
+            for name in "ab":
+                noise = np.random.default_rng(ord(name)).integers(0, 256, (16, 20), np.uint8)
+                cv2.imwrite(str(folder / f"{name}.png"), cv2.resize(noise, (640, 512)))
+    path = tmp_path / "config/training/gan-light.yaml"
+    path.write_text(re.sub(r"steps: \d+", "steps: 1", path.read_text(), count=1))
+    result = run("train-gan", path)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "runs/gan-light/weights.pt").exists()

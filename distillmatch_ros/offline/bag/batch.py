@@ -1,14 +1,13 @@
-"""Several bags, one after the other or in processes of their own; Ctrl-C ends them in good order."""
+"""Several bags, one after the other or in processes of their own."""
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Event
-from types import FrameType
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.offline.bag.guess import encodings, guess_topics
@@ -24,22 +23,6 @@ from distillmatch_ros.stream.parameters import Parameters
 from distillmatch_ros.stream.synchroniser import Side
 
 POLL_S = 0.1
-
-
-@contextmanager
-def interruptible() -> Iterator[Event]:
-    """An event that Ctrl-C sets; a second one interrupts as usual."""
-    asked = Event()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        asked.set()
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def plan(bags: Sequence[Path], out: Path, overwrite: bool = False) -> list[Path]:

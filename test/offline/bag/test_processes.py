@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic, sleep
 
+import psutil
 import pytest
 from support import ROOT
 from support.bags import RGB, THERMAL, Drive, write_bag
@@ -58,7 +59,8 @@ def test_interrupt_leaves_whole_bags(jobs: int, model: str, tmp_path: Path) -> N
             sleep(0.05)
         process.send_signal(signal.SIGINT)
         output, error = process.communicate(timeout=30)
-    assert process.returncode == 130 and error == ""
+    assert process.returncode == 130
+    assert error == "interrupted: what was registered by then is in whole bags\n"
     for bag, record in zip(bags, json.loads(output), strict=True):
         out = tmp_path / "out" / f"{bag.name}.mcap"
         assert record["interrupted"] and 20 < record["pairs"] < 600
@@ -66,6 +68,32 @@ def test_interrupt_leaves_whole_bags(jobs: int, model: str, tmp_path: Path) -> N
             assert len(list(written.messages((f"{NODE}/homography",)))) == record["pairs"]
             assert written.damage is None
         assert not out.with_name(f"{out.name}.part").exists()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_second_interrupt_gives_up_at_once(jobs: int, model: str, tmp_path: Path) -> None:
+    bags = []
+    for name in "ab"[:jobs]:
+        (tmp_path / name).mkdir()
+        bags.append(write_bag(tmp_path / name, "mcap", Drive(pairs=600)).rename(tmp_path / name / name))
+    arguments = ["bag", *bags, "out", *TOPICS, "--model", model, "--jobs", jobs]
+    with start(arguments, tmp_path) as process:
+        parts = [tmp_path / "out" / f"{bag.name}.mcap.part" for bag in bags]
+        deadline = monotonic() + 60
+        while not all(part.exists() for part in parts):
+            assert monotonic() < deadline and process.poll() is None
+            sleep(0.05)
+        started = psutil.Process(process.pid).children(recursive=True)
+        assert len(started) >= (jobs if jobs > 1 else 0)
+        while process.poll() is None:  # impatiently: signals that come together count as one
+            process.send_signal(signal.SIGINT)
+            sleep(0.01)
+        output, error = process.communicate(timeout=30)
+    assert process.returncode == 130 and output == ""
+    assert "given up at the second Ctrl-C" in error and error.count("\n") == 1
+    psutil.wait_procs(started, timeout=10)
+    assert not [each for each in started if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    assert all(part.exists() for part in parts), "nothing was finished first"
 
 
 @pytest.mark.slow

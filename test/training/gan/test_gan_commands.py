@@ -51,6 +51,18 @@ def test_pictures_are_never_overwritten_by_their_translations(gan: Path, photos_
     assert (photos_folder / "0.png").read_bytes() == before
 
 
+def test_a_gan_is_no_matcher(gan: Path, tmp_path: Path) -> None:
+    """It is named as what it is, wherever a matcher is wanted."""
+    for arguments in (
+        ("export", gan, tmp_path / "gan.onnx"),
+        ("match", tmp_path / "a.png", tmp_path / "b.png", "--model", gan),
+    ):
+        result = run(*arguments)
+        assert result.exit_code == 2
+        assert "holds a V2I-GAN, which makes pseudo-thermal images" in " ".join(result.stderr.split())
+        assert not (tmp_path / "gan.onnx").exists()
+
+
 def test_weights_that_are_none_are_wrong_use(photos_folder: Path, student: Path, tmp_path: Path) -> None:
     for weights in (student, tmp_path / "nowhere.pt"):
         result = run("translate", photos_folder, tmp_path / "out", "--weights", weights)

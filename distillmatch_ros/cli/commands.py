@@ -1,0 +1,45 @@
+"""All commands, in the order of ``--help``; each module beside this one holds those of one kind."""
+
+from collections.abc import Callable
+
+from distillmatch_ros.cli import (
+    engines,
+    generation,
+    images,
+    inspection,
+    node,
+    probability,
+    reports,
+    streams,
+    training,
+)
+from distillmatch_ros.cli.program import app
+
+__all__ = ["app"]
+
+# In the order of --help: what most people want comes first.
+_COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
+    "Register": {"match": images.match, "bag": streams.bag, "calibrate": streams.calibrate},
+    "View": {"inspect": inspection.inspect, "report": reports.report, "demo": streams.demo},
+    "Measure": {
+        "evaluate": images.evaluate,
+        "benchmark": images.benchmark,
+        "benchmark-node": node.benchmark_node,
+        "fit-probability": probability.fit_probability,
+    },
+    "Train": {
+        "train": training.train,
+        "ablate": training.ablate,
+        "train-gan": generation.train_gan,
+        "translate": generation.translate,
+        "evaluate-gan": generation.evaluate_gan,
+    },
+    "Deploy": {
+        "export": training.export,
+        "build-engine": engines.build,
+        "verify": engines.verify_backends,
+    },
+}
+for _panel, _commands in _COMMANDS.items():
+    for _name, _command in _commands.items():
+        app.command(_name, rich_help_panel=_panel)(_command)
