@@ -13,6 +13,8 @@ EXAMPLE = "config/model/light.yaml"
 # What an ablation can leave out: category guidance, channel and spatial aggregation (paper's names).
 Block = Literal["cefg", "caa", "saa"]
 BLOCKS: tuple[Block, ...] = get_args(Block)
+# What the student reads beside the texture features: nothing (paper), or a trunk trained on ImageNet.
+Trunk = Literal["none", "efficientnet-lite0"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class ModelConfig:
         fine_threshold: the same for the best pair of the fine windows.
         border: coarse cells at the rim of either image that never match.
         without: blocks of `BLOCKS` that the network does not have, for ablation; the features pass by them.
+        trunk: network trained on ImageNet whose features the student reads beside the texture features.
     """
 
     name: str
@@ -58,6 +61,7 @@ class ModelConfig:
     fine_threshold: NonNegativeFloat
     border: NonNegativeInt
     without: tuple[Block, ...] = ()
+    trunk: Trunk = "none"
 
     @property
     def coarse_size(self) -> tuple[int, int]:

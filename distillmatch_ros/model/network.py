@@ -14,6 +14,7 @@ from distillmatch_ros.model.normalisation import InputNormalisation
 from distillmatch_ros.model.stfa import FeatureAggregation
 from distillmatch_ros.model.student import SemanticStudent
 from distillmatch_ros.model.subpixel import SubPixelRefinement
+from distillmatch_ros.model.trunk import PretrainedTrunk
 
 COARSE_CELL, FINE_CELL = 8, 2
 
@@ -65,6 +66,7 @@ class DistillMatch(nn.Module):
         width = config.texture_widths[2]
         self.normalisation = InputNormalisation()
         self.texture = TextureBackbone(config.texture_widths, config.texture_blocks)
+        self.trunk = None if config.trunk == "none" else PretrainedTrunk(config.semantic_width)
         self.student = SemanticStudent(
             width, config.semantic_width, config.semantic_depth, config.heads, (rows // 2, columns // 2)
         )
@@ -123,17 +125,11 @@ class DistillMatch(nn.Module):
     def describe(self, visible: Tensor, thermal: Tensor) -> Description:
         """Run all blocks before matching on float32 (B, 1, H, W) images."""
         # One image at a time: ONNX Runtime's convolutions are half as fast on a stack of two.
-        half, quarter, eighth = (
-            torch.cat(levels)
-            for levels in zip(
-                *(
-                    self.texture(self.normalisation(image).to(self.block_dtype))
-                    for image in (visible, thermal)
-                ),
-                strict=True,
-            )
-        )
-        semantic = self.student(eighth)
+        images = [self.normalisation(image).to(self.block_dtype) for image in (visible, thermal)]
+        levels = zip(*(self.texture(image) for image in images), strict=True)
+        half, quarter, eighth = (torch.cat(level) for level in levels)
+        prior = None if self.trunk is None else torch.cat([self.trunk(image) for image in images])
+        semantic = self.student(eighth, prior)
         guided, logits = (semantic, None) if self.guidance is None else self.guidance(semantic)
         fused = self.aggregation(guided, eighth)
         return Description((half, quarter, fused), self.coarse(fused), semantic, logits)

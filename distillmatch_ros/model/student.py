@@ -19,9 +19,18 @@ class SemanticStudent(nn.Module):
         self.layers = nn.ModuleList(TransformerLayer(width, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, texture: Tensor) -> Tensor:
-        """Texture features (B, C, H/8, W/8) -> semantic features (B, width, H/16, W/16)."""
-        embedded = self.position(self.embedding(texture))
+    def forward(self, texture: Tensor, prior: Tensor | None = None) -> Tensor:
+        """Texture features to semantic features.
+
+        Args:
+            texture: (B, C, H/8, W/8).
+            prior: (B, width, H/16, W/16), what a pretrained trunk says.
+
+        Returns:
+            (B, width, H/16, W/16).
+        """
+        embedded = self.embedding(texture)
+        embedded = self.position(embedded if prior is None else embedded + prior)
         tokens = to_tokens(embedded)
         for layer in self.layers:
             tokens = layer(tokens)

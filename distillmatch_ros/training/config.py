@@ -12,6 +12,7 @@ from distillmatch_ros.model import config as model_config
 from distillmatch_ros.model.config import ModelConfig
 from distillmatch_ros.training.distillation import DistillationConfig
 from distillmatch_ros.training.losses import LossConfig
+from distillmatch_ros.training.sources import Source
 from distillmatch_ros.training.views import ViewRange
 
 EXAMPLE = "config/training/light.yaml"
@@ -37,18 +38,17 @@ class TrainingConfig:
     Attributes:
         model: the architecture.
         start: weights to begin with, such as the shipped ones, or None to begin from scratch.
+        pretrained: ImageNet weights of the model's trunk, or None; see `model.trunk`.
         view: rows and columns of the training images, multiples of 32, at most the model's.
-        crop: smallest and largest side of what the visible camera sees, as a fraction of the stored image:
-            small views want small crops, so that texture is as coarse as in the images of later use.
-        pairs: aligned pairs folder to train on.
-        realign: put right, on the edges of the images, what the pairs' alignment is off by.
-        photos: folder of visible photos, or None.
+        crop: smallest and largest side of the larger view, as a fraction of the stored image: small views
+            want small crops, so that texture is as coarse as in the images of later use.
+        sources: the images to train on.
         validation: aligned pairs folder to validate on, or None.
         output: folder of checkpoints and TensorBoard logs.
         steps: optimiser steps in all.
         batch: pairs per step and process.
-        photo_fraction: fraction of a batch that comes from the photos.
         fault_fraction: fraction of the images that get the faults of a camera.
+        overprint_fraction: fraction of the thermal images with bars beside or marks on them.
         learning_rate: peak of the cosine schedule.
         warmup: steps of linear increase before it.
         weight_decay: AdamW's.
@@ -65,17 +65,16 @@ class TrainingConfig:
 
     model: Annotated[ModelConfig, file_of(ModelConfig, model_config.EXAMPLE)]
     start: LocalPath | None
+    pretrained: LocalPath | None
     view: tuple[Side, Side]
     crop: tuple[PositiveFloat, PositiveFloat]
-    pairs: LocalPath
-    realign: bool
-    photos: LocalPath | None
+    sources: Annotated[list[Source], Field(min_length=1)]
     validation: LocalPath | None
     output: LocalPath
     steps: PositiveInt
     batch: PositiveInt
-    photo_fraction: Fraction
     fault_fraction: Fraction
+    overprint_fraction: Fraction
     learning_rate: PositiveFloat
     warmup: NonNegativeInt
     weight_decay: NonNegativeFloat
@@ -95,6 +94,8 @@ class TrainingConfig:
             raise ValueError(
                 f"view {rows}x{columns} must be at most the model's {self.model.height}x{self.model.width}"
             )
+        if self.pretrained is not None and self.model.trunk == "none":
+            raise ValueError(f"pretrained is {self.pretrained}, but the model has no trunk to take it")
 
     @classmethod
     def load(cls, path: Path) -> "TrainingConfig":

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from pydantic import NonNegativeFloat
+from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -20,6 +20,8 @@ class DistillationConfig:
         mse: of the mean squared difference, token by token.
         gram: of the difference between the tokens' cosine matrices: what is like what in the image.
         kl: of the divergence between the softmaxes over the channels, teacher to student.
+        layer: which of a foundation model's layers teaches, counted from 1, or None for what it answers with.
+            Across modalities the middle ones agree best.
         cache: folder that keeps the teacher's features, or None. Worth its space where the same views come
             again: the rows of an ablation, a run that is repeated.
     """
@@ -29,6 +31,7 @@ class DistillationConfig:
     gram: NonNegativeFloat
     kl: NonNegativeFloat
     cache: LocalPath | None = None
+    layer: PositiveInt | None = None
 
 
 class DistillationLoss(nn.Module):

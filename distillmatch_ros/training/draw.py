@@ -33,3 +33,8 @@ class Draw:
     def index(self, count: int, size: int) -> Tensor:
         """``size`` int64 indices below ``count``, with replacement."""
         return torch.randint(count, (size,), generator=self.generator, device=self.device)
+
+    def choice(self, weights: Tensor) -> Tensor:
+        """int64 (B,) which of the weights was drawn, by their size, in ascending order."""
+        weights = weights.to(self.device)
+        return torch.multinomial(weights, self.batch, True, generator=self.generator).sort().values

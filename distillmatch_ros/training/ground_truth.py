@@ -1,5 +1,6 @@
-"""What should match what, from the known homography of a pair."""
+"""What should match what, from the known geometry of a pair."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor
 
 from distillmatch_ros.model.fine import HALF_WINDOW
 from distillmatch_ros.model.network import COARSE_CELL, FINE_CELL, grid_points
-from distillmatch_ros.training.views import apply
+from distillmatch_ros.training.views import Mapping
 
 
 class Cells(NamedTuple):
@@ -24,21 +25,23 @@ class Cells(NamedTuple):
     thermal: Tensor
 
 
-def _nearest_cells(homography: Tensor, grid: tuple[int, int]) -> Tensor:
+def _nearest_cells(
+    mapping: Callable[[Tensor], Tensor], batch: int, grid: tuple[int, int], device: torch.device
+) -> Tensor:
     """For each cell of one image the cell of the other it maps into, int64 (B, N), -1 where none."""
     rows, columns = grid
-    cells = grid_points(torch.arange(rows * columns, device=homography.device), columns)
-    mapped = apply(homography, (cells * COARSE_CELL).expand(len(homography), -1, -1)) / COARSE_CELL
+    cells = grid_points(torch.arange(rows * columns, device=device), columns)
+    mapped = mapping((cells * COARSE_CELL).expand(batch, -1, -1)) / COARSE_CELL
     nearest = mapped.nan_to_num(-1).clamp(-1, max(grid)).round().long()
     inside = (nearest >= 0).all(dim=2) & (nearest[..., 0] < columns) & (nearest[..., 1] < rows)
     return torch.where(inside, nearest[..., 1] * columns + nearest[..., 0], -1)
 
 
-def coarse_cells(thermal_to_visible: Tensor, visible_mask: Tensor, thermal_mask: Tensor) -> Cells:
+def coarse_cells(mapping: Mapping, visible_mask: Tensor, thermal_mask: Tensor) -> Cells:
     """Cells that are each other's nearest and show the scene.
 
     Args:
-        thermal_to_visible: (B, 3, 3) network pixels.
+        mapping: of B pairs.
         visible_mask: (B, 1, H, W), 0 where the image shows nothing.
         thermal_mask: (B, 1, H, W).
     """
@@ -46,8 +49,9 @@ def coarse_cells(thermal_to_visible: Tensor, visible_mask: Tensor, thermal_mask:
         mask[..., ::COARSE_CELL, ::COARSE_CELL].flatten(1) > 0.5 for mask in (visible_mask, thermal_mask)
     )
     grid = (visible_mask.shape[2] // COARSE_CELL, visible_mask.shape[3] // COARSE_CELL)
-    to_visible = _nearest_cells(thermal_to_visible, grid)
-    to_thermal = _nearest_cells(torch.linalg.inv(thermal_to_visible), grid)
+    batch, device = len(visible_mask), visible_mask.device
+    to_visible = _nearest_cells(mapping.to_visible, batch, grid, device)
+    to_thermal = _nearest_cells(mapping.to_thermal, batch, grid, device)
     back = to_thermal.gather(1, to_visible.clamp(min=0))
     own = torch.arange(back.shape[1], device=back.device)
     positive = (to_visible >= 0) & (back == own) & thermal_shown
@@ -56,13 +60,11 @@ def coarse_cells(thermal_to_visible: Tensor, visible_mask: Tensor, thermal_mask:
     return Cells(pair, to_visible[pair, thermal], thermal)
 
 
-def fine_pixels(
-    thermal_to_visible: Tensor, visible_cells: Tensor, thermal_cells: Tensor, columns: int
-) -> Tensor:
+def fine_pixels(mapping: Mapping, visible_cells: Tensor, thermal_cells: Tensor, columns: int) -> Tensor:
     """Pixels of the fine windows that are each other's nearest.
 
     Args:
-        thermal_to_visible: (B, 3, 3) network pixels.
+        mapping: of B pairs.
         visible_cells: int64 (B, K); ``thermal_cells`` alike.
         columns: of the 1/8 grid.
 
@@ -76,7 +78,7 @@ def fine_pixels(
         return (grid_points(cells, columns) * COARSE_CELL)[:, :, None] + window
 
     visible, thermal = points(visible_cells), points(thermal_cells)
-    mapped = apply(thermal_to_visible, thermal.flatten(1, 2)).view_as(thermal)
+    mapped = mapping.to_visible(thermal.flatten(1, 2)).view_as(thermal)
     distance = torch.cdist(visible, mapped)
     nearest_thermal = distance == distance.amin(dim=3, keepdim=True)
     nearest_visible = distance == distance.amin(dim=2, keepdim=True)

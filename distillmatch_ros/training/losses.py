@@ -11,7 +11,7 @@ from distillmatch_ros.model.network import COARSE_CELL, FINE_CELL, DistillMatch
 from distillmatch_ros.training.data import Batch
 from distillmatch_ros.training.distillation import DistillationLoss
 from distillmatch_ros.training.ground_truth import Cells, coarse_cells, fine_pixels
-from distillmatch_ros.training.views import apply
+from distillmatch_ros.training.views import Mapping
 
 IGNORED = -100
 
@@ -85,10 +85,10 @@ def choose_cells(cells: Cells, batch: int, count: int) -> tuple[Tensor, Tensor, 
     return visible, thermal, chosen
 
 
-def transfer_error(thermal_to_visible: Tensor, visible: Tensor, thermal: Tensor) -> Tensor:
+def transfer_error(mapping: Mapping, visible: Tensor, thermal: Tensor) -> Tensor:
     """Distance (B, K) of points (B, K, 2) from their mapped partners, mean of both images, network pixels."""
-    there = (apply(thermal_to_visible, thermal) - visible).norm(dim=2)
-    back = (apply(torch.linalg.inv(thermal_to_visible), visible) - thermal).norm(dim=2)
+    there = (mapping.to_visible(thermal) - visible).norm(dim=2)
+    back = (mapping.to_thermal(visible) - thermal).norm(dim=2)
     loss: Tensor = (there + back) / 2
     return loss
 
@@ -112,14 +112,14 @@ class TotalLoss(nn.Module):
             teacher: features (2B, T, H/16, W/16) of their images, visible ones first, where one teaches.
         """
         description = self.network.describe(batch.visible, batch.thermal)
-        cells = coarse_cells(batch.thermal_to_visible, batch.visible_mask, batch.thermal_mask)
+        cells = coarse_cells(batch.mapping, batch.visible_mask, batch.thermal_mask)
         coarse = coarse_loss(self.network.similarity(description), cells, self.config.gamma)
 
         visible, thermal, chosen = choose_cells(cells, len(batch.visible), self.config.fine_matches)
         fine = self.network.refine(description, visible, thermal)
         columns = batch.visible.shape[3] // COARSE_CELL
-        positive = fine_pixels(batch.thermal_to_visible, visible, thermal, columns) & chosen[..., None, None]
-        error = transfer_error(batch.thermal_to_visible, fine.visible_points, fine.thermal_points) / FINE_CELL
+        positive = fine_pixels(batch.mapping, visible, thermal, columns) & chosen[..., None, None]
+        error = transfer_error(batch.mapping, fine.visible_points, fine.thermal_points) / FINE_CELL
         # An offset reaches half a pixel of the window; a pair that is further off was matched wrongly.
         within_reach = chosen & (error.detach() < 2)
         residual = error[within_reach]

@@ -108,25 +108,64 @@ def noise(draw: Draw, image: Tensor, largest: float) -> Tensor:
     return image + draw.normal(*image.shape[1:]) * draw.uniform(0, 1).square() * largest
 
 
+def coarse_sensor(draw: Draw, image: Tensor, probability: float) -> Tensor:
+    """The picture of a sensor with fewer pixels, such as 160x120 or 80x60, enlarged."""
+    size = image.shape[2:]
+    strength = draw.uniform(0, 1)
+    coarser = image
+    for factor, rest in ((2, 1.0), (3, 0.5), (4, 0.2)):  # the rest of the images are coarser still
+        smaller = F.interpolate(image, scale_factor=1 / factor, mode="area")
+        coarser = torch.where(strength < rest, F.interpolate(smaller, size, mode="bilinear"), coarser)
+    return torch.where(draw.chance(probability), coarser, image)
+
+
+def overprint(draw: Draw, image: Tensor, probability: float) -> tuple[Tensor, Tensor]:
+    """Bars beside the picture and marks burnt into it, which belong to the camera and not to the scene.
+
+    Returns:
+        The image, and a mask of the same shape that is 0 under them.
+    """
+    rows = torch.linspace(0, 1, image.shape[2], device=image.device)[:, None]
+    columns = torch.linspace(0, 1, image.shape[3], device=image.device)
+    bars = torch.zeros_like(image, dtype=torch.bool)
+    for near in (rows, 1 - rows, columns, 1 - columns):
+        bars |= (near < draw.uniform(0.02, 0.14)) & draw.chance(0.3)
+    marks = torch.zeros_like(bars)
+    for _ in range(3):
+        inside = (rows - draw.uniform(0, 1)).abs() < draw.uniform(0.005, 0.05)
+        inside = inside & ((columns - draw.uniform(0, 1)).abs() < draw.uniform(0.005, 0.12))
+        # Every other stroke, as of letters.
+        strokes = (columns * draw.uniform(20, 80)).floor() % 2 == 0
+        marks |= inside & strokes & draw.chance(0.5)
+    covered = draw.chance(probability)
+    kind = draw.chance(0.5)
+    bars, marks = bars & covered & kind, marks & covered & ~kind
+    image = torch.where(bars, draw.chance(0.3) * draw.uniform(0, 1), image)
+    image = torch.where(marks, draw.chance(0.7).float(), image)
+    return image, (~(bars | marks)).float()
+
+
 def thermal_faults(draw: Draw, thermal: Tensor) -> Tensor:
     """What real thermal cameras and their gain control do; (B, 1, H, W) -> the same."""
-    thermal = torch.where(draw.chance(0.25), 1 - thermal, thermal)
+    # A palette, read as grey.
     thermal = torch.where(draw.chance(0.3), tone_curve(draw, thermal), thermal)
     thermal = torch.maximum(thermal, blobs(draw, thermal) * draw.chance(0.3))
     drift = smooth_field(draw, thermal, 3) - 0.5
     thermal = thermal + drift * draw.uniform(0, 0.5) * draw.chance(0.5)
     rows = torch.linspace(-1, 1, thermal.shape[2], device=thermal.device)[:, None]
     columns = torch.linspace(-1, 1, thermal.shape[3], device=thermal.device)
-    thermal = thermal * (
-        1 - draw.uniform(0, 0.35) * draw.chance(0.4) * (rows.square() + columns.square()) / 2
-    )
-    thermal = blur(draw, thermal, 2.2, 0.6)
+    # The lens' vignette, and the ramp that a warm shutter leaves.
+    vignette = draw.uniform(0, 0.35) * draw.chance(0.4) * (rows.square() + columns.square()) / 2
+    ramp = (draw.uniform(-0.3, 0.3) * rows + draw.uniform(-0.3, 0.3) * columns) * draw.chance(0.2)
+    thermal = thermal * (1 - vignette) + ramp
+    thermal = coarse_sensor(draw, blur(draw, thermal, 2.2, 0.5), 0.3)
     # Low contrast: the scene in a part of the range, where noise and pattern noise weigh more.
-    thermal = draw.uniform(0.25, 1) * to_range(thermal)
+    thermal = draw.uniform(0.2, 1) * to_range(thermal)
     thermal = noise(draw, thermal, 0.06)
-    stripes = draw.normal(1, 1, thermal.shape[3]) * draw.uniform(0, 0.02) * draw.chance(0.3)
+    for stripes in ((1, 1, thermal.shape[3]), (1, thermal.shape[2], 1)):
+        thermal = thermal + draw.normal(*stripes) * draw.uniform(0, 0.025) * draw.chance(0.25)
     dead = draw.chance(0.0005, *thermal.shape[1:])
-    thermal = torch.where(dead, draw.chance(0.5, *thermal.shape[1:]).float(), thermal + stripes)
+    thermal = torch.where(dead, draw.chance(0.5, *thermal.shape[1:]).float(), thermal)
     # Percentile gain control clips both ends.
     clip = draw.uniform(0, 0.12)
     return ((to_range(thermal) - clip) / (1 - 2 * clip)).clamp(0, 1)

@@ -75,17 +75,25 @@ class FoundationModel(Teacher):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, name: str, view: tuple[int, int]) -> None:
-        """Load a model by hub id or from a folder, for images of ``view`` rows and columns.
+    def __init__(self, name: str, view: tuple[int, int], layer: int | None = None) -> None:
+        """Load a model by hub id or from a folder.
+
+        Args:
+            name: hub id or folder.
+            view: rows and columns of the images.
+            layer: which layer's tokens are the features, from 1, or None for what the model answers with.
 
         Raises:
             DistillMatchError: it cannot be loaded, or does not see an image as a grid of patches.
         """
         super().__init__()
+        self.name, self.layer = name, layer
         self.model = load_model(name, torch.bfloat16)
         # Without being asked to, some models reject images of another size than they were trained on.
         parameters = inspect.signature(self.model.forward).parameters
         self.options = {key: True for key in ("interpolate_pos_encoding",) if key in parameters}
+        if layer is not None:
+            self.options["output_hidden_states"] = True
         mean, deviation = image_statistics(name)
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
         self.register_buffer("deviation", torch.tensor(deviation).view(-1, 1, 1))
@@ -119,7 +127,15 @@ class FoundationModel(Teacher):
     @torch.no_grad()
     def _tokens(self, images: Tensor) -> Tensor:
         """Normalised (B, 3, h, w) -> (B, T, width), also from models that answer with a map."""
-        features: Tensor = self.model(pixel_values=images.bfloat16(), **self.options).last_hidden_state
+        answer = self.model(pixel_values=images.bfloat16(), **self.options)
+        features: Tensor = answer.last_hidden_state
+        if self.layer is not None:
+            layers = answer.hidden_states[1:]  # the first are the patches themselves
+            if self.layer > len(layers):
+                raise DistillMatchError(
+                    f"{self.name}: has {len(layers)} layers, distillation.layer is {self.layer}: choose one"
+                )
+            features = layers[self.layer - 1]
         return to_tokens(features) if features.ndim == 4 else features
 
 
@@ -155,9 +171,13 @@ def open_teacher(config: DistillationConfig, view: tuple[int, int], device: torc
         DistillMatchError: it cannot be loaded, or cannot teach on these views.
     """
     own = config.teacher.endswith(".pt")
-    teacher = OwnNetwork(Path(config.teacher), view) if own else FoundationModel(config.teacher, view)
+    teacher = (
+        OwnNetwork(Path(config.teacher), view) if own else FoundationModel(config.teacher, view, config.layer)
+    )
     frozen: Teacher = teacher.eval().requires_grad_(False).to(device)
-    return frozen if config.cache is None else CachedTeacher(frozen, config.cache)
+    if config.cache is None:
+        return frozen
+    return CachedTeacher(frozen, config.cache / f"layer-{config.layer}" if config.layer else config.cache)
 
 
 def _pixel_hash(image: Tensor) -> str:

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -15,11 +16,13 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.model.network import DistillMatch
 from distillmatch_ros.model.weights import Weights, fitting, read, save
 from distillmatch_ros.training.config import TrainingConfig
-from distillmatch_ros.training.data import PairSampler, load_pairs
+from distillmatch_ros.training.data import PairSampler
 from distillmatch_ros.training.distillation import DistillationLoss
 from distillmatch_ros.training.gan.translation import OpenPhotos, open_photos
 from distillmatch_ros.training.loop import go_on
 from distillmatch_ros.training.losses import TotalLoss
+from distillmatch_ros.training.pretrained import freeze, load_trunk
+from distillmatch_ros.training.sources import ImageStore, load_pairs, load_thermals
 from distillmatch_ros.training.teachers import Teacher, open_teacher
 from distillmatch_ros.training.validation import validate
 
@@ -55,6 +58,13 @@ class Trainer:
 
         torch.manual_seed(config.seed)
         self.network = DistillMatch(config.model).to(self.device)
+        # A tenth of a step less; PyTorch declares no such overload.
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if config.pretrained is not None:
+            assert self.network.trunk is not None
+            if not self.last.exists():
+                load_trunk(self.network.trunk, config.pretrained)
+            freeze(self.network.trunk)
         self.average = torch.optim.swa_utils.AveragedModel(
             self.network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.average)
         )
@@ -75,18 +85,31 @@ class Trainer:
             self._restore()
         elif config.start is not None:
             self._start_from(config.start)
-        gan = config.augmentation
-        v2i, translated_fraction = (None, 0.0) if gan is None else (gan.v2i, gan.probability)
         self.sampler = PairSampler(
-            load_pairs(config.pairs, config.realign).to(self.device),
-            None if config.photos is None else open_photos(config.photos, v2i, self.device, console),
-            config.photo_fraction,
+            list(self._stores(open_photos)),
             config.fault_fraction,
             config.views,
             config.view,
             config.crop,
-            translated_fraction,
+            config.overprint_fraction,
         )
+
+    def _stores(self, open_photos: OpenPhotos) -> Iterator[tuple[ImageStore, float]]:
+        """The images of each source with its weight; photos translated in part count as two sources."""
+        gan = self.config.augmentation
+        for source in self.config.sources:
+            if source.kind == "pairs":
+                pairs = load_pairs(source.folder, source.realign, source.names)
+                yield pairs.to(self.device), source.weight
+            elif source.kind == "thermal":
+                yield load_thermals(source.folder).to(self.device), source.weight
+            else:
+                v2i = None if gan is None else gan.v2i
+                photos = open_photos(source.folder, v2i, self.device, self.console)
+                translated = 0.0 if gan is None else gan.probability
+                yield photos.untranslated(), source.weight * (1 - translated)
+                if translated:
+                    yield photos, source.weight * translated
 
     @property
     def last(self) -> Path:
@@ -154,7 +177,8 @@ class Trainer:
     def _start_from(self, path: Path) -> None:
         weights, blocks = Weights.load(path), self.config.model.without
         state = weights.state
-        if set(weights.config.without) != set(blocks):  # then it begins with what both have
+        # Then it begins with what both have.
+        if set(weights.config.without) != set(blocks) or weights.config.trunk != self.config.model.trunk:
             own = self.network.state_dict()
             state = {name: state.get(name, value) for name, value in own.items()}
         with self._fitting(path):

@@ -1,11 +1,12 @@
-"""Two virtual cameras before one stored image: random quadrilaterals, warps and their homographies."""
+"""Two virtual cameras looking at one stored image: random quadrilaterals, lenses, and where a pixel goes."""
 
 import math
 from dataclasses import dataclass
+from typing import Annotated, NamedTuple
 
 import torch
 from kornia.geometry.transform import get_perspective_transform
-from pydantic import NonNegativeFloat, PositiveFloat
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -22,6 +23,8 @@ class ViewRange:
         shift: largest shift, as a fraction of the visible view.
         jitter: largest displacement of a corner, as a fraction of the visible view.
         weight: how often this range is drawn, relative to the others.
+        shear: largest shear along the rows, as of a rolling shutter on a turning robot.
+        distortion: largest distortion of either lens, as a fraction of the radius at the corners.
     """
 
     side: tuple[PositiveFloat, PositiveFloat]
@@ -29,6 +32,56 @@ class ViewRange:
     shift: NonNegativeFloat
     jitter: NonNegativeFloat
     weight: PositiveFloat
+    shear: NonNegativeFloat = 0.0
+    distortion: Annotated[float, Field(ge=0, le=0.2)] = 0.0
+
+
+class Rig(NamedTuple):
+    """How the cameras of each pair stand, one value a pair.
+
+    Attributes:
+        side: (B, 1, 1) side of what the thermal camera sees, as a fraction of the visible view.
+        rotation: (B, 1, 1) radians.
+        shear: (B, 1, 1).
+        shift: (B, 1, 2) of the visible view.
+        jitter: (B, 4, 2) of the visible view.
+        lenses: (B, 2) distortion of the visible and of the thermal lens.
+    """
+
+    side: Tensor
+    rotation: Tensor
+    shear: Tensor
+    shift: Tensor
+    jitter: Tensor
+    lenses: Tensor
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Where a pixel of one view lies in the other: lenses, and a homography between what they would show
+    without distortion.
+
+    Attributes:
+        thermal_to_visible: (B, 3, 3) undistorted network pixels.
+        lenses: (B, 2) distortion of the visible and of the thermal lens.
+        size: rows and columns of the views.
+    """
+
+    thermal_to_visible: Tensor
+    lenses: Tensor
+    size: tuple[int, int]
+
+    def to_visible(self, points: Tensor) -> Tensor:
+        """Thermal pixels (B, N, 2) -> visible pixels (B, N, 2)."""
+        straight = apply(self.thermal_to_visible, undistort(points, self.lenses[:, 1], self.size))
+        return distort(straight, self.lenses[:, 0], self.size)
+
+    def to_thermal(self, points: Tensor) -> Tensor:
+        """Visible pixels (B, N, 2) -> thermal pixels (B, N, 2)."""
+        straight = undistort(points, self.lenses[:, 0], self.size)
+        return distort(
+            apply(torch.linalg.inv(self.thermal_to_visible), straight), self.lenses[:, 1], self.size
+        )
 
 
 UNIT_CORNERS = ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))
@@ -40,48 +93,92 @@ def apply(homography: Tensor, points: Tensor) -> Tensor:
     return mapped[..., :2] / mapped[..., 2:]
 
 
-def visible_quads(draw: Draw, aspect: Tensor, crop: tuple[float, float]) -> Tensor:
-    """What the visible camera sees of an image that spans [-aspect/2, aspect/2] x [-1/2, 1/2].
+def _from_centre(points: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+    """The centre of a view, what lies between it and each point, and that squared in half diagonals."""
+    centre = torch.tensor([size[1] - 1, size[0] - 1], device=points.device) / 2
+    away = points - centre
+    return centre, away, away.square().sum(dim=2, keepdim=True) / (size[0] ** 2 + size[1] ** 2) * 4
+
+
+def undistort(points: Tensor, lens: Tensor, size: tuple[int, int]) -> Tensor:
+    """Where a pinhole camera would show what a lens shows at pixels (B, N, 2).
+
+    The division model (Fitzgibbon, CVPR 2001), whose inverse is known: r / (1 + lens * r^2), r = 1 at the
+    corners of the view.
 
     Args:
-        aspect: (B,) width over height of the stored images.
-        crop: smallest and largest side of what it sees, as a fraction of the image.
-
-    Returns:
-        (B, 4, 2) corners, clockwise from the upper left.
+        points: (B, N, 2).
+        lens: (B,), below 0 for a barrel.
+        size: rows and columns of the view.
     """
-    side = draw.uniform(*crop, 1, 1) * draw.uniform(0.9, 1.0, 1, 2)
-    corners = torch.tensor(UNIT_CORNERS, device=draw.device) * side
-    corners = corners + draw.uniform(-0.5, 0.5, 1, 2) * (1 - side)
-    extent = torch.stack([aspect, torch.ones_like(aspect)], dim=-1)[:, None]
-    return corners * extent
+    centre, away, square = _from_centre(points, size)
+    return centre + away / (1 + lens[:, None, None] * square)
 
 
-def thermal_quads(draw: Draw, visible: Tensor, ranges: list[ViewRange]) -> Tensor:
-    """What the thermal camera sees, relative to the visible view; (B, 4, 2) -> (B, 4, 2)."""
+def distort(points: Tensor, lens: Tensor, size: tuple[int, int]) -> Tensor:
+    """The inverse of :func:`undistort`."""
+    centre, away, square = _from_centre(points, size)
+    return centre + away * 2 / (1 + (1 - 4 * lens[:, None, None] * square).clamp(min=0).sqrt())
+
+
+def draw_rig(draw: Draw, ranges: list[ViewRange]) -> Rig:
+    """Draw how the cameras of each pair stand, each pair by one of the ranges."""
     weights = torch.tensor([r.weight for r in ranges], device=draw.device)
     chosen = torch.multinomial(weights, draw.batch, replacement=True, generator=draw.generator)
 
     def limits(values: list[float]) -> Tensor:
         return torch.tensor(values, device=draw.device)[chosen][:, None, None]
 
-    low, high = limits([r.side[0] for r in ranges]), limits([r.side[1] for r in ranges])
+    low, high = (limits([math.log(r.side[end]) for r in ranges]) for end in (0, 1))
+    return Rig(
+        side=(low + (high - low) * draw.uniform(0, 1, 1, 1)).exp(),
+        rotation=limits([math.radians(r.rotation) for r in ranges]) * draw.uniform(-1, 1, 1, 1),
+        shear=limits([r.shear for r in ranges]) * draw.uniform(-1, 1, 1, 1),
+        shift=limits([r.shift for r in ranges]) * draw.uniform(-1, 1, 1, 2),
+        jitter=limits([r.jitter for r in ranges]) * draw.uniform(-1, 1, 4, 2),
+        # Barrels are the rule, and strong ones rarer than weak ones.
+        lenses=limits([r.distortion for r in ranges])[:, 0]
+        * draw.uniform(-1, 0.3, 2)
+        * draw.uniform(0, 1, 2),
+    )
+
+
+def visible_quads(
+    draw: Draw, aspect: Tensor, crop: tuple[float, float], wider: Tensor | None = None
+) -> Tensor:
+    """What the visible camera sees of an image that spans [-aspect/2, aspect/2] x [-1/2, 1/2].
+
+    Args:
+        draw: where chance comes from.
+        aspect: (B,) width over height of the stored images.
+        crop: smallest and largest side of what the camera that sees more sees, as a fraction of the image.
+        wider: (B, 1, 1) at least 1, side of what the other camera sees, as a fraction of this one's.
+
+    Returns:
+        (B, 4, 2) corners, clockwise from the upper left.
+    """
+    seen = draw.uniform(*crop, 1, 1) * draw.uniform(0.9, 1.0, 1, 2)
+    side = seen if wider is None else seen / wider
+    corners = torch.tensor(UNIT_CORNERS, device=draw.device) * side
+    corners = corners + draw.uniform(-0.5, 0.5, 1, 2) * (1 - seen)
+    extent = torch.stack([aspect, torch.ones_like(aspect)], dim=-1)[:, None]
+    return corners * extent
+
+
+def thermal_quads(draw: Draw, visible: Tensor, rig: Rig) -> Tensor:
+    """What the thermal camera sees, relative to the visible view; (B, 4, 2) -> (B, 4, 2)."""
     centre = visible.mean(dim=1, keepdim=True)
     extent = visible[:, 2:3] - visible[:, 0:1]
     # The thermal camera's own aspect: 5:4 to the visible one's, as on real rigs, but not always.
     stretch = draw.uniform(-0.12, 0.12, 1, 1).exp()
-    side = low + (high - low) * draw.uniform(0, 1, 1, 1)
-    corners = torch.tensor(UNIT_CORNERS, device=draw.device) * extent * side
+    corners = torch.tensor(UNIT_CORNERS, device=draw.device) * extent * rig.side
     corners = corners * torch.cat([stretch, 1 / stretch], dim=2)
-    angle = limits([math.radians(r.rotation) for r in ranges]) * draw.uniform(-1, 1, 1, 1)
-    cos, sin = angle.cos(), angle.sin()
-    corners = torch.cat(
-        [corners[..., :1] * cos - corners[..., 1:] * sin, corners[..., :1] * sin + corners[..., 1:] * cos],
-        dim=2,
-    )
-    shift = limits([r.shift for r in ranges]) * draw.uniform(-1, 1, 1, 2)
-    jitter = limits([r.jitter for r in ranges]) * draw.uniform(-1, 1, 4, 2)
-    return centre + corners + (shift + jitter) * extent
+    x, y = (corners[..., :1] + rig.shear * corners[..., 1:]), corners[..., 1:]
+    cos, sin = rig.rotation.cos(), rig.rotation.sin()
+    corners = torch.cat([x * cos - y * sin, x * sin + y * cos], dim=2)
+    # A corner moves by a part of what its own camera sees: half a small view would fold it.
+    moved = rig.shift + rig.jitter * rig.side
+    return centre + corners + moved * extent
 
 
 def view_to_image(quads: Tensor, aspect: Tensor, view: tuple[int, int], image: tuple[int, int]) -> Tensor:
@@ -102,16 +199,24 @@ def view_to_image(quads: Tensor, aspect: Tensor, view: tuple[int, int], image: t
     return get_perspective_transform(source.expand_as(target), target)
 
 
-def warp(images: Tensor, to_image: Tensor, view: tuple[int, int]) -> Tensor:
-    """Warp images (B, C, h, w) through homographies from the view's pixels to theirs; (B, C, *view).
+def warp(images: Tensor, to_image: Tensor, view: tuple[int, int], lens: Tensor | None = None) -> Tensor:
+    """Look at images (B, C, h, w) through a lens and a homography from the view's pixels to theirs.
 
-    Bilinear; 0 outside of the image.
+    Each pixel is the mean of four bilinear samples, as of a sensor with an area: a wide view shrinks much.
+
+    Args:
+        images: float32 (B, C, h, w).
+        to_image: (B, 3, 3) undistorted pixels of the view to those of the image.
+        view: rows and columns of the view.
+        lens: (B,) distortion of the view, or None.
+
+    Returns:
+        float32 (B, C, *view), 0 outside of the image.
     """
-    rows, columns = view
-    y, x = torch.meshgrid(
-        torch.arange(rows, device=images.device), torch.arange(columns, device=images.device), indexing="ij"
-    )
-    points = torch.stack([x, y], dim=-1).float().flatten(0, 1).expand(len(images), -1, -1)
+    y, x = (torch.arange(2 * count, device=images.device).float() / 2 - 0.25 for count in view)
+    points = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).flatten(0, 1)
+    points = points.expand(len(images), -1, -1)
+    points = apply(to_image, points if lens is None else undistort(points, lens, view))
     size = torch.tensor([images.shape[3], images.shape[2]], device=images.device)
-    grid = ((apply(to_image, points) + 0.5) / size * 2 - 1).unflatten(1, view)
-    return F.grid_sample(images, grid, mode="bilinear", align_corners=False)
+    grid = ((points + 0.5) / size * 2 - 1).unflatten(1, (2 * view[0], 2 * view[1]))
+    return F.avg_pool2d(F.grid_sample(images, grid, mode="bilinear", align_corners=False), 2)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from distillmatch_ros.model.coarse import log_dual_softmax, mutual_matches
+from distillmatch_ros.model.coarse import dual_softmax, log_dual_softmax, mutual_matches
 from distillmatch_ros.model.config import ModelConfig
 from distillmatch_ros.model.fine import gather_windows, quarter_to_half, window_index
 from distillmatch_ros.model.network import DistillMatch, grid_points
@@ -13,6 +13,14 @@ def test_log_dual_softmax_is_the_product_of_both() -> None:
     scores = torch.randn(2, 5, 7)
     expected = scores.softmax(1) * scores.softmax(2)
     torch.testing.assert_close(log_dual_softmax(scores).exp(), expected)
+
+
+def test_dual_softmax_is_the_product_of_both_and_survives_a_hopeless_row() -> None:
+    scores = 10 * torch.randn(2, 5, 7)
+    torch.testing.assert_close(dual_softmax(scores), scores.softmax(1) * scores.softmax(2))
+    scores[0, 3] = -500.0
+    hopeless = dual_softmax(scores)
+    assert hopeless.isfinite().all() and (hopeless[0, 3] == 0).all()
 
 
 def test_mutual_matches_are_the_mutual_maxima() -> None:

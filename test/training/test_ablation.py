@@ -187,7 +187,7 @@ def test_finished_rows_are_kept_and_the_others_go_on(write_ablation: WriteRun, t
 
 @pytest.mark.slow
 def test_photos_are_translated_once_and_the_rows_stay_what_they_were(
-    write_run: WriteRun, pairs_folder: Path, tmp_path: Path, tiny_config: ModelConfig
+    write_run: WriteRun, pairs_folder: Path, photos_folder: Path, tmp_path: Path, tiny_config: ModelConfig
 ) -> None:
     torch.manual_seed(7)
     matcher = Weights(tiny_config, DistillMatch(tiny_config).state_dict(), 1)
@@ -195,7 +195,8 @@ def test_photos_are_translated_once_and_the_rows_stay_what_they_were(
     translator = Translator(generator, semantics, 1)
     save(contents(generator, translator.generator.state_dict(), semantics, 1), tmp_path / "gan.pt")
     gan = {"v2i": "gan.pt", "probability": 0.5}
-    path = write_run(validation=str(pairs_folder), augmentation=gan, photo_fraction=1.0)
+    photos = [{"kind": "photos", "folder": str(photos_folder), "weight": 1}]
+    path = write_run(validation=str(pairs_folder), augmentation=gan, sources=photos)
     said = io.StringIO()
     ablate(path, 1, tmp_path / "out", Console(file=said, width=500))
     assert said.getvalue().count("translating 3 photos") == 1

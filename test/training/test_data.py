@@ -9,27 +9,26 @@ import torch
 from support.pictures import picture
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.training.data import (
+from distillmatch_ros.training.data import Batch, PairSampler
+from distillmatch_ros.training.draw import Draw
+from distillmatch_ros.training.sources import (
     STORED,
-    Batch,
     ImageStore,
-    PairSampler,
     load_pairs,
     load_photos,
+    load_thermals,
     realigned,
 )
-from distillmatch_ros.training.views import ViewRange, apply
+from distillmatch_ros.training.views import ViewRange
 
 CPU = torch.device("cpu")
-NEAR = ViewRange(side=(0.8, 0.95), rotation=5, shift=0.03, jitter=0.02, weight=1.0)
+NEAR = ViewRange(side=(0.8, 0.95), rotation=5, shift=0.03, jitter=0.02, weight=1.0, distortion=0.1)
 SIZE = (64, 96)
 
 
 def sample(pairs: Path, photos: Path | None, batch: int = 8, seed: int = 0) -> Batch:
-    store = None if photos is None else load_photos(photos)
-    return PairSampler(load_pairs(pairs), store, 0.5, 0.5, [NEAR], SIZE, (0.6, 1.0)).sample(
-        batch, (seed, 0, 0), CPU
-    )
+    stores = [(load_pairs(pairs), 0.5)] + ([] if photos is None else [(load_photos(photos), 0.5)])
+    return PairSampler(stores, 0.5, [NEAR], SIZE, (0.6, 1.0)).sample(batch, (seed, 0, 0), CPU)
 
 
 def test_images_are_stored_at_one_size(pairs_folder: Path, photos_folder: Path) -> None:
@@ -85,7 +84,7 @@ def test_the_homography_leads_to_the_same_place(pairs_folder: Path) -> None:
 
     found = torch.stack([centre(image[0]) for image in batch.visible])
     thermal = torch.stack([centre(image[0]) for image in batch.thermal])
-    expected = apply(batch.thermal_to_visible, thermal[:, None])[:, 0]
+    expected = batch.mapping.to_visible(thermal[:, None])[:, 0]
     # Lamps, blobs and drift of the augmentation spoil some; the rest must agree.
     assert (found - expected).norm(dim=1).median() < 1.5
 
@@ -128,3 +127,49 @@ def test_a_folder_without_photos_is_named(tmp_path: Path) -> None:
         load_photos(tmp_path / "empty")
     with pytest.raises(DistillMatchError, match="missing"):
         load_photos(tmp_path / "missing")
+
+
+def test_pairs_are_chosen_by_their_names(pairs_folder: Path) -> None:
+    assert len(load_pairs(pairs_folder, names="[01].png").aspects) == 2
+    with pytest.raises(DistillMatchError, match="no pair named rig_"):
+        load_pairs(pairs_folder, names="rig_*")
+
+
+def test_sources_are_drawn_by_their_weights_however_large_they_are() -> None:
+    counts = torch.bincount(Draw(4000, (1,), CPU).choice(torch.tensor([3.0, 1.0])))
+    assert counts[0] / 4000 == pytest.approx(0.75, abs=0.03)
+
+    def plain(count: int, grey: int) -> ImageStore:
+        images = torch.full((count, 1, *STORED), grey, dtype=torch.uint8)
+        return ImageStore(images.expand(-1, 3, -1, -1), images, torch.ones(count))
+
+    sampler = PairSampler([(plain(1, 50), 3.0), (plain(20, 200), 1.0)], 0.0, [NEAR], SIZE, (0.6, 0.8))
+    bright = (sampler.sample(400, (0, 0), CPU).visible.mean(dim=(1, 2, 3)) > 0.5).float().mean()
+    assert bright == pytest.approx(0.25, abs=0.08)
+
+
+def test_what_one_camera_never_took_is_made_of_the_others_picture(pairs_folder: Path) -> None:
+    """Its edges stay, its values do not; the camera that was there shows what it took."""
+    for store, kept in (
+        (load_photos(pairs_folder / "visible"), "visible"),
+        (load_thermals(pairs_folder / "thermal"), "thermal"),
+    ):
+        still = ViewRange(side=(1, 1), rotation=0, shift=0, jitter=0, weight=1.0)
+        batch = PairSampler([(store, 1.0)], 0.0, [still], SIZE, (0.8, 0.8)).sample(16, (0, 0), CPU)
+        difference = (batch.visible - batch.thermal).abs().mean(dim=(1, 2, 3))
+        assert (difference > 0.05).float().mean() > 0.5
+        # The made side is stretched to the whole range, up to what lies at the rim.
+        made = batch.thermal if kept == "visible" else batch.visible
+        assert (made.amax(dim=(1, 2, 3)) - made.amin(dim=(1, 2, 3)) > 0.9).all()
+
+
+def test_nothing_matches_under_what_is_burnt_in(pairs_folder: Path) -> None:
+    plain, printed = (
+        PairSampler(
+            [(load_pairs(pairs_folder), 1.0)], 0.0, [NEAR], SIZE, (0.6, 0.8), overprint_fraction=fraction
+        ).sample(16, (0, 0), CPU)
+        for fraction in (0.0, 1.0)
+    )
+    changed = plain.thermal != printed.thermal
+    assert 0.02 < changed.float().mean() < 0.4
+    assert (printed.thermal_mask[changed] == 0).all()

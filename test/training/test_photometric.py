@@ -55,3 +55,11 @@ def test_random_grey_parts_colours_of_equal_brightness() -> None:
     image[:, 1, :, 4:] = 0.6
     grey = photometric.random_grey(draw(), image)
     assert ((grey[..., 0] - grey[..., -1]).abs() > 0.02).any()
+
+
+def test_a_coarse_sensor_loses_stripes_and_keeps_places() -> None:
+    stripes = (torch.arange(96) % 2).float().expand(6, 1, 64, -1)
+    assert photometric.coarse_sensor(draw(), stripes, 1.0).std() < 0.1
+    coarse = photometric.coarse_sensor(draw(), step_edge()[:, :1], 1.0)
+    assert ((coarse[..., :34] - 0.2).abs() < 0.02).all() and ((coarse[..., 46:] - 0.63).abs() < 0.2).all()
+    torch.testing.assert_close(photometric.coarse_sensor(draw(), stripes, 0.0), stripes)

@@ -91,6 +91,23 @@ def test_what_a_token_says_is_what_the_model_says_there(dinov2: Path) -> None:
     assert torch.cosine_similarity(expected.flip(3), expected).mean() < 0.9
 
 
+def test_a_middle_layer_teaches_what_it_says_itself(tmp_path: Path) -> None:
+    folder = save(tmp_path / "deep", "dinov2", **SMALL | {"patch_size": 14, "num_hidden_layers": 3})
+    model = transformers.AutoModel.from_pretrained(folder, dtype=torch.bfloat16).eval()
+    loaded = open_teacher(DistillationConfig(str(folder), 1.0, 1.0, 1.0, layer=2), VIEW, torch.device("cpu"))
+    assert isinstance(loaded, FoundationModel)
+    seen = torch.nn.functional.interpolate(images(), loaded.size, mode="bilinear", antialias=True)
+    with torch.no_grad():
+        hidden = model(
+            pixel_values=((seen - loaded.mean) / loaded.deviation).bfloat16(), output_hidden_states=True
+        ).hidden_states
+    features = loaded(images()).flatten(2).transpose(1, 2)
+    assert torch.equal(features, hidden[2][:, 1:])
+    assert not torch.allclose(features, hidden[3][:, 1:])
+    with pytest.raises(DistillMatchError, match=r"deep: has 3 layers, distillation\.layer is 4"):
+        open_teacher(DistillationConfig(str(folder), 1.0, 1.0, 1.0, layer=4), VIEW, torch.device("cpu"))
+
+
 def test_a_model_brings_its_own_normalisation(dinov2: Path) -> None:
     before = teacher(dinov2)(images())
     (dinov2 / "preprocessor_config.json").write_text(

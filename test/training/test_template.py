@@ -26,8 +26,8 @@ def load(path: Path) -> TrainingConfig | GanConfig:
 def test_a_rig_is_trained_like_the_shipped_network_and_from_it() -> None:
     rig, light = (TrainingConfig.load(ROOT / f"config/training/{name}.yaml") for name in ("rig", "light"))
     assert rig.start == ROOT / "models/light.pt" and rig.start.exists()
-    assert rig.photos is None and rig.output != light.output
-    own = {name: getattr(light, name) for name in ("start", "pairs", "photos", "validation", "output")}
+    assert rig.output != light.output
+    own = {name: getattr(light, name) for name in ("start", "sources", "validation", "output")}
     assert replace(rig, **own) == light
 
 

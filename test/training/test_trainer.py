@@ -96,8 +96,11 @@ def test_learning_rate_warms_up_and_falls(write_run: WriteRun) -> None:
     [
         ({"speed": 1}, "speed"),
         ({"loss": {"coarse": 1.0}}, "missing"),
-        ({"pairs": "nowhere"}, "nowhere"),
-        ({"photos": "nowhere"}, "nowhere"),
+        ({"sources": [{"kind": "pairs", "folder": "nowhere", "weight": 1}]}, "nowhere"),
+        ({"sources": [{"kind": "photos", "folder": "nowhere", "weight": 1}]}, "nowhere"),
+        ({"sources": [{"kind": "radar", "folder": ".", "weight": 1}]}, r"sources\[0\].kind is 'radar'"),
+        ({"sources": []}, "sources"),
+        ({"pretrained": "lite0.pth"}, "lite0.pth, but the model has no trunk"),
         ({"start": "nowhere.pt"}, "nowhere"),
         ({"start": 5}, "start is 5, not a valid string"),
         ({"output": None}, "output is None, not a valid string"),
@@ -163,7 +166,9 @@ def test_bad_data_is_named_before_anything_is_trained(write_run: WriteRun, pairs
 def test_a_folder_of_three_pairs_trains(write_run: WriteRun, pairs_folder: Path) -> None:
     for side in ("visible", "thermal"):
         (pairs_folder / side / "3.png").unlink()
-    losses = trainer(write_run(batch=6, photos=None)).train_step()
+    losses = trainer(
+        write_run(batch=6, sources=[{"kind": "pairs", "folder": str(pairs_folder), "weight": 1}])
+    ).train_step()
     assert math.isfinite(losses["total"])
     assert math.isfinite(losses["gradient_norm"])
 
@@ -223,7 +228,7 @@ def test_two_processes_train_as_one(write_run: WriteRun, tiny_config: ModelConfi
     alone = trainer(write_run("alone", steps=2, distillation=teacher))
     batches = [alone.sampler.sample(2, (3, 0, rank), alone.device) for rank in (0, 1)]
     joined = Batch(*(torch.cat([getattr(b, field.name) for b in batches]) for field in fields(Batch)))
-    counts = [len(coarse_cells(b.thermal_to_visible, b.visible_mask, b.thermal_mask).pair) for b in batches]
+    counts = [len(coarse_cells(b.mapping, b.visible_mask, b.thermal_mask).pair) for b in batches]
     assert counts[0] != counts[1]  # else the mean of two means would do
     assert alone.teacher is not None
     taught = alone.teacher(torch.cat([joined.visible, joined.thermal]))

@@ -1,12 +1,19 @@
-"""Two views of one image are related by the homography that the batch says."""
+"""Two views of one image are related by the homography and the lenses that the batch says."""
 
+from dataclasses import replace
+
+import pytest
 import torch
 
 from distillmatch_ros.training.draw import Draw
 from distillmatch_ros.training.views import (
+    Mapping,
     ViewRange,
     apply,
+    distort,
+    draw_rig,
     thermal_quads,
+    undistort,
     view_to_image,
     visible_quads,
     warp,
@@ -35,26 +42,73 @@ def test_the_whole_image_fills_the_view() -> None:
     )
 
 
-def test_a_warped_view_shows_what_the_homography_says() -> None:
+def coordinates() -> torch.Tensor:
+    """Eight images whose two channels say where a pixel is, x and y."""
     rows, columns = torch.meshgrid(torch.arange(IMAGE[0]), torch.arange(IMAGE[1]), indexing="ij")
-    coordinates = torch.stack([columns, rows]).float().expand(8, -1, -1, -1)
-    chance = draw()
-    aspect = torch.full((8,), 1.3)
-    quads = thermal_quads(chance, visible_quads(chance, aspect, (0.6, 1.0)), [RANGE])
-    homography = view_to_image(quads, aspect, VIEW, IMAGE)
-    view = warp(coordinates, homography, VIEW)
-    point = torch.tensor([[[40.0, 20.0]]]).expand(8, 1, 2)
-    expected = apply(homography, point)[:, 0]
-    inside = ((expected > 1) & (expected < torch.tensor([IMAGE[1] - 2, IMAGE[0] - 2]))).all(dim=1)
-    assert inside.sum() >= 4
-    torch.testing.assert_close(view[inside, :, 20, 40], expected[inside], atol=1e-2, rtol=0)
+    return torch.stack([columns, rows]).float().expand(8, -1, -1, -1)
+
+
+def test_both_views_show_one_place_where_the_mapping_says() -> None:
+    chance, aspect = draw(), torch.full((8,), 1.3)
+    rig = draw_rig(chance, [replace(RANGE, distortion=0.15, shear=0.08)])
+    assert rig.lenses.abs().max() > 0.05 and rig.shear.abs().max() > 0.02
+    visible = visible_quads(chance, aspect, (0.6, 1.0))
+    from_visible = view_to_image(visible, aspect, VIEW, IMAGE)
+    from_thermal = view_to_image(thermal_quads(chance, visible, rig), aspect, VIEW, IMAGE)
+    mapping = Mapping(torch.linalg.solve(from_visible, from_thermal), rig.lenses, VIEW)
+    seen = warp(coordinates(), from_visible, VIEW, rig.lenses[:, 0])
+    other = warp(coordinates(), from_thermal, VIEW, rig.lenses[:, 1])
+
+    checked = 0
+    for column, row in ((40, 20), (80, 55), (15, 50)):
+        point = torch.tensor([[[float(column), float(row)]]]).expand(8, 1, 2)
+        there = mapping.to_visible(point)
+        torch.testing.assert_close(mapping.to_thermal(there), point, atol=1e-2, rtol=0)
+        place = torch.nn.functional.grid_sample(
+            seen, (there[:, None] + 0.5) / torch.tensor([VIEW[1], VIEW[0]]) * 2 - 1, align_corners=False
+        )[..., 0, 0]
+        expected = other[:, :, row, column]
+        # Where both look at the image, away from its rim, which fades to 0.
+        size = torch.tensor([IMAGE[1], IMAGE[0]])
+        inner = ((expected > 4) & (expected < size - 5) & (place > 4) & (place < size - 5)).all(dim=1)
+        inner &= ((there[:, 0] > 1) & (there[:, 0] < torch.tensor([VIEW[1], VIEW[0]]) - 2)).all(dim=1)
+        torch.testing.assert_close(place[inner], expected[inner], atol=0.15, rtol=0)
+        checked += int(inner.sum())
+    assert checked >= 8
+
+
+@pytest.mark.parametrize("lens", [-0.15, 0.1])
+def test_distortion_is_undone_and_moves_the_corners_by_as_much_as_it_says(lens: float) -> None:
+    corners = torch.tensor([[[-0.5, -0.5], [95.5, 63.5], [47.5, 31.5]]])
+    straight = undistort(corners, torch.tensor([lens]), VIEW)
+    torch.testing.assert_close(distort(straight, torch.tensor([lens]), VIEW), corners, atol=1e-3, rtol=0)
+    centre = torch.tensor([47.5, 31.5])
+    factor = (straight - centre).norm(dim=2)[0, :2] / (corners - centre).norm(dim=2)[0, :2]
+    torch.testing.assert_close(factor, torch.full((2,), 1 / (1 + lens)))
+    torch.testing.assert_close(straight[0, 2], centre)
+
+
+def test_a_view_averages_what_it_shrinks() -> None:
+    stripes = (torch.arange(192) % 2).float().expand(1, 1, 128, -1)
+    view = warp(stripes, torch.diag(torch.tensor([2.0, 2, 1]))[None], VIEW)
+    torch.testing.assert_close(view[..., 1:-1, 1:-1], torch.full((1, 1, 62, 94), 0.5), atol=1e-3, rtol=0)
 
 
 def test_thermal_views_keep_to_their_range() -> None:
     chance = draw(64)
     visible = torch.tensor([(-0.8, -0.5), (0.8, -0.5), (0.8, 0.5), (-0.8, 0.5)]).expand(64, -1, -1)
     straight = ViewRange(side=(0.5, 0.7), rotation=0, shift=0.0, jitter=0.0, weight=1.0)
-    quads = thermal_quads(chance, visible, [straight])
+    quads = thermal_quads(chance, visible, draw_rig(chance, [straight]))
     area = (quads[:, 2] - quads[:, 0]).prod(dim=1) / 1.6
     assert area.min() >= 0.25 - 1e-4
     assert area.max() <= 0.49 + 1e-4
+
+
+def test_a_thermal_camera_that_sees_more_still_looks_at_the_image() -> None:
+    chance, aspect = draw(64), torch.full((64,), 1.25)
+    wide = ViewRange(side=(1.5, 2.0), rotation=0, shift=0.0, jitter=0.0, weight=1.0)
+    rig = draw_rig(chance, [wide])
+    quads = thermal_quads(chance, visible_quads(chance, aspect, (0.6, 0.9), rig.side), rig)
+    # Its own aspect may take it past the rim by an eighth.
+    assert (quads[..., 1].abs() < 0.5 * 1.13).all()
+    assert ((quads[:, 2, 1] - quads[:, 1, 1]) > 0.6 * 0.9 / 1.13).all()

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from distillmatch_ros.training.data import STORED, ImageStore, load_pairs, load_photos, load_thermals
 from distillmatch_ros.training.draw import Draw
 from distillmatch_ros.training.gan.config import GanConfig
+from distillmatch_ros.training.sources import STORED, ImageStore, load_pairs, load_photos, load_thermals
 from distillmatch_ros.training.views import view_to_image, visible_quads, warp
 
 

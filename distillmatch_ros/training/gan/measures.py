@@ -9,13 +9,13 @@ from kornia.metrics import ssim
 from torch import Tensor
 from torch.nn import functional as F
 
-from distillmatch_ros.training.data import load_pairs
 from distillmatch_ros.training.draw import Draw
 from distillmatch_ros.training.gan.figures import COLUMNS, LEGEND, Figures, Measured
 from distillmatch_ros.training.gan.losses import SSIM_WINDOW
 from distillmatch_ros.training.gan.semantics import Semantics
 from distillmatch_ros.training.gan.translation import Translator
 from distillmatch_ros.training.photometric import cosine_curve, pseudo_thermal
+from distillmatch_ros.training.sources import load_pairs
 
 __all__ = ["COLUMNS", "LEGEND", "Figures", "Measured", "measure"]
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from distillmatch_ros.base.files import write_bytes
-from distillmatch_ros.training.data import load_pairs
 from distillmatch_ros.training.gan.cycle import Generators
 from distillmatch_ros.training.gan.semantics import Semantics
+from distillmatch_ros.training.sources import load_pairs
 
 SHOWN = 4
 SIZE = (176, 224)

@@ -16,10 +16,10 @@ from distillmatch_ros.base.files import write_bytes
 from distillmatch_ros.geometry.warping import resize
 from distillmatch_ros.images.files import read_image
 from distillmatch_ros.model.weights import fitting, read
-from distillmatch_ros.training.data import ImageStore, load_photos, picture_paths, stored_colours
 from distillmatch_ros.training.gan.config import GeneratorConfig
 from distillmatch_ros.training.gan.generator import Generator
 from distillmatch_ros.training.gan.semantics import Semantics
+from distillmatch_ros.training.sources import ImageStore, load_photos, picture_paths, stored_colours
 
 STORE_BATCH = 8
 

@@ -12,11 +12,11 @@ from rich.console import Console
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.training.config import TrainingConfig
-from distillmatch_ros.training.data import PairSampler, load_pairs, load_photos
 from distillmatch_ros.training.gan.config import GanConfig
 from distillmatch_ros.training.gan.data import CropSampler
 from distillmatch_ros.training.gan.semantics import Semantics
 from distillmatch_ros.training.gan.translation import Translator
+from distillmatch_ros.training.sources import ImageStore, load_photos
 from distillmatch_ros.training.trainer import Trainer
 from distillmatch_ros.training.views import ViewRange
 
@@ -59,18 +59,23 @@ def test_folders_that_are_not_aligned_are_enough(
         GanConfig.load(write_gan(pairs=None))
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
 def test_the_matchers_training_really_takes_translated_photos(
-    pairs_folder: Path, photos_folder: Path, share: float
+    write_run: WriteRun, gan: Path, photos_folder: Path, fraction: float
 ) -> None:
     """A translation that no tone curve of these photos could give is found in the batch."""
-    photos = load_photos(photos_folder)
-    even = replace(photos, thermal=torch.full_like(photos.colours[:, :1], 77))
-    sampler = PairSampler(load_pairs(pairs_folder), even, 0.5, 0.0, [NEAR], (64, 96), (0.6, 0.9), share)
-    batch = sampler.sample(32, (0, 0, 0), CPU)
-    translated = [bool((thermal - 77 / 255).abs().max() < 0.01) for thermal in batch.thermal]
-    assert not any(translated[:16])
-    assert sum(translated[16:]) / 16 == pytest.approx(share, abs=0.3 if 0 < share < 1 else 0)
+
+    def even(folder: Path, _v2i: Path | None, _device: torch.device, _console: Console) -> ImageStore:
+        photos = load_photos(folder)
+        return replace(photos, thermal=torch.full_like(photos.colours[:, :1], 77))
+
+    path = write_run(
+        augmentation={"v2i": "gan.pt", "probability": fraction}, fault_fraction=0.0, overprint_fraction=0.0
+    )
+    run = Trainer(TrainingConfig.load(path), Console(file=io.StringIO()), even)
+    thermals = run.sampler.sample(64, (0, 0, 0), CPU).thermal
+    flat = [bool(thermal.amax() - thermal.amin() < 0.01) for thermal in thermals]
+    assert sum(flat) / 32 == pytest.approx(fraction, abs=0.4 if fraction else 0)
 
 
 def test_a_run_translates_its_photos_as_its_configuration_says(
@@ -78,10 +83,10 @@ def test_a_run_translates_its_photos_as_its_configuration_says(
 ) -> None:
     path = write_run(augmentation={"v2i": "gan.pt", "probability": 0.5})
     run = Trainer(TrainingConfig.load(path), Console(file=io.StringIO()))
-    assert run.sampler.translated_fraction == 0.5
-    assert run.sampler.photos is not None
+    assert run.sampler.weights.tolist() == pytest.approx([0.5, 0.25, 0.25])
     expected = Translator.load(gan).store(load_photos(photos_folder))
-    assert torch.equal(run.sampler.photos.thermal, expected.thermal)
+    assert [len(store.thermal) for store in run.sampler.stores] == [4, 0, 3]
+    assert torch.equal(run.sampler.stores[2].thermal, expected.thermal)
     assert torch.isfinite(torch.tensor(run.train_step()["total"]))
     # What a file of a photo gives is what its store gives.
     name = sorted(path.name for path in photos_folder.iterdir())[0]
