@@ -5,9 +5,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from distillmatch_ros.images.borders import find_content
 from distillmatch_ros.images.frames import to_grey
 
 LOW_PERCENTILE, HIGH_PERCENTILE = 1.0, 99.0
+_GAP = 0.5
+"""Of the range from percentile to percentile, from which on a gap parts the values."""
+_IN_GAP = 0.005
+"""Fraction of the values that may lie in a gap."""
+_GAPS = 4
+"""Gaps that are looked for, one after the other."""
 Range = tuple[float, float, float]
 """The values shown as black, for NaN, and as white."""
 SAMPLES = 1 << 15
@@ -29,7 +36,7 @@ def to_8bit(thermal: NDArray[Any], shown: Range | None = None) -> NDArray[np.uin
     Raises:
         DistillMatchError: the array is not an image.
     """
-    grey = to_grey(thermal, "thermal image")
+    grey = without_status_bits(to_grey(thermal, "thermal image"))
     low, middle, high = shown or range_of(grey)
     # Nothing a float32 can resolve: stretching would show rounding errors. 1e-30 keeps the gain finite.
     if high - low <= 1e-6 * max(abs(low), abs(high), 1e-30):
@@ -47,28 +54,81 @@ def to_8bit(thermal: NDArray[Any], shown: Range | None = None) -> NDArray[np.uin
 
 
 def range_of(thermal: NDArray[Any]) -> Range:
-    """The image's own range: 1st percentile, median and 99th percentile.
+    """The image's own range: 1st percentile, median and 99th percentile of its picture.
 
     A raw 16-bit frame fills a sliver of its type, and a shift would make it black. NaN and infinity do not
-    count; where nothing is finite the range is three zeros.
+    count, nor do bars and dead lines (see `find_content`), nor values far off all others, such as a hot
+    exhaust, telemetry or a sky at the sensor's floor: where a gap wider than half of the range parts the
+    values, the part with the picture's contrast counts. Where nothing is finite the range is three zeros.
 
     Raises:
         DistillMatchError: the array is not an image.
     """
-    grey = to_grey(thermal, "thermal image")
+    grey = without_status_bits(to_grey(thermal, "thermal image"))
+    content = find_content(grey)
+    grey = content.cut(grey)
     stride = max(1, int((grey.size / SAMPLES) ** 0.5))
-    samples = _finite(grey[::stride, ::stride])
+    samples = _finite(grey[::stride, ::stride], content.missing, stride)
     if samples.size:
-        low, middle, high = np.percentile(samples, (LOW_PERCENTILE, 50.0, HIGH_PERCENTILE))
+        low, middle, high = np.percentile(_without_gap(samples), (LOW_PERCENTILE, 50.0, HIGH_PERCENTILE))
         if high > low:
             return float(low), float(middle), float(high)
     # A small warm body before an even background slips through percentiles; so do a few finite pixels.
-    everything = _finite(grey)
+    everything = _finite(grey, content.missing)
     if not everything.size:
         return 0.0, 0.0, 0.0
     return float(everything.min()), float(np.median(everything)), float(everything.max())
 
 
-def _finite(grey: NDArray[Any]) -> NDArray[np.float64]:
-    values = grey.astype(np.float64).ravel()
+def without_status_bits(grey: NDArray[Any]) -> NDArray[Any]:
+    """The readings of 14 bits in words of 16 whose upper two say something else of each pixel.
+
+    They are told from readings of 16 bits by their neighbours: without status bits these differ by far less.
+    """
+    if grey.dtype != np.uint16 or grey.min() >> 14 == grey.max() >> 14:
+        return grey
+    readings = grey & np.uint16((1 << 14) - 1)
+    return readings if 4 * _roughness(readings) < _roughness(grey) else grey
+
+
+def _roughness(grey: NDArray[np.uint16]) -> float:
+    """Mean difference of neighbours in a row."""
+    return float(np.abs(np.diff(grey[::4].astype(np.int32), axis=1)).mean()) if grey.shape[1] > 1 else 0.0
+
+
+def _without_gap(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The values on one side of each gap that leaves the others less than half of the range.
+
+    A gap may hold a few values: between a hot spot and what is around it lie the pixels of its rim.
+    """
+    ordered = samples
+    for _ in range(_GAPS):
+        low, high = np.percentile(ordered, (LOW_PERCENTILE, HIGH_PERCENTILE))
+        few = max(1, round(_IN_GAP * len(ordered)))
+        if not high > low or len(ordered) <= 2 * few:
+            break
+        ordered = np.sort(ordered)
+        widths = ordered[few:] - ordered[:-few]
+        begin = int(widths.argmax())
+        if widths[begin] < _GAP * (high - low):
+            break
+        below, above = ordered[: begin + 1], ordered[begin + few :]
+        # As far out as a percentile is: those few the percentiles leave out by themselves.
+        if min(len(below), len(above)) < len(ordered) * LOW_PERCENTILE / 100:
+            break
+        ordered = max(below, above, key=_contrast)
+    return ordered
+
+
+def _contrast(values: NDArray[np.float64]) -> float:
+    """How much of a picture some values are: their number, times the grey levels that they fill."""
+    levels = len(np.unique(values))
+    return len(values) * float(np.log(levels))
+
+
+def _finite(
+    grey: NDArray[Any], missing: NDArray[np.bool_] | None, stride: int = 1
+) -> NDArray[np.float64]:
+    kept = grey.ravel() if missing is None else grey[~missing[::stride, ::stride]]
+    values = kept.astype(np.float64)
     return values[np.isfinite(values)]

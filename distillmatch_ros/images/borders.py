@@ -1,0 +1,252 @@
+"""What of an image is no picture: bars and frames around it, telemetry, borders without data, dead lines."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_TOLERANCE = 0.012
+"""Of the image's span: what compression adds to a bar."""
+_QUIET, _LOUD = 0.02, 0.35
+"""Fraction of a line that differs from the bar: at most, in a bar; at least, in the picture beside it."""
+_CLEAR = 0.05
+"""Of the image's span, by which the neighbours of a dead line differ from it."""
+_SOFT = 8
+"""Lines between a bar and the picture, which compression blurs; behind more of them it is no bar but a scene."""
+_LEAST = 0.4
+"""Of either side that has to be picture: else it is the scene that is even."""
+_FRAMES = 3
+"""Frames within each other that are looked for."""
+_LEAST_AREA = 0.01
+"""Of the image, below which corners without data don't matter."""
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """Where the picture is.
+
+    Attributes:
+        rows: of the image, from and to.
+        columns: likewise.
+        missing: bool, of the size of rows and columns: pixels without data in there; None if there are none.
+    """
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    missing: NDArray[np.bool_] | None = None
+
+    def cut(self, image: NDArray[Any]) -> NDArray[Any]:
+        """The picture alone, (rows, columns); a view."""
+        return image[slice(*self.rows), slice(*self.columns)]
+
+    def describe(self, size: tuple[int, int]) -> str:
+        """What is around it, such as ``bars: left 135, right 135 px``; empty if nothing is."""
+        sides = {
+            "top": self.rows[0],
+            "bottom": size[0] - self.rows[1],
+            "left": self.columns[0],
+            "right": size[1] - self.columns[1],
+        }
+        found = ", ".join(f"{side} {width}" for side, width in sides.items() if width)
+        parts = [f"bars: {found} px"] if found else []
+        if self.missing is not None:
+            parts.append(f"without data: {100 * self.missing.mean():.0f} %")
+        return "; ".join(parts)
+
+
+def find_content(grey: NDArray[Any]) -> Content:
+    """Find the picture in an image of one channel.
+
+    An ordinary image is all picture, and to see that costs next to nothing: only lines at the border of one
+    value are followed inwards, and only corners of one value are filled out.
+
+    Args:
+        grey: (H, W), values as the camera sent them.
+    """
+    height, width = grey.shape
+    rows, columns = (0, height), (0, width)
+    for _ in range(_FRAMES):
+        inner = grey[slice(*rows), slice(*columns)]
+        top, bottom = _bars(inner)
+        left, right = _bars(inner[top : len(inner) - bottom].T)
+        if not (top or bottom or left or right):
+            break
+        within = (rows[0] + top, rows[1] - bottom), (columns[0] + left, columns[1] - right)
+        if within[0][1] - within[0][0] < _LEAST * height or within[1][1] - within[1][0] < _LEAST * width:
+            break
+        rows, columns = within
+    return Content(rows, columns, _missing(grey[slice(*rows), slice(*columns)]))
+
+
+def filled(picture: NDArray[np.uint8], missing: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Pixels without data as their nearest neighbours that have some: the border then makes no edge."""
+    if missing.all():
+        return picture
+    _, nearest = cv2.distanceTransformWithLabels(
+        missing.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    values = np.zeros(int(nearest.max()) + 1, np.uint8)
+    values[nearest[~missing]] = picture[~missing]
+    return np.where(missing, cv2.blur(values[nearest], (5, 5)), picture)
+
+
+def _bars(image: NDArray[Any]) -> tuple[int, int]:
+    """Rows at the top and at the bottom that belong to a bar."""
+    if min(image.shape) < 4:
+        return 0, 0
+    top = _bar(image)
+    return top, _bar(image[top:][::-1])
+
+
+def _bar(image: NDArray[Any]) -> int:
+    """Rows at the top that belong to a bar."""
+    first = image[0]
+    level = float(np.nanmedian(first)) if np.isfinite(first).any() else np.nan
+    if _differing(first[None], level, 0.0)[0] <= _QUIET:
+        tolerance = 0.0  # of any level
+    else:
+        low, high = _extremes(image)
+        tolerance = _TOLERANCE * (high - low)  # compressed: black or white alone
+        if not (min(level - low, high - level) <= tolerance):
+            return 0
+    if _differing(first[None], level, tolerance)[0] > _QUIET:
+        return 0
+    differing = _differing(image, level, tolerance)
+    loud = np.flatnonzero(differing >= _LOUD)
+    if not loud.size:
+        return 0
+    start = int(loud[0])
+    quiet = int(np.count_nonzero(differing[:start] <= _QUIET))
+    return start if quiet >= max(1, start - _SOFT) else 0
+
+
+def _extremes(image: NDArray[Any]) -> tuple[float, float]:
+    stride = max(1, min(image.shape) // 64)
+    samples = image[::stride, ::stride]
+    samples = samples[np.isfinite(samples)]
+    return (float(samples.min()), float(samples.max())) if samples.size else (0.0, 0.0)
+
+
+def _differing(image: NDArray[Any], level: float, tolerance: float) -> NDArray[np.float64]:
+    """Fraction of each row's pixels that are not of a level, of which NaN is one."""
+    if np.isnan(level):
+        finite: NDArray[np.float64] = np.isfinite(image).mean(axis=1)
+        return finite
+    same = image == level if tolerance == 0 else (image >= level - tolerance) & (image <= level + tolerance)
+    differing: NDArray[np.float64] = 1 - same.mean(axis=1)
+    return differing
+
+
+def _missing(grey: NDArray[Any]) -> NDArray[np.bool_] | None:
+    """Pixels without data: not finite, in dead rows and columns, or in corners that hold one value."""
+    missing = np.zeros(grey.shape, np.bool_)
+    if grey.dtype.kind == "f":
+        missing |= ~np.isfinite(grey)
+    missing[:, _dead_rows(grey.T)] = True
+    missing[_dead_rows(grey)] = True
+    if missing.all():
+        return picture
+    _, nearest = cv2.distanceTransformWithLabels(
+        missing.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    values = np.zeros(int(nearest.max()) + 1, np.uint8)
+    values[nearest[~missing]] = picture[~missing]
+    return np.where(missing, cv2.blur(values[nearest], (5, 5)), picture)
+
+
+def _bars(image: NDArray[Any]) -> tuple[int, int]:
+    """Rows at the top and at the bottom that belong to a bar."""
+    if min(image.shape) < 4:
+        return 0, 0
+    top = _bar(image)
+    return top, _bar(image[top:][::-1])
+
+
+def _bar(image: NDArray[Any]) -> int:
+    """Rows at the top that belong to a bar."""
+    first = image[0]
+    level = float(np.nanmedian(first)) if np.isfinite(first).any() else np.nan
+    if _differing(first[None], level, 0.0)[0] <= _QUIET:
+        tolerance = 0.0  # of any level
+    else:
+        low, high = _extremes(image)
+        tolerance = _TOLERANCE * (high - low)  # compressed: black or white alone
+        if not (min(level - low, high - level) <= tolerance):
+            return 0
+    if _differing(first[None], level, tolerance)[0] > _QUIET:
+        return 0
+    differing = _differing(image, level, tolerance)
+    loud = np.flatnonzero(differing >= _LOUD)
+    if not loud.size:
+        return 0
+    start = int(loud[0])
+    quiet = int(np.count_nonzero(differing[:start] <= _QUIET))
+    return start if quiet >= max(1, start - _SOFT) else 0
+
+
+def _extremes(image: NDArray[Any]) -> tuple[float, float]:
+    stride = max(1, min(image.shape) // 64)
+    samples = image[::stride, ::stride]
+    samples = samples[np.isfinite(samples)]
+    return (float(samples.min()), float(samples.max())) if samples.size else (0.0, 0.0)
+
+
+def _differing(image: NDArray[Any], level: float, tolerance: float) -> NDArray[np.float64]:
+    """Fraction of each row's pixels that are not of a level, of which NaN is one."""
+    if np.isnan(level):
+        finite: NDArray[np.float64] = np.isfinite(image).mean(axis=1)
+        return finite
+    same = image == level if tolerance == 0 else (image >= level - tolerance) & (image <= level + tolerance)
+    differing: NDArray[np.float64] = 1 - same.mean(axis=1)
+    return differing
+
+
+def _missing(grey: NDArray[Any]) -> NDArray[np.bool_] | None:
+    """Pixels without data: not finite, in dead rows and columns, or in corners that hold one value."""
+    missing = np.zeros(grey.shape, np.bool_)
+    if grey.dtype.kind == "f":
+        missing |= ~np.isfinite(grey)
+    even = grey[0] == grey[-1]  # most columns of most images are told by this alone
+    dead = np.flatnonzero(even)
+    missing[:, dead[(grey[:, dead] == grey[0, dead]).all(axis=0)]] = True
+    dead = np.flatnonzero(grey[:, 0] == grey[:, -1])
+    missing[dead[(grey[dead] == grey[dead, :1]).all(axis=1)]] = True
+    if missing.all():
+        return None  # an even image, not one without data
+    corners = _corners(grey)
+    if corners is not None:
+        missing |= corners
+    return missing if missing.any() else None
+
+
+def _dead_rows(grey: NDArray[Any]) -> NDArray[np.intp]:
+    """Rows of one value each between rows that are not like them, as a saturated sky is to its neighbours."""
+    even = np.flatnonzero(grey[:, 0] == grey[:, -1])  # most rows of most images are told by this alone
+    dead = even[(grey[even] == grey[even, :1]).all(axis=1)]
+    runs = np.split(dead, np.flatnonzero(np.diff(dead) > 1) + 1) if dead.size else []
+    kept = [run for run in runs if _stands_out(grey, int(run[0]), int(run[-1]))]
+    return np.concatenate(kept) if kept else dead[:0]
+
+
+def _stands_out(grey: NDArray[Any], first: int, last: int) -> bool:
+    beside = [row for row in (first - 1, last + 1) if 0 <= row < len(grey)]
+    level, (low, high) = float(grey[first, 0]), _extremes(grey)
+    clear = _CLEAR * (high - low)
+    return bool(beside) and all(_differing(grey[row][None], level, clear)[0] >= _LOUD for row in beside)
+
+
+def _corners(grey: NDArray[Any]) -> NDArray[np.bool_] | None:
+    """Where a rectified or round picture ends: one value in all four corners, and from there inwards."""
+    level = grey[0, 0]
+    if not (grey[0, -1] == level and grey[-1, 0] == level and grey[-1, -1] == level):
+        return None
+    if not (level == grey.min() or level == grey.max()):
+        return None
+    same = (grey == level).astype(np.uint8)
+    count, labels = cv2.connectedComponents(same, connectivity=4)
+    at_corners = np.zeros(count, np.bool_)
+    at_corners[[labels[0, 0], labels[0, -1], labels[-1, 0], labels[-1, -1]]] = True
+    found: NDArray[np.bool_] = at_corners[labels] & same.astype(np.bool_)
+    return found if _LEAST_AREA <= found.mean() <= 1 - _LEAST else None
