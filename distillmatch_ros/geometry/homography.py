@@ -29,6 +29,13 @@ def transform(homography: Float64, points: Points) -> Float64:
         return mapped[:, :2] / mapped[:, 2:]
 
 
+def inverse(homography: Float64) -> Float64:
+    """The map back, its last element 1."""
+    back: Float64 = np.asarray(np.linalg.inv(homography), np.float64)
+    back /= back[2, 2]
+    return back
+
+
 def jacobian(homography: Float64, point: tuple[float, float]) -> Float64:
     """How the mapped point moves with the point: (2, 2), rows are x and y of the mapped point."""
     x, y, w = homography @ (*point, 1.0)

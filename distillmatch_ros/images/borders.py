@@ -11,10 +11,10 @@ _TOLERANCE = 0.012
 """Of the image's span: what compression adds to a bar."""
 _QUIET, _LOUD = 0.02, 0.35
 """Fraction of a line that differs from the bar: at most, in a bar; at least, in the picture beside it."""
-_CLEAR = 0.05
-"""Of the image's span, by which the neighbours of a dead line differ from it."""
+_CLEAR, _STEP = 0.03, 3
+"""Of the image's span, by which what is beside a bar or a dead line differs from it; within so many lines."""
 _SOFT = 8
-"""Lines between a bar and the picture, which compression blurs; behind more of them it is no bar but a scene."""
+"""Lines between a bar and the picture, which compression blurs; behind more of them it is the scene."""
 _LEAST = 0.4
 """Of either side that has to be picture: else it is the scene that is even."""
 _FRAMES = 3
@@ -74,6 +74,9 @@ def find_content(grey: NDArray[Any]) -> Content:
         if not (top or bottom or left or right):
             break
         within = (rows[0] + top, rows[1] - bottom), (columns[0] + left, columns[1] - right)
+        inner = grey[slice(*within[0]), slice(*within[1])]
+        if inner.size and inner.min() == inner.max():
+            break
         if within[0][1] - within[0][0] < _LEAST * height or within[1][1] - within[1][0] < _LEAST * width:
             break
         rows, columns = within
@@ -104,13 +107,11 @@ def _bar(image: NDArray[Any]) -> int:
     """Rows at the top that belong to a bar."""
     first = image[0]
     level = float(np.nanmedian(first)) if np.isfinite(first).any() else np.nan
-    if _differing(first[None], level, 0.0)[0] <= _QUIET:
-        tolerance = 0.0  # of any level
-    else:
-        low, high = _extremes(image)
-        tolerance = _TOLERANCE * (high - low)  # compressed: black or white alone
-        if not (min(level - low, high - level) <= tolerance):
-            return 0
+    low, high = _extremes(image)
+    span = high - low
+    # Compression blurs bars, which are black or white; another level has to be exact, or it is the scene.
+    extreme = min(level - low, high - level) <= _TOLERANCE * span
+    tolerance = _TOLERANCE * span if extreme else 0.0
     if _differing(first[None], level, tolerance)[0] > _QUIET:
         return 0
     differing = _differing(image, level, tolerance)
@@ -118,6 +119,9 @@ def _bar(image: NDArray[Any]) -> int:
     if not loud.size:
         return 0
     start = int(loud[0])
+    beside = image[start : start + _STEP]
+    if not (_differing(beside, level, _CLEAR * span) >= _LOUD).any():
+        return 0
     quiet = int(np.count_nonzero(differing[:start] <= _QUIET))
     return start if quiet >= max(1, start - _SOFT) else 0
 
@@ -147,73 +151,6 @@ def _missing(grey: NDArray[Any]) -> NDArray[np.bool_] | None:
     missing[:, _dead_rows(grey.T)] = True
     missing[_dead_rows(grey)] = True
     if missing.all():
-        return picture
-    _, nearest = cv2.distanceTransformWithLabels(
-        missing.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    values = np.zeros(int(nearest.max()) + 1, np.uint8)
-    values[nearest[~missing]] = picture[~missing]
-    return np.where(missing, cv2.blur(values[nearest], (5, 5)), picture)
-
-
-def _bars(image: NDArray[Any]) -> tuple[int, int]:
-    """Rows at the top and at the bottom that belong to a bar."""
-    if min(image.shape) < 4:
-        return 0, 0
-    top = _bar(image)
-    return top, _bar(image[top:][::-1])
-
-
-def _bar(image: NDArray[Any]) -> int:
-    """Rows at the top that belong to a bar."""
-    first = image[0]
-    level = float(np.nanmedian(first)) if np.isfinite(first).any() else np.nan
-    if _differing(first[None], level, 0.0)[0] <= _QUIET:
-        tolerance = 0.0  # of any level
-    else:
-        low, high = _extremes(image)
-        tolerance = _TOLERANCE * (high - low)  # compressed: black or white alone
-        if not (min(level - low, high - level) <= tolerance):
-            return 0
-    if _differing(first[None], level, tolerance)[0] > _QUIET:
-        return 0
-    differing = _differing(image, level, tolerance)
-    loud = np.flatnonzero(differing >= _LOUD)
-    if not loud.size:
-        return 0
-    start = int(loud[0])
-    quiet = int(np.count_nonzero(differing[:start] <= _QUIET))
-    return start if quiet >= max(1, start - _SOFT) else 0
-
-
-def _extremes(image: NDArray[Any]) -> tuple[float, float]:
-    stride = max(1, min(image.shape) // 64)
-    samples = image[::stride, ::stride]
-    samples = samples[np.isfinite(samples)]
-    return (float(samples.min()), float(samples.max())) if samples.size else (0.0, 0.0)
-
-
-def _differing(image: NDArray[Any], level: float, tolerance: float) -> NDArray[np.float64]:
-    """Fraction of each row's pixels that are not of a level, of which NaN is one."""
-    if np.isnan(level):
-        finite: NDArray[np.float64] = np.isfinite(image).mean(axis=1)
-        return finite
-    same = image == level if tolerance == 0 else (image >= level - tolerance) & (image <= level + tolerance)
-    differing: NDArray[np.float64] = 1 - same.mean(axis=1)
-    return differing
-
-
-def _missing(grey: NDArray[Any]) -> NDArray[np.bool_] | None:
-    """Pixels without data: not finite, in dead rows and columns, or in corners that hold one value."""
-    missing = np.zeros(grey.shape, np.bool_)
-    if grey.dtype.kind == "f":
-        missing |= ~np.isfinite(grey)
-    even = grey[0] == grey[-1]  # most columns of most images are told by this alone
-    dead = np.flatnonzero(even)
-    missing[:, dead[(grey[:, dead] == grey[0, dead]).all(axis=0)]] = True
-    dead = np.flatnonzero(grey[:, 0] == grey[:, -1])
-    missing[dead[(grey[dead] == grey[dead, :1]).all(axis=1)]] = True
-    if missing.all():
         return None  # an even image, not one without data
     corners = _corners(grey)
     if corners is not None:
@@ -224,7 +161,7 @@ def _missing(grey: NDArray[Any]) -> NDArray[np.bool_] | None:
 def _dead_rows(grey: NDArray[Any]) -> NDArray[np.intp]:
     """Rows of one value each between rows that are not like them, as a saturated sky is to its neighbours."""
     even = np.flatnonzero(grey[:, 0] == grey[:, -1])  # most rows of most images are told by this alone
-    dead = even[(grey[even] == grey[even, :1]).all(axis=1)]
+    dead = even[(grey[even] == grey[even, :1]).mean(axis=1) >= 1 - _QUIET]  # others may cross it
     runs = np.split(dead, np.flatnonzero(np.diff(dead) > 1) + 1) if dead.size else []
     kept = [run for run in runs if _stands_out(grey, int(run[0]), int(run[-1]))]
     return np.concatenate(kept) if kept else dead[:0]

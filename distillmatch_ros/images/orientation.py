@@ -32,7 +32,7 @@ class Orientation:
 
     def upright(self, image: NDArray[Any]) -> NDArray[Any]:
         """The image upright; itself if nothing has to be done, otherwise contiguous."""
-        if self == Orientation():
+        if self == UPRIGHT:
             return image
         flipped = image[:, ::-1] if self.flip else image
         return np.ascontiguousarray(np.rot90(flipped, -self.rotation // 90))
@@ -51,5 +51,6 @@ class Orientation:
         return turned
 
 
+UPRIGHT = Orientation()
 ORIENTATIONS = tuple(Orientation(rotation, flip) for flip in (False, True) for rotation in ROTATIONS)
 """All eight that there are."""

@@ -1,5 +1,6 @@
 """A pair of camera images in; correspondences, a homography that they support and a status out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,13 +13,21 @@ from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines import open_engine
 from distillmatch_ros.engines.protocol import Engine, Float32
-from distillmatch_ros.geometry.homography import Float64
-from distillmatch_ros.images.frames import to_grey
-from distillmatch_ros.images.gain_control import to_8bit
+from distillmatch_ros.geometry.homography import Float64, inverse
+from distillmatch_ros.images.orientation import ORIENTATIONS, Orientation
 from distillmatch_ros.registration.gate import Gate, Status
-from distillmatch_ros.registration.passes import PairOfImages, Stopwatch, blank_pass
+from distillmatch_ros.registration.passes import PairOfImages, Pass, Stopwatch, blank_pass
 from distillmatch_ros.registration.probability import ProbabilityModel, find_model
 from distillmatch_ros.registration.quality import Quality
+from distillmatch_ros.registration.views import (
+    Mounting,
+    View,
+    in_camera_pixels,
+    prior_of_views,
+    rejected,
+    thermal_is_wider,
+    with_roles_exchanged,
+)
 
 SHIPPED_MODEL = "models/light.onnx"
 MIN_SIDE = 16
@@ -43,6 +52,8 @@ class Registration:
         quality: figures of the homography, of a rejected one too; None where there was none to judge.
         probability: that its corner error is below 10 reference pixels, of a rejected one too, in [0, 1];
             None where there was none to judge, or the network is not calibrated.
+        thermal_wider: the images were matched with their roles exchanged, since the thermal camera sees more.
+        borders: bars and places without data that were left out, for people; empty if there are none.
     """
 
     visible_points: Float32
@@ -54,6 +65,8 @@ class Registration:
     latency_ms: dict[str, float]
     quality: Quality | None = None
     probability: float | None = None
+    thermal_wider: bool = False
+    borders: str = ""
 
     @classmethod
     def without_matches(
@@ -70,6 +83,9 @@ class Registrar:
     The first pass matches the two images as they are. Its matches give a homography, which is then aligned
     on the edges of the whole images. Where these support it only weakly, a second pass matches the thermal
     image with the visible one warped into its frame: nearly aligned, a pair matches better.
+
+    Bars, frames and places without data are left out of both images. The network expects the visible camera
+    to see at least as much as the thermal one; where nothing fits, the two exchange roles.
     """
 
     def __init__(
@@ -78,6 +94,7 @@ class Registrar:
         passes: int = 2,
         gate: Gate | None = None,
         probability: ProbabilityModel | None = None,
+        mounting: Mounting | None = None,
     ) -> None:
         """Take over an engine.
 
@@ -86,6 +103,7 @@ class Registrar:
             passes: greatest number of passes of the network: 2, or 1 where speed matters more.
             gate: what a homography must show; the default gate if None. It may be replaced at any time.
             probability: fitted to the engine's network; None leaves `Registration.probability` empty.
+            mounting: what makes the images upright; they are if None. It may be replaced at any time.
 
         Raises:
             DistillMatchError: the number of passes is not allowed.
@@ -96,6 +114,7 @@ class Registrar:
         self._passes = passes
         self.gate = gate or Gate()
         self._probability = probability
+        self.mounting = mounting or Mounting()
 
     @classmethod
     def open(
@@ -105,6 +124,7 @@ class Registrar:
         threads: int | None = None,
         passes: int = 2,
         gate: Gate | None = None,
+        mounting: Mounting | None = None,
     ) -> "Registrar":
         """Open a network.
 
@@ -114,6 +134,7 @@ class Registrar:
             threads: CPU threads of the engine; one for each core that the process may use if None.
             passes: greatest number of passes of the network over a pair, 1 or 2.
             gate: what a homography must show; the default gate if None.
+            mounting: what makes the cameras' images upright; they are if None.
 
         Raises:
             DistillMatchError: an argument is not allowed, or the network cannot be opened; see
@@ -121,7 +142,7 @@ class Registrar:
         """
         file = resources.find(SHIPPED_MODEL) if model is None else Path(model)
         engine = open_engine(file, backend or "auto", threads)
-        return cls(engine, passes, gate, find_model(file, engine.info.weights_hash))
+        return cls(engine, passes, gate, find_model(file, engine.info.weights_hash), mounting)
 
     def __enter__(self) -> "Registrar":
         return self
@@ -136,7 +157,11 @@ class Registrar:
         self.engine.close()
 
     def register(
-        self, visible: NDArray[Any], thermal: NDArray[Any], prior: Float64 | None = None
+        self,
+        visible: NDArray[Any],
+        thermal: NDArray[Any],
+        prior: Float64 | None = None,
+        thermal_wider: Sequence[bool] = (False, True),
     ) -> Registration:
         """Register one pair.
 
@@ -144,27 +169,33 @@ class Registrar:
         has no homography.
 
         Args:
-            visible: (H, W), (H, W, 3) BGR or (H, W, 4) BGRA; uint8, uint16, float32 or float64.
+            visible: (H, W), (H, W, 3) BGR or (H, W, 4) BGRA of one of `SUPPORTED_DTYPES`.
             thermal: the same kinds; its range is stretched, so raw values are welcome.
             prior: (3, 3) thermal to visible pixels where the homography is roughly known, such as the one of
                 the frame before: the first pass matches the pair as it aligns it, and is the only one, unless
                 that does not lead to a homography.
+            thermal_wider: whether the thermal camera sees more than the visible one; where this is not known
+                both, in the order of trying: the second costs nothing where the first fits.
 
         Raises:
             DistillMatchError: an argument is not an image, or the prior not a matrix.
         """
         clock = Stopwatch()
         with clock.stage("gain_control"):
-            grey = to_grey(visible, "visible image")
-            visible_8bit = grey if grey.dtype == np.uint8 else to_8bit(grey)
-            thermal_8bit = to_8bit(thermal)
-        if prior is not None and (np.shape(prior) != (3, 3) or not np.isfinite(prior).all()):
-            raise DistillMatchError("prior homography: not a finite 3x3 matrix; pass None if there is none")
-        if _is_blank(visible_8bit) or _is_blank(thermal_8bit):
-            found = blank_pass()
-        else:
-            pair = PairOfImages(self.engine, self._probability, visible_8bit, thermal_8bit, clock)
-            found = pair.register(self.gate, self._passes, prior)
+            visible_view = View.of(visible, self.mounting.visible, "visible image", stretch=False)
+            thermal_view = View.of(thermal, self.mounting.thermal, "thermal image", stretch=True)
+        if prior is not None:
+            if np.shape(prior) != (3, 3) or not np.isfinite(prior).all():
+                raise DistillMatchError(
+                    "prior homography: not a finite 3x3 matrix; pass None if there is none"
+                )
+            prior = prior_of_views(prior, visible_view, thermal_view)
+        found, wider = self._match(visible_view.picture, thermal_view.picture, prior, thermal_wider, clock)
+        found = in_camera_pixels(found, visible_view, thermal_view)
+        borders = {
+            "visible image": visible_view.content.describe(visible_view.upright_size),
+            "thermal image": thermal_view.content.describe(thermal_view.upright_size),
+        }
         return Registration(
             visible_points=found.visible_points,
             thermal_points=found.thermal_points,
@@ -175,7 +206,63 @@ class Registrar:
             latency_ms=clock.read(),
             quality=found.estimate.quality,
             probability=found.probability,
+            thermal_wider=wider,
+            borders=", ".join(f"{name}: {text}" for name, text in borders.items() if text),
         )
+
+    def find_orientation(self, visible: NDArray[Any], thermal: NDArray[Any]) -> Orientation | None:
+        """Try a pair that nothing fits in all eight orientations of its thermal image.
+
+        Returns:
+            What makes the thermal image upright if the visible one is, by edges that leave no doubt; None
+            where no other orientation than the present one fits.
+
+        Raises:
+            DistillMatchError: an argument is not an image.
+        """
+        clock = Stopwatch()
+        picture = View.of(visible, self.mounting.visible, "visible image", stretch=False).picture
+        best: tuple[float, Orientation] | None = None
+        for orientation in ORIENTATIONS:
+            if orientation == self.mounting.thermal:
+                continue
+            view = View.of(thermal, orientation, "thermal image", stretch=True)
+            found, _ = self._match(picture, view.picture, None, (False,), clock)
+            if found.estimate.status is not Status.OK or found.alignment is None:
+                continue
+            prominence = found.alignment.peak_prominence
+            if prominence >= self.gate.sure_peak_prominence and (best is None or prominence > best[0]):
+                best = prominence, orientation
+        return None if best is None else best[1]
+
+    def _match(
+        self,
+        visible: NDArray[np.uint8],
+        thermal: NDArray[np.uint8],
+        prior: Float64 | None,
+        thermal_wider: Sequence[bool],
+        clock: Stopwatch,
+    ) -> tuple[Pass, bool]:
+        """Match two pictures in the roles to try; of what does not fit, the first. Also, in which roles."""
+        if _is_blank(visible) or _is_blank(thermal):
+            return blank_pass(), False
+        sizes = visible.shape, thermal.shape
+        if prior is not None and thermal_is_wider(prior, *sizes):
+            thermal_wider = sorted(thermal_wider, reverse=True)
+        results: list[tuple[Pass, bool]] = []
+        for wider in thermal_wider:
+            images = (thermal, visible) if wider else (visible, thermal)
+            pair = PairOfImages(self.engine, self._probability, *images, clock)
+            known = inverse(prior) if wider and prior is not None else prior
+            found = pair.register(self.gate, self._passes, known)
+            if wider:
+                found = with_roles_exchanged(found)
+            homography = found.estimate.homography
+            # A homography that was found in the wrong roles is as good as any, but these are not the roles.
+            if homography is not None and (not wider or thermal_is_wider(homography, *sizes)):
+                return found, wider
+            results.append((found, wider))
+        return next((result for result in results if not result[1]), (rejected(results[0][0]), results[0][1]))
 
 
 def _is_blank(image: NDArray[Any]) -> bool:

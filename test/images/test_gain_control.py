@@ -106,3 +106,53 @@ def test_any_image_keeps_its_order(image: np.ndarray) -> None:
     assert picture.shape == image.shape
     ordered = image[~np.isnan(image)].argsort()
     assert (np.diff(picture[~np.isnan(image)][ordered].astype(int)) >= 0).all()
+
+
+def spoilt(raw: np.ndarray, kind: str) -> np.ndarray:
+    """A frame with what sensors put into frames, more than a hundredth of it."""
+    image = raw.copy()
+    if kind == "telemetry":
+        image[-4:] = 0
+        image[-4:, ::7] = np.random.default_rng(0).integers(0, 65_535, image[-4:, ::7].shape)
+    elif kind == "hot exhaust":
+        rows, columns = np.indices(image.shape)
+        heat = np.clip(2 - np.hypot(rows - 60, columns - 80) / 8, 0, 1)
+        image = (image + heat * 40_000).astype(raw.dtype)
+    elif kind == "sky at the floor":
+        image[:40] = 0
+    elif kind == "border":
+        image[:, :20] = 65_535
+    elif kind == "dead columns":
+        image[:, [30, 31, 90]] = 0
+    elif kind == "flickering dead columns":
+        image[:, 30:34] = np.random.default_rng(0).integers(0, 30, (len(image), 4))
+    elif kind == "status bits":
+        image |= np.random.default_rng(0).integers(0, 4, image.shape).astype(np.uint16) << 14
+    return image
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("telemetry", "hot exhaust", "sky at the floor", "border", "dead columns"),
+        *("flickering dead columns", "status bits"),
+    ],
+)
+def test_what_is_not_of_the_scene_does_not_crush_its_contrast(kind: str) -> None:
+    raw = (scene() * 600 + 8000).astype(np.uint16)
+    image = spoilt(raw, kind)
+    kept = (image & 0x3FFF) == raw if kind == "status bits" else image == raw
+    shown = to_8bit(image)[kept].astype(int)
+    plain = to_8bit(raw)[kept].astype(int)
+    assert np.ptp(np.percentile(shown, (1, 99))) > 100
+    assert np.corrcoef(shown, plain)[0, 1] > 0.98
+
+
+def test_readings_of_16_bits_keep_their_upper_ones() -> None:
+    raw = (scene() * 20_000 + 8000).astype(np.uint16)
+    assert np.corrcoef(to_8bit(raw).ravel(), raw.ravel())[0, 1] > 0.99
+
+
+def test_values_of_32_bits_are_told_apart() -> None:
+    fine = (scene() * 1000 + (1 << 30)).astype(np.int32)
+    assert np.corrcoef(to_8bit(fine).ravel(), fine.ravel())[0, 1] > 0.99

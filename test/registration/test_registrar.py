@@ -123,7 +123,7 @@ def test_rough_matches_are_enough_where_edges_agree() -> None:
 def test_rejected_first_pass_gives_its_reason_and_its_points() -> None:
     for wrong, count, status in ((200, 200, Status.FEW_INLIERS), (0, 5, Status.FEW_MATCHES)):
         engine = ScriptedEngine(points_of(plain(TRUTH), count=count, wrong=wrong))
-        result = Registrar(engine).register(*noise_pair())
+        result = Registrar(engine).register(*noise_pair(), thermal_wider=(False,))
         assert result.status is status
         assert result.homography is None
         assert len(engine.shown) == 1
@@ -207,7 +207,7 @@ def test_aligned_view_is_even_beyond_the_visible_image() -> None:
     visible, thermal = noise_pair()
     engine = ScriptedEngine(points_of(np.eye(3)))
     wide = resizing(THERMAL, VISIBLE) @ np.array([[2.0, 0, -160], [0, 2, -128], [0, 0, 1]])
-    Registrar(engine).register(visible, thermal, prior=wide)
+    Registrar(engine).register(visible, thermal, prior=wide, thermal_wider=(False,))
     view = engine.shown[0][0]
     np.testing.assert_allclose(view[:30], visible.mean() / 255, atol=0.01)
     assert view[40:-40, 50:-50].std() > 0.01
@@ -251,7 +251,9 @@ def test_swapped_arguments_of_different_sizes_are_an_ordinary_pair() -> None:
     assert result.status is Status.FEW_INLIERS
 
 
-@pytest.mark.parametrize("bad", [None, np.zeros(4), np.zeros((0, 0), np.uint8), np.zeros((9, 9), np.int32)])
+@pytest.mark.parametrize(
+    "bad", [None, np.zeros(4), np.zeros((0, 0), np.uint8), np.zeros((9, 9), np.complex64)]
+)
 def test_what_is_not_an_image_is_named(bad: np.ndarray) -> None:
     registrar = Registrar(ScriptedEngine(points_of(np.eye(3))))
     good = noise_pair()[1]
