@@ -1,4 +1,4 @@
-"""YAML files that are dataclasses: the fields say which values fit, and a misfit is named where it stands."""
+"""Typed YAML configurations: a file is validated against a dataclass, and errors name the key."""
 
 import json
 from pathlib import Path

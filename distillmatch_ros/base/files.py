@@ -1,4 +1,4 @@
-"""Results on disk: a place that cannot be written is an error a person can mend."""
+"""Atomic writing of results: a file is replaced as a whole or stays as it was."""
 
 import errno
 import json

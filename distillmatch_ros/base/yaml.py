@@ -1,4 +1,4 @@
-"""YAML files that people write: whatever is wrong with one is said with its name and a remedy."""
+"""Reading of YAML files, with errors that name the file, the reason and the remedy."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the commands share: the program itself, their common options, exit codes."""
+"""The command-line program: common options, exit codes, error handling."""
 
 import importlib
 from pathlib import Path

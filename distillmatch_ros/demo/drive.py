@@ -1,4 +1,4 @@
-"""A synthetic drive recorded as a bag: two cameras on a car, and where everything truly is."""
+"""A synthetic drive recorded as a bag, with the true geometry of each pair."""
 
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor

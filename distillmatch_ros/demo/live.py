@@ -1,4 +1,4 @@
-"""A bag through the running node: node, player and recorder are processes that talk over DDS."""
+"""A bag played through the running node: node, player and recorder as processes on DDS."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""Where the pixels of a synthetic pair truly belong, and how far off a homography puts them."""
+"""True correspondences of a synthetic pair, and the error of a homography against them."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""One door to every runtime: `open_engine` picks the backend and returns an `Engine`."""
+"""Runtimes behind one protocol: `open_engine` picks the backend and returns an `Engine`."""
 
 import logging
 import platform

@@ -1,4 +1,4 @@
-"""From an ONNX network to a TensorRT plan in the cache."""
+"""Building of TensorRT plans from ONNX networks, into the cache."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""What TensorRT would not build from an ONNX graph, or build wrongly without a word.
+"""Checks of an ONNX graph for what TensorRT rejects or silently misreads.
 
 Found before a build takes its minutes, and at export, where no TensorRT is needed. The rules hold for 10.3
 (JetPack 6) and everything later.

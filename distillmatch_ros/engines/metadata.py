@@ -1,4 +1,4 @@
-"""What an exported network says about itself: its ONNX metadata and the tensors it must have."""
+"""The metadata of an exported network, and the tensors it must have."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""TensorRT plans on disk: which plan belongs to which network and machine, and who may write it.
+"""The cache of TensorRT plans: keys, validity, locking.
 
 A plan is machine code: only those of the own cache, or named by the user, are ever loaded. Each has a JSON
 sidecar of the same name that says what it was built from, for what, and its size and SHA-256.

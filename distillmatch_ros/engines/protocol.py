@@ -1,4 +1,4 @@
-"""What every engine offers, whichever runtime is underneath."""
+"""The protocol of all engines."""
 
 from dataclasses import dataclass
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""TensorRT: the fast path of Jetsons and discrete GPUs. PyTorch is not needed."""
+"""TensorRT engine, for Jetsons and discrete GPUs. PyTorch is not needed."""
 
 import logging
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""PyTorch: for machines that train, and to validate weights that are not exported yet."""
+"""PyTorch engine, for validation of weights that are not exported yet."""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How good a matcher is: seeded homographies of aligned pairs, corner error, AUC.
+"""Accuracy of a matcher on aligned pairs: seeded homographies, corner error, AUC.
 
 An aligned pair becomes a trial by replacing its thermal image with what a 640x512 camera would see of a
 random quadrilateral inside it; the visible image stays as it is. The homography from the new thermal frame to

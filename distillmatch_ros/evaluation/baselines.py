@@ -1,4 +1,4 @@
-"""SIFT and AKAZE, the yardsticks beside the network in ``distillmatch evaluate``.
+"""Classic baselines of ``distillmatch evaluate``: SIFT and AKAZE.
 
 They see the two images as the network does (grey, gain controlled) but at full resolution, keep OpenCV's
 detector settings and Lowe's ratio of 0.8, and estimate with MAGSAC++. No gate stands behind them: every

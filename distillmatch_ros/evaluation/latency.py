@@ -1,4 +1,4 @@
-"""How long each stage takes, how soon a fresh process is ready, how much memory it needs."""
+"""Latency by stage, start-up time and memory of a registrar."""
 
 import json
 import os

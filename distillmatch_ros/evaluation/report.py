@@ -1,4 +1,4 @@
-"""An evaluation as people and as programs read it."""
+"""An evaluation as tables, Markdown and JSON."""
 
 import math
 from dataclasses import asdict

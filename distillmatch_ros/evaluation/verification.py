@@ -1,4 +1,4 @@
-"""Does every backend of this machine say the same? Each against one, by default ONNX Runtime."""
+"""Comparison of backends on one machine: each against the float32 network on the CPU."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Lens distortion taken out of images, by the intrinsics that a camera publishes."""
+"""Undistortion of images by the intrinsics that a camera publishes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

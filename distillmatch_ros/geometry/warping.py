@@ -1,4 +1,4 @@
-"""Images on other grids: resized and warped without aliasing."""
+"""Resizing and warping of images without aliasing."""
 
 from typing import Any, Protocol
 

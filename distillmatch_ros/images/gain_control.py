@@ -1,4 +1,4 @@
-"""Gain control: whatever a thermal camera delivers becomes the 8-bit image that the network is given."""
+"""Gain control: raw thermal values to the 8-bit image that the network is given."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Which visible image belongs to which thermal image on disk: a pairs folder or a CSV."""
+"""Lists of image pairs on disk: a pairs folder or a CSV."""
 
 import csv
 from collections.abc import Iterator, Sequence

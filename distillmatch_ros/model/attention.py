@@ -1,4 +1,4 @@
-"""Attention between token sets, and where a token stands: what several blocks share."""
+"""Attention between token sets, and position encodings."""
 
 import math
 

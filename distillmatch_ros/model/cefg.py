@@ -1,4 +1,4 @@
-"""Category-enhanced feature guidance: each image is told what modality the other one is (paper, CEFG)."""
+"""Category-enhanced feature guidance: injects the other image's modality category (paper, CEFG)."""
 
 import torch
 from torch import Tensor, nn

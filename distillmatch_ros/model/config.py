@@ -1,4 +1,4 @@
-"""The numbers that make one network out of the blocks: read from config/model/*.yaml."""
+"""The configuration of a network: config/model/*.yaml."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path

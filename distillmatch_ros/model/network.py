@@ -1,4 +1,4 @@
-"""DistillMatch (arXiv 2509.16017), put together: two grey images in, K correspondences out."""
+"""DistillMatch (arXiv 2509.16017): two grey images in, K correspondences out."""
 
 from typing import NamedTuple
 

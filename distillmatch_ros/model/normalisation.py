@@ -1,4 +1,4 @@
-"""From grey values to what the network sees: contrast over the whole image and around each pixel."""
+"""Normalisation of grey values: contrast over the whole image and around each pixel."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""Semantic student: the light transformer that a vision foundation model teaches (paper, KD-VFM)."""
+"""Semantic student: light transformer, distilled from a vision foundation model (paper, KD-VFM)."""
 
 from torch import Tensor, nn
 

@@ -1,4 +1,4 @@
-"""Figures of a second to what a person reads: how bad it is, what it is, what to do."""
+"""Diagnosis of one period: level, finding and remedy from its figures."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Pairing by the package message_filters, for those who want exactly what their other nodes do."""
+"""Pairing by the package message_filters."""
 
 from types import SimpleNamespace
 from typing import Any, Generic, TypeVar

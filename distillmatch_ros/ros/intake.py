@@ -1,4 +1,4 @@
-"""The subscriptions, and the pairs that come of them."""
+"""Subscriptions of the node, and the pairs made of their messages."""
 
 from collections import Counter
 from collections.abc import Callable

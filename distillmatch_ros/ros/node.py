@@ -1,4 +1,4 @@
-"""The lifecycle node: one verb a callback; what they act on is in the modules beside this one."""
+"""The lifecycle node: one method for each transition."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""From a pair of messages to published results: what the worker does, from configuration to clean-up."""
+"""Processing of a pair of messages: decode, register, publish."""
 
 import threading
 from collections.abc import Mapping

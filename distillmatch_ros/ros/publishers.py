@@ -1,4 +1,4 @@
-"""The topics that go out; none is made unless somebody subscribes to it."""
+"""Publishers of the node; an output is made only while it has a subscriber."""
 
 from functools import partial
 from typing import Any

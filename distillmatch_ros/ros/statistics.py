@@ -1,4 +1,4 @@
-"""What happened between two reports: counted by any thread, taken once a second."""
+"""Counters between two diagnostics reports; thread-safe."""
 
 import threading
 from collections import Counter

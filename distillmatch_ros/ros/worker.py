@@ -1,4 +1,4 @@
-"""One thread that always does the newest job there is."""
+"""A worker thread with room for one job: the newest."""
 
 import threading
 from collections.abc import Callable

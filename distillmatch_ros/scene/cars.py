@@ -1,4 +1,4 @@
-"""Hatchbacks: boxes of flat panels, so that they turn as one drives past."""
+"""Cars: hatchbacks of flat panels."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How warm things are and where light comes from, by day and by night."""
+"""Temperatures and light sources, by day and by night."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Light on what a camera sees: from the sun or from lamps, and what the sun's warmth adds to temperatures."""
+"""Illumination: sun, lamps, and the sun's contribution to temperatures."""
 
 import numpy as np
 

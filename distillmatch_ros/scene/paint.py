@@ -1,4 +1,4 @@
-"""Paint textures: every stroke says what it looks like and how warm it is."""
+"""Painted textures: each stroke has a colour and a temperature."""
 
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Two cameras on a car: light and sensors turn what they see into images, and geometry gives the truth."""
+"""Two cameras on a car: images with sensor effects, and the true geometry."""
 
 from dataclasses import dataclass
 

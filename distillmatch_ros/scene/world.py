@@ -1,4 +1,4 @@
-"""The layout of a street that repeats itself every ``PERIOD`` metres, so that one can drive on for ever."""
+"""The layout of a street that repeats every ``PERIOD`` metres."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace

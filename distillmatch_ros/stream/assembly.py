@@ -1,4 +1,4 @@
-"""What the parameters name, made: the same for the node and for bags."""
+"""Construction of registrar, stream and synchroniser from parameters, for node and bags alike."""
 
 from pathlib import Path
 from typing import Any

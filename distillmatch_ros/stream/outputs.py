@@ -1,4 +1,4 @@
-"""What goes out for a pair, topic by topic: the same from the node and into a bag."""
+"""Outgoing messages of a pair, topic by topic, for node and bags alike."""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property

@@ -1,4 +1,4 @@
-"""Pairs of frames in, results out: node and bag both go through here.
+"""Registration of a stream of pairs, for node and bags alike.
 
 Everything depends on the frames and their stamps alone: the same frames give the same results.
 """

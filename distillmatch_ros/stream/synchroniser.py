@@ -1,4 +1,4 @@
-"""Which visible frame belongs to which thermal frame; counts what it drops, and why.
+"""Time synchronisation: pairs visible with thermal frames, counts what it drops and why.
 
 Of all frames the two nearest in time become a pair, then the two nearest of those that are left, and so on;
 pairs never cross. A pair is given out as soon as no frame still to come can change it.

@@ -1,4 +1,4 @@
-"""What a program does that takes part in a ROS graph as a guest, for as long as it is wanted."""
+"""A short-lived ROS node for the tools of this folder."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the node reaches between real processes: cameras, node and listener on one machine."""
+"""The node's throughput, age and memory, between real processes on one machine."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence

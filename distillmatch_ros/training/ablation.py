@@ -1,4 +1,4 @@
-"""Ablation, the paper's table: networks trained alike, each without one ingredient, and how they register."""
+"""Ablation: networks trained alike, each without one block (paper, ablation table)."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""What a training run is told: config/training/*.yaml."""
+"""The configuration of a training run: config/training/*.yaml."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Training batches: pairs with known geometry out of aligned pairs, photos and thermal images."""
+"""Training batches: pairs with known geometry from aligned pairs and photos."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

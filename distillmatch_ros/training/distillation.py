@@ -1,4 +1,4 @@
-"""The distillation loss: the student's features are to say what a teacher's say (paper, KD-VFM)."""
+"""The distillation loss between the student's and a teacher's features (paper, KD-VFM)."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Random numbers of one batch: a pure function of the seed, the step and the rank."""
+"""Random numbers of a batch, a pure function of seed, step and rank."""
 
 import torch
 from torch import Tensor

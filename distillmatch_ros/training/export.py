@@ -1,4 +1,4 @@
-"""From weights to the ONNX graph that the engines run."""
+"""Export of weights to ONNX."""
 
 import json
 import logging

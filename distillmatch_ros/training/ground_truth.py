@@ -1,4 +1,4 @@
-"""What should match what, from the known geometry of a pair."""
+"""Ground-truth matches of a pair with a known homography."""
 
 from collections.abc import Callable
 from typing import NamedTuple

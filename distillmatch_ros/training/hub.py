@@ -1,4 +1,4 @@
-"""Vision models of ``transformers``, from a folder or the Hugging Face Hub, and why one cannot be had."""
+"""Vision models of ``transformers``, from a folder or the Hugging Face Hub."""
 
 from collections.abc import Iterator
 from pathlib import Path

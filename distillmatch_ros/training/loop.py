@@ -1,4 +1,4 @@
-"""What every training run does from step to step: progress, logs, and an end to losses that are no number."""
+"""The step loop of all training runs: progress, logs, divergence checks."""
 
 import math
 import signal

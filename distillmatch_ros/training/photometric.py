@@ -1,4 +1,4 @@
-"""Photometric augmentation: a visible photo turned pseudo-thermal, and the faults of real cameras.
+"""Photometric augmentation: pseudo-thermal images from photos, and camera faults.
 
 All functions take and give float32 images (B, C, H, W) in [0, 1] and draw one set of parameters per image.
 """

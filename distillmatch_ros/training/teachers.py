@@ -1,4 +1,4 @@
-"""Frozen networks that teach the semantic student: foundation models, or a larger network of our own."""
+"""Frozen teachers of the semantic student: foundation models, or a network of this package."""
 
 import hashlib
 import inspect

@@ -1,4 +1,4 @@
-"""Validation during training: the benchmark of ``distillmatch evaluate``, on the network in hand."""
+"""Validation during training, with the trials of ``distillmatch evaluate``."""
 
 from pathlib import Path
 

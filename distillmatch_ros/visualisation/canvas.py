@@ -1,4 +1,4 @@
-"""Crisp lines and letters on 8-bit BGR pictures, drawn in place."""
+"""Anti-aliased lines and text on 8-bit BGR images."""
 
 from typing import Any
 

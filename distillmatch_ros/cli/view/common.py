@@ -1,4 +1,4 @@
-"""What a person sees in a terminal. Results go to standard output, everything else to standard error."""
+"""Terminal output of image commands: results on standard output, progress and errors on standard error."""
 
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest

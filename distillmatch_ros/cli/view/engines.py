@@ -1,4 +1,4 @@
-"""What a person sees of engines in a terminal: a build, what it made, how far runtimes are apart."""
+"""Terminal output of build-engine and verify."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a person sees of the node's benchmark."""
+"""Terminal output of benchmark-node."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What a person sees of bags and calibrations. Results go to standard output."""
+"""Terminal output of bag, calibrate and demo."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Several bags, one after the other or in processes of their own."""
+"""Batches of bags, in this process or in worker processes, with clean interruption."""
 
 import signal
 from collections.abc import Callable, Sequence

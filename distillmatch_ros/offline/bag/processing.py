@@ -1,4 +1,4 @@
-"""A bag in, a bag out: every pair registered, on the topics of the node."""
+"""Registration of a bag: every pair, written on the topics of the node."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence

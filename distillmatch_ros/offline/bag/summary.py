@@ -1,4 +1,4 @@
-"""What became of a bag."""
+"""The summary of a processed bag."""
 
 from collections import Counter
 from collections.abc import Sequence

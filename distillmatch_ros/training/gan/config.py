@@ -1,4 +1,4 @@
-"""What a V2I-GAN is made of and how it is trained: config/training/gan*.yaml."""
+"""The configuration of a V2I-GAN: config/training/gan*.yaml."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path

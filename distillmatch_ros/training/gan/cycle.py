@@ -1,4 +1,4 @@
-"""Both generators: every image goes over into the other modality and back."""
+"""Both generators of the cycle: each image into the other modality and back."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""What makes a good translation; all images are float32 (B, C, H, W) in [0, 1]."""
+"""The generators' losses; all images are float32 (B, C, H, W) in [0, 1]."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

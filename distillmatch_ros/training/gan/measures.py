@@ -1,4 +1,4 @@
-"""How thermal a translation looks, and whether its edges stayed where they were."""
+"""Quality of translations: KID, histogram and edge distances, SSIM."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Past translations, so that a discriminator does not forget what a generator no longer does."""
+"""A pool of past translations for the discriminators."""
 
 import torch
 from torch import Tensor

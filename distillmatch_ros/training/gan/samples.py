@@ -1,4 +1,4 @@
-"""Pictures of how far the translation has come."""
+"""Sample pictures during training."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is where in an image, said by a frozen network: the generators' semantic features."""
+"""Semantic features of a frozen network for the generators."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Visible pictures to pseudo-thermal ones, with what ``train-gan`` left."""
+"""Translation of visible images with trained weights."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
