@@ -22,10 +22,12 @@ from distillmatch_ros.base.machine import processor, usable_cores
 from distillmatch_ros.base.units import Spread
 from distillmatch_ros.engines.protocol import EngineInfo
 from distillmatch_ros.images.files import read_image, read_thermal
+from distillmatch_ros.images.frames import to_grey
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.registration.passes import STAGES
 from distillmatch_ros.registration.registrar import Registrar
+from distillmatch_ros.registration.tracking import Track, follow
 from distillmatch_ros.scene import render_pair
 from distillmatch_ros.visualisation.overlay import draw_overlay
 
@@ -33,6 +35,7 @@ Image = NDArray[np.uint8]
 
 WIDTH, HEIGHT = 640, 512
 WARM_UP = 5
+FRAME_S = 1 / 30
 PROBE_PAIRS = 10
 
 # What a program that uses this package does, from its first import on. It runs in an interpreter of its own:
@@ -73,7 +76,8 @@ class Benchmark:
         runs: timed registrations, after the warm-up.
         registered: those that gave a homography; one that is rejected may take fewer steps.
         stages: milliseconds of gain_control, resize, engine, homography; total, from two 640x512 uint8 images
-            to the homography; then overlay, the picture of it.
+            to the homography; then tracking, what takes the place of all that between full passes; and
+            overlay, the picture of it.
         open_ms: importing the package and opening the engine, in a fresh process.
         peak_memory_mib: greatest resident memory of a process that only registers pairs, MiB; None where the
             system does not tell.
@@ -149,9 +153,13 @@ def _time_stages(
     for visible, thermal in islice(cycle(images), WARM_UP):
         draw_overlay(visible, thermal, registrar.register(visible, thermal))
     registered = 0
-    times: dict[str, list[float]] = {stage: [] for stage in (*STAGES, "total", "overlay")}
+    times: dict[str, list[float]] = {stage: [] for stage in (*STAGES, "total", "tracking", "overlay")}
     for visible, thermal in islice(cycle(images), runs):
         registration = registrar.register(visible, thermal)
+        track = Track.begin(np.eye(3) if registration.homography is None else registration.homography, 0.0)
+        start = perf_counter()
+        follow(track, to_grey(visible), thermal, FRAME_S)
+        times["tracking"].append(1e3 * (perf_counter() - start))
         start = perf_counter()
         draw_overlay(visible, thermal, registration)
         times["overlay"].append(1e3 * (perf_counter() - start))

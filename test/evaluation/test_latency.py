@@ -23,6 +23,7 @@ def test_stages_of_a_synthetic_street(write_network) -> None:
         "homography",
         "alignment",
         "total",
+        "tracking",
         "overlay",
     ]
     assert all(0 < time.median <= time.p95 for time in measured.stages.values())
