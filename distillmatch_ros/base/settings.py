@@ -67,7 +67,7 @@ class Description:
         unit: of a number; empty if it has none.
         least: smallest value allowed.
         most: greatest value allowed.
-        choices: texts allowed; any text if empty.
+        choices: values allowed, as text; any of the type if empty.
     """
 
     type: type
@@ -82,7 +82,7 @@ class Description:
     def range(self) -> str:
         """What is allowed, for people; empty where anything of the type is."""
         if self.choices:
-            return ", ".join(self.choices)
+            return f"{', '.join(self.choices)} {self.unit}".rstrip()
         if self.least is None or self.most is None:
             return ""
         return f"{self.least:g} to {self.most:g} {self.unit}".rstrip()
@@ -101,7 +101,7 @@ def describe(model: type[Settings], path: Sequence[str]) -> Description:
     bounds = {type(limit): limit for limit in field.metadata}
     extra = field.json_schema_extra
     return Description(
-        type=str if choices else type(default),
+        type=type(default),
         default=default,
         text=field.description or "",
         unit=str(extra.get("unit", "")) if isinstance(extra, dict) else "",
@@ -114,7 +114,7 @@ def describe(model: type[Settings], path: Sequence[str]) -> Description:
 def _choices(field: FieldInfo) -> tuple[str, ...]:
     kind = field.annotation
     if get_origin(kind) is Literal:
-        return get_args(kind)
+        return tuple(str(choice) for choice in get_args(kind))
     if isinstance(kind, type) and issubclass(kind, Enum):
         return tuple(str(member.value) for member in kind)
     return ()

@@ -1,14 +1,16 @@
 """How an image has to be turned to stand upright."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 
-ROTATIONS = (0, 90, 180, 270)
+Rotation = Literal[0, 90, 180, 270]
+"""Degrees clockwise."""
+ROTATIONS: tuple[int, ...] = get_args(Rotation)
 _EXIF = ((0, False), (0, True), (180, False), (180, True), (270, True), (90, False), (90, True), (270, False))
 
 

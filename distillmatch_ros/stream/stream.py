@@ -7,14 +7,13 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.settings import setting
 from distillmatch_ros.geometry.undistortion import Intrinsics, Undistorter
 from distillmatch_ros.images.frames import Frame, check_image
 from distillmatch_ros.images.gain_control import Range
-from distillmatch_ros.images.orientation import Orientation
+from distillmatch_ros.images.orientation import Orientation, Rotation
 from distillmatch_ros.registration.gate import Gate, Status
 from distillmatch_ros.registration.registrar import Registrar, Registration
 from distillmatch_ros.registration.views import Mounting
@@ -50,19 +49,12 @@ class StreamSettings(TemporalSettings):
         least=0,
         most=60,
     )
-    rgb_rotation: int = setting(
-        0, "Degrees clockwise that make the visible image upright: 0, 90, 180, 270.", least=0, most=270
-    )
+    rgb_rotation: Rotation = setting(0, "Clockwise, makes the visible image upright.", unit="degrees")
     rgb_flip: bool = setting(False, "The visible image is mirrored; it is flipped before it is turned.")
-    thermal_rotation: int = setting(
-        0, "Degrees clockwise that make the thermal image upright: 0, 90, 180, 270.", least=0, most=270
-    )
+    thermal_rotation: Rotation = setting(0, "Clockwise, makes the thermal image upright.", unit="degrees")
     thermal_flip: bool = setting(False, "The thermal image is mirrored; it is flipped before it is turned.")
     gate: Gate = setting(Gate(), "What a homography must show.")
     overlay: Style = setting("blend", "Style of the overlay.")
-
-    def model_post_init(self, _: Any) -> None:
-        self.mounting  # noqa: B018 (rejects rotations that there are not)
 
     @property
     def mounting(self) -> Mounting:

@@ -116,6 +116,6 @@ def test_advice_names_what_turns_the_other_image_back() -> None:
 
 
 def test_rotations_that_there_are_not_are_rejected() -> None:
-    with pytest.raises(DistillMatchError, match="rotation 45 is not possible; choose 0, 90, 180 or 270"):
+    with pytest.raises(DistillMatchError, match="rgb_rotation is 45; choose 0, 90, 180, 270 degrees"):
         StreamSettings(rgb_rotation=45)
     assert StreamSettings().mounting == Mounting(UPRIGHT, UPRIGHT)
