@@ -16,7 +16,7 @@ from support.cli import assert_wrong_use, run
 
 from distillmatch_ros.base.units import Spread
 from distillmatch_ros.cli import app
-from distillmatch_ros.cli.view.node import show_node_benchmark
+from distillmatch_ros.cli.view.node import show_node_benchmarks
 from distillmatch_ros.tools import node_benchmark
 from distillmatch_ros.tools.node_benchmark import NodeBenchmark
 
@@ -25,16 +25,20 @@ PROGRAM = "from distillmatch_ros.cli import main; main()"
 VALUE = r"[A-Z_]+([=|][A-Z]+)?|[a-z0-9]+(\|[a-z0-9]+)+|0-5"
 """Such as FILE, NAME=VALUE, CSV|DIR, fp16|fp32."""
 MEASURED = NodeBenchmark(
+    pass_seconds=1.0,
     seconds=10.0,
     pairs_hz=6.0,
     statuses={"OK": 60},
+    tracked=0.8,
     superseded=240,
+    passes_hz=1.0,
+    cores=1.5,
     age=Spread(170.0, 210.0),
     engine=Spread(120.0, 140.0),
     registration=Spread(140.0, 170.0),
     transport=Spread(12.0, 18.0),
-    within_engine=0.9,
     within_registration=0.99,
+    jitter_px=0.3,
     memory_mib=(280.0, 287.0, 287.0),
     growth_mib_per_minute=0.1,
 )
@@ -87,7 +91,7 @@ def test_completion_is_installed_by_the_program_itself() -> None:
 def test_settings_take_both_forms(form: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     told: list[Any] = []
 
-    def measure(seconds: float, arguments: list[str], on_second: object) -> NodeBenchmark:
+    def measure(seconds: float, period: float, arguments: list[str], on_second: object) -> NodeBenchmark:
         told.extend(arguments)
         return MEASURED
 
@@ -106,7 +110,7 @@ def test_a_setting_without_name_or_value_is_wrong_use(command: str, setting: str
 
 
 def test_goals_of_the_project_are_not_shown_to_users(capsys: pytest.CaptureFixture[str]) -> None:
-    show_node_benchmark(MEASURED)
+    show_node_benchmarks([MEASURED])
     shown = capsys.readouterr().out
     assert "99.0%" in shown and "wanted" not in shown
 
