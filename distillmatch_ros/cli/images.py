@@ -39,9 +39,14 @@ class PresetName(str, Enum):
 
 
 Rotation = Annotated[
-    int, typer.Option(help="Degrees clockwise that make this camera's images upright: 0, 90, 180, 270.")
+    int,
+    typer.Option(
+        metavar="DEGREES", help="Clockwise, what makes this camera's images upright: 0, 90, 180, 270."
+    ),
 ]
-Flip = Annotated[bool, typer.Option(help="This camera's images are mirrored; flipped before turned.")]
+Flip = Annotated[
+    bool, typer.Option(metavar="", help="This camera's images are mirrored; flipped before turned.")
+]
 
 
 def match(
