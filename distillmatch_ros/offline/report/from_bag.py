@@ -226,7 +226,7 @@ def _about(
     yield "topics", ", ".join(names)
     if sizes := cameras(entries):
         yield "cameras", sizes
-    if told:
+    if "model" in told:
         changed = (f"{name}={value}" for name, value in told["settings"].items())
         model = told["model"]
         yield "settings", ", ".join(changed) or "all as shipped"
