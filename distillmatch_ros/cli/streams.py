@@ -170,9 +170,9 @@ def calibrate(
 
 
 def demo(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where bags, pictures and page go.")] = Path(
-        "out/demo"
-    ),
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where bags, pictures and page go: some 80 MB.")
+    ] = Path("out/demo"),
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Which street.")] = 0,
     frames: Annotated[int, typer.Option(metavar="N", min=1, help="Pairs of images of the drive.")] = 30,
     json_file: JsonFile = None,

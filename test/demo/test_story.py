@@ -27,7 +27,9 @@ def demo(tmp_path: Path) -> Demo:
     live = replace(recording, entries=recording.entries[1:], live=True)
     agreement = compare(homographies(live), homographies(recording), (96, 128), VISIBLE)
     summary = BagSummary("drive.mcap", "bag.mcap", registration_ms=[40.0] * 40, seconds=2)
-    return Demo(tmp_path, (), moments, Live(0.5, live, agreement), recording, summary)
+    return Demo(
+        tmp_path, (), moments, Live(0.5, live, agreement), recording, summary, homographies(recording)
+    )
 
 
 def test_a_page_says_how_far_from_the_truth_the_drive_was(demo: Demo) -> None:

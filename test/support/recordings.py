@@ -23,8 +23,10 @@ def entry(number: int, status: str = "OK", right: float = 0.0, **changes: Any) -
     matrix = homography(right) if status in ("OK", "TRACKED", "HELD") else None
     points = np.random.default_rng(number).random((60, 2), np.float32) * (127, 95)
     inliers = np.arange(60) % 10 != 0 if matrix is not None else np.zeros(60, np.bool_)
+    if status == "TRACKED":
+        points, inliers = points[:0], inliers[:0]
     visible = (points + np.array([16, 12])).astype(np.float32)
-    confidence = np.linspace(0.2, 1, 60, dtype=np.float32)
+    confidence = np.linspace(0.2, 1, len(points), dtype=np.float32)
     fields: dict[str, Any] = {
         "number": number,
         "name": str(number),
@@ -32,7 +34,7 @@ def entry(number: int, status: str = "OK", right: float = 0.0, **changes: Any) -
         "stamp": (number - 1) * 10**8,
         "status": status,
         "homography": matrix,
-        "matches": 60,
+        "matches": len(points),
         "inliers": int(inliers.sum()),
         "skew_ms": 2.0,
         "latency_ms": 40.0 + number % 7,

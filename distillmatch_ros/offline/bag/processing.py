@@ -91,7 +91,9 @@ def process_bag(
         infos = {side: first_info(bag, topic) for topic, side in reader.sides.items()}
         if job.undistort:
             _undistort(stream, infos)
-        with _sink(job, infos[Side.VISIBLE], about or {}, summary) as write:
+        topics = {side: topic for topic, side in reader.sides.items()}
+        named = {"rgb": topics[Side.VISIBLE], "thermal": topics[Side.THERMAL]}
+        with _sink(job, infos[Side.VISIBLE], {**(about or {}), **named}, summary) as write:
             for matched in ahead(reader.pairs()):
                 try:
                     result = stream.process(matched.visible, matched.thermal)
@@ -226,8 +228,7 @@ def _sink(
         with Behind(_Output(writer, job, info).write) as write:
             yield write
         latencies = [round(ms, 3) for ms in summary.registration_ms]
-        told = {**about, "rgb": job.rgb, "thermal": job.thermal, "registration_ms": latencies}
-        writer.note(KEY, json.dumps(summary.record() | told))
+        writer.note(KEY, json.dumps({**summary.record(), **about, "registration_ms": latencies}))
 
 
 class _Output:

@@ -62,13 +62,22 @@ def meaning_of(status: str) -> str:
     return meaning(known[status]) if status in known else WHY_NOT.get(status, "")
 
 
+def known_of(entry: Entry, attribute: str) -> float | None:
+    """A figure of an entry; None where it has none, such as matches without a pass of the network."""
+    if attribute in ("matches", "inliers") and not entry.matched:
+        return None
+    value: float | None = getattr(entry, attribute)
+    return value
+
+
 def facts(recording: Recording, moved: Movement | None) -> list[Fact]:
     entries = recording.entries
     registered = [entry for entry in entries if entry.registered]
     facts = [Fact(f"{len(registered)} of {len(entries)}", "pairs registered from their own images")]
-    if registered:
-        inliers = Spread.of([entry.inliers for entry in registered]).median
-        matches = Spread.of([entry.matches for entry in registered]).median
+    matched = [entry for entry in registered if entry.matched]
+    if matched:
+        inliers = Spread.of([entry.inliers for entry in matched]).median
+        matches = Spread.of([entry.matches for entry in matched]).median
         facts.append(Fact(f"{inliers:.0f} of {matches:.0f}", "matches agree in the median registered pair"))
     if (likely := _median([entry.probability for entry in entries])) is not None:
         facts.append(Fact(f"{likely:.0%}", "median probability that a pair is right within 10 px"))
@@ -108,11 +117,11 @@ def charts(recording: Recording, abscissa: str) -> list[Chart]:
     entries = recording.entries
 
     def series(name: str, attribute: str, style: Style = "line") -> Series:
-        values = [(entry.place, getattr(entry, attribute)) for entry in entries]
-        return Series(name, [(x, math.nan if y is None else float(y)) for x, y in values], style)
+        values = [(entry.place, known_of(entry, attribute)) for entry in entries]
+        return Series(name, [(x, math.nan if y is None else y) for x, y in values], style)
 
     def known(attribute: str) -> bool:
-        return any(getattr(entry, attribute) is not None for entry in entries)
+        return any(known_of(entry, attribute) is not None for entry in entries)
 
     charts = [
         line_chart(
@@ -177,7 +186,7 @@ def coverage_chart(entries: Sequence[Entry]) -> Chart | None:
 def columns(entries: Sequence[Entry], moved: Movement | None) -> list[Column]:
     """Figures of the pairs, without those that are known of none."""
     figures: list[tuple[str, int, Mapping[int, float | None]]] = [
-        (name, digits, {entry.number: getattr(entry, attribute) for entry in entries})
+        (name, digits, {entry.number: known_of(entry, attribute) for entry in entries})
         for name, digits, attribute in (
             ("inliers", 0, "inliers"),
             ("matches", 0, "matches"),

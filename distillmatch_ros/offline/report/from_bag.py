@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import Float64, Size
+from distillmatch_ros.offline.bag.guess import encodings, guess_topics
 from distillmatch_ros.offline.bag.processing import info_topic
 from distillmatch_ros.offline.bag.provenance import read_provenance
 from distillmatch_ros.offline.bag.reading import IMAGE_TYPES, Bag
@@ -25,6 +26,7 @@ from distillmatch_ros.offline.report.recording import (
 )
 from distillmatch_ros.stream.outputs import NODE
 from distillmatch_ros.stream.parameters import Parameters
+from distillmatch_ros.stream.synchroniser import Side
 
 HOMOGRAPHY, CORRESPONDENCES, STATUS = (
     f"{NODE}/{name}" for name in ("homography", "correspondences", "status")
@@ -54,14 +56,16 @@ def read_bag(
     Args:
         path: a bag with ``/distillmatch/homography``.
         source: a bag with the camera images; the recording itself, if it holds them, if None.
-        rgb: topic of the visible images; what the recording says, or ``/rgb/image``, if None.
+        rgb: topic of the visible images; if None, the one that the recording says, or that looks like it.
         thermal: of the thermal images, likewise.
 
     Raises:
         DistillMatchError: it cannot be read, holds no homographies, or the source lacks a topic.
     """
     told = read_provenance(path) if path.is_file() else {}
-    names = rgb or told.get("rgb") or RGB, thermal or told.get("thermal") or THERMAL
+    names = _topics(
+        path if source is None else source, rgb or told.get("rgb"), thermal or told.get("thermal")
+    )
     with Bag(path) as bag:
         if HOMOGRAPHY not in bag.topics:
             raise DistillMatchError(
@@ -102,6 +106,16 @@ def cloud(message: Any) -> NDArray[np.void]:
         }
     )
     return np.frombuffer(message.data, described)
+
+
+def _topics(images: Path, rgb: str | None, thermal: str | None) -> tuple[str, str]:
+    """Topics of both cameras; those that are not known as `guess_topics` tells, else the node's own names."""
+    guessed: Mapping[Side, str] = {}
+    if rgb is None or thermal is None:
+        with Bag(images) as bag:
+            told = {topic: found for topic, found in encodings(bag).items() if not topic.startswith(NODE)}
+            guessed = guess_topics(told)
+    return rgb or guessed.get(Side.VISIBLE, RGB), thermal or guessed.get(Side.THERMAL, THERMAL)
 
 
 def _read_pairs(bag: Bag) -> dict[int, _Raw]:
@@ -212,7 +226,7 @@ def _about(
     yield "topics", ", ".join(names)
     if sizes := cameras(entries):
         yield "cameras", sizes
-    if told:
+    if "model" in told:
         changed = (f"{name}={value}" for name, value in told["settings"].items())
         model = told["model"]
         yield "settings", ", ".join(changed) or "all as shipped"

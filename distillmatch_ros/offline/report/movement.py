@@ -97,7 +97,9 @@ def coverage(entries: Sequence[Entry]) -> float | None:
 
 
 def _cells(entry: Entry) -> NDArray[np.float64] | None:
-    if not entry.registered or entry.correspondences is None or entry.thermal_size is None:
+    if not (entry.registered and entry.matched):
+        return None
+    if entry.correspondences is None or entry.thermal_size is None:
         return None
     points = entry.correspondences.thermal[entry.correspondences.inliers] + 0.5
     height, width = entry.thermal_size

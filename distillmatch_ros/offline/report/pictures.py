@@ -80,7 +80,7 @@ def views(entry: Entry, images: Images) -> Views:
         after = Picture.of(heat, f"thermal image of {name}, registered")
         board = draw_overlay(visible, thermal, registration, "checkerboard")
         others.append(("Checkerboard", Picture.of(board, f"squares of both images of {name}")))
-    if entry.correspondences is not None:
+    if entry.correspondences is not None and entry.matched:
         lines = draw_matches(visible, thermal, registration)
         others.append(
             ("Matches", Picture.of(lines, f"matches of {name}: {entry.inliers} of {entry.matches} agree"))

@@ -18,6 +18,9 @@ OWN = frozenset({"OK", "TRACKED"})
 GIVEN = frozenset({"HELD", "FIXED", "STALE_THERMAL"})
 """Statuses of pairs that were given a homography of before, or none, without being judged by their own."""
 
+WITHOUT_MATCHES = GIVEN | {"TRACKED"}
+"""Statuses of pairs that may have gone without a pass of the network."""
+
 
 @dataclass(frozen=True, eq=False)
 class Correspondences:
@@ -89,6 +92,11 @@ class Entry:
     def judged(self) -> bool:
         """Whether its own images decided about it."""
         return self.status not in GIVEN
+
+    @property
+    def matched(self) -> bool:
+        """Whether the network matched its images; tracked pairs mostly go without."""
+        return self.matches > 0 or self.status not in WITHOUT_MATCHES
 
     @property
     def place(self) -> float:

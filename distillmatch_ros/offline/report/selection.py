@@ -32,7 +32,7 @@ def choose(entries: Sequence[Entry], shifts: Mapping[int, float]) -> list[Chosen
     queues = [
         _typical(entries, shifts),
         _worst(entries, shifts),
-        *(_spread_out(entries, status) for status in _unregistered(entries)),
+        *(_spread_out(entries, status) for status in _others(entries)),
     ]
     limits = [TYPICAL, TYPICAL, *[SHOWN] * (len(queues) - 2)]
     # One of each in turn: every kind is there before any has its second.
@@ -52,7 +52,7 @@ def choose(entries: Sequence[Entry], shifts: Mapping[int, float]) -> list[Chosen
 
 def _typical(entries: Sequence[Entry], shifts: Mapping[int, float]) -> Iterator[Chosen]:
     """Registered pairs near the median in inliers and shift, from all parts of the recording."""
-    registered = [entry for entry in entries if entry.registered]
+    registered = [entry for entry in entries if entry.registered and entry.matched]
     parts = [part for part in np.array_split(np.arange(len(registered)), TYPICAL) if len(part)]
     usual = float(np.median([entry.inliers for entry in registered])) if registered else 0.0
     ranked = [
@@ -78,27 +78,28 @@ def _worst(entries: Sequence[Entry], shifts: Mapping[int, float]) -> Iterator[Ch
     likely = sorted(
         (entry for entry in registered if entry.probability is not None), key=lambda e: e.probability or 0.0
     )
-    fewest = sorted(registered, key=lambda entry: entry.inliers)
+    fewest = sorted((entry for entry in registered if entry.matched), key=lambda entry: entry.inliers)
     farthest = sorted(
         (entry for entry in registered if entry.number in shifts), key=lambda entry: -shifts[entry.number]
     )
     for rank in range(len(registered)):
         if rank < len(likely):
             yield Chosen(likely[rank], "least probable")
-        yield Chosen(fewest[rank], "fewest inliers")
+        if rank < len(fewest):
+            yield Chosen(fewest[rank], "fewest inliers")
         if rank < len(farthest):
             yield Chosen(farthest[rank], "farthest from its usual place")
 
 
-def _unregistered(entries: Sequence[Entry]) -> list[str]:
-    """Statuses of pairs without a homography of their own, the most frequent first."""
-    counts = Counter(entry.status for entry in entries if not entry.registered)
+def _others(entries: Sequence[Entry]) -> list[str]:
+    """Statuses of pairs that were not matched, or not registered, the most frequent first."""
+    counts = Counter(entry.status for entry in entries if not (entry.registered and entry.matched))
     return [status for status, _ in counts.most_common()]
 
 
 def _spread_out(entries: Sequence[Entry], status: str) -> Iterator[Chosen]:
     """Pairs with a status: from the middle, then from all over."""
-    found = [entry for entry in entries if entry.status == status and not entry.registered]
+    found = [entry for entry in entries if entry.status == status]
     order = dict.fromkeys(np.linspace(0, len(found) - 1, SHOWN + 2).round().astype(int).tolist())
     places = sorted(order, key=lambda place: abs(place - len(found) // 2))
     yield from (Chosen(found[place], status) for place in places)

@@ -9,6 +9,7 @@ import pytest
 from support.recordings import EVIL, entry, images, mixed, recording
 
 from distillmatch_ros.cli.schemas import schema
+from distillmatch_ros.offline.report.movement import coverage
 from distillmatch_ros.offline.report.page import Report, write_report
 from distillmatch_ros.offline.report.recording import Images
 
@@ -83,6 +84,15 @@ def test_a_page_says_what_was_measured(page: Page) -> None:
     assert all(alternatives) and "matches of pair 17: 0 of 60 agree" in alternatives
     ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
+
+
+def test_pairs_that_were_tracked_have_no_matches_to_tell() -> None:
+    tracked = [entry(number, "TRACKED" if number % 3 else "OK") for number in range(1, 13)]
+    found = Report(recording(tracked))
+    assert coverage(tracked) == coverage([each for each in tracked if each.status == "OK"])
+    page = Page(found.to_html())
+    assert found.verdict.level.value == "good" and "12 of 12" in page.text and "54 of 60" in page.text
+    assert "0 of 0" not in page.text and page.text.count("TRACKED, 0.0 px") >= 1
 
 
 def test_names_are_never_markup() -> None:

@@ -18,6 +18,9 @@ def test_few_pairs_of_every_kind_are_shown_in_order(statuses: list[str]) -> None
     rejected = {each.status for each in entries if not each.registered}
     assert {each.entry.status for each in chosen if not each.entry.registered} == rejected
     assert all(each.why == each.entry.status for each in chosen if not each.entry.registered)
+    tracked = [each for each in chosen if each.entry.status == "TRACKED"]
+    assert bool(tracked) == ("TRACKED" in statuses)
+    assert not any(each.why in ("typical", "fewest inliers") for each in tracked)
 
 
 def test_typical_and_worst_are_what_they_are_called() -> None:
