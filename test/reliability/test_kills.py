@@ -49,6 +49,7 @@ def test_full_disk(write_network, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_bag_killed_at_random_times(write_network, tmp_path: Path) -> None:
     chance = random.Random(0)
     write_network()

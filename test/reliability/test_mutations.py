@@ -101,6 +101,7 @@ def read_bag(path: Path) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("kind", "count"), [("images", 1200), ("csv", 200), ("bags", 600)])
 def test_two_thousand_mutations(kind: str, count: int, tmp_path: Path) -> None:
     done = subprocess.run(
