@@ -1,8 +1,10 @@
 """What earlier frames say about this one: smoothing, holding, and a thermal stream that stands still."""
 
 import math
+from collections import deque
 from dataclasses import dataclass, replace
 from enum import Enum
+from statistics import median
 from typing import Annotated
 
 import numpy as np
@@ -23,6 +25,14 @@ from distillmatch_ros.images.gain_control import Range, range_of
 from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.registrar import Registration
 
+FEW, MANY = 0.03, 0.2
+"""Fractions of the pixels: up to the one, telemetry and clocks change; from the other on, noise does."""
+EVEN = 0.6
+"""Fraction of places without curvature, above which a picture of more than 8 bits holds no noise."""
+PERIODS, PATIENCE = 5, 2.5
+"""Changes of the picture that a camera's period is learned from; periods for which it may stay."""
+FIRST_PERIOD = 1.5
+"""Seconds for which the first picture may stay, while the period is not known."""
 FORGET_AFTER = 5.0
 """Seconds after which earlier frames say nothing about a new one, unless they are to be held for longer."""
 LOST_FRACTION = 0.5
@@ -225,8 +235,9 @@ class TemporalFilter:
 class FrozenDetector:
     """Tells when the thermal camera sends one picture again and again, as it does behind its shutter.
 
-    Sensor noise makes any two pictures differ. A slow camera that is published faster repeats itself too, but
-    not for long.
+    Sensor noise makes any two pictures differ in most places; telemetry rows and burnt-in clocks change in
+    few. A slow camera that is published faster repeats itself too, for as long as its own period, which is
+    learned. Where there is no noise, as in a simulator, a picture that stays tells nothing.
     """
 
     def __init__(self, frozen_seconds: float) -> None:
@@ -237,24 +248,48 @@ class FrozenDetector:
     def reset(self) -> None:
         """Forget all frames."""
         self._first: Frame | None = None
+        self._periods: deque[float] = deque(maxlen=PERIODS)
+        self._noise_free = False
 
     def update(self, thermal: Frame) -> bool:
-        """Take in a frame; True if its pixels have been the same for ``frozen_seconds``."""
+        """Take in a frame; True if the picture has been the same for longer than the camera's own pace."""
         first = self._first
-        if first is None or thermal.stamp < first.stamp or not _same_pixels(thermal, first):
+        if first is None or thermal.stamp < first.stamp or thermal.image.shape != first.image.shape:
+            self.reset()
+            self._first, self._noise_free = thermal, _is_noise_free(thermal)
+            return False
+        stayed = (thermal.stamp - first.stamp) / SECOND
+        changed = _changed(thermal, first)
+        if changed > FEW:
+            self._noise_free |= changed < MANY and thermal.image.dtype.itemsize > 1
+            self._periods.append(stayed)
             self._first = thermal
             return False
-        return 0 < self.frozen_seconds * SECOND <= thermal.stamp - first.stamp
+        if self.frozen_seconds == 0 or self._noise_free:
+            return False
+        own = PATIENCE * median(self._periods) if self._periods else FIRST_PERIOD
+        return stayed >= max(self.frozen_seconds, own)
 
 
-def _same_pixels(one: Frame, other: Frame) -> bool:
-    if one.image.shape != other.image.shape or one.image.dtype != other.image.dtype:
+def _changed(one: Frame, other: Frame) -> float:
+    """Fraction of the pixels that differ, of every second row and column; NaN equals itself."""
+    if one.image.dtype != other.image.dtype:
+        return 1.0
+    first, second = one.image[::2, ::2], other.image[::2, ::2]
+    differing = first != second
+    if first.dtype.kind == "f":
+        differing &= ~(np.isnan(first) & np.isnan(second))
+    return float(differing.mean())
+
+
+def _is_noise_free(frame: Frame) -> bool:
+    """Whether neighbours go on in even steps almost everywhere, as only what is rendered does."""
+    rows = frame.image[::4].astype(np.float32)
+    if rows.shape[1] < 3 or frame.image.dtype.itemsize == 1:  # gain control makes 8 bits even too
         return False
-    if not np.array_equal(
-        one.image[::16, ::16], other.image[::16, ::16], equal_nan=one.image.dtype.kind == "f"
-    ):
-        return False
-    return np.array_equal(one.image.view(np.uint8), other.image.view(np.uint8))  # bytes: NaN equals itself
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        curved = rows[:, 2:] - 2 * rows[:, 1:-1] + rows[:, :-2] != 0
+    return float(curved.mean()) < 1 - EVEN
 
 
 class RangeFilter:

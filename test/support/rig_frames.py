@@ -14,6 +14,6 @@ def frames(number: int, same_thermal: bool = False) -> tuple[Frame, Frame]:
     """A coloured pair; the thermal one 16 bit and 2 ms later."""
     visible, thermal = scene_pair()
     visible = cv2.cvtColor(visible, cv2.COLOR_GRAY2BGR)
-    raw = thermal.astype(np.uint16) * 4 + 7000 + (0 if same_thermal else number)
+    raw = thermal.astype(np.uint16) * 4 + 7000 + (99 if same_thermal else number)
     stamp = 100 * SECOND + number * FRAME
     return Frame(visible, "rgb8", stamp, "rgb"), Frame(raw, "16UC1", stamp + 2_000_000, "thermal")
