@@ -41,7 +41,7 @@ def _property(described: Description) -> dict[str, Any]:
         "description": f"{described.text} [{described.unit}]" if described.unit else described.text,
     }
     if described.choices:
-        shown["enum"] = list(described.choices)
+        shown["enum"] = [described.type(choice) for choice in described.choices]
     if described.least is not None:
         shown["minimum"] = described.least
     if described.most is not None:

@@ -215,7 +215,7 @@ def test_benchmark_writes_table_and_json(model: str, folder: Path) -> None:
     )
     assert result.exit_code == 0, result.output
     record = json.loads((folder / "b.json").read_text())
-    assert list(record["stages"])[-2:] == ["total", "overlay"] and record["runs"] == 2
+    assert list(record["stages"])[-3:] == ["total", "tracking", "overlay"] and record["runs"] == 2
     for text in ("gain_control", "median ms", "p95 ms", "1 thread", "peak memory"):
         assert text in result.stdout
 

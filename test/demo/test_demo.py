@@ -34,14 +34,14 @@ RGB, THERMAL = "/rgb/image", "/thermal/image"
 
 
 class KnowingEngine:
-    """Answers with the truth of one pair after the other; None for a pair stands for finding nothing."""
+    """Answers with the truth of one pair after the other; finds nothing for None, and after the last."""
 
     def __init__(self, *pairs: SyntheticPair | None) -> None:
         self.info = EngineInfo(*NETWORK, 300, "knowing", "fp32", "", "none")
         self._pairs = list(pairs)
 
     def __call__(self, visible: Float32, thermal: Float32) -> Matches:
-        pair = self._pairs.pop(0)
+        pair = self._pairs.pop(0) if self._pairs else None
         if pair is None:
             return Matches(
                 np.zeros((300, 2), np.float32), np.zeros((300, 2), np.float32), np.zeros(300, np.float32)
