@@ -51,10 +51,24 @@ def test_the_command_says_one_line(weights: Weights, tmp_path: Path) -> None:
     assert done.stdout == "tiny.onnx: fp32 network of 7 steps, for --model\n"
 
 
+@pytest.fixture
+def weights_with_trunk(weights: Weights) -> Weights:
+    torch.manual_seed(0)
+    config = replace(weights.config, trunk="efficientnet-lite0")
+    network = DistillMatch(config)
+    assert network.trunk is not None
+    # Else it says nothing, and nothing of it would be compared.
+    torch.nn.init.normal_(network.trunk.fine_projection.weight)
+    torch.nn.init.normal_(network.trunk.coarse_projection.weight)
+    return Weights(config, network.state_dict(), steps=7)
+
+
+@pytest.mark.parametrize("network", ["weights", "weights_with_trunk"])
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-3), ("fp16", 0.1)])
 def test_onnx_runtime_agrees_with_torch(
-    weights: Weights, tmp_path: Path, precision: str, tolerance: float
+    request: pytest.FixtureRequest, tmp_path: Path, network: str, precision: str, tolerance: float
 ) -> None:
+    weights: Weights = request.getfixturevalue(network)
     export(weights, tmp_path / "tiny.onnx", precision)
     exported, reference = open_engine(tmp_path / "tiny.onnx", backend="onnx"), TorchEngine(weights.network())
     found, expected = exported(*images()), reference(*images())
