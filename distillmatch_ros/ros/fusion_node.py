@@ -133,7 +133,10 @@ class _Spinner(threading.Thread):
         self._stopping.set()
         self._executor.create_task(lambda: None)  # waiting ends when there is something to do
         self.join(PATIENCE_S)
-        return not self.is_alive()
+        ended = not self.is_alive()
+        if ended:  # before rclpy is shut down: the executor takes its part of the context apart
+            self._executor.shutdown()
+        return ended
 
     def _spin_once(self) -> None:
         try:

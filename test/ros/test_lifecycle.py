@@ -63,7 +63,7 @@ def test_bad_calibration_is_rejected(start: StartNode, tmp_path: Path) -> None:
 
 
 def test_engine_that_fails_takes_the_node_down_and_not_the_process(start: StartNode, tmp_path: Path) -> None:
-    node, bench = start(model=write_tiny(tmp_path / "fails.onnx", fails_when_bright()))
+    node, bench = start("-p", "backend:=onnx", model=write_tiny(tmp_path / "fails.onnx", fails_when_bright()))
     bench.see()
     bench.drive(1.0, rate=5)
     assert bench.state == "active"
@@ -189,7 +189,7 @@ def test_transition_that_the_state_does_not_allow_ends_nothing(start: StartNode)
     [
         (("-p", "tolerance:=-1.0"), "tolerance"),
         (("-p", "tolerance:=1"), "tolerance"),
-        (("-p", "overlay:=shiny"), "'shiny' is unknown; choose blend"),
+        (("-p", "overlay:=shiny"), "parameter overlay is 'shiny'; choose blend"),
         (("-p", "mode:=fixed"), "calibration_file"),
         (("--params-file", "absent.yaml"), "absent.yaml"),
     ],
