@@ -137,6 +137,7 @@ def test_demo_without_ros(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("distillmatch_ros.demo.run.is_possible", lambda: False)
     (tmp_path / "drive.mcap").write_bytes(b"of an earlier demo")
     arguments = ["demo", "--out", str(tmp_path), "--frames", "3", "--json", str(tmp_path / "d.json")]
+    arguments += ["--overwrite"]  # what an earlier demo left
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     record = json.loads((tmp_path / "d.json").read_text())

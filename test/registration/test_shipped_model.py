@@ -19,7 +19,7 @@ MODELS = resources.find("models")
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return open_engine(resources.find(SHIPPED_MODEL))
+    return open_engine(resources.find(SHIPPED_MODEL), "onnx")
 
 
 def test_models_stay_small() -> None:

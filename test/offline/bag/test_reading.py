@@ -169,7 +169,8 @@ def test_damage_never_crashes(kind: str, seed: int, tmp_path: Path) -> None:
     """Whatever bytes are overwritten or cut off: an error a person can read, or messages."""
     rng = np.random.default_rng(seed)
     folder = tmp_path / f"{kind}-{seed}"
-    folder.mkdir(exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # of an example that is tried again
+    folder.mkdir()
     path = write_bag(folder, kind, Drive(pairs=3, size=(8, 10)))
     file = path if path.is_file() else next(each for each in path.iterdir() if each.suffix != ".yaml")
     data = bytearray(file.read_bytes())

@@ -48,6 +48,7 @@ def test_the_slider_uncovers_the_thermal_image(browser: Any, file: Path) -> None
         for _ in range(10):
             page.keyboard.press("ArrowRight")
         assert "60%" in after.evaluate("image => getComputedStyle(image).clipPath")
+        slider.scroll_into_view_if_needed()
         box = slider.bounding_box()
         page.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + box["height"] / 2)
         at = slider.evaluate("each => parseFloat(each.style.getPropertyValue('--at'))")
