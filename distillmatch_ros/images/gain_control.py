@@ -85,9 +85,12 @@ def range_of(thermal: NDArray[Any]) -> Range:
 def without_status_bits(grey: NDArray[Any]) -> NDArray[Any]:
     """The readings of 14 bits in words of 16 whose upper two say something else of each pixel.
 
-    They are told from readings of 16 bits by their neighbours: without status bits these differ by far less.
+    They are told from readings of 16 bits by their neighbours: without status bits these differ by far less;
+    and from a few hot pixels by their number.
     """
     if grey.dtype != np.uint16 or min(grey.shape) < 16 or grey.min() >> 14 == grey.max() >> 14:
+        return grey
+    if np.bincount((grey[::4, ::4] >> 14).ravel(), minlength=4).max() > 0.98 * grey[::4, ::4].size:
         return grey
     readings = grey & np.uint16((1 << 14) - 1)
     return readings if 8 * _roughness(readings) < _roughness(grey) else grey
