@@ -34,7 +34,8 @@ def test_a_rig_is_trained_like_the_shipped_network_and_from_it() -> None:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_paths_ship_or_are_placeholders_for_the_users_own(path: Path) -> None:
     config = load(path)
-    assert config.pairs == ROOT / "rig/train"
+    folders = [config.pairs] if isinstance(config, GanConfig) else [each.folder for each in config.sources]
+    assert folders[0] == ROOT / "rig/train"
     named = re.findall(r"(?:\.\./)+[\w./-]+", path.read_text())
     for each in named:
         place = (path.parent / each.rstrip(".")).resolve().relative_to(ROOT)  # never outside
