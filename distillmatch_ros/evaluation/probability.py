@@ -200,7 +200,7 @@ def _logistic(figures: Float64, right: Float64) -> tuple[float, Float64]:
     ridge[-1, -1] = 0
     solution = np.zeros(len(FEATURES) + 1)
     for _ in range(50):
-        chance = 1 / (1 + np.exp(-np.clip(design @ solution, -50, 50)))
+        chance = _chance(design @ solution)
         slope = design.T @ (right - chance) - ridge @ solution
         step = np.linalg.solve((design * (chance * (1 - chance))[:, None]).T @ design + ridge, slope)
         solution += step
@@ -211,4 +211,9 @@ def _logistic(figures: Float64, right: Float64) -> tuple[float, Float64]:
 
 
 def _probabilities(figures: Float64, intercept: float, coefficients: Float64) -> Float64:
-    return 1 / (1 + np.exp(-np.clip(intercept + figures @ coefficients, -50, 50)))
+    return _chance(intercept + figures @ coefficients)
+
+
+def _chance(odds: Float64) -> Float64:
+    """Probability of log-odds, of any size without overflow."""
+    return 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
