@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import openvino
@@ -39,7 +40,7 @@ class OpenVinoEngine:
             BackendMissingError: the network is quantised, and this CPU has no bfloat16.
             DistillMatchError: the file is missing, not ONNX, or not this network.
         """
-        network, core = OnnxFile.read(path), openvino.Core()
+        network, core = OnnxFile.read(path), _core()
         threads = threads or usable_cores()
         # OpenVINO's own choice by the CPU's flags: bfloat16 with AVX512-BF16 or AMX.
         bfloat16 = core.get_property(_CPU, _PRECISION) == openvino.Type.bf16
@@ -79,6 +80,16 @@ class OpenVinoEngine:
 
     def close(self) -> None:
         del self._request
+
+
+@cache
+def _core() -> openvino.Core:
+    """One for the process, for ever.
+
+    Each gives the thread that makes it a stack for signals, and takes away the one that it found, which may
+    be another's: with two of them a Ctrl-C after both are gone ends in a segmentation fault.
+    """
+    return openvino.Core()
 
 
 def _compile(core: openvino.Core, network: OnnxFile, options: dict[str, object]) -> openvino.CompiledModel:

@@ -4,6 +4,7 @@ import logging
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -200,3 +201,17 @@ def test_without_metadata(write_network: WriteNetwork, tmp_path: Path) -> None:
     onnx.save(model, tmp_path / "foreign.onnx")
     with pytest.raises(DistillMatchError, match=r"foreign\.onnx: not a DistillMatch network"):
         open_engine(tmp_path / "foreign.onnx", backend="openvino")
+
+
+def test_ctrl_c_after_engines_that_were_open_together(write_network: WriteNetwork) -> None:
+    """OpenVINO gives the thread a stack for signals, which must not be gone when one comes."""
+    program = (
+        "import signal, sys; from pathlib import Path; from distillmatch_ros.engines import open_engine;"
+        "engines = [open_engine(Path(sys.argv[1]), backend='openvino') for _ in range(3)];"
+        "[engines.pop(0).close() for _ in range(3)]; signal.raise_signal(signal.SIGINT)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(write_network())], capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == -signal.SIGINT
+    assert run.stderr.endswith("KeyboardInterrupt\n")
