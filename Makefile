@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PROJECT := pyproject.toml setup.py setup.cfg
+# Two files at a time: much of a test's time is waiting for other processes.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 # A sourced ROS workspace sets PYTHONPATH, and its packages would come before those of the virtual environment.
 unexport PYTHONPATH
@@ -23,10 +25,10 @@ demo: $(VENV)/.ros
 	$(BIN)/distillmatch demo --overwrite
 
 check: lint docs
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test: lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

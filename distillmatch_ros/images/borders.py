@@ -106,7 +106,7 @@ def _bars(image: NDArray[Any]) -> tuple[int, int]:
 def _bar(image: NDArray[Any]) -> int:
     """Rows at the top that belong to a bar."""
     first = image[0]
-    level = float(np.nanmedian(first)) if np.isfinite(first).any() else np.nan
+    level = _middle(first)
     low, high = _extremes(image)
     span = high - low
     # Compression blurs bars, which are black or white; another level has to be exact, or it is the scene.
@@ -124,6 +124,15 @@ def _bar(image: NDArray[Any]) -> int:
         return 0
     quiet = int(np.count_nonzero(differing[:start] <= _QUIET))
     return start if quiet >= max(1, start - _SOFT) else 0
+
+
+def _middle(values: NDArray[Any]) -> float:
+    """The lower median, which is one of the values, so that no sum overflows; NaN of values without data."""
+    values = values[~np.isnan(values)]
+    if not np.isfinite(values).any():
+        return np.nan
+    middle = (len(values) - 1) // 2
+    return float(np.partition(values, middle)[middle])
 
 
 def _extremes(image: NDArray[Any]) -> tuple[float, float]:

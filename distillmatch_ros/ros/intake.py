@@ -121,6 +121,8 @@ class Intake:
         def receive(message: Any) -> None:
             now, stamp = monotonic_ns(), self._messages.stamp_of(message)
             self._statistics.receive(side, stamp, now)
+            if self.timing.jumped(side, stamp, now):
+                self.timing.reset()  # before and after a jump, clocks seem to drift
             self.timing.receive(side, stamp, now)
             for pair in self._synchroniser.add(side, Arrival(stamp, now, message)):
                 self._statistics.pair(pair.skew)

@@ -23,6 +23,8 @@ REMEMBERED = 2000
 """Latest frames of each side that a running node keeps the times of."""
 TRIED = 300
 """Frames of each side on which a setting is tried."""
+JUMP = SECOND
+"""By how much stamps advance more or less than the times of receipt once a clock was set, ns."""
 GOOD = 0.9
 """Pairs, as a fraction of those of the best setting, from which on another one is as good."""
 
@@ -46,6 +48,13 @@ class Timing:
         """A frame came; both times in ns."""
         self._stamps[side].append(stamp)
         self._received[side].append(received)
+
+    def jumped(self, side: Side, stamp: int, received: int) -> bool:
+        """Whether a clock was set, or a stream began anew, since the last frame of a side; times in ns."""
+        if not self._stamps[side]:
+            return False
+        advanced = stamp - self._stamps[side][-1], received - self._received[side][-1]
+        return abs(advanced[0] - advanced[1]) > JUMP
 
     def reset(self) -> None:
         """Forget all frames."""

@@ -21,7 +21,7 @@ from distillmatch_ros.stream.parameters import Parameters
 from distillmatch_ros.stream.synchroniser import Arrival, Side
 from distillmatch_ros.stream.timing import REMEMBERED, Timing
 
-FRAMES = int(os.environ.get("DISTILLMATCH_SOAK_FRAMES", "900"))
+FRAMES = int(os.environ.get("DISTILLMATCH_SOAK_FRAMES", "450"))
 RATE = 30
 
 
