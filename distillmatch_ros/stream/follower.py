@@ -166,10 +166,10 @@ class Follower:
         self._doubted = stamp
 
     def check(self, gate: Gate) -> None:
-        """Track nothing that was accepted by another gate."""
+        """Track nothing that was accepted by another gate, nor what a pass finds that runs with it."""
         if gate != self._gate:
             self._gate = gate
-            self._track = self._confirmed = None
+            self._forget()
 
     def _followed(self, visible: Frame, thermal: Frame, max_jump_px: float) -> Track | None:
         """The pair as it is tracked; None where the gate says no."""
@@ -281,7 +281,7 @@ class Follower:
             self._track = self._confirmed = None
 
     def _forget(self) -> None:
-        """Start anew where time jumped, without the pass that may be running."""
+        """Start anew, without the pass that may be running."""
         if self._pending is not None:
             self._pending.result()
         self._pending = self._track = self._confirmed = self._doubted = None

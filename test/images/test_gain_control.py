@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -98,6 +98,7 @@ raw_images = st.one_of(
 )
 
 
+@settings(max_examples=6000)
 @given(raw_images)
 @pytest.mark.filterwarnings("error")
 def test_any_image_keeps_its_order(image: np.ndarray) -> None:

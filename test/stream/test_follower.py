@@ -213,6 +213,17 @@ def test_pairs_are_tracked_while_a_pass_runs_and_it_is_brought_forward() -> None
     rig.stream.close()
 
 
+def test_a_pass_that_another_gate_accepted_begins_no_tracking() -> None:
+    rig, free = Rig(beside=True, pass_seconds=1 / 60), threading.Event()
+    rig.process(0)
+    rig.before = free.wait
+    assert rig.process(1).registration.status is Status.TRACKED  # while its pass waits
+    threading.Timer(0.1, free.set).start()
+    rig.stream.configure(StreamSettings(pass_seconds=1 / 60, gate=Gate(min_inliers=10_000)))
+    assert statuses([rig.process(number) for number in (2, 3)]) == [Status.FEW_INLIERS] * 2
+    rig.stream.close()
+
+
 def test_closing_waits_for_the_pass_and_no_more() -> None:
     rig = Rig(beside=True, pass_seconds=1 / 60)
     rig.process(0)
