@@ -22,7 +22,7 @@ from distillmatch_ros.offline.report.from_bag import read_bag
 from distillmatch_ros.offline.report.recording import Recording
 from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.scene.view import THERMAL_SIZE, VISIBLE_SIZE
-from distillmatch_ros.stream.assembly import open_registrar, open_stream
+from distillmatch_ros.stream.assembly import open_registrar, open_stream, threads_beside
 from distillmatch_ros.stream.parameters import Parameters
 
 DRIVE, LIVE, BAG, PAGE, LOGS = "drive.mcap", "live.mcap", "bag.mcap", "index.html", "logs"
@@ -179,6 +179,8 @@ def run_demo(
     Raises:
         DistillMatchError: the network cannot be opened, ``out`` not be written, or a process failed.
     """
+    # Bits depend on the number of threads: bags get as many as the node takes by itself.
+    parameters = parameters.replace(threads=threads_beside(parameters))
     with open_registrar(parameters) as registrar:
         for name in BAGS:
             (out / name).unlink(missing_ok=True)

@@ -55,7 +55,7 @@ class Pipeline:
         self._infos: dict[Side, CameraInfo] = {}
         self._calibration = load_calibration(parameters)
         with ExitStack() as undo:
-            self._registrar = undo.enter_context(open_registrar(parameters))
+            self._registrar = undo.enter_context(open_registrar(parameters, beside=True))
             self._stream = Stream(self._registrar, parameters.stream, self._calibration, beside=True)
             self._outputs = Outputs(node)
             undo.pop_all()

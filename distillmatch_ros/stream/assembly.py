@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.machine import usable_cores
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.stream.calibration import Calibration
@@ -13,16 +14,28 @@ from distillmatch_ros.stream.synchroniser import Synchroniser
 from distillmatch_ros.stream.temporal import Mode
 
 
-def open_registrar(parameters: Parameters) -> Registrar:
+def open_registrar(parameters: Parameters, *, beside: bool = False) -> Registrar:
     """Open the network.
+
+    Args:
+        parameters: which network, runtime, threads, passes and gate.
+        beside: passes will run while pairs are tracked: leave a core to the tracking, if threads are not set.
 
     Raises:
         DistillMatchError: it cannot be opened.
     """
     model = Path(parameters.model).expanduser() if parameters.model else None
+    threads = threads_beside(parameters) if beside else parameters.threads
     return Registrar.open(
-        model, parameters.backend, parameters.threads or None, parameters.passes, parameters.stream.gate
+        model, parameters.backend, threads or None, parameters.passes, parameters.stream.gate
     )
+
+
+def threads_beside(parameters: Parameters) -> int:
+    """CPU threads of an engine whose passes run while pairs are tracked; 0 for one for each core."""
+    if parameters.threads or parameters.stream.pass_seconds == 0:
+        return parameters.threads
+    return max(1, usable_cores() - 1)
 
 
 def load_calibration(parameters: Parameters) -> Calibration | None:

@@ -44,7 +44,10 @@ class Parameters(Settings):
     model: str = setting("", "Network file; empty for the shipped one.")
     backend: str = setting("auto", "Runtime: auto takes the fastest; onnx, openvino, tensorrt, torch.")
     threads: int = setting(
-        0, "CPU threads of the engine; 0 for one for each core the node may use.", least=0, most=1024
+        0,
+        "CPU threads of the engine; 0 for one for each core the node may use, less one for tracking.",
+        least=0,
+        most=1024,
     )
     passes: int = setting(
         2, "Passes of the network over each pair: 1 is faster, 2 more accurate.", least=1, most=2
