@@ -25,15 +25,15 @@ STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
 def load(kind: type[T], path: Path, example: str) -> T:
-    """Read a YAML file; paths in it are relative to it.
+    """Read a YAML file into a dataclass; relative paths in it start at the file's folder.
 
     Args:
-        kind: the dataclass that it is to be.
-        path: the file.
+        kind: dataclass that describes the file.
+        path: YAML file.
         example: a shipped file of that kind, named in errors, such as ``config/model/light.yaml``.
 
     Raises:
-        DistillMatchError: it cannot be read, or its values do not fit.
+        DistillMatchError: the file cannot be read, or its values do not fit the dataclass.
     """
     shipped = resources.locate(example)
     values = read_yaml(path, f"a file like {shipped} is wanted")
@@ -41,30 +41,30 @@ def load(kind: type[T], path: Path, example: str) -> T:
 
 
 def build(kind: type[T], values: Any, source: str, remedy: str, folder: Path = Path()) -> T:
-    """Make a dataclass of plain values, as YAML and JSON have them: names with values, lists for tuples.
+    """Make a dataclass from plain YAML or JSON values: mappings, lists (for tuples), numbers, text.
 
     Args:
-        kind: the dataclass.
-        values: one for every field that has no default; fields that are dataclasses are made alike.
-        source: where the values come from, named in errors.
-        remedy: what to do about values that do not fit.
-        folder: what paths among them are relative to.
+        kind: dataclass to make.
+        values: mapping with a value for every field without a default; nested dataclasses are mappings too.
+        source: origin of the values, named in errors.
+        remedy: what the user can do about wrong values; ends every error.
+        folder: base of relative paths among the values.
 
     Raises:
         DistillMatchError: names are missing or unknown, or values do not fit their fields.
     """
     if not isinstance(values, dict):
-        raise DistillMatchError(f"{source}: holds no names with values; {remedy}")
-    # pydantic applies a configuration to plain dataclasses only where they are a part of something.
+        raise DistillMatchError(f"{source}: is not a mapping of names to values; {remedy}")
+    # pydantic applies a configuration to a plain dataclass only if that is part of another type.
     part: Any = kind | None
     adapter: TypeAdapter[T] = TypeAdapter(part, config=STRICT)
     try:
-        # As JSON, since its strict rules are YAML's: a list is a tuple, a text a path, and nothing else is
-        # taken for something. A date is the text that it was written as.
+        # Validated as JSON, whose strict mode fits YAML: a list is accepted as a tuple and text as a path;
+        # nothing else is converted. YAML dates are passed as text.
         return adapter.validate_json(json.dumps(values, default=str), context=folder)
     except ValidationError as error:
         reason = "; ".join(faults(None, error))
-    # Names that are no text, values that hold themselves, paths that no file can have.
+    # Keys that are not text, recursive values, paths that the file system rejects.
     except (TypeError, ValueError, RuntimeError, OSError) as error:
         reason = str(error)
     raise DistillMatchError(f"{source}: {reason}; {remedy}")
@@ -87,17 +87,17 @@ def _locate_weights(name: str, info: ValidationInfo) -> str:
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(gt=0, multiple_of=32)]
-"""Of a network's input, pixels."""
+"""Side of the network's input, pixels."""
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
-"""What PyTorch takes."""
+"""Seed of a random generator; the range that PyTorch accepts."""
 LocalPath = Annotated[Path, AfterValidator(_locate)]
-"""Relative to the file that names it."""
+"""Path relative to the file that names it."""
 Pretrained = Annotated[str, AfterValidator(_locate_weights)]
 """A .pt file or a folder, relative to the file that names it, or a hub id."""
 
 
 def file_of(kind: type[T], example: str) -> BeforeValidator:
-    """Marks a field whose value is the path of another YAML file, with what it is to be."""
+    """Validator for a field whose value is the path of another YAML file of type ``kind``; see `load`."""
 
     def read(value: Any, info: ValidationInfo) -> T:
         if not isinstance(value, str):

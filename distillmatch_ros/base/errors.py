@@ -2,7 +2,7 @@
 
 
 class DistillMatchError(Exception):
-    """Something the user can mend.
+    """An error that the user can fix.
 
     The message names the file or value, the reason and the remedy; the command line prints it without a
     traceback.

@@ -1,4 +1,4 @@
-"""Atomic writing of results: a file is replaced as a whole or stays as it was."""
+"""Atomic file output: a file is replaced completely or left unchanged."""
 
 import errno
 import json
@@ -18,7 +18,7 @@ import platformdirs
 from distillmatch_ros.base.errors import DistillMatchError
 
 STANDARD_OUTPUT = Path("-")
-# A file name need not be text; a JSON document holds such a byte as an escape.
+# File names may hold bytes that are not UTF-8; JSON output escapes them.
 NO_TEXT = "backslashreplace"
 
 _log = logging.getLogger(__name__)
@@ -26,14 +26,14 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Around whatever writes to a path.
+    """Context for code that writes to ``path``: turns OSError into an error with the path and a remedy.
 
     Raises:
-        DistillMatchError: the body could not write.
+        DistillMatchError: the body failed to write.
     """
     try:
         yield
-    except BrokenPipeError:  # whoever read the output has seen enough: no error of the path
+    except BrokenPipeError:  # the reader of standard output closed it: not a fault of the path
         raise
     except OSError as error:
         raise DistillMatchError(
@@ -42,20 +42,20 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def check_outputs(paths: Iterable[Path | None], overwrite: bool) -> None:
-    """See, before any work, that files can be written and that none is lost by it. Nothing is made.
+    """Check before any work that outputs can be written and that no existing file is lost. Writes nothing.
 
     Args:
-        paths: of files to write; None, standard output, pipes and devices are no files.
-        overwrite: files that exist may be replaced.
+        paths: output files; None, standard output (``-``), pipes and devices are skipped.
+        overwrite: whether existing files may be replaced.
 
     Raises:
-        DistillMatchError: a file exists already, or cannot be written where it is to be.
+        DistillMatchError: a file exists already, or its folder cannot be written.
     """
     places: set[Path] = set()
     for path in paths:
         if path is None or path == STANDARD_OUTPUT:
             continue
-        with writing(path):  # a name may be too long to ask about
+        with writing(path):  # is_dir raises for a name that is too long
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             if path.is_file() and not overwrite:
@@ -68,7 +68,7 @@ def check_outputs(paths: Iterable[Path | None], overwrite: bool) -> None:
 
 
 def _check_place(path: Path) -> None:
-    """Where a file, and the folders above it that are not there yet, would be made."""
+    """Check that a file, and its missing parent folders, could be created."""
     folder = next(each for each in path.absolute().parents if each.exists())
     if not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
@@ -77,7 +77,7 @@ def _check_place(path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it, unless it is there."""
+    """Create a folder and its parents; an existing folder is left as it is."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -94,19 +94,19 @@ def open_text(path: Path, append: bool = False) -> Iterator[TextIO]:
     try:
         yield file
     finally:
-        with writing(path):  # what is still in the buffer may not fit the disk
+        with writing(path):  # flushing the buffer may fail on a full disk
             file.close()
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file whose content takes its place when the body is done, whole or not at all.
+    """Open a temporary file that atomically replaces ``path`` when the body ends without an error.
 
-    A kill, a full disk or an error of the body leaves what was there before. A link stays, and what it leads
-    to is replaced. Only a pipe or a device, which has nothing to replace, is written as the body goes.
+    After a kill, a full disk or an error in the body the previous content remains. A symbolic link is kept
+    and its target replaced. A pipe or a device is written directly.
 
     Raises:
-        DistillMatchError: it cannot be written.
+        DistillMatchError: the file cannot be written.
     """
     make_folder(path.parent)
     if path.exists() and (not path.is_file() or path.absolute().is_relative_to("/dev")):
@@ -127,13 +127,13 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a whole file."""
+    """Write a binary file atomically; see `replacing`."""
     with replacing(path) as file:
         file.write(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole text, ``-`` being standard output."""
+    """Write a text file atomically, or to standard output if the path is ``-``."""
     if path == STANDARD_OUTPUT:
         sys.stdout.write(text)
         return
@@ -141,26 +141,26 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, record: Any) -> None:
-    """Write one JSON document, ``-`` being standard output."""
+    """Write a JSON document atomically, or to standard output if the path is ``-``."""
     write_text(path, json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def cache_folder() -> Path:
-    """Where this user keeps what can be made again: on Linux ``$XDG_CACHE_HOME/distillmatch_ros``.
+    """This user's cache folder: on Linux ``$XDG_CACHE_HOME/distillmatch_ros``, by default below ``~/.cache``.
 
-    Without that variable it is in ``~/.cache``. It need not exist.
+    It may not exist yet.
     """
     return platformdirs.user_cache_path("distillmatch_ros", appauthor=False)
 
 
 @contextmanager
 def locked(folder: Path, waiting: str, level: int = logging.WARNING) -> Iterator[None]:
-    """Hold a folder, which is made if missing: one process at a time. Who dies lets go of it.
+    """Hold an exclusive lock on a folder; the operating system releases it if the process dies.
 
     Args:
-        folder: what is held.
-        waiting: logged where another process holds it.
-        level: of that, by `logging`.
+        folder: folder to lock; created if missing.
+        waiting: message logged while another process holds the lock.
+        level: `logging` level of that message.
 
     Raises:
         DistillMatchError: the folder cannot be written.

@@ -1,4 +1,4 @@
-"""The files that ship with the package, wherever it is installed."""
+"""Lookup of the files that ship with the package, for every kind of installation."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 
 
 def locate(relative: str) -> str:
-    """Where a shipped file is, for a message: its path, or its bare name if this installation lacks it."""
+    """Path of a shipped file for use in a message, or its relative name if this installation lacks it."""
     try:
         return str(find(relative))
     except DistillMatchError:
@@ -16,8 +16,8 @@ def locate(relative: str) -> str:
 def find(relative: str) -> Path:
     """Find a shipped file, such as ``models/light.onnx`` or ``config/fusion.yaml``.
 
-    In a checkout the files stand beside the package; pip and colcon install them under
-    ``share/distillmatch_ros`` of the prefix that holds the package.
+    In a checkout the files are beside the package; pip and colcon install them under
+    ``share/distillmatch_ros`` of the installation prefix.
 
     Raises:
         DistillMatchError: this installation does not hold the file.

@@ -1,4 +1,4 @@
-"""Settings: pydantic models whose fields hold default, range, unit and description, checked in one place."""
+"""Settings: pydantic models whose fields declare default, range, unit and description."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from distillmatch_ros.base.errors import DistillMatchError
 
 LONGEST = 60
-"""Letters of a wrong value that a message shows."""
+"""Longest excerpt of a wrong value in a message, characters."""
 
 Model = TypeVar("Model", bound="Settings")
 
@@ -25,11 +25,11 @@ def setting(
     """A field of `Settings`.
 
     Args:
-        default: its value where none is given.
-        description: one or two sentences for people.
-        unit: of a number; empty if it has none.
-        least: smallest value allowed.
-        most: greatest value allowed.
+        default: default value.
+        description: one or two sentences for users.
+        unit: unit of a number; empty if it has none.
+        least: smallest allowed value.
+        most: greatest allowed value.
     """
     if isinstance(default, BaseModel):
         return Field(default_factory=type(default), description=description)
@@ -37,10 +37,10 @@ def setting(
 
 
 class Settings(BaseModel):
-    """Values that are checked when they are made, wherever they come from, and do not change.
+    """Immutable values that are validated on construction.
 
     Raises:
-        DistillMatchError: a value has the wrong type or is out of range; names it and says what is allowed.
+        DistillMatchError: a value has the wrong type or is out of range; the message names it and its range.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
@@ -52,22 +52,22 @@ class Settings(BaseModel):
             raise DistillMatchError("; ".join(faults(type(self), error))) from None
 
     def replace(self: Model, **changes: Any) -> Model:
-        """The same with other values, which are checked likewise."""
+        """A copy with other values, which are validated too."""
         return type(self)(**{**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a field says of itself.
+    """What a field declares about itself.
 
     Attributes:
         type: bool, int, float or str.
-        default: its value where none is given.
-        text: for people; a sentence or two.
-        unit: of a number; empty if it has none.
-        least: smallest value allowed.
-        most: greatest value allowed.
-        choices: values allowed, as text; any of the type if empty.
+        default: default value.
+        text: one or two sentences for users.
+        unit: unit of a number; empty if it has none.
+        least: smallest allowed value.
+        most: greatest allowed value.
+        choices: allowed values as text; empty if any value of the type is allowed.
     """
 
     type: type
@@ -80,7 +80,7 @@ class Description:
 
     @property
     def range(self) -> str:
-        """What is allowed, for people; empty where anything of the type is."""
+        """Allowed values as text with the unit; empty if any value of the type is allowed."""
         if self.choices:
             return f"{', '.join(self.choices)} {self.unit}".rstrip()
         if self.least is None or self.most is None:
@@ -90,7 +90,7 @@ class Description:
 
 @cache
 def describe(model: type[Settings], path: Sequence[str]) -> Description:
-    """The description of a field, such as ``("stream", "gate", "min_inliers")`` of the parameters."""
+    """Description of a field given by its path, such as ``("stream", "gate", "min_inliers")``."""
     field = model.model_fields[path[0]]
     if len(path) > 1:
         part = field.annotation
@@ -121,11 +121,11 @@ def _choices(field: FieldInfo) -> tuple[str, ...]:
 
 
 def faults(model: type[Settings] | None, error: ValidationError) -> Iterator[str]:
-    """All that is wrong, each with its name and what is allowed.
+    """One message for each fault of a validation, with the field's name and what is allowed.
 
     Args:
-        model: whose fields tell what is allowed; None where they are not `Settings`.
-        error: from pydantic.
+        model: model whose descriptions give the ranges; None for a type that is not `Settings`.
+        error: error raised by pydantic.
     """
     names: dict[str, list[str]] = {"missing": [], "unknown": []}
     wrong = []
@@ -158,5 +158,5 @@ def _fault(name: str, detail: ErrorDetails, model: type[Settings] | None) -> str
 
 
 def _name(place: tuple[int | str, ...]) -> str:
-    """``("views", 0, "side")`` -> ``views[0].side``."""
+    """Format a field's path: ``("views", 0, "side")`` -> ``views[0].side``."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")

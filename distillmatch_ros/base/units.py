@@ -1,4 +1,4 @@
-"""Units of stamps, and how measured values are summed up."""
+"""Units of time stamps, and summary statistics of measurements."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,24 +6,24 @@ from dataclasses import dataclass
 import numpy as np
 
 SECOND = 10**9
-"""Nanoseconds, the unit of all stamps."""
+"""One second in nanoseconds, the unit of all stamps."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Median and 95th percentile of measured values, in their unit."""
+    """Median and 95th percentile of measurements, in their unit."""
 
     median: float
     p95: float
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """Sum up measured values, at least one.
+        """Summarise measurements, at least one.
 
         Raises:
-            ValueError: there are none.
+            ValueError: the sequence is empty.
         """
         if not len(values):
-            raise ValueError("nothing was measured")
+            raise ValueError("no measurements to summarise")
         median, p95 = np.percentile(values, (50, 95))
         return cls(float(median), float(p95))

@@ -1,4 +1,4 @@
-"""Reading of YAML files, with errors that name the file, the reason and the remedy."""
+"""YAML parsing with errors that name the file, the reason and the remedy."""
 
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,10 @@ from distillmatch_ros.base.errors import DistillMatchError
 
 
 def read_yaml(path: Path, remedy: str) -> Any:
-    """The plain values of a YAML file.
+    """Parse a YAML file into plain values.
 
     Raises:
-        DistillMatchError: it cannot be read, or is not YAML.
+        DistillMatchError: the file cannot be read, or is not YAML.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -24,14 +24,14 @@ def read_yaml(path: Path, remedy: str) -> Any:
 
 
 def parse_yaml(text: str, source: str, remedy: str) -> Any:
-    """The plain values that a YAML text stands for.
+    """Parse a YAML text into plain values; ``source`` is named in errors.
 
     Raises:
-        DistillMatchError: it is not YAML.
+        DistillMatchError: the text is not YAML.
     """
     try:
         return yaml.safe_load(text)
-    # Beside its own errors, the library lets through those of dates like 2026-99-99 and of endless nesting.
+    # Besides its own errors the library raises these for dates like 2026-99-99 and for extreme nesting.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0]
         raise DistillMatchError(f"{source}: is not YAML ({reason}); {remedy}") from error
