@@ -1,33 +1,33 @@
-"""``distillmatch ...``: parses and calls."""
+"""The ``distillmatch`` command line: argument parsing, and calls into the package."""
 
 import signal
 import sys
 from typing import Any
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as of any program that SIGINT ends."""
+"""Exit code after Ctrl-C: 128 + SIGINT, as in shells."""
 
 
 def main() -> None:
     """Entry point of the ``distillmatch`` program."""
     try:
-        from distillmatch_ros.cli.commands import app  # takes a moment, in which Ctrl-C may come too
+        from distillmatch_ros.cli.commands import app  # slow: Ctrl-C may come during it
 
         app()
     except KeyboardInterrupt as interrupt:
         sys.exit(end_interrupted(interrupt))
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what still ends needs no traceback of another Ctrl-C
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # another Ctrl-C during shutdown prints no traceback
 
 
 def end_interrupted(interrupt: KeyboardInterrupt) -> int:
-    """Say in a line that Ctrl-C ended the program, and what is kept if the interrupt tells; the exit code."""
+    """Report that Ctrl-C ended the program, with the interrupt's message if it has one; the exit code."""
     print(": ".join(filter(None, ["interrupted", str(interrupt)])), file=sys.stderr)
     return INTERRUPTED
 
 
 def __getattr__(name: str) -> Any:
-    """``app``, imported when it is asked for."""
+    """Import ``app`` on first access."""
     if name == "app":
         from distillmatch_ros.cli.commands import app
 

@@ -1,4 +1,4 @@
-"""All commands, in the order of ``--help``; each module beside this one holds those of one kind."""
+"""All commands in the order of ``--help``; each sibling module holds the commands of one topic."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ from distillmatch_ros.cli.program import app
 
 __all__ = ["app"]
 
-# In the order of --help: what most people want comes first.
+# In the order of --help: the most used commands first.
 _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     "Register": {"match": images.match, "bag": streams.bag, "calibrate": streams.calibrate},
     "View": {"inspect": inspection.inspect, "report": reports.report, "demo": streams.demo},

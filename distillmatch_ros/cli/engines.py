@@ -1,4 +1,4 @@
-"""Commands about runtimes: build-engine, verify."""
+"""Commands for runtimes: build-engine, verify."""
 
 from dataclasses import asdict, dataclass
 from enum import Enum
@@ -23,11 +23,11 @@ from distillmatch_ros.registration.registrar import SHIPPED_MODEL
 
 @dataclass(frozen=True)
 class BuiltEngine(EngineInfo):
-    """An engine that was built, or was there already.
+    """A TensorRT engine that was built, or found in the cache.
 
     Attributes:
-        plan: its file.
-        seconds: how long building took; None for an engine that was there.
+        plan: path of its file.
+        seconds: build time, s; None for an engine that was found in the cache.
     """
 
     plan: str
@@ -35,7 +35,7 @@ class BuiltEngine(EngineInfo):
 
 
 class Precision(str, Enum):
-    """Of the graph that an engine is built from."""
+    """Floating-point precision of the graph that an engine is built from."""
 
     FP16 = "fp16"
     FP32 = "fp32"
@@ -44,13 +44,13 @@ class Precision(str, Enum):
 def build(
     model: Annotated[
         Path | None,
-        typer.Argument(metavar="MODEL", help="ONNX network; by default the shipped light one."),
+        typer.Argument(metavar="MODEL", help="ONNX network; by default the shipped light network."),
     ] = None,
     precision: Annotated[
         Precision | None,
         typer.Option(
             metavar="fp16|fp32",
-            help="By default fp16 where MODEL_fp16.onnx lies beside the model.",
+            help="By default fp16 if MODEL_fp16.onnx is beside the model.",
             show_default=False,
         ),
     ] = None,
@@ -65,7 +65,8 @@ def build(
 ) -> None:
     """Build the TensorRT engine of a network for this machine's GPU, which takes minutes.
 
-    It is kept for this user; --backend auto finds it. Does nothing where it is there already.
+    The engine is kept in this user's cache, where --backend auto finds it. An engine that exists is not
+    built again.
     """
     check_outputs([json_file], overwrite)
     network = _graph(model or resources.find(SHIPPED_MODEL), precision)
@@ -84,7 +85,7 @@ def build(
 def verify_backends(
     folder: Annotated[
         Path | None,
-        typer.Argument(metavar="PAIRS_DIR", help="Pairs to compare on; by default synthetic streets."),
+        typer.Argument(metavar="PAIRS_DIR", help="Pairs to compare on; by default rendered streets."),
     ] = None,
     limit: Annotated[
         int, typer.Option(metavar="N", min=1, help="At most this many pairs of the folder.")
@@ -97,9 +98,9 @@ def verify_backends(
     ] = "onnx",
     threads: Threads = None,
 ) -> None:
-    """Compare every runtime that is present with one of them, by default ONNX Runtime in float32 on the CPU.
+    """Compare every installed runtime with a reference, by default ONNX Runtime in float32 on the CPU.
 
-    The exit code is 1 when points, confidences or homographies of one are off.
+    The exit code is 1 if points, confidences or homographies of a runtime are beyond the limits.
     """
     check_outputs([json_file], overwrite)
     listed = [] if folder is None else read_folder(folder)[:limit]
@@ -116,11 +117,11 @@ def verify_backends(
 
 
 def _graph(path: Path, precision: Precision | None) -> OnnxFile:
-    """The graph of a network with the precision asked for; by default half where there is such a graph."""
+    """The graph of a network in the given precision; by default half precision if there is such a graph."""
     network = OnnxFile.read(path)
     if precision is Precision.FP32 and network.info.precision == "fp16":
         raise DistillMatchError(
-            f"{path}: is a half-precision graph; name the fp32 one it was exported beside"
+            f"{path}: is a half-precision graph; name the fp32 graph that it was exported with"
         )
     half = None if precision is Precision.FP32 else network.in_half()
     if half is None and precision is Precision.FP16:

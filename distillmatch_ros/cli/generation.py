@@ -1,4 +1,4 @@
-"""Commands that turn visible pictures into pseudo-thermal ones: train-gan, translate, evaluate-gan."""
+"""Commands that translate visible images into pseudo-thermal images: train-gan, translate, evaluate-gan."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,17 +21,17 @@ def train_gan(
         ),
     ],
 ) -> None:
-    """Train a translation of visible images into thermal ones; an interrupted run goes on where it was."""
+    """Train the translation of visible images into thermal ones; an interrupted run is continued."""
     needs_torch("training.gan.trainer").train_gan(config)
 
 
 def translate(
-    folder: Annotated[Path, typer.Argument(metavar="VISIBLE_DIR", help="Visible pictures.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Where NAME.png goes, 8-bit grey.")],
+    folder: Annotated[Path, typer.Argument(metavar="VISIBLE_DIR", help="Folder of visible images.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for NAME.png, 8-bit grey.")],
     weights: Gan,
     overwrite: Overwrite = False,
 ) -> None:
-    """Make a pseudo-thermal image of every picture in a folder."""
+    """Make a pseudo-thermal image from every image in a folder."""
     translation = needs_torch("training.gan.translation")
     listed = translation.targets(folder, out)
     check_outputs((target for _, target in listed), overwrite)
@@ -42,7 +42,7 @@ def translate(
             if error is not None:
                 failed += 1
                 common.complain(str(error), bar.console)
-    typer.echo(f"{len(listed) - failed} of {len(listed)} pictures translated: {out}")
+    typer.echo(f"{len(listed) - failed} of {len(listed)} images translated: {out}")
     if failed:
         raise typer.Exit(SOME_INPUTS_FAILED)
 
@@ -52,14 +52,14 @@ def evaluate_gan(
         Path, typer.Argument(metavar="PAIRS_DIR", help="Aligned pairs: visible/NAME.ext, thermal/NAME.ext.")
     ],
     weights: Gan,
-    seed: Annotated[int, typer.Option(metavar="N", help="What the random curves are drawn from.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the random tone curves.")] = 0,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write translation.json and translation.md.")
     ] = None,
     json_file: JsonFile = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Measure a translation against real thermal images, beside the grey image and random tone curves."""
+    """Evaluate a translation on real thermal images, compared with grey images and random tone curves."""
     measures = needs_torch("training.gan.measures")
     written = [] if out is None else [out / "translation.json", out / "translation.md"]
     check_outputs([json_file, *written], overwrite)

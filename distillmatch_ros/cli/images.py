@@ -41,11 +41,11 @@ class PresetName(str, Enum):
 Rotation = Annotated[
     int,
     typer.Option(
-        metavar="DEGREES", help="Clockwise, what makes this camera's images upright: 0, 90, 180, 270."
+        metavar="DEGREES", help="Clockwise rotation that makes this camera's images upright: 0, 90, 180, 270."
     ),
 ]
 Flip = Annotated[
-    bool, typer.Option(metavar="", help="This camera's images are mirrored; flipped before turned.")
+    bool, typer.Option(metavar="", help="This camera's images are mirrored; the flip precedes the rotation.")
 ]
 
 
@@ -64,30 +64,28 @@ def match(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Write an overlay, the matches, the registered thermal image with the camera's values (many "
-            "viewers show 16 bits as black), its mask (255 where the thermal camera sees something), and "
-            f"{RECORDS}, of which report makes a page.",
+            help="Write an overlay, the matches, the registered thermal image with the camera's values (16 "
+            "bits look black in many viewers), its mask (255 inside the thermal camera's view), and "
+            f"{RECORDS}, the input of report.",
         ),
     ] = None,
     json_file: JsonFile = None,
     overwrite: Overwrite = False,
     points: Annotated[
-        bool, typer.Option("--points", metavar="", help="Add every correspondence to --json.")
+        bool, typer.Option("--points", metavar="", help="Include every correspondence in --json.")
     ] = False,
     visible_from_thermal: Annotated[
         bool,
         typer.Option(
             "--visible-from-thermal",
             metavar="",
-            help="Take the visible image out of the thermal camera's radiometric JPEG (FLIR): give THERMAL "
+            help="Use the visible image inside the thermal camera's radiometric JPEG (FLIR): give THERMAL "
             "alone, or --pairs with a folder of such files.",
         ),
     ] = False,
     max_pixels: Annotated[
         int,
-        typer.Option(
-            metavar="N", min=1, help="Reject images of more pixels by their header, before decoding them."
-        ),
+        typer.Option(metavar="N", min=1, help="Reject larger images by their header, before decoding them."),
     ] = MAX_PIXELS,
     rgb_rotation: Rotation = 0,
     rgb_flip: Flip = False,
@@ -99,7 +97,7 @@ def match(
 ) -> None:
     """Register one pair of images, or all pairs of a CSV or a folder.
 
-    The homography maps thermal pixels to visible pixels. With --json: one object a line, in order.
+    The homography maps thermal pixels to visible pixels. With --json: one JSON object per line, in order.
     """
     listed = (
         _listed_thermal(visible, thermal, pairs)
@@ -107,7 +105,7 @@ def match(
         else _listed_pairs(visible, thermal, pairs)
     )
     if points and json_file is None:
-        raise typer.BadParameter("--points adds to --json, which is missing.")
+        raise typer.BadParameter("--points needs --json.")
     check_outputs([json_file, *([] if out is None else picture_paths(listed, out))], overwrite)
     mounting = Mounting(Orientation(rgb_rotation, rgb_flip), Orientation(thermal_rotation, thermal_flip))
     single, quiet = pairs is None, json_file == STANDARD_OUTPUT
@@ -144,13 +142,15 @@ def evaluate(
     preset: Annotated[
         list[PresetName],
         typer.Option(
-            metavar="rig|hard", help="How far apart the cameras stand; both by default.", show_default=False
+            metavar="rig|hard",
+            help="Strength of the random homographies; both by default.",
+            show_default=False,
         ),
     ] = [PresetName.RIG, PresetName.HARD],  # noqa: B006 (typer copies it)
     warps: Annotated[
         int, typer.Option(metavar="N", min=1, help="Random homographies per pair and preset.")
     ] = 3,
-    seed: Annotated[int, typer.Option(metavar="N", help="What the homographies are drawn from.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the random homographies.")] = 0,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write evaluation.json and evaluation.md.")
     ] = None,
@@ -160,10 +160,10 @@ def evaluate(
     backend: Backend = "auto",
     threads: Threads = None,
 ) -> None:
-    """Measure accuracy on aligned pairs, beside SIFT and AKAZE.
+    """Evaluate accuracy on aligned pairs, compared with SIFT and AKAZE.
 
-    Each thermal image is warped by known homographies; the figures tell the mean error of its corners in
-    pixels of a visible image 640 px wide.
+    Each thermal image is warped by known homographies; errors are the mean over its corners, in pixels of a
+    visible image 640 px wide.
     """
     written = [] if out is None else [out / "evaluation.json", out / "evaluation.md"]
     check_outputs([json_file, *written], overwrite)
@@ -202,7 +202,7 @@ def evaluate(
 def benchmark(
     folder: Annotated[
         Path | None,
-        typer.Argument(metavar="PAIRS_DIR", help="Pairs to register; by default a synthetic street."),
+        typer.Argument(metavar="PAIRS_DIR", help="Pairs to register; by default a rendered street."),
     ] = None,
     runs: Annotated[int, typer.Option(metavar="N", min=1, help="Timed registrations, after a warm-up.")] = 50,
     json_file: JsonFile = None,
@@ -247,7 +247,7 @@ def _listed_pairs(visible: Path | None, thermal: Path | None, pairs: Path | None
 
 
 def _listed_thermal(first: Path | None, second: Path | None, pairs: Path | None) -> list[PairPaths]:
-    """Files that hold both images: the one argument, or those of a folder."""
+    """Files that hold both images of a pair: the single argument, or all images of the folder."""
     if second is not None or (first is None) == (pairs is None):
         raise typer.BadParameter("With --visible-from-thermal give THERMAL alone, or --pairs with a folder.")
     if first is not None:

@@ -1,4 +1,4 @@
-"""The command that looks into recordings and images before anything is registered."""
+"""The command that examines recordings and images before registration: inspect."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -13,12 +13,12 @@ from distillmatch_ros.cli.view import common
 
 def inspect(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="BAG|IMAGE...", help="Recordings, and images of either camera.")
+        list[Path], typer.Argument(metavar="BAG|IMAGE...", help="Recordings, or images of either camera.")
     ],
     json_file: JsonFile = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Show what recordings and images hold, from topics to pixel values, and the command to run next."""
+    """Show topics, rates, clocks and pixel values of recordings and images, and suggest the next command."""
     from distillmatch_ros.cli.view.inspection import show_inspection
     from distillmatch_ros.offline.inspection import inspect_paths
 

@@ -1,4 +1,4 @@
-"""Ctrl-C while something is written that should be left whole."""
+"""Orderly end on Ctrl-C for commands that write files."""
 
 import os
 import signal
@@ -11,14 +11,14 @@ from types import FrameType
 
 from distillmatch_ros.cli import INTERRUPTED
 
-GIVEN_UP = "interrupted: given up at the second Ctrl-C; unfinished bags stay in folders NAME.mcap.part\n"
+GIVEN_UP = "interrupted: aborted by the second Ctrl-C; unfinished bags are in folders NAME.mcap.part\n"
 SHOW_CURSOR = "\x1b[?25h"
 
 
 @contextmanager
 def interruptible() -> Iterator[Event]:
-    """An event that Ctrl-C sets; a second one ends the process, and those it started, at once."""
-    # Python's tracker, which tidies up after a process that gave up, would warn that it has to.
+    """Yield an event that Ctrl-C sets; a second Ctrl-C ends this process and its children at once."""
+    # Python's resource tracker would print a warning when it cleans up after an aborted process.
     os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
     asked = Event()
 
@@ -37,6 +37,6 @@ def interruptible() -> Iterator[Event]:
 def _give_up() -> None:
     for child in active_children():
         child.kill()
-    # Not by `print`, which this may have interrupted; a bar may have hidden the cursor.
+    # Not `print`, which the signal may have interrupted; a progress bar may have hidden the cursor.
     os.write(2, f"{SHOW_CURSOR if sys.stderr.isatty() else ''}{GIVEN_UP}".encode())
     os._exit(INTERRUPTED)

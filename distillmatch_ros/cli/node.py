@@ -1,4 +1,4 @@
-"""Commands about the ROS 2 node: benchmark-node."""
+"""The command that measures the ROS 2 node: benchmark-node."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -12,14 +12,12 @@ from distillmatch_ros.cli.view import common
 
 def benchmark_node(
     minutes: Annotated[
-        float, typer.Option(metavar="MINUTES", min=0.1, help="How long to measure, after a warm-up.")
+        float, typer.Option(metavar="MINUTES", min=0.1, help="Duration of the measurement, after a warm-up.")
     ] = 1.0,
     settings: Settings = None,
     pass_seconds: Annotated[
         list[float] | None,
-        typer.Option(
-            metavar="S", help="The parameter pass_seconds; several are measured one after the other."
-        ),
+        typer.Option(metavar="S", help="Value of the parameter pass_seconds; repeat to measure several."),
     ] = None,
     json_file: JsonFile = None,
     overwrite: Overwrite = False,
@@ -27,7 +25,7 @@ def benchmark_node(
 ) -> None:
     """Measure the node between real processes: 640x512 at 30 Hz from two cameras, all outputs subscribed.
 
-    Pairs a second, their age, what of it is transport, cores, jitter, memory. Needs ROS 2 for Python.
+    Reports pairs per second, their age, transport time, cores, jitter and memory. Needs ROS 2 for Python.
     """
     from distillmatch_ros.cli.view.node import show_node_benchmarks
     from distillmatch_ros.stream.stream import StreamSettings

@@ -35,10 +35,11 @@ def fit_probability(
     backend: Backend = "auto",
     threads: Threads = None,
 ) -> None:
-    """Calibrate the probability that a network's homographies are right.
+    """Calibrate the probability that a network's homographies are correct.
 
-    Fits a logistic model to warped pairs, and to pairs that no camera sees so: mirrored, upside down, turned,
-    of two scenes. Registrar, node and bags find the file beside the network.
+    Fits a logistic model to warped pairs with known homographies and to pairs that have no homography
+    (mirrored, upside down, rotated, of two scenes). Registrar, node and bag load the file from beside the
+    network.
     """
     network = model or resources.find(SHIPPED_MODEL)
     target = out or network.with_name(f"{network.stem}{ENDING}")
@@ -58,8 +59,8 @@ def fit_probability(
     if not quiet:
         rows = [(f"{one.probability:.2f}", f"{one.right:.2f}", str(one.samples)) for one in bins]
         common.show_table(
-            f"{target}: {fitted.samples} homographies of {len(pairs)} pairs",
-            ("probability", "right", "samples"),
+            f"{target}: fitted on {fitted.samples} homographies of {len(pairs)} pairs",
+            f"expected calibration error on held-out pairs: {fitted.calibration_error:.3f}",
             rows,
             f"expected calibration error on pairs left out: {fitted.calibration_error:.3f}",
         )

@@ -19,7 +19,7 @@ SOME_INPUTS_FAILED, WRONG_USE = 1, 2
 
 class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; what a person can mend ends as one line instead of a traceback."""
+        """Run a command; a `DistillMatchError` is printed as one line without a traceback."""
         try:
             return super().invoke(ctx)
         except DistillMatchError as error:
@@ -30,26 +30,25 @@ class _Commands(TyperGroup):
 
 
 Model = Annotated[
-    Path | None, typer.Option("--model", metavar="FILE", help="Network; by default the shipped light one.")
+    Path | None,
+    typer.Option("--model", metavar="FILE", help="Network; by default the shipped light network."),
 ]
 Backend = Annotated[
     str, typer.Option(metavar="NAME", help="Runtime: auto, onnx, openvino, tensorrt or torch.")
 ]
 Threads = Annotated[
     int | None,
-    typer.Option(metavar="N", min=1, help="CPU threads; by default one for each core this process may use."),
+    typer.Option(metavar="N", min=1, help="CPU threads; by default one per core that this process may use."),
 ]
 JsonFile = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Results for programs; - is standard output.")
+    Path | None, typer.Option("--json", metavar="FILE", help="Write results as JSON; - is standard output.")
 ]
 
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", metavar="", help="Replace outputs that exist already.")
-]
+Overwrite = Annotated[bool, typer.Option("--overwrite", metavar="", help="Replace existing outputs.")]
 
 
 def _assignment(text: str) -> str:
-    """``NAME=VALUE``, also of what ROS writes as ``NAME:=VALUE``."""
+    """Normalise ``NAME=VALUE`` or ROS's ``NAME:=VALUE`` to ``NAME=VALUE``."""
     name, equals, value = text.partition("=")
     name = name.removesuffix(":").strip()
     if not (name and equals):
@@ -63,7 +62,7 @@ Settings = Annotated[
         "--set",
         metavar="NAME=VALUE",
         parser=_assignment,
-        help="One parameter of the node, such as tolerance=0.05; may be repeated.",
+        help="Set one parameter of the node, such as tolerance=0.05; may be repeated.",
     ),
 ]
 
@@ -74,7 +73,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Register visible and thermal images: correspondences and a homography that can be relied on.",
+    help="Register visible and thermal images: correspondences, homography and its probability.",
     epilog="Exit codes: 0 done, 1 some inputs failed, 2 wrong use. A rejected homography is a result.",
 )
 
@@ -109,11 +108,11 @@ def program(
         ),
     ] = False,
 ) -> None:
-    """Options of the program itself; each acts when it is read."""
+    """Options of the program itself; their callbacks run while the command line is parsed."""
 
 
 def needs_torch(module: str) -> ModuleType:
-    """A module of ``distillmatch_ros`` that needs the packages of the extra ``train``."""
+    """Import a module of ``distillmatch_ros`` that needs the packages of the extra ``train``."""
     try:
         return importlib.import_module(f"distillmatch_ros.{module}")
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""The command that makes a page of what was registered: report."""
+"""The command that writes an HTML report of a registered recording: report."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,18 +15,18 @@ def report(
         Path,
         typer.Argument(
             metavar="IN",
-            help="What bag wrote, a recording of the node, a folder of match --out, or JSON Lines.",
+            help="Output of bag, a recording of the node, a folder of match --out, or JSON Lines.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The page to write.")] = Path(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="HTML file to write.")] = Path(
         "report.html"
     ),
     source: Annotated[
         Path | None,
         typer.Option(
             metavar="BAG|DIR",
-            help="Where the camera images are: the bag that was registered, or the folder that the paths in "
-            "the JSON Lines are relative to.",
+            help="Source of the camera images: the bag that was registered, or the folder that paths in the "
+            "JSON Lines are relative to.",
         ),
     ] = None,
     rgb: Rgb = None,
@@ -34,7 +34,7 @@ def report(
     json_file: JsonFile = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Make a page that shows whether registration was good: one HTML file, readable without a network."""
+    """Write a report that assesses a registration: one HTML file that needs no network connection."""
     from distillmatch_ros.cli.view import streams
     from distillmatch_ros.offline.report.page import Report, write_report
     from distillmatch_ros.offline.report.reading import read_recording

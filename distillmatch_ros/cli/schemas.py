@@ -1,4 +1,4 @@
-"""JSON Schemas of what commands write with ``--json``, and of the node's parameter file."""
+"""JSON Schemas of the commands' ``--json`` outputs and of the node's parameter file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ from distillmatch_ros.training.gan.figures import Measured
 
 @dataclass(frozen=True)
 class FittedProbability(ProbabilityModel):
-    """The coefficients of one network, and how right its probabilities are.
+    """The coefficients for one network, and their measured calibration.
 
     Attributes:
-        reliability: the bins of the reliability diagram.
+        reliability: bins of the reliability diagram.
     """
 
     reliability: list[Bin]
@@ -53,9 +53,9 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "evaluate-gan": _of(Measured),
     "parameters": parameter_schema.schema,
 }
-"""By command; ``match`` writes an object of its schema a line. ``parameters`` is the parameter file."""
+"""Schema factories by command (``match``: schema of one line); ``parameters`` is the parameter file."""
 
 
 def schema(name: str) -> dict[str, Any]:
-    """The schema of a command's ``--json``, or of ``parameters``."""
+    """JSON Schema of a command's ``--json`` output, or of ``parameters``."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **SCHEMAS[name]()}

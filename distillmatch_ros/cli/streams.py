@@ -1,4 +1,4 @@
-"""Commands that take or make bags: bag, calibrate, demo. They import when they run: rosbags takes time."""
+"""Commands that read or write bags: bag, calibrate, demo. Imports are local: rosbags is slow."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -29,11 +29,11 @@ TOPICS = "Topics (both required, unless names and encodings tell which is which)
 
 
 def _complete_topic(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """Image topics of the bags on the command line, for the shell to offer."""
+    """Complete a topic option in the shell with the image topics of the bags on the command line."""
     from distillmatch_ros.offline.bag.reading import Bag
 
     found: dict[str, str] = {}
-    # While an option lacks its value, or OUT is missing, paths are not where they belong yet.
+    # While the command line is incomplete, paths may be assigned to the wrong parameter.
     given = [*(ctx.params.get("bags") or ()), ctx.params.get("source"), ctx.params.get("out"), *ctx.args]
     for path in filter(None, given):
         with suppress(DistillMatchError), Bag(Path(path)) as bag:
@@ -46,7 +46,7 @@ Rgb = Annotated[
     typer.Option(
         "--rgb",
         metavar="TOPIC",
-        help="Images of the visible camera.",
+        help="Image topic of the visible camera.",
         rich_help_panel=TOPICS,
         autocompletion=_complete_topic,
     ),
@@ -56,7 +56,7 @@ Thermal = Annotated[
     typer.Option(
         "--thermal",
         metavar="TOPIC",
-        help="Images of the thermal camera.",
+        help="Image topic of the thermal camera.",
         rich_help_panel=TOPICS,
         autocompletion=_complete_topic,
     ),
@@ -64,7 +64,7 @@ Thermal = Annotated[
 Params = Annotated[
     Path | None,
     typer.Option(
-        "--params", metavar="FILE", help="Parameters as the node's: a copy of the shipped config/fusion.yaml."
+        "--params", metavar="FILE", help="Parameters of the node: a copy of the shipped config/fusion.yaml."
     ),
 ]
 
@@ -75,19 +75,19 @@ def bag(
         typer.Argument(metavar="IN...", help="ROS 1 or ROS 2 bags: .bag, .mcap, .db3, or a folder."),
     ],
     out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="OUT.mcap, or a folder for the outputs of several.")
+        Path, typer.Argument(metavar="OUT", help="OUT.mcap, or a folder if there are several inputs.")
     ],
     rgb: Rgb = None,
     thermal: Thermal = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Write this output alone, such as homography; may be repeated."),
+        typer.Option(metavar="NAME", help="Write only this output, such as homography; may be repeated."),
     ] = None,
     params: Params = None,
     settings: Settings = None,
     jobs: Annotated[
         int,
-        typer.Option(metavar="N", min=1, help="Bags at a time, each in a process with one engine thread."),
+        typer.Option(metavar="N", min=1, help="Bags in parallel, each in a process with one engine thread."),
     ] = 1,
     json_file: JsonFile = None,
     overwrite: Overwrite = False,
@@ -97,8 +97,8 @@ def bag(
 ) -> None:
     """Register every pair of a bag, and write what the node would publish.
 
-    No ROS is needed. A bag that is broken off gives what can be read of it, and exit code 1. Ctrl-C leaves a
-    whole bag of what was done by then.
+    ROS is not needed. A truncated bag is processed as far as it can be read, with exit code 1. Ctrl-C leaves
+    a complete bag of the pairs registered so far.
     """
     from distillmatch_ros.offline.bag.batch import count_frames, plan, process_bags
     from distillmatch_ros.offline.bag.processing import BagJob, chosen_outputs
@@ -115,17 +115,17 @@ def bag(
         summaries = process_bags(work, parameters, jobs, on_frame=on_frame, stop=stop)
     _report(summaries, json_file)
     if stop():
-        raise KeyboardInterrupt("what was registered by then is in whole bags")
+        raise KeyboardInterrupt("the bags hold what was registered so far")
     _fail_with(summaries)
 
 
 def calibrate(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="A bag, driven past things that are far away.")
+        Path, typer.Argument(metavar="IN", help="A bag, recorded in motion with distant scenes in view.")
     ],
     rgb: Rgb = None,
     thermal: Thermal = None,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Calibration to write.")] = Path(
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Calibration file to write.")] = Path(
         "calibration.yaml"
     ),
     params: Params = None,
@@ -136,13 +136,13 @@ def calibrate(
     backend: Backend = "auto",
     threads: Threads = None,
 ) -> None:
-    """Make one homography of a whole bag, for the node's mode fixed."""
+    """Estimate one homography from a whole bag, for mode fixed of the node."""
     from distillmatch_ros.cli.view import streams
     from distillmatch_ros.offline.bag.batch import count_frames
     from distillmatch_ros.offline.bag.processing import BagJob, process_bag
     from distillmatch_ros.stream.assembly import open_registrar, open_stream
 
-    # What is gathered are the matches of full passes: each pair gets one.
+    # Calibration collects the matches of full passes: one for each pair.
     parameters = _parameters(params, settings, model, backend, threads).changed({"pass_seconds": 0.0})
     check_outputs([out, json_file], overwrite)
     job = BagJob(source, None, rgb, thermal, (), parameters.undistort)
@@ -171,17 +171,17 @@ def calibrate(
 
 def demo(
     out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Where bags, pictures and page go: some 80 MB.")
+        Path, typer.Option(metavar="DIR", help="Folder for bags, images and report: some 80 MB.")
     ] = Path("out/demo"),
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Which street.")] = 0,
-    frames: Annotated[int, typer.Option(metavar="N", min=1, help="Pairs of images of the drive.")] = 30,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the synthetic street.")] = 0,
+    frames: Annotated[int, typer.Option(metavar="N", min=1, help="Image pairs of the drive.")] = 30,
     json_file: JsonFile = None,
     overwrite: Overwrite = False,
     model: Model = None,
     backend: Backend = "auto",
     threads: Threads = None,
 ) -> None:
-    """Drive along a synthetic street, through the running node and through a bag, and compare.
+    """Render a drive along a synthetic street, register it in the running node and as a bag, and compare.
 
     Without ROS 2 the node is left out.
     """
@@ -208,7 +208,7 @@ def demo(
 
 @contextmanager
 def _progress(frames: int, quiet: bool) -> Iterator[tuple[Callable[[], None], Callable[[], bool]]]:
-    """A bar over so many frames: what to call for each, and what tells whether Ctrl-C was pressed."""
+    """Progress bar: yields a callback for each frame, and a test whether Ctrl-C was pressed."""
     with interruptible() as interrupted, common.progress(hidden=quiet) as bar:
         task = bar.add_task("registering", total=frames or None)
         yield lambda: bar.advance(task), interrupted.is_set

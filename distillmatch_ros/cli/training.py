@@ -1,4 +1,4 @@
-"""Commands that train a network and bring it to a robot: train, ablate, export."""
+"""Commands that train and export a network: train, ablate, export."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +17,7 @@ def train(
         typer.Argument(metavar="CONFIG", help="A copy of the shipped config/training/rig.yaml."),
     ],
 ) -> None:
-    """Train a network; a run that was interrupted goes on where it was. Several GPUs: torchrun."""
+    """Train a network; an interrupted run is continued. Several GPUs: torchrun."""
     needs_torch("training.trainer").train(config)
 
 
@@ -27,10 +27,10 @@ def ablate(
     ],
     steps: Annotated[int, typer.Option(metavar="N", min=1, help="Optimiser steps of each network.")],
     out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Where the networks, ablation.md and ablation.json go.")
+        Path, typer.Option(metavar="DIR", help="Folder for the networks, ablation.md and ablation.json.")
     ],
 ) -> None:
-    """Train the network without one part at a time, and compare; what is finished is not done again."""
+    """Train the network with one part left out at a time, and compare; finished runs are not repeated."""
     ablation = needs_torch("training.ablation").ablate(config, steps, out)
     common.show_evaluation(ablation.figures, ablation.folder)
     for name, reason in ablation.missing.items():
@@ -38,18 +38,16 @@ def ablate(
 
 
 def export(
-    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A .pt file that training wrote.")],
+    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A .pt file written by train.")],
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="ONNX file to write.")],
-    precision: Annotated[str, typer.Option(metavar="fp32|fp16", help="Of the graph's values.")] = "fp32",
+    precision: Annotated[str, typer.Option(metavar="fp32|fp16", help="Precision of the graph.")] = "fp32",
     int8: Annotated[
         Path | None,
-        typer.Option(
-            metavar="PAIRS_DIR", help="Write it in 8-bit integers instead, calibrated on these pairs."
-        ),
+        typer.Option(metavar="PAIRS_DIR", help="Quantise to int8 instead, calibrated on these pairs."),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Turn trained weights into the ONNX network that --model takes."""
+    """Export trained weights as the ONNX network that --model takes."""
     check_outputs([target], overwrite)
     trained = needs_torch("model.weights").Weights.load(weights)
     if int8 is None:

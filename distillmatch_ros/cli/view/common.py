@@ -1,4 +1,4 @@
-"""Terminal output of image commands: results on standard output, progress and errors on standard error."""
+"""Terminal output of all commands: results on standard output, progress and errors on standard error."""
 
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
@@ -31,13 +31,13 @@ from distillmatch_ros.registration.meaning import meaning
 
 
 def complain(message: str, console: Console | None = None) -> None:
-    """Say in a line what went wrong."""
+    """Print an error as one line on standard error."""
     console = console or Console(stderr=True)
     console.print(f"error: {message}", style="red", soft_wrap=True, markup=False, highlight=False)
 
 
 def remark(message: str) -> None:
-    """Say in a line what a person should know, though nothing is wrong."""
+    """Print a hint as one line on standard error."""
     Console(stderr=True).print(message, style="dim", soft_wrap=True, markup=False, highlight=False)
 
 
@@ -47,7 +47,7 @@ class _Rate(ProgressColumn):
 
 
 def progress(hidden: bool = False) -> Progress:
-    """A bar on standard error that leaves nothing behind; none where that is no terminal."""
+    """A progress bar on standard error that is erased at the end; hidden if that is no terminal."""
     console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
@@ -58,16 +58,16 @@ def progress(hidden: bool = False) -> Progress:
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        redirect_stdout=False,  # results are for standard output, a bar or not
+        redirect_stdout=False,  # results go to standard output unchanged
         disable=hidden or not console.is_terminal,
     )
 
 
 def show_pair(result: PairResult) -> None:
-    """One pair in full."""
+    """Print one pair in full."""
     registration = result.registration
     if registration is None:
-        raise ValueError("a pair without a registration has an error to show, and nothing else")
+        raise ValueError("a failed pair has an error to print, not a registration")
     matches, inliers = len(registration.inliers), int(registration.inliers.sum())
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
@@ -101,7 +101,7 @@ def show_pair(result: PairResult) -> None:
 
 
 def show_counts(counts: Mapping[str, int]) -> None:
-    """How many pairs ended with each status, the most frequent first."""
+    """Print how many pairs ended with each status, the most frequent first."""
     table = Table("status", "pairs", "")
     for status, number in sorted(counts.items(), key=lambda item: -item[1]):
         means = "an image could not be used" if status == ERROR else meaning(Status(status))
@@ -110,7 +110,7 @@ def show_counts(counts: Mapping[str, int]) -> None:
 
 
 def show_evaluation(evaluated: Report, folder: str) -> None:
-    """The table of an evaluation; it fits 80 columns."""
+    """Print the table of an evaluation, within 80 columns."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for index, column in enumerate(report.COLUMNS):
         table.add_column(column, justify="left" if index < 2 else "right")
@@ -123,7 +123,7 @@ def show_evaluation(evaluated: Report, folder: str) -> None:
 
 
 def show_table(summary: str, columns: Sequence[str], rows: Sequence[Sequence[str]], legend: str) -> None:
-    """Figures in columns, the first of which names the row, between what they are of and what they mean."""
+    """Print a table whose first column names the row, with a line above and a legend below."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for index, column in enumerate(columns):
         table.add_column(column, justify="right" if index else "left")
@@ -135,7 +135,7 @@ def show_table(summary: str, columns: Sequence[str], rows: Sequence[Sequence[str
 
 
 def show_benchmark(measured: Benchmark) -> None:
-    """The table of a benchmark and what it was measured on."""
+    """Print the table of a benchmark and the machine it was measured on."""
     table = Table("stage")
     for column in ("median ms", "p95 ms"):
         table.add_column(column, justify="right")
@@ -157,7 +157,7 @@ def show_benchmark(measured: Benchmark) -> None:
 
 
 def coloured(status: str) -> str:
-    """A status as rich's markup."""
+    """A status in rich's markup, coloured by its kind."""
     colour = {Status.OK.value: "green", ERROR: "red"}.get(status, "yellow")
     return f"[bold {colour}]{status}[/]"
 

@@ -12,7 +12,7 @@ from distillmatch_ros.evaluation.verification import Comparison, Verification
 
 
 def build_phases(bar: Progress) -> Callable[[str, int, int], None]:
-    """A callback that shows the phases of a build, which are nested, as bars below each other."""
+    """A callback that shows the nested phases of a build as bars below each other."""
     tasks: dict[str, TaskID] = {}
 
     def show(phase: str, done: int, steps: int) -> None:
@@ -24,8 +24,8 @@ def build_phases(bar: Progress) -> Callable[[str, int, int], None]:
 
 
 def show_engine(info: EngineInfo, plan: Path, build_seconds: float | None) -> None:
-    """What was built, or found, and where it lies."""
-    how = "was there already" if build_seconds is None else f"built in {build_seconds:.0f} s"
+    """Print which engine was built, or found, and its file."""
+    how = "found in the cache" if build_seconds is None else f"built in {build_seconds:.0f} s"
     _say(f"{info.config} {info.precision} for {info.device}: {how}")
     _say(str(plan))
     _say("compare it with the other runtimes: distillmatch verify")

@@ -1,4 +1,4 @@
-"""What a person sees of recordings and images that were inspected."""
+"""Terminal output of inspect."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ def show_inspection(found: Inspection) -> None:
         return
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(overflow="fold")
+    """Print one recording or image."""
     grid.add_row(found.kind, escape(found.path))
     if found.image is not None:
         for text in _of_image(found.image):

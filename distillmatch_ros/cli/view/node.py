@@ -9,7 +9,7 @@ from distillmatch_ros.tools.node_benchmark import AGE_FACTOR, AGE_SLACK_MS, Node
 
 
 def show_node_benchmarks(measured: Sequence[NodeBenchmark]) -> None:
-    """Benchmarks beside each other."""
+    """Print benchmarks side by side."""
     table = Table("640x512, 30 Hz", *(_name(each.pass_seconds) for each in measured))
     for name in _figures(measured[0]):
         table.add_row(name, *(_figures(each)[name] for each in measured))
@@ -18,14 +18,14 @@ def show_node_benchmarks(measured: Sequence[NodeBenchmark]) -> None:
     console.print(
         "age: from the receipt of the visible image until all outputs are published; registration: "
         "tracking, or a full pass; transport: decoding, making and publishing all outputs; "
-        "jitter: of the corners from pair to pair, the cameras stand still",
+        "jitter: of the corners from pair to pair, with static cameras",
         highlight=False,
         markup=False,
     )
 
 
 def _name(pass_seconds: float) -> str:
-    return f"a pass each {pass_seconds:g} s" if pass_seconds else "a pass for each pair"
+    return f"a pass every {pass_seconds:g} s" if pass_seconds else "a pass for each pair"
 
 
 def _figures(of: NodeBenchmark) -> dict[str, str]:

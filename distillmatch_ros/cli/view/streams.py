@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def show_bags(summaries: Sequence[BagSummary]) -> None:
-    """What became of each bag."""
+    """Print the result of each bag."""
     for summary in summaries:
         grid = _grid()
         grid.add_row("bag", escape(summary.bag))
@@ -35,7 +35,7 @@ def show_bags(summaries: Sequence[BagSummary]) -> None:
         if summary.pairs:
             grid.add_row(
                 "rate",
-                f"{summary.rate_hz:.1f} pairs/s, {summary.busy:.0%} of what registration alone reaches",
+                f"{summary.rate_hz:.1f} pairs/s, {summary.busy:.0%} of the rate of registration alone",
             )
         if latency := summary.latency_ms:
             grid.add_row("latency", f"{latency.median:.1f} ms, 95% within {latency.p95:.1f} ms")
@@ -43,7 +43,7 @@ def show_bags(summaries: Sequence[BagSummary]) -> None:
 
 
 def show_calibration(calibration: Calibration, out: str) -> None:
-    """A calibration and how well it is known."""
+    """Print a calibration and its agreement with the matches."""
     grid = _grid()
     grid.add_row("written", escape(out))
     grid.add_row("made from", f"{calibration.pairs} pairs over {calibration.seconds:.1f} s")
@@ -54,7 +54,7 @@ def show_calibration(calibration: Calibration, out: str) -> None:
 
 
 def show_verdict(verdict: "Verdict", page: Path) -> None:
-    """What a report says, and where it is."""
+    """Print the verdict of a report, and its file."""
     console = Console()
     console.print(f"{verdict.level}: {verdict.headline}", style="bold", highlight=False, markup=False)
     for reason in verdict.reasons:
@@ -65,12 +65,12 @@ def show_verdict(verdict: "Verdict", page: Path) -> None:
 
 
 def tell(step: str) -> None:
-    """Say what comes next."""
+    """Announce the next step on standard error."""
     Console(stderr=True).print(step, style="dim", highlight=False, markup=False)
 
 
 def show_demo(demo: "Demo") -> None:
-    """Single pairs and the drive, measured against the known geometry."""
+    """Print single pairs and the drive, measured against the known geometry."""
     from distillmatch_ros.demo.agreement import AGREE_PX
 
     table = Table("", "status", title="two stills, against the known geometry", title_justify="left")
@@ -89,14 +89,14 @@ def show_demo(demo: "Demo") -> None:
     else:
         run = demo.live.agreement
         console.print(
-            f"The node answered {run.first} of {len(demo.moments)} pairs. Given these, the bag run found\n"
+            f"The node processed {run.first} of {len(demo.moments)} pairs. For these, the bag run found\n"
             f"{run.identical} of {run.homographies} homographies equal to the last bit, {run.within} within "
             f"{AGREE_PX:g} px.",
             highlight=False,
         )
     megabytes = sum(path.stat().st_size for path in demo.out.rglob("*") if path.is_file()) / 1e6
     console.print(
-        f"{demo.out}: bags and pictures of {megabytes:.0f} MB", soft_wrap=True, markup=False, highlight=False
+        f"{demo.out}: bags and images of {megabytes:.0f} MB", soft_wrap=True, markup=False, highlight=False
     )
     console.print(f"page: {demo.page}", soft_wrap=True, markup=False, highlight=False)
 

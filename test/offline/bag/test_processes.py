@@ -90,7 +90,7 @@ def test_a_second_interrupt_gives_up_at_once(jobs: int, model: str, tmp_path: Pa
             sleep(0.01)
         output, error = process.communicate(timeout=30)
     assert process.returncode == 130 and output == ""
-    assert "given up at the second Ctrl-C" in error and error.count("\n") == 1
+    assert "aborted by the second Ctrl-C" in error and error.count("\n") == 1
     psutil.wait_procs(started, timeout=10)
     assert not [each for each in started if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
     assert all(part.exists() for part in parts), "nothing was finished first"
