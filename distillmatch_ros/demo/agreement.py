@@ -1,4 +1,4 @@
-"""How far two runs over the same frames agree."""
+"""Comparison of two runs over the same frames."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -13,23 +13,23 @@ from distillmatch_ros.offline.bag.writing import BagWriter
 from distillmatch_ros.offline.report.recording import Recording
 
 AGREE_PX = 0.1
-"""Corner distance, in a visible image 640 px wide, up to which two homographies say the same."""
+"""Corner error up to which two homographies count as equal, pixels of a visible image 640 px wide."""
 Homographies = Mapping[int, Float64 | None]
-"""By stamp of the visible frame, ns: float64 (3, 3), thermal to visible pixels; None for a rejected pair."""
+"""By stamp of the visible frame, ns: float64 (3, 3), thermal to visible pixels; None if rejected."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How two runs over the same frames compare.
+    """Agreement of two runs over the same frames.
 
     Attributes:
-        first: frames for which the first run published.
-        second: frames for which the second did.
-        both: frames for which both did.
-        homographies: of these, those where both found one.
-        identical: of these, those that are equal to the last bit.
-        within: of these, those whose corners are less than `AGREE_PX` apart.
-        worst_px: greatest corner error between the two, in a visible image 640 px wide.
+        first: number of frames for which the first run published.
+        second: number of frames for which the second run published.
+        both: number of frames for which both published.
+        homographies: of these, frames for which both found a homography.
+        identical: of these, homographies that are equal to the last bit.
+        within: of these, homographies whose corner error against each other is at most `AGREE_PX`.
+        worst_px: largest corner error between the two, pixels of a visible image 640 px wide.
         contradicted: frames for which one run found a homography and the other rejected it.
     """
 
@@ -44,12 +44,12 @@ class Agreement:
 
 
 def homographies(recording: Recording) -> Homographies:
-    """The homography of each pair of a recording with stamps."""
+    """Homographies of a recording by stamp; pairs without a stamp are left out."""
     return {entry.stamp: entry.homography for entry in recording.entries if entry.stamp is not None}
 
 
 def select_pairs(bag: Path, out: Path, visible: str, stamps: Collection[int]) -> None:
-    """Write a bag without those frames of the visible camera whose stamps are not among ``stamps``."""
+    """Copy a bag without the frames of the topic ``visible`` whose stamps (ns) are not in ``stamps``."""
     messages = ros2_messages()
     with Bag(bag) as source, BagWriter(out, ros2_types()) as writer:
         for each in source.messages(tuple(source.topics)):
@@ -58,7 +58,7 @@ def select_pairs(bag: Path, out: Path, visible: str, stamps: Collection[int]) ->
 
 
 def compare(first: Homographies, second: Homographies, thermal: Size, visible: Size) -> Agreement:
-    """Compare two runs by stamp; sizes are (height, width) of the cameras."""
+    """Compare two runs by stamp; ``thermal`` and ``visible`` are the image sizes (height, width)."""
     both = first.keys() & second.keys()
     pairs = [(first[stamp], second[stamp]) for stamp in both]
     found = [(a, b) for a, b in pairs if a is not None and b is not None]

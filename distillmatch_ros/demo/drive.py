@@ -22,13 +22,13 @@ RGB, THERMAL = "/rgb/image", "/thermal/image"
 RGB_INFO, THERMAL_INFO = "/rgb/camera_info", "/thermal/camera_info"
 RGB_FRAME, THERMAL_FRAME = "rgb_camera_optical_frame", "thermal_camera_optical_frame"
 
-START = 1_700_000_000 * 10**9  # ns; any time will do, as long as it is always the same
-TRANSPORT = 2_000_000  # ns from the stamp to the recorder
+START = 1_700_000_000 * 10**9  # ns; constant, so that recordings are reproducible
+TRANSPORT = 2_000_000  # ns from the stamp to the receipt by the recorder
 MEAN_SKEW, SKEW_STD = (
     4e6,
     1.5e6,
-)  # ns by which a thermal frame is later: the cameras are not triggered together
-EVERY = 8  # pixels between those whose true place is kept
+)  # ns from the visible to the thermal exposure: the cameras are not triggered together
+EVERY = 8  # pixels between those whose true position is kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +36,9 @@ class Moment:
     """One pair of frames of a drive.
 
     Attributes:
-        stamp: of the visible frame, ns.
-        skew: by how much the thermal frame's stamp is later, ns.
-        truth: where its pixels belong.
+        stamp: stamp of the visible frame, ns.
+        skew: stamp of the thermal frame minus that of the visible frame, ns.
+        truth: true correspondences.
     """
 
     stamp: int
@@ -63,17 +63,17 @@ def record_drive(
     night: bool = False,
     on_frame: Callable[[], None] = lambda: None,
 ) -> tuple[Moment, ...]:
-    """Drive along a synthetic street and record what both cameras see.
+    """Render a drive along a synthetic street and record both cameras as a bag.
 
     The bag holds ``/rgb/image`` (bgr8), ``/thermal/image`` (16UC1, hundredths of a kelvin) and both
     camera_info topics. Equal arguments give equal messages.
 
     Args:
-        path: the bag, ``NAME.mcap``.
-        seed: which street.
-        frames: of each camera.
-        rate_hz: frames a second.
-        night: after dark.
+        path: the bag to write, ``NAME.mcap``.
+        seed: seed of the street.
+        frames: number of frames of each camera.
+        rate_hz: frame rate, Hz.
+        night: whether the drive is at night.
         on_frame: called for each pair, for a progress bar.
 
     Raises:
@@ -83,7 +83,7 @@ def record_drive(
     skews = rng.normal(MEAN_SKEW, SKEW_STD, frames).round().astype(int).tolist()
     times = [number / rate_hz for number in range(frames)]
     moments = []
-    # Spawned: a fork of a process with threads may hang.
+    # Spawned: forking a process with threads may deadlock.
     workers = ProcessPoolExecutor(usable_cores(), mp_context=get_context("spawn"))
     with workers, BagWriter(path, ros2_types()) as writer:
         views = workers.map(_render, [seed] * frames, [night] * frames, times)
@@ -97,7 +97,7 @@ def record_drive(
 
 @lru_cache(maxsize=1)
 def _scene(seed: int, night: bool) -> Scene:
-    return Scene(seed, night=night)  # takes a second; the worker draws many views of it
+    return Scene(seed, night=night)  # cached: generating a scene takes a second
 
 
 def _render(seed: int, night: bool, time: float) -> _View:

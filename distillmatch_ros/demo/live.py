@@ -1,4 +1,4 @@
-"""A bag played through the running node: node, player and recorder as processes on DDS."""
+"""Replay of a bag to a running node: node, player and recorder as processes on DDS."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -21,21 +21,21 @@ def is_possible() -> bool:
 
 
 def run_live(bag: Path, out: Path, log: Path, rate: float = 1.0, arguments: Sequence[str] = ()) -> None:
-    """Replay a bag to the node, and record its outputs.
+    """Replay a bag to the node and record its outputs.
 
     Args:
-        bag: with ``/rgb/image`` and ``/thermal/image``.
-        out: the recording, ``NAME.mcap``.
-        log: what the processes say; ROS puts its own logs beside it.
-        rate: 1 for real time.
-        arguments: of the node, such as ``-p overlay:=edges``.
+        bag: bag with ``/rgb/image`` and ``/thermal/image``.
+        out: recording to write, ``NAME.mcap``.
+        log: file for the output of the processes; ROS logs go to the same folder.
+        rate: replay speed; 1 is real time.
+        arguments: arguments of the node, such as ``-p overlay:=edges``.
 
     Raises:
         DistillMatchError: a process failed; the message names the log.
     """
     environment = own_graph(log.parent)
-    # CameraInfo goes out with its image and tells when that came, at a thousandth of its size. Nobody but the
-    # recorder takes that of the thermal camera: once it does, it has everything before it, too.
+    # CameraInfo is published with its image: it times the image's receipt at a thousandth of its size.
+    # Only the recorder subscribes to the thermal one, as its last topic: then all its subscriptions exist.
     topics = [*RECORDED, RGB_INFO, THERMAL_INFO]
     awaited = [part for topic in (RGB, THERMAL, THERMAL_INFO) for part in ("--wait-for", topic)]
     with (
@@ -47,8 +47,8 @@ def run_live(bag: Path, out: Path, log: Path, rate: float = 1.0, arguments: Sequ
         while player.poll() is None:
             for name, process in (("node", node), ("recorder", recorder)):
                 if process.poll() is not None:
-                    raise DistillMatchError(f"{log}: the {name} ended early; read there why")
+                    raise DistillMatchError(f"{log}: the {name} ended early; the log tells why")
             sleep(0.05)
         if player.returncode:
-            raise DistillMatchError(f"{log}: the bag was not played; read there why")
-        sleep(1.0)  # for the pair in hand
+            raise DistillMatchError(f"{log}: the bag was not played; the log tells why")
+        sleep(1.0)  # until the last pair is processed

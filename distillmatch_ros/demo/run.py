@@ -1,4 +1,4 @@
-"""The demo: a synthetic drive through the running node and through ``distillmatch bag``, compared."""
+"""The demo: a synthetic drive, registered by the running node and by ``distillmatch bag``, and compared."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -29,22 +29,22 @@ DRIVE, LIVE, BAG, PAGE, LOGS = "drive.mcap", "live.mcap", "bag.mcap", "index.htm
 PASSES = "passes.mcap"  # a full pass for each pair
 RECORDED = ("correspondences", "homography", "status", "overlay/compressed", "thermal_registered")
 RATE_HZ = 5.0
-SLOWEST = 0.2  # of real time, lest the demo take minutes
-ANSWERED, AGAIN = "answered.mcap", "answered_bag.mcap"  # while they are compared, if not all were answered
+SLOWEST = 0.2  # of real time; slower replay would take minutes
+ANSWERED, AGAIN = "answered.mcap", "answered_bag.mcap"  # temporary, if the node did not process all pairs
 BAGS = (DRIVE, LIVE, BAG, PASSES, ANSWERED, AGAIN)
 OUTPUTS = (*BAGS, PAGE)
-"""What tells a folder that holds a demo."""
+"""Files by which a folder is recognised as an earlier demo's."""
 
 
 @dataclass(frozen=True, eq=False)
 class Live:
-    """What the node made of the drive.
+    """The node's run over the drive.
 
     Attributes:
-        rate: at which it was played; 1 for real time.
-        recording: of what it published.
-        agreement: with ``distillmatch bag``, given the pairs that the node answered and no others, for what a
-            pair gives depends on the pairs before it.
+        rate: replay speed; 1 is real time.
+        recording: the recorded outputs.
+        agreement: agreement with ``distillmatch bag`` over the pairs that the node processed and no others,
+            since the result for a pair depends on the pairs before it.
     """
 
     rate: float
@@ -53,11 +53,11 @@ class Live:
 
 
 class StillRecord(PairRecord):
-    """A scene as a JSON object.
+    """A still as a JSON object.
 
     Attributes:
-        rms_px: error of the homography that was found, visible pixels; null without one.
-        best_rms_px: the least that any homography reaches.
+        rms_px: RMS error of the homography, visible pixels; null without a homography.
+        best_rms_px: smallest RMS error that any homography reaches, visible pixels.
     """
 
     rms_px: float | None
@@ -65,7 +65,7 @@ class StillRecord(PairRecord):
 
 
 class ErrorRecord(TypedDict):
-    """Median, 95th percentile and greatest of some errors; null of none."""
+    """Median, 95th percentile and maximum of errors, visible pixels; null if there are none."""
 
     median: float | None
     p95: float | None
@@ -73,7 +73,7 @@ class ErrorRecord(TypedDict):
 
 
 class LiveRecord(TypedDict):
-    """What the node made of the drive, as a JSON object: see `Live`."""
+    """The node's run over the drive as a JSON object; see `Live`."""
 
     rate: float
     agreement: Agreement
@@ -84,12 +84,12 @@ class DemoRecord(TypedDict):
 
     Attributes:
         stills: two single pairs.
-        bag: what ``distillmatch bag`` made of the drive.
-        errors_px: against the truth, root mean square, visible pixels: of the pairs that were ``tracked``, of
-            the same with a full pass for each (``passes``), and the least that any homography reaches
-            (``best``).
-        live: what the node made of it; null where ROS 2 is not installed.
-        page: where the page is.
+        bag: the run of ``distillmatch bag`` over the drive.
+        errors_px: RMS errors against the true geometry, visible pixels, of three groups: pairs that were
+            ``tracked``, the same pairs with a full pass each (``passes``), and the smallest errors that any
+            homography reaches (``best``).
+        live: the node's run over the drive; null if ROS 2 is not installed.
+        page: path of the HTML page.
     """
 
     stills: list[StillRecord]
@@ -101,16 +101,16 @@ class DemoRecord(TypedDict):
 
 @dataclass(frozen=True, eq=False)
 class Demo:
-    """All that the demo found out.
+    """All results of the demo.
 
     Attributes:
-        out: the folder.
+        out: output folder.
         stills: two single pairs.
-        moments: the drive and its truth.
-        live: what the node made of it; None where ROS 2 is not installed.
-        recording: what ``distillmatch bag`` made of it.
-        summary: of that run.
-        passes: homographies of the same with a full pass for each pair.
+        moments: the frames of the drive with their true geometry.
+        live: the node's run; None if ROS 2 is not installed.
+        recording: outputs of ``distillmatch bag``.
+        summary: summary of that run.
+        passes: homographies of a run with a full pass for each pair.
     """
 
     out: Path
@@ -123,11 +123,11 @@ class Demo:
 
     @property
     def page(self) -> Path:
-        """Where its page is."""
+        """Path of the HTML page."""
         return self.out / PAGE
 
     def errors(self, found: Homographies) -> dict[int, float]:
-        """Error of each homography, root mean square, visible pixels, by stamp."""
+        """RMS error of each homography, visible pixels, by stamp, ns; rejected pairs are left out."""
         truth = {moment.stamp: moment.truth for moment in self.moments}
         return {
             stamp: truth[stamp].rms_px(homography)
@@ -136,7 +136,7 @@ class Demo:
         }
 
     def compared_errors(self) -> dict[str, list[float]]:
-        """Errors of the pairs that were tracked: so, with a pass for each, and the least there can be."""
+        """Errors of the tracked pairs, of the same pairs with full passes, and the smallest possible ones."""
         stamps = {entry.stamp for entry in self.recording.entries if entry.status == Status.TRACKED}
         tracked, passes = self.errors(homographies(self.recording)), self.errors(self.passes)
         return {
@@ -167,17 +167,17 @@ def run_demo(
     frames: int = 30,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Demo:
-    """Render a drive, register it live and as a bag, and compare.
+    """Render a drive, register it in the running node and as a bag, and compare.
 
     Args:
-        parameters: of the node; the bag run takes the same.
-        out: folder for the bags, the pictures and the page; what an earlier demo left there is replaced.
-        seed: which street.
-        frames: of each camera.
-        on_step: told what comes next.
+        parameters: parameters of the node and of the bag run.
+        out: folder for bags, images and page; the files of an earlier demo are replaced.
+        seed: seed of the street.
+        frames: number of frames of each camera.
+        on_step: called with a description of each step before it starts.
 
     Raises:
-        DistillMatchError: the network cannot be opened, ``out`` not be written, or a process failed.
+        DistillMatchError: the network cannot be opened, ``out`` cannot be written, or a process failed.
     """
     # Bits depend on the number of threads: bags get as many as the node takes by itself.
     parameters = parameters.replace(threads=threads_beside(parameters))
@@ -194,13 +194,13 @@ def run_demo(
         speed = (
             "in real time" if rate == 1 else f"at {rate:.2g} of real time, as this machine is slow or busy"
         )
-        on_step(f"the bag played to the running node over DDS, {speed}")
+        on_step(f"replay of the bag to the running node over DDS, {speed}")
         make_folder(out / LOGS)
         run_live(out / DRIVE, out / LIVE, out / LOGS / "live.log", rate, _arguments(parameters))
-    on_step("the bag once more, through distillmatch bag")
+    on_step("the same bag through distillmatch bag")
     summary = _register(parameters, out / DRIVE, out / BAG)
     recording = read_bag(out / BAG, out / DRIVE)
-    on_step("and with a full pass for each pair, to compare the tracked pairs with")
+    on_step("the same bag with a full pass for each pair, as reference for the tracked pairs")
     _register(parameters.changed({"pass_seconds": 0.0}), out / DRIVE, out / PASSES)
     passes = homographies(read_bag(out / PASSES, out / DRIVE))
     live = _compared(parameters, out, recording, rate) if is_possible() else None
@@ -221,20 +221,20 @@ def _compared(parameters: Parameters, out: Path, bag: Recording, rate: float) ->
         select_pairs(out / DRIVE, out / ANSWERED, RGB, answered.keys())
         _register(parameters, out / ANSWERED, out / AGAIN)
         offline = homographies(read_bag(out / AGAIN, out / DRIVE))
-        for name in (ANSWERED, AGAIN):  # as large as the drive, and told apart by its page
+        for name in (ANSWERED, AGAIN):  # as large as the drive, and not needed by the page
             (out / name).unlink()
     return Live(rate, live, compare(answered, offline, THERMAL_SIZE[::-1], VISIBLE_SIZE[::-1]))
 
 
 def _replay_rate(stills: Sequence[Still]) -> float:
-    """Real time, unless the node would have to drop most of the pairs; the first still warms up."""
+    """Real time, or slower if the node would have to drop most pairs; the first still is a warm-up."""
     registration = stills[-1].result.registration
     seconds = registration.latency_ms["total"] / 1e3 if registration else 0.0
     return max(SLOWEST, min(1.0, 1 / (RATE_HZ * max(seconds, 1e-3))))
 
 
 def _arguments(parameters: Parameters) -> list[str]:
-    """What the node has to be told to have these parameters."""
+    """Command-line arguments of the node that set these parameters."""
     default, arguments = Parameters(), []
     for name in ("model", "backend", "threads"):
         if getattr(parameters, name) != getattr(default, name):

@@ -19,9 +19,9 @@ class Still:
 
     Attributes:
         name: ``day`` or ``night``.
-        result: the registration and its pictures.
-        rms_px: error of the homography that was found, visible pixels; None without one.
-        best_rms_px: the least that any homography reaches.
+        result: registration and the files written.
+        rms_px: RMS error of the homography, visible pixels; None without a homography.
+        best_rms_px: smallest RMS error that any homography reaches, visible pixels.
     """
 
     name: str
@@ -31,10 +31,10 @@ class Still:
 
 
 def register_stills(registrar: Registrar, out: Path, seed: int = 0) -> tuple[Still, ...]:
-    """Render the scenes, register them and write images and pictures.
+    """Render the scenes, register them and write their images.
 
-    ``out`` becomes a pairs folder: visible/NAME.png, and thermal/NAME.png with 16-bit readings; beside them
-    stand NAME_overlay.png, NAME_matches.png, NAME_registered.png and NAME_mask.png.
+    ``out`` becomes a pairs folder: visible/NAME.png and thermal/NAME.png (16-bit readings); beside these
+    folders NAME_overlay.png, NAME_matches.png, NAME_registered.png and NAME_mask.png are written.
 
     Raises:
         DistillMatchError: ``out`` cannot be written.

@@ -1,4 +1,4 @@
-"""What the demo's page says beyond the report of its drive: the truth, and the running node."""
+"""Sections of the demo's page beyond the report of its drive: true errors, and the running node."""
 
 import math
 from collections.abc import Mapping
@@ -21,10 +21,10 @@ from distillmatch_ros.offline.report.recording import Recording
 
 
 def write_page(demo: Demo) -> None:
-    """Write the page of a demo.
+    """Write the HTML page of a demo.
 
     Raises:
-        DistillMatchError: it cannot be written.
+        DistillMatchError: the page cannot be written.
     """
     live = demo.live
     page = Report(demo.recording).to_html(
@@ -50,7 +50,7 @@ def _facts(demo: Demo) -> list[Fact]:
     median = float(np.median(errors)) if errors else None
     facts = [
         Fact(f"{registered} of {pairs}", "pairs registered by distillmatch bag"),
-        Fact(figure(median, " px"), "rms error of the median pair, against the known geometry"),
+        Fact(figure(median, " px"), "RMS error of the median pair, against the known geometry"),
         Fact(f"{demo.summary.rate_hz:.1f} /s", "pairs through distillmatch bag on this machine"),
     ]
     compared = demo.compared_errors()
@@ -59,15 +59,15 @@ def _facts(demo: Demo) -> list[Fact]:
         facts.append(
             Fact(
                 f"{tracked:.1f} / {passes:.1f} px",
-                f"median error of {len(compared['tracked'])} pairs that were tracked / of the same with a "
-                "full pass for each",
+                f"median error of {len(compared['tracked'])} pairs that were tracked / of the same pairs "
+                "with a full pass each",
             )
         )
     if demo.live is not None:
         latency = list(_latencies(demo.live.recording).values())
         agreement = demo.live.agreement
         facts += [
-            Fact(f"{agreement.first} of {pairs}", "pairs that the node took up and answered"),
+            Fact(f"{agreement.first} of {pairs}", "pairs that the node processed"),
             Fact(
                 figure(float(np.median(latency)) if latency else None, " ms", 0),
                 "median from image to homography, live",
@@ -87,10 +87,10 @@ def _why_not_all(live: Live, pairs: int) -> str:
     latency = f"{np.median(latencies):.0f} ms" if latencies else "too long"
     interval = f"{1e3 / (RATE_HZ * live.rate):.0f} ms"
     return (
-        f"The node answered {live.agreement.first} of the {pairs}: one came every {interval} and an answer "
-        f"took {latency} (median). When the engine is slower than the cameras, the newest pair is "
+        f"The node processed {live.agreement.first} of the {pairs}: one arrived every {interval}, and "
+        f"processing took {latency} (median). When the engine is slower than the cameras, the newest pair is "
         "registered and "
-        "those before it are dropped."
+        "older pairs are dropped."
     )
 
 
@@ -118,9 +118,9 @@ def _truth(demo: Demo) -> list[Chart]:
     errors.append(_series(demo, "best possible", best, "dashed"))
     charts = [
         line_chart(
-            "Error against the truth",
-            f"How far one pixel in {EVERY} along either axis is from where it truly belongs, root mean "
-            "square. The street is not flat: no homography gets below the dashed line.",
+            "Error against the true geometry",
+            f"RMS distance of one pixel in {EVERY} along either axis from its true position. The street is "
+            "not planar: no homography gets below the dashed line.",
             errors,
             "seconds",
             "px",
@@ -131,9 +131,9 @@ def _truth(demo: Demo) -> list[Chart]:
         charts.append(
             line_chart(
                 "Two latencies",
-                "Registration alone: what distillmatch bag spends on a pair. Node, live: from the receipt of "
-                "a visible frame to that of its homography, as a recorder sees the two; it adds the wait for "
-                "the thermal frame, two trips over DDS, and whatever else this machine does meanwhile.",
+                "Registration: time that distillmatch bag spends on a pair. Node, live: from the receipt of "
+                "a visible frame to that of its homography, as the recorder measures it; this adds the wait "
+                "for the thermal frame, two transfers over DDS, and any other load of this machine.",
                 [
                     _series(demo, "registration alone", registration, "line"),
                     _series(demo, "node, live", _latencies(live), "dots"),
@@ -149,12 +149,12 @@ def _agreement(live: Live, pairs: int) -> list[tuple[str, str]]:
     found = live.agreement
     return [
         ("pairs in the bag", str(pairs)),
-        ("answered by the node", str(found.first)),
-        ("answered by the bag run given these", str(found.second)),
+        ("processed by the node", str(found.first)),
+        ("processed by the bag run over these pairs", str(found.second)),
         ("homographies from both", str(found.homographies)),
         ("of these, equal to the last bit", str(found.identical)),
         (f"of these, corners within {AGREE_PX:g} px", str(found.within)),
-        ("greatest distance of a corner", figure(found.worst_px, " px", 2)),
+        ("largest corner error between them", figure(found.worst_px, " px", 2)),
         ("rejected by one of the two only", str(found.contradicted)),
     ]
 

@@ -1,10 +1,10 @@
-"""Planar maps between the two cameras, and their robust fit to correspondences.
+"""Homographies between the two cameras, and their robust estimation from correspondences.
 
 A homography maps thermal pixels to visible pixels. Sizes are (height, width), as in ``array.shape``. Lengths
-called *reference pixels* are pixels of a visible image scaled to 640 columns, so that a threshold means the
-same on every camera. A *unit* homography maps the thermal frame, centred and with its left and right edges at
--1 and 1, to reference pixels around the visible image's centre, and its last element is 1: well conditioned,
-whatever the cameras' resolutions.
+called *reference pixels* are pixels of a visible image scaled to 640 columns, so that thresholds do not
+depend on the camera's resolution. A *unit* homography maps normalised thermal coordinates (centred, left and
+right edge at -1 and 1) to reference pixels relative to the visible image's centre; its last element is 1. It
+is well conditioned at every resolution.
 """
 
 import cv2
@@ -19,10 +19,14 @@ REFERENCE_WIDTH = 640
 
 
 def transform(homography: Float64, points: Points) -> Float64:
-    """Map (N, 2) points; those on the horizon, infinite or NaN come back infinite or NaN.
+    """Map points by a homography.
+
+    Args:
+        homography: (3, 3).
+        points: (N, 2), x and y.
 
     Returns:
-        float64 (N, 2).
+        float64 (N, 2); infinite or NaN for points that are mapped to infinity or are not finite.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         mapped = np.asarray(points, np.float64) @ homography[:, :2].T + homography[:, 2]
@@ -30,33 +34,33 @@ def transform(homography: Float64, points: Points) -> Float64:
 
 
 def inverse(homography: Float64) -> Float64:
-    """The map back, its last element 1."""
+    """The inverse homography, float64 (3, 3), scaled so that its last element is 1."""
     back: Float64 = np.asarray(np.linalg.inv(homography), np.float64)
     back /= back[2, 2]
     return back
 
 
 def jacobian(homography: Float64, point: tuple[float, float]) -> Float64:
-    """How the mapped point moves with the point: (2, 2), rows are x and y of the mapped point."""
+    """Derivative of the mapped point by the point, float64 (2, 2); rows are x and y of the mapped point."""
     x, y, w = homography @ (*point, 1.0)
     derivative: Float64 = (homography[:2, :2] - np.outer((x / w, y / w), homography[2, :2])) / w
     return derivative
 
 
 def resizing(source: Size, target: Size) -> Float64:
-    """The (3, 3) map from pixels of an image to pixels of that image resized."""
+    """The (3, 3) map from pixels of an image of size ``source`` to pixels of it resized to ``target``."""
     scale_y, scale_x = target[0] / source[0], target[1] / source[1]
     return np.array([[scale_x, 0, (scale_x - 1) / 2], [0, scale_y, (scale_y - 1) / 2], [0, 0, 1]])
 
 
 def corners(size: Size) -> Float64:
-    """The outer corners of an image, (4, 2): half a pixel beyond the centres of its corner pixels."""
+    """Outer corners of an image, float64 (4, 2), clockwise from top left, 0.5 px beyond pixel centres."""
     height, width = size
     return np.array([[0, 0], [width, 0], [width, height], [0, height]]) - 0.5
 
 
 def from_corners(places: Float64, thermal: Size, visible: Size) -> Float64:
-    """The homography that brings the `corners` of the thermal image to (4, 2) visible pixels."""
+    """The homography that maps the `corners` of the thermal image to ``places``, (4, 2) visible pixels."""
     source, target = transform(to_unit(thermal), corners(thermal)), transform(to_reference(visible), places)
     design = np.zeros((4, 2, 8))
     design[:, 0, 0:2] = design[:, 1, 3:5] = source
@@ -69,17 +73,17 @@ def from_corners(places: Float64, thermal: Size, visible: Size) -> Float64:
 
 
 def corner_error(homography: Float64, truth: Float64, thermal: Size, visible: Size) -> float:
-    """How far a homography is from another: the corner error of all figures of this package.
+    """Distance between two homographies: the corner error of all figures of this package.
 
     Args:
         homography: float64 (3, 3), thermal to visible pixels.
-        truth: the one that it is compared with, likewise.
+        truth: the reference homography, float64 (3, 3).
         thermal: size of the thermal image.
         visible: size of the visible image.
 
     Returns:
-        The mean distance between the places that the two give the outer `corners` of the thermal image,
-        reference pixels; infinite where a corner has no place.
+        Mean distance between the outer `corners` of the thermal image as mapped by the two, reference pixels;
+        infinite if a corner is mapped to infinity.
     """
     with np.errstate(invalid="ignore", over="ignore"):
         gaps = transform(homography, corners(thermal)) - transform(truth, corners(thermal))
@@ -88,30 +92,30 @@ def corner_error(homography: Float64, truth: Float64, thermal: Size, visible: Si
 
 
 def to_unit(thermal: Size) -> Float64:
-    """Thermal pixels to the unit frame."""
+    """The (3, 3) map from thermal pixels to normalised (unit) coordinates."""
     height, width = thermal
     return np.array([[2 / width, 0, 1 / width - 1], [0, 2 / width, (1 - height) / width], [0, 0, 1]])
 
 
 def to_reference(visible: Size) -> Float64:
-    """Visible pixels to reference pixels around the image's centre."""
+    """The (3, 3) map from visible pixels to reference pixels relative to the image's centre."""
     return np.diag([REFERENCE_WIDTH / 2, REFERENCE_WIDTH / 2, 1.0]) @ to_unit(visible)
 
 
 def fit(source: Float64, target: Float64, inlier_px: float) -> Float64 | None:
     """Fit a unit homography robustly: MAGSAC++, then Gauss-Newton with Cauchy weights.
 
-    The weights reach past the inliers. Against MAGSAC++ alone that lowers the median corner error by a third
-    on heavy-tailed synthetic matches (half of them outliers), and the 95th percentile from 5.5 to 3.3 px at
-    4 px of noise; on clean Gaussian matches the two are equal.
+    The Cauchy weights include matches beyond the inlier threshold. Compared with MAGSAC++ alone that lowers
+    the median corner error by a third on heavy-tailed synthetic matches (half of them outliers), and the 95th
+    percentile from 5.5 to 3.3 px at 4 px of noise; on clean Gaussian matches the two are equal.
 
     Args:
-        source: (N, 2) in the unit frame, N >= 4.
+        source: (N, 2) in unit coordinates, N >= 4.
         target: (N, 2) reference pixels.
-        inlier_px: error up to which a correspondence is an inlier, reference pixels.
+        inlier_px: reprojection error up to which a correspondence is an inlier, reference pixels.
 
     Returns:
-        (3, 3), or None where nothing finite fits. Equal input gives equal output.
+        (3, 3), or None if no finite model fits. Equal input gives equal output.
     """
     found, _ = cv2.findHomography(
         source, target, cv2.USAC_MAGSAC, inlier_px, maxIters=5000, confidence=0.9999
@@ -127,20 +131,20 @@ def fit(source: Float64, target: Float64, inlier_px: float) -> Float64 | None:
         weighted = (derivative * weights[:, None, None]).reshape(-1, 8)
         try:
             step = np.linalg.solve(weighted.T @ derivative.reshape(-1, 8), weighted.T @ residuals.ravel())
-        except np.linalg.LinAlgError:  # fewer than four places: there is nothing to refine
+        except np.linalg.LinAlgError:  # fewer than four distinct points: the system is singular
             break
         unit = unit + np.append(step, 0.0).reshape(3, 3)
     return unit
 
 
 def errors(homography: Float64, source: Float64, target: Float64) -> Float64:
-    """Distance of each mapped source from its target, (N,)."""
+    """Distance of each mapped source point from its target, (N,), in the target's unit."""
     gaps = target - transform(homography, source)
     return np.hypot(gaps[:, 0], gaps[:, 1])
 
 
 def linearise(unit: Float64, source: Float64) -> tuple[Float64, Float64]:
-    """Mapped points (N, 2), and their derivative (N, 2, 8) by all elements but the last, which stays 1."""
+    """Mapped points (N, 2), and their derivatives (N, 2, 8) by the first eight elements; the last stays 1."""
     homogeneous = np.column_stack([source, np.ones(len(source))])
     homogeneous /= homogeneous @ unit[2, :, None]
     mapped = homogeneous @ unit[:2].T

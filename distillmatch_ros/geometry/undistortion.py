@@ -16,17 +16,17 @@ from distillmatch_ros.images.frames import Frame
 
 EQUIDISTANT = "equidistant"
 COEFFICIENTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), EQUIDISTANT: (4,)}
-"""How many each model may have, in OpenCV's order."""
+"""Allowed numbers of coefficients for each distortion model, in OpenCV's order."""
 
 
 @dataclass(frozen=True, eq=False)
 class Intrinsics:
-    """How a camera projects, for images of one size.
+    """Intrinsic calibration of a camera for images of one size.
 
     Attributes:
-        matrix: float64 (3, 3), rays to pixels.
-        distortion: float64 (N,), coefficients in the order of OpenCV.
-        model: of distortion, as ROS names it: ``plumb_bob``, ``rational_polynomial`` or ``equidistant``.
+        matrix: float64 (3, 3), camera matrix K.
+        distortion: float64 (N,), coefficients D in OpenCV's order.
+        model: distortion model as ROS names it: ``plumb_bob``, ``rational_polynomial`` or ``equidistant``.
         size: (height, width) of the images.
     """
 
@@ -36,7 +36,7 @@ class Intrinsics:
     size: Size
 
     def same_as(self, other: "Intrinsics") -> bool:
-        """Whether the other says the same."""
+        """Whether both hold equal values."""
         return (
             (self.model, self.size) == (other.model, other.size)
             and np.array_equal(self.matrix, other.matrix)
@@ -45,18 +45,20 @@ class Intrinsics:
 
 
 class Undistorter:
-    """Takes the distortion out of the images of one camera. Its matrix stays: only D becomes 0."""
+    """Removes lens distortion from the images of one camera. The camera matrix K is kept, D becomes 0."""
 
     def __init__(self, intrinsics: Intrinsics) -> None:
-        """Prepare for images of the intrinsics' size.
+        """Prepare the maps for images of the intrinsics' size.
 
         Raises:
-            DistillMatchError: an unknown model of distortion, or not its number of coefficients.
+            DistillMatchError: the distortion model is unknown, or the number of coefficients does not fit it.
         """
         self.intrinsics = intrinsics
         matrix, distortion, size = intrinsics.matrix, intrinsics.distortion, intrinsics.size[::-1]
         self._maps: Any = None
-        if not distortion.any() and intrinsics.model != EQUIDISTANT:  # whose pixels go by angles even so
+        if (
+            not distortion.any() and intrinsics.model != EQUIDISTANT
+        ):  # equidistant is not pinhole even with D = 0
             return
         counts = COEFFICIENTS.get(intrinsics.model)
         if counts is None:
@@ -66,7 +68,7 @@ class Undistorter:
             )
         if len(distortion) not in counts:
             raise DistillMatchError(
-                f"camera_info: {len(distortion)} coefficients do not go with distortion model "
+                f"camera_info: {len(distortion)} coefficients do not fit distortion model "
                 f"{intrinsics.model}, which has {' or '.join(map(str, counts))}; calibrate the camera again"
             )
         fisheye = intrinsics.model == EQUIDISTANT
@@ -74,21 +76,21 @@ class Undistorter:
         self._maps = prepare(matrix, distortion, np.eye(3), matrix, size, cv2.CV_32FC1)
 
     def __call__(self, frame: Frame) -> Frame:
-        """The frame without distortion.
+        """Undistort a frame.
 
-        As in `warp_thermal`, 8-bit pictures are interpolated, and wider values are readings of which the
-        nearest is taken.
+        As in `warp_thermal`, 8-bit images are interpolated; wider values are readings and take their nearest
+        neighbour.
 
         Returns:
-            The same size, dtype and header; `no_reading` where the camera saw nothing.
+            A frame of the same size, dtype and header; `no_reading` outside the camera's view.
 
         Raises:
-            DistillMatchError: the frame is of another size than the intrinsics.
+            DistillMatchError: the frame's size differs from that of the intrinsics.
         """
         size = frame.image.shape[:2]
         if size != self.intrinsics.size:
             raise DistillMatchError(
-                f"{frame.frame_id or 'image'}: {size[1]}x{size[0]} pixels, but its camera_info is about "
+                f"{frame.frame_id or 'image'}: {size[1]}x{size[0]} pixels, but its camera_info describes "
                 f"{self.intrinsics.size[1]}x{self.intrinsics.size[0]}; calibrate at the resolution in use"
             )
         if self._maps is None:

@@ -40,7 +40,7 @@ def test_a_page_says_how_far_from_the_truth_the_drive_was(demo: Demo) -> None:
         "35 of 40",
         "39 of 40",
         "models/MODEL_CARD.md",
-        "Error against the truth",
+        "Error against the true geometry",
     ):
         assert said in page, said
     assert "The node answered 39 of the 40: one came every 400 ms and an answer took" in page
