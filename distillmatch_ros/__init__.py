@@ -1,4 +1,4 @@
-"""Registration of visible and thermal images, for robots and for plain Python."""
+"""Registration of visible and thermal images, for ROS 2 robots and plain Python."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is used: the node must handle signals before NumPy and OpenCV have loaded."""
+    """Import on first access: the node must install its signal handlers before NumPy and OpenCV load."""
     if name in _MODULES:
         return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

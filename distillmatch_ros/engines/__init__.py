@@ -1,4 +1,4 @@
-"""Runtimes behind one protocol: `open_engine` picks the backend and returns an `Engine`."""
+"""Runtimes behind one protocol: `open_engine` selects the backend and returns an `Engine`."""
 
 import logging
 import platform
@@ -48,15 +48,15 @@ def open_engine(path: Path, backend: str = "auto", threads: int | None = None) -
 
     Args:
         path: the network's file.
-        backend: ``onnx``, ``openvino``, ``torch`` or ``tensorrt``, which builds an engine of an ONNX file
-            unless there is one; or ``auto`` to go by the file's suffix. An ONNX file then runs on TensorRT if
-            an engine was built for it, else in ONNX Runtime with CUDA, else in OpenVINO where it is installed
-            and the CPU is Intel's or AMD's, else in ONNX Runtime on the CPU.
+        backend: ``onnx``, ``openvino``, ``torch`` or ``tensorrt`` (which builds an engine of an ONNX file if
+            none exists), or ``auto`` to select by the file's suffix. For an ONNX file ``auto`` takes TensorRT
+            if an engine was built for it, else ONNX Runtime with CUDA, else OpenVINO if it is installed and
+            the CPU is Intel's or AMD's, else ONNX Runtime on the CPU.
         threads: CPU threads of the runtime; by default one for each core this process may use.
 
     Raises:
-        BackendMissingError: this machine cannot run the backend that was asked for.
-        DistillMatchError: unknown backend, bad thread count, missing file, a file that is not this network.
+        BackendMissingError: this machine cannot run the requested backend.
+        DistillMatchError: unknown backend, bad thread count, missing file, or not this network.
     """
     path = Path(path)
     if backend not in BACKENDS:
@@ -90,7 +90,7 @@ def open_openvino(path: Path, threads: int | None) -> Engine:
     """
     try:
         from distillmatch_ros.engines.openvino import OpenVinoEngine
-    except (ImportError, OSError) as error:  # OSError: its libraries do not load
+    except (ImportError, OSError) as error:  # OSError: its shared libraries do not load
         raise _missing("OpenVINO", error, "pip install 'distillmatch_ros[openvino]'") from error
     return OpenVinoEngine.open(path, threads)
 
@@ -99,7 +99,7 @@ def open_cuda(path: Path, threads: int | None) -> Engine:
     """Open an ONNX file in ONNX Runtime on a GPU.
 
     Raises:
-        BackendMissingError: the runtime has no CUDA provider that works here.
+        BackendMissingError: the runtime has no working CUDA provider on this machine.
         DistillMatchError: the file is not this network.
     """
     if OnnxEngine.offers_cuda():
@@ -107,24 +107,24 @@ def open_cuda(path: Path, threads: int | None) -> Engine:
         if engine.on_gpu:
             return engine
         engine.close()
-    raise BackendMissingError("ONNX Runtime has no CUDA provider that works here")
+    raise BackendMissingError("ONNX Runtime has no working CUDA provider on this machine")
 
 
 def open_tensorrt(path: Path, build: bool) -> Engine:
-    """Open a plan, or the engine of an ONNX file; its half-precision graph comes first.
+    """Open a plan, or the engine of an ONNX file, preferably of its half-precision graph.
 
     Args:
         path: a ``.plan`` with its sidecar, or an ONNX file.
-        build: whether to build an engine that the cache does not hold, which takes minutes.
+        build: whether to build an engine if the cache holds none, which takes minutes.
 
     Raises:
-        EngineNotBuiltError: there is no engine, and ``build`` says not to build one.
+        EngineNotBuiltError: there is no engine, and ``build`` is false.
         BackendMissingError: TensorRT, cuda-python or a CUDA device is missing.
         DistillMatchError: the engine does not load, or cannot be built.
     """
     try:
         from distillmatch_ros.engines.tensorrt import TensorRtEngine, this_machine
-    except (ImportError, OSError) as error:  # OSError: its Python package is there, its libraries do not load
+    except (ImportError, OSError) as error:  # OSError: installed, but its shared libraries do not load
         raise _missing("TensorRT with cuda-python", error, _TENSORRT) from error
     if path.suffix == ".plan":
         return TensorRtEngine(Plan.read(path))
@@ -150,7 +150,7 @@ def build_engine(
 
     Args:
         network: the exported network.
-        options: how to build; None takes a cached engine however it was built.
+        options: build options; None accepts a cached engine built with any options.
         on_progress: called from other threads with a phase, its finished steps and all its steps.
 
     Raises:
@@ -165,11 +165,11 @@ def build_engine(
 
 
 def open_torch(path: Path, threads: int | None) -> Engine:
-    """Open weights in PyTorch; for an ONNX file, those that lie beside it.
+    """Open weights in PyTorch; for an ONNX file, the weights beside it.
 
     Raises:
-        BackendMissingError: PyTorch is not installed.
-        DistillMatchError: there are no weights, they are damaged, or belong to another network.
+        BackendMissingError: PyTorch is not installed, or there are no weights.
+        DistillMatchError: the weights are damaged, or belong to another network.
     """
     try:
         from distillmatch_ros.engines.torch import TorchEngine
@@ -183,13 +183,13 @@ def open_torch(path: Path, threads: int | None) -> Engine:
     engine = TorchEngine.open(weights, threads)
     if engine.info.weights_hash != OnnxFile.read(path).info.weights_hash:
         raise DistillMatchError(
-            f"{weights}: other weights than {path.name} was exported from; export it again"
+            f"{weights}: other weights than those {path.name} was exported from; export it again"
         )
     return engine
 
 
 def _open_fastest(path: Path, threads: int | None) -> Engine:
-    """The fastest runtime that works here; what is missing is said once and stops nobody."""
+    """Open the fastest runtime that works on this machine, and log once which faster ones are missing."""
     level, passed_over = logging.INFO, []
     for name, opener in _FASTER_THAN_ONNX_ON_CPU.items():
         try:
@@ -199,8 +199,8 @@ def _open_fastest(path: Path, threads: int | None) -> Engine:
             if not isinstance(error, BackendMissingError) or isinstance(error, EngineNotBuiltError):
                 level = logging.WARNING
             elif name in _ON_NVIDIA and not _has_nvidia_gpu():
-                continue  # nobody misses it
-            passed_over.append(f"; {name} is passed over: {error}")
+                continue  # not worth a message
+            passed_over.append(f"; {name} is skipped: {error}")
     else:
         engine = OnnxEngine.open(path, threads, gpu=False)
     _log.log(level, "%s runs on %s%s", path, engine.info.device, "".join(passed_over))
@@ -208,13 +208,13 @@ def _open_fastest(path: Path, threads: int | None) -> Engine:
 
 
 def _has_nvidia_gpu() -> bool:
-    """By the driver's devices: of a card, of a Jetson, of Windows's Linux."""
+    """Whether an NVIDIA driver's devices exist: of a graphics card, of a Jetson, or of WSL."""
     return any(Path("/dev", name).exists() for name in ("nvidiactl", "nvhost-gpu", "nvgpu", "dxg"))
 
 
 def _open_openvino_on_x86(path: Path, threads: int | None) -> Engine:
     if platform.machine() not in ("x86_64", "AMD64"):
-        raise BackendMissingError("it is known to be faster on CPUs of Intel and AMD only")
+        raise BackendMissingError("it is known to be faster only on CPUs of Intel and AMD")
     return open_openvino(path, threads)
 
 
@@ -223,12 +223,12 @@ _FASTER_THAN_ONNX_ON_CPU: dict[str, Callable[[Path, int | None], Engine]] = {
     "CUDA": open_cuda,
     "OpenVINO": _open_openvino_on_x86,
 }
-"""What ``auto`` tries, the fastest first."""
+"""Backends that ``auto`` tries, the fastest first."""
 _ON_NVIDIA = ("TensorRT", "CUDA")
 
 
 def _missing(what: str, error: Exception, remedy: str) -> BackendMissingError:
-    """The error for a package that is not there; a fault of this package is raised as it is."""
+    """The error for a package that is not installed; a missing module of this package is raised unchanged."""
     if isinstance(error, ImportError) and (error.name or "").startswith("distillmatch_ros"):
         raise error
     return BackendMissingError(

@@ -1,4 +1,4 @@
-"""Building of TensorRT plans from ONNX networks, into the cache."""
+"""Builds TensorRT plans from ONNX networks into the cache."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -29,9 +29,9 @@ class Prepared:
     """An engine that is ready to run.
 
     Attributes:
-        engine: opened; whoever asked for it closes it.
-        plan: what it runs.
-        build_seconds: how long it took to build, None where it lay in the cache.
+        engine: the open engine; the caller closes it.
+        plan: the plan it runs.
+        build_seconds: build time, s; None if the plan was in the cache.
     """
 
     engine: TensorRtEngine
@@ -49,9 +49,9 @@ def prepare(
 
     Args:
         network: the exported network.
-        options: how to build; None takes a cached plan however it was built.
-        on_progress: told how far the builder is.
-        cache: where plans lie; by default the user's.
+        options: build options; None accepts a cached plan built with any options.
+        on_progress: called from the builder's threads with its progress.
+        cache: cache of plans; by default the user's.
 
     Raises:
         BackendMissingError: there is no CUDA device.
@@ -75,7 +75,7 @@ def prepare(
 
 
 class _Progress(trt.IProgressMonitor):
-    """Hands on what the builder reports, and tells it to stop. No exception may pass through the builder."""
+    """Forwards the builder's progress and lets it be stopped. Exceptions must not reach the C++ builder."""
 
     def __init__(self, on_progress: OnProgress) -> None:
         trt.IProgressMonitor.__init__(self)
@@ -101,21 +101,21 @@ class _Progress(trt.IProgressMonitor):
         self._report(phase_name, self._steps.get(phase_name, 0))
 
     def _report(self, phase: str, done: int) -> None:
-        with suppress(Exception):  # a bar that cannot be drawn must not end the process
+        with suppress(Exception):  # an error of the progress bar must not end the process
             self._on_progress(phase, done, self._steps.get(phase, 0))
 
 
 def _flags(network: OnnxFile) -> tuple[str, ...]:
-    """Names of the builder's flags for a network.
+    """Names of the builder flags for a network.
 
-    TF32 multiplies with 10 bits of the mantissa, which is all that half-precision blocks hand over to their
-    float32 borders. A float32 network is built to be compared with: there it is off.
+    TF32 multiplies with a 10-bit mantissa, the precision that half-precision blocks have anyway. A float32
+    network serves as reference: TF32 is off for it.
     """
     return ("TF32",) if network.info.precision == "fp16" else ()
 
 
 def _build(network: OnnxFile, key: Key, cache: PlanCache, on_progress: OnProgress) -> bytes:
-    """Build in a thread: the builder does not listen to Ctrl-C, its progress monitor does."""
+    """Build in a thread: Ctrl-C does not interrupt the builder, its progress monitor does."""
     check_graph(network.path, onnx.load_model_from_string(network.data))
     progress = _Progress(on_progress)
     with ThreadPoolExecutor(1) as pool:
@@ -155,7 +155,7 @@ def _parser_errors(parser: trt.OnnxParser) -> str:
 
 
 def _set_timing_cache(config: trt.IBuilderConfig, measured: bytes) -> None:
-    """Start from what was measured before; a cache that does not fit costs time and nothing else."""
+    """Start from earlier timing measurements; an incompatible cache is ignored and only costs time."""
     for content in (measured, b""):
         timing = config.create_timing_cache(content)
         if timing is not None and config.set_timing_cache(timing, False):

@@ -1,4 +1,4 @@
-"""The GPU through cuda-python: device, memory, stream and graph. Every call is checked."""
+"""CUDA through cuda-python: device, memory, stream and graph. Every call is checked for errors."""
 
 import ctypes
 from collections.abc import Callable, Sequence
@@ -14,10 +14,10 @@ from distillmatch_ros.engines.protocol import BackendMissingError, Float32
 
 @dataclass(frozen=True)
 class Gpu:
-    """One kind of GPU.
+    """A GPU model.
 
     Attributes:
-        name: what the driver calls it, such as ``Orin``.
+        name: name that the driver reports, such as ``Orin``.
         compute_capability: such as ``8.7``.
     """
 
@@ -26,7 +26,7 @@ class Gpu:
 
 
 def find_gpu() -> Gpu:
-    """The GPU that this process computes on.
+    """The GPU of this process.
 
     Raises:
         BackendMissingError: there is no driver or no device.
@@ -34,7 +34,7 @@ def find_gpu() -> Gpu:
     try:
         devices = _call(cudart.cudaGetDeviceCount)
         properties = _call(cudart.cudaGetDeviceProperties, _call(cudart.cudaGetDevice)) if devices else None
-    except (DistillMatchError, RuntimeError) as error:  # RuntimeError: cuda-python found no library to ask
+    except (DistillMatchError, RuntimeError) as error:  # RuntimeError: cuda-python found no CUDA library
         raise BackendMissingError(f"no CUDA device ({error})") from error
     if properties is None:
         raise BackendMissingError("no CUDA device")
@@ -42,11 +42,11 @@ def find_gpu() -> Gpu:
 
 
 class Buffer:
-    """A float32 tensor on the GPU and its twin in page-locked host memory.
+    """A float32 tensor on the GPU with a copy in page-locked host memory.
 
     Attributes:
-        host: float32 array of the tensor's shape, to be filled or read by the program.
-        address: where the tensor lies on the GPU.
+        host: float32 array of the tensor's shape in host memory.
+        address: device address of the tensor.
     """
 
     def __init__(self, shape: Sequence[int]) -> None:
@@ -62,40 +62,40 @@ class Buffer:
         self.host.fill(0)
 
     def free(self) -> None:
-        """Give the memory back; ``host`` must not be touched afterwards."""
+        """Free both memories; ``host`` must not be accessed afterwards."""
         del self.host
         _call(cudart.cudaFreeHost, self._page_locked)
         _call(cudart.cudaFree, self.address)
 
 
 class Stream:
-    """A queue of work for the GPU. It does not wait for the default stream, nor the other way round."""
+    """A CUDA stream without synchronisation with the default stream."""
 
     def __init__(self) -> None:
         self._stream = _call(cudart.cudaStreamCreateWithFlags, cudart.cudaStreamNonBlocking)
 
     @property
     def handle(self) -> int:
-        """What other libraries know the stream by."""
+        """The stream's address, for other libraries."""
         return int(self._stream)
 
     def upload(self, buffer: Buffer) -> None:
-        """Queue the copy of a buffer from the host to the GPU."""
+        """Queue the copy of a buffer from host to GPU."""
         kind = cudart.cudaMemcpyKind.cudaMemcpyHostToDevice
         self._copy(buffer.address, buffer.host.ctypes.data, buffer.nbytes, kind)
 
     def download(self, buffer: Buffer) -> None:
-        """Queue the copy of a buffer from the GPU to the host."""
+        """Queue the copy of a buffer from GPU to host."""
         kind = cudart.cudaMemcpyKind.cudaMemcpyDeviceToHost
         self._copy(buffer.host.ctypes.data, buffer.address, buffer.nbytes, kind)
 
     def capture(self, work: Callable[[], None]) -> "Graph":
-        """Record what ``work`` queues instead of running it.
+        """Record the work that ``work`` queues as a graph instead of running it.
 
         Raises:
-            DistillMatchError: something in it cannot be recorded. The stream goes on working.
+            DistillMatchError: part of the work cannot be recorded. The stream remains usable.
         """
-        # Thread-local: what other threads of the process do meanwhile neither enters nor voids the graph.
+        # Thread-local: CUDA calls of other threads neither enter the graph nor invalidate it.
         mode = cudart.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
         _call(cudart.cudaStreamBeginCapture, self._stream, mode)
         try:
@@ -104,8 +104,8 @@ class Stream:
         except DistillMatchError:
             cudart.cudaStreamEndCapture(
                 self._stream
-            )  # fails where the recording has ended: all the same here
-            cudart.cudaGetLastError()  # else the next call would report this failure as its own
+            )  # returns an error where the capture has ended already, which does not matter here
+            cudart.cudaGetLastError()  # otherwise the next call would report this error
             raise
         try:
             return Graph(_call(cudart.cudaGraphInstantiate, recorded, 0), self._stream)
@@ -113,11 +113,11 @@ class Stream:
             _call(cudart.cudaGraphDestroy, recorded)
 
     def wait(self) -> None:
-        """Wait until everything queued is done."""
+        """Wait until all queued work is done."""
         _call(cudart.cudaStreamSynchronize, self._stream)
 
     def free(self) -> None:
-        """Give the stream back."""
+        """Destroy the stream."""
         _call(cudart.cudaStreamDestroy, self._stream)
 
     def _copy(self, target: int, source: int, nbytes: int, kind: Any) -> None:
@@ -125,23 +125,23 @@ class Stream:
 
 
 class Graph:
-    """Recorded work, queued as a whole: one call instead of one for each kernel."""
+    """A captured CUDA graph: all kernels are launched by one call."""
 
     def __init__(self, executable: Any, stream: Any) -> None:
         self._executable = executable
         self._stream = stream
 
     def launch(self) -> None:
-        """Queue the work on the stream it was recorded from."""
+        """Queue the work on the stream that it was captured from."""
         _call(cudart.cudaGraphLaunch, self._executable, self._stream)
 
     def free(self) -> None:
-        """Give the graph back."""
+        """Destroy the graph."""
         _call(cudart.cudaGraphExecDestroy, self._executable)
 
 
 def _call(function: Callable[..., tuple[Any, ...]], *arguments: Any) -> Any:
-    """Call a function of the CUDA runtime; gives the value behind the error code, or None."""
+    """Call a CUDA runtime function; returns the value after the error code, or None if there is none."""
     error, *values = function(*arguments)
     if error != cudart.cudaError_t.cudaSuccess:
         _, text = cudart.cudaGetErrorString(error)

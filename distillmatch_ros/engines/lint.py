@@ -1,7 +1,7 @@
-"""Checks of an ONNX graph for what TensorRT rejects or silently misreads.
+"""Checks an ONNX graph for constructs that TensorRT rejects or silently misinterprets.
 
-Found before a build takes its minutes, and at export, where no TensorRT is needed. The rules hold for 10.3
-(JetPack 6) and everything later.
+They are found before a build that takes minutes, and at export on machines without TensorRT. The rules hold
+for TensorRT 10.3 (JetPack 6) and later.
 """
 
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from onnx import TensorProto
 
 from distillmatch_ros.base.errors import DistillMatchError
 
-# 17 has LayerNormalization. From 20 on GridSample says linear for bilinear, which TensorRT reads as nearest.
+# 17 introduces LayerNormalization. From 20 on GridSample's mode is linear, which TensorRT reads as nearest.
 OPSETS = range(17, 20)
 MAX_TOPK = 3840
 TYPES = frozenset(
     (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT32, TensorProto.INT64, TensorProto.BOOL)
 )
-# What an export of this project may hold: operators that the table of TensorRT's ONNX parser lists for TYPES.
+# Operators allowed in an export: those that the table of TensorRT's ONNX parser supports for TYPES.
 KNOWN = frozenset(
     (
         *(
@@ -59,22 +59,22 @@ KNOWN = frozenset(
 REFUSED = {
     **dict.fromkeys(
         ("NonZero", "Compress", "Unique", "NonMaxSuppression"),
-        "the size of its result depends on the images, which no CUDA graph can hold",
+        "the size of its result depends on the images, which a CUDA graph does not allow",
     ),
-    **dict.fromkeys(("If", "Loop", "Scan"), "control flow keeps the network from running as one CUDA graph"),
-    "Attention": "the parser reads it from TensorRT 10.14 on only",
+    **dict.fromkeys(("If", "Loop", "Scan"), "control flow prevents running the network as one CUDA graph"),
+    "Attention": "the parser supports it only from TensorRT 10.14 on",
 }
 
 
 def check_graph(path: Path, model: onnx.ModelProto) -> None:
-    """Make sure that TensorRT can build a network and builds what ONNX Runtime runs.
+    """Check that TensorRT can build a network and computes the same as ONNX Runtime.
 
     Args:
         path: the model's file, named in errors.
         model: the network.
 
     Raises:
-        DistillMatchError: it cannot; all reasons are named.
+        DistillMatchError: the graph has unsupported constructs; all are named.
     """
     if findings := list(lint(model)):
         raise DistillMatchError(
@@ -84,12 +84,12 @@ def check_graph(path: Path, model: onnx.ModelProto) -> None:
 
 
 def lint(model: onnx.ModelProto) -> Iterator[str]:
-    """One line for each thing that TensorRT would stumble over."""
+    """One line for each construct that TensorRT does not support."""
     opset = {entry.domain: entry.version for entry in model.opset_import}.get("", 0)
     if opset not in OPSETS:
         yield f"opset is {opset}; it must be {OPSETS.start} to {OPSETS.stop - 1}"
     if model.functions:
-        yield "it holds functions of its own; inline them"
+        yield "it defines functions; inline them"
     constants = {init.name: init for init in model.graph.initializer}
     constants |= {
         node.output[0]: attribute.t
@@ -105,7 +105,7 @@ def lint(model: onnx.ModelProto) -> Iterator[str]:
 
 
 def _objection(node: onnx.NodeProto, constants: dict[str, TensorProto]) -> str | None:
-    """Why TensorRT cannot have a node, or None."""
+    """Why TensorRT does not support a node, or None if it does."""
     attributes = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
     operator = node.op_type
     if node.domain not in ("", "ai.onnx"):
@@ -113,7 +113,7 @@ def _objection(node: onnx.NodeProto, constants: dict[str, TensorProto]) -> str |
     if operator in REFUSED:
         return REFUSED[operator]
     if operator not in KNOWN:
-        return "is not among the operators that TensorRT is known to read; use another"
+        return "is not among the operators that TensorRT is known to support; use another"
     if operator in ("ScatterND", "ScatterElements") and attributes.get("reduction", b"none") != b"none":
         return f"reduction {attributes['reduction'].decode()} is not supported; write no slices"
     if operator == "TopK":
@@ -130,7 +130,7 @@ def _objection(node: onnx.NodeProto, constants: dict[str, TensorProto]) -> str |
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[str]:
-    """Weights outside of the file, types and shapes."""
+    """Faults of tensors: external weights, unsupported types, dynamic shapes."""
     for initializer in model.graph.initializer:
         if initializer.data_location == TensorProto.EXTERNAL:
             yield f"{initializer.name}: its values are in another file; export with external_data=False"
@@ -139,7 +139,7 @@ def _tensors(model: onnx.ModelProto) -> Iterator[str]:
     try:
         inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
     except onnx.shape_inference.InferenceError as error:
-        yield f"its shapes contradict each other ({str(error).splitlines()[0]})"
+        yield f"its shapes are inconsistent ({str(error).splitlines()[0]})"
         return
     values = (*inferred.input, *inferred.output, *inferred.value_info)
     typed = {value.name: value.type.tensor_type for value in values}
@@ -151,7 +151,7 @@ def _tensors(model: onnx.ModelProto) -> Iterator[str]:
     for node in model.graph.node:
         for name in node.output:
             if name and name not in typed:
-                yield f"{name}: its shape is not known before the images are"
+                yield f"{name}: its shape depends on the images"
 
 
 def _type(number: int) -> str:

@@ -1,4 +1,4 @@
-"""The metadata of an exported network, and the tensors it must have."""
+"""Metadata of an exported network, and the tensors that the engine contract requires."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,21 +13,21 @@ REQUIRED = (
 )
 EXPORT_AGAIN = "use the shipped models/light.onnx, or export the weights again with `distillmatch export`"
 
-# Of the protocol buffer format: wire types, and the numbers of ModelProto.metadata_props and of its entries.
+# Protocol buffer format: wire types, and the field numbers of ModelProto.metadata_props and of its entries.
 _VARINT, _FIXED_64, _LENGTH, _FIXED_32 = 0, 1, 2, 5
 _METADATA, _KEY, _VALUE = 14, 1, 2
 
 
 @dataclass(frozen=True)
 class Signature:
-    """The tensors of a network, all of them float32: name to shape."""
+    """Names and shapes of a network's tensors, all of them float32."""
 
     inputs: dict[str, tuple[int, ...]]
     outputs: dict[str, tuple[int, ...]]
 
     @classmethod
     def of(cls, info: EngineInfo) -> "Signature":
-        """What the engine contract asks of a network of this size."""
+        """The tensors that the engine contract requires of a network of this size."""
         image, points = (1, 1, info.height, info.width), (1, info.max_matches, 2)
         return cls(
             {"visible": image, "thermal": image},
@@ -36,21 +36,21 @@ class Signature:
 
 
 def read_info(path: Path, metadata: Mapping[str, str], device: str) -> EngineInfo:
-    """Check that the metadata keeps the engine contract.
+    """Check that the metadata fulfils the engine contract.
 
     Args:
         path: the file it comes from, named in errors.
         metadata: keys and values of the ONNX file.
-        device: what runs the network.
+        device: description of the runtime and device.
 
     Raises:
-        DistillMatchError: this is not the metadata of a network this version can run.
+        DistillMatchError: the metadata is not that of a network this version can run.
     """
 
     def reject(reason: str) -> DistillMatchError:
         return DistillMatchError(f"{path}: {reason}; {EXPORT_AGAIN}")
 
-    # Networks exported before version 0.2 say ``slots``.
+    # Networks exported before version 0.2 use the key ``slots``.
     metadata = {"max_matches" if key == "slots" else key: value for key, value in metadata.items()}
     missing = [key for key in REQUIRED if key not in metadata]
     if missing:
@@ -75,10 +75,10 @@ def read_info(path: Path, metadata: Mapping[str, str], device: str) -> EngineInf
 
 
 def read_metadata(model: bytes) -> dict[str, str]:
-    """Keys and values of an ONNX file, found without a runtime and without reading its graph.
+    """Read the metadata of an ONNX file without a runtime and without parsing its graph.
 
     Raises:
-        ValueError: this is no protocol buffer.
+        ValueError: the bytes are not a protocol buffer.
     """
     return {_text(entry, _KEY): _text(entry, _VALUE) for entry in _fields(memoryview(model), _METADATA)}
 
@@ -88,7 +88,7 @@ def _text(entry: memoryview, number: int) -> str:
 
 
 def _fields(message: memoryview, number: int) -> Iterator[memoryview]:
-    """The length-delimited fields of a protocol buffer that bear a number."""
+    """The length-delimited fields with a field number."""
     position = 0
     while position < len(message):
         tag, position = _varint(message, position)
@@ -109,7 +109,7 @@ def _fields(message: memoryview, number: int) -> Iterator[memoryview]:
 
 
 def _varint(message: memoryview, position: int) -> tuple[int, int]:
-    """The integer at a position, seven bits a byte, and the position behind it."""
+    """Decode the base-128 integer at a position; also returns the position after it."""
     value = shift = 0
     while position < len(message):
         byte = message[position]

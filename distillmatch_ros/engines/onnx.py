@@ -1,4 +1,4 @@
-"""ONNX Runtime: the embedded default."""
+"""ONNX Runtime, the default engine."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
 
 class OnnxEngine:
-    """A network in ONNX Runtime, on CUDA where the runtime offers it, else on the CPU."""
+    """A network in ONNX Runtime, on CUDA if the runtime offers it, else on the CPU."""
 
     def __init__(self, session: "InferenceSession", info: EngineInfo) -> None:
         self._session = session
@@ -24,29 +24,29 @@ class OnnxEngine:
 
     @classmethod
     def open(cls, path: Path, threads: int | None = None, gpu: bool = True) -> "OnnxEngine":
-        """Load an exported network and check that it keeps the engine contract.
+        """Load an exported network and check that it fulfils the engine contract.
 
         Args:
             path: the ONNX file.
             threads: CPU threads; by default one for each core this process may use.
-            gpu: whether to take the CUDA provider where the runtime has a working one.
+            gpu: whether to use the CUDA provider if it works.
 
         Raises:
             DistillMatchError: the file is missing, not ONNX, or not this network.
         """
-        import onnxruntime  # 0.2 s that only a process which opens an engine should pay
+        import onnxruntime  # takes 0.2 s: imported only by processes that open an engine
 
         threads = threads or usable_cores()
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # errors only: its warnings mean nothing to a user
+        options.log_severity_level = 3  # errors only: warnings about the graph do not help a user
         offered = onnxruntime.get_available_providers()
         providers = [name for name in ((CUDA, CPU) if gpu else (CPU,)) if name in offered]
         try:
             session = onnxruntime.InferenceSession(str(path), options, providers)
-        except Exception as error:  # each of the runtime's errors derives from Exception itself
+        except Exception as error:  # the runtime's exceptions have no other common base class
             raise DistillMatchError(
                 f"{path}: ONNX Runtime cannot load it ({str(error).splitlines()[0]}); {EXPORT_AGAIN}"
             ) from error
@@ -58,7 +58,7 @@ class OnnxEngine:
 
     @staticmethod
     def offers_cuda() -> bool:
-        """Whether the runtime was built with CUDA; a GPU need not be there."""
+        """Whether the runtime was built with CUDA; a GPU may be missing."""
         import onnxruntime
 
         return CUDA in onnxruntime.get_available_providers()

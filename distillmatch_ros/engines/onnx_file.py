@@ -1,7 +1,7 @@
-"""An exported network on disk, and the files that belong to it.
+"""An exported network on disk and the files beside it.
 
-``light.onnx`` is the network, ``light_fp16.onnx`` beside it the same weights in a typed half-precision graph,
-``light.pt`` the weights themselves.
+``light.onnx`` is the network, ``light_fp16.onnx`` the same weights as a half-precision graph, ``light.pt``
+the trained weights.
 """
 
 import hashlib
@@ -15,13 +15,13 @@ from distillmatch_ros.engines.protocol import EngineInfo
 
 @dataclass(frozen=True)
 class OnnxFile:
-    """An exported network that keeps the engine contract.
+    """An exported network that fulfils the engine contract.
 
     Attributes:
-        path: where it lies.
-        data: the file's bytes.
-        metadata: what it says about itself.
-        info: the same, checked; nothing runs it yet.
+        path: path of the file.
+        data: content of the file.
+        metadata: metadata as stored.
+        info: the checked metadata, with device ``nothing``.
     """
 
     path: Path
@@ -31,10 +31,10 @@ class OnnxFile:
 
     @classmethod
     def read(cls, path: Path) -> "OnnxFile":
-        """Read a file whole.
+        """Read a file completely.
 
         Raises:
-            DistillMatchError: it cannot be read, or is not this network.
+            DistillMatchError: the file cannot be read, or is not this network.
         """
         try:
             data = path.read_bytes()
@@ -46,11 +46,11 @@ class OnnxFile:
         return cls(path, data, metadata, read_info(path, metadata, "nothing"))
 
     def sha256(self) -> str:
-        """Hash of the whole file, hexadecimal; shapes, types and weights are all in it."""
+        """SHA-256 of the file, hexadecimal; it covers shapes, types and weights."""
         return hashlib.sha256(self.data).hexdigest()
 
     def in_half(self) -> "OnnxFile | None":
-        """The typed half-precision graph of the same weights: this file, the one beside it, or None."""
+        """The half-precision graph of the same weights: this file, the one beside it, or None."""
         if self.info.precision == "fp16":
             return self
         path = half_path(self.path)
@@ -62,10 +62,10 @@ class OnnxFile:
 
 
 def half_path(path: Path) -> Path:
-    """Where the half-precision graph of a network lies: ``light_fp16.onnx`` for ``light.onnx``."""
+    """Path of a network's half-precision graph: ``light_fp16.onnx`` for ``light.onnx``."""
     return path.with_name(f"{path.stem}_fp16{path.suffix}")
 
 
 def weights_path(path: Path) -> Path:
-    """Where the weights of an exported network lie: ``light.pt`` for ``light.onnx``."""
+    """Path of the weights of an exported network: ``light.pt`` for ``light.onnx``."""
     return path.with_suffix(".pt")

@@ -1,4 +1,4 @@
-"""OpenVINO: the fast path of Intel and AMD CPUs."""
+"""OpenVINO, the fastest engine on Intel and AMD CPUs."""
 
 import hashlib
 import logging
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class OpenVinoEngine:
-    """A network in OpenVINO on the CPU: in bfloat16 where the CPU computes in it, else in float32."""
+    """A network in OpenVINO on the CPU: in bfloat16 if the CPU supports it natively, else in float32."""
 
     def __init__(self, compiled: openvino.CompiledModel, info: EngineInfo) -> None:
         self._request = compiled.create_infer_request()
@@ -30,7 +30,7 @@ class OpenVinoEngine:
 
     @classmethod
     def open(cls, path: Path, threads: int | None = None) -> "OpenVinoEngine":
-        """Compile an exported network, or take what was compiled before from the user's cache folder.
+        """Compile an exported network, or load the compiled one from the user's cache folder.
 
         Args:
             path: the ONNX file.
@@ -42,24 +42,24 @@ class OpenVinoEngine:
         """
         network, core = OnnxFile.read(path), _core()
         threads = threads or usable_cores()
-        # OpenVINO's own choice by the CPU's flags: bfloat16 with AVX512-BF16 or AMX.
+        # OpenVINO selects bfloat16 if the CPU has AVX512-BF16 or AMX.
         bfloat16 = core.get_property(_CPU, _PRECISION) == openvino.Type.bf16
         quantised = network.info.precision == "int8"
         if quantised and not bfloat16:
             raise BackendMissingError(
                 f"{path}: OpenVINO runs int8 networks only on CPUs with bfloat16, which this one lacks; "
-                "take the fp32 network, or the backend onnx"
+                "use the fp32 network, or the backend onnx"
             )
         options = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads,
-            # Pinned, the threads of all processes would share the first cores.
+            # With pinning, the threads of all processes would compete for the first cores.
             "ENABLE_CPU_PINNING": False,
             _PRECISION: "bf16" if bfloat16 else "f32",
         }
         try:
             compiled = _compile(core, network, options)
-        except RuntimeError as error:  # all that OpenVINO raises
+        except RuntimeError as error:  # the only exception that OpenVINO raises
             reason = str(error).strip().splitlines()[-1]
             raise DistillMatchError(f"{path}: OpenVINO cannot load it ({reason}); {EXPORT_AGAIN}") from error
         _check_signature(path, compiled, Signature.of(network.info))
@@ -72,7 +72,7 @@ class OpenVinoEngine:
         return self._info
 
     def __call__(self, visible: Float32, thermal: Float32) -> Matches:
-        # The results are copies: the next pair overwrites the runtime's buffers.
+        # Copies: the next pair overwrites the runtime's buffers.
         found = self._request.infer(
             {"visible": visible[None, None], "thermal": thermal[None, None]}, share_inputs=True
         )
@@ -84,18 +84,19 @@ class OpenVinoEngine:
 
 @cache
 def _core() -> openvino.Core:
-    """One for the process, for ever.
+    """The process's only `Core`, never destroyed.
 
-    Each gives the thread that makes it a stack for signals, and takes away the one that it found, which may
-    be another's: with two of them a Ctrl-C after both are gone ends in a segmentation fault.
+    Each `Core` installs an alternate signal stack in the thread that creates it, and removes the current one
+    on destruction, which may belong to another `Core`: after two were destroyed Ctrl-C causes a segmentation
+    fault.
     """
     return openvino.Core()
 
 
 def _compile(core: openvino.Core, network: OnnxFile, options: dict[str, object]) -> openvino.CompiledModel:
-    """Compile through the cache, which is left out where it cannot be written.
+    """Compile with the cache, or without it if it cannot be written.
 
-    OpenVINO checks what it finds there, but processes that write at once would disturb each other.
+    OpenVINO validates cached files, but concurrent writers would interfere: the folder is locked.
     """
     model = core.read_model(network.data)
     identity = repr((network.sha256(), openvino.__version__, core.get_property(_CPU, "FULL_DEVICE_NAME")))
@@ -104,7 +105,7 @@ def _compile(core: openvino.Core, network: OnnxFile, options: dict[str, object])
         with locked(folder, "another process is compiling the network; waiting for it", logging.INFO):
             return core.compile_model(model, _CPU, {**options, "CACHE_DIR": str(folder)})
     except DistillMatchError as error:
-        _log.warning("the compiled network is not kept: %s", error)
+        _log.warning("the compiled network is not cached: %s", error)
         return core.compile_model(model, _CPU, options)
 
 
@@ -113,7 +114,7 @@ def _check_signature(path: Path, compiled: openvino.CompiledModel, expected: Sig
         ("inputs", compiled.inputs, expected.inputs),
         ("outputs", compiled.outputs, expected.outputs),
     ):
-        # A tensor bears more than one name where outputs are the same.
+        # A tensor has several names if outputs are identical.
         found = {
             name: (port.element_type.to_string(), tuple(port.shape)) for port in ports for name in port.names
         }

@@ -1,7 +1,7 @@
 """The cache of TensorRT plans: keys, validity, locking.
 
-A plan is machine code: only those of the own cache, or named by the user, are ever loaded. Each has a JSON
-sidecar of the same name that says what it was built from, for what, and its size and SHA-256.
+A plan is machine code: only those in the user's own cache, or named by the user, are loaded. Each has a JSON
+sidecar of the same name with what it was built from and for, its size and SHA-256.
 """
 
 import hashlib
@@ -18,22 +18,22 @@ from distillmatch_ros.base.files import cache_folder, locked, write_bytes
 from distillmatch_ros.engines.onnx_file import OnnxFile
 
 SCHEMA = 1
-"""Of the sidecar, and of how plans are built: a change of either rebuilds."""
+"""Version of the sidecar format and of the build procedure; a change causes a rebuild."""
 BUILD_AGAIN = "build it again with `distillmatch build-engine`"
 
 OnProgress = Callable[[str, int, int], None]
-"""Told, from the builder's threads, of a phase, its finished steps and all its steps."""
+"""Called from the builder's threads with a phase, its finished steps and all its steps."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What a plan runs on and nowhere else.
+    """The only kind of machine that a plan runs on.
 
     Attributes:
-        tensorrt: TensorRT's version.
-        gpu: the GPU's name.
+        tensorrt: version of TensorRT.
+        gpu: name of the GPU.
         compute_capability: such as ``8.7``.
     """
 
@@ -47,12 +47,11 @@ class Machine:
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """How hard the builder tries.
+    """Effort of the builder.
 
     Attributes:
         level: 0 to 5; higher levels search longer for faster kernels.
-        workspace_mib: what a kernel may take besides its inputs and outputs, MiB; a Jetson's GPU shares its
-            memory with everything else.
+        workspace_mib: GPU memory for a kernel's temporary data, MiB; on a Jetson it is shared with the CPU.
     """
 
     level: int = 3
@@ -61,14 +60,14 @@ class BuildOptions:
 
 @dataclass(frozen=True)
 class Key:
-    """All that decides what a plan is; shapes and precision are part of the network's file.
+    """Everything that a plan depends on; shapes and precision are part of the network's file.
 
     Attributes:
         network: SHA-256 of the ONNX file.
-        machine: what it runs on.
-        options: how it was built.
-        flags: names of the builder's flags.
-        schema: of the sidecar that said so.
+        machine: machine it was built for.
+        options: build options.
+        flags: names of the builder flags.
+        schema: version of the sidecar; see `SCHEMA`.
     """
 
     network: str
@@ -83,10 +82,10 @@ class Plan:
     """A built engine.
 
     Attributes:
-        path: where it lies.
-        data: what TensorRT deserialises.
+        path: path of the plan.
+        data: serialised TensorRT engine.
         key: what it was built from and for.
-        metadata: of the ONNX file it was built from.
+        metadata: metadata of the ONNX file it was built from.
     """
 
     path: Path
@@ -119,7 +118,9 @@ class Plan:
                 f"{BUILD_AGAIN}"
             ) from error
         except (ValueError, KeyError, TypeError) as error:
-            raise DistillMatchError(f"{_sidecar(path)}: describes no plan; {BUILD_AGAIN}") from error
+            raise DistillMatchError(
+                f"{_sidecar(path)}: is not the sidecar of a plan; {BUILD_AGAIN}"
+            ) from error
         if found.schema != SCHEMA:
             raise DistillMatchError(f"{path}: another version of this package built it; {BUILD_AGAIN}")
         if hashlib.sha256(data).hexdigest() != sha256:
@@ -127,7 +128,7 @@ class Plan:
         return cls(path, data, found, metadata)
 
     def write(self) -> None:
-        """Write plan and sidecar. Whoever reads meanwhile sees the old ones, or takes them for damaged."""
+        """Write plan and sidecar. A concurrent reader gets the old ones, or rejects them as damaged."""
         sidecar = {
             "key": asdict(self.key),
             "plan_sha256": hashlib.sha256(self.data).hexdigest(),
@@ -141,23 +142,23 @@ class PlanCache:
     """The plans this user has built: one for each network and machine."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """By default the user's, see `cache_folder`."""
+        """Use a folder, by default the user's; see `cache_folder`."""
         self.folder = folder or cache_folder()
 
     def path(self, network: OnnxFile, machine: Machine) -> Path:
-        """Where the plan of a network for a machine lies, built or not."""
+        """Path of the plan of a network for a machine, which may not be built yet."""
         identity = repr((network.sha256(), machine, SCHEMA))
         digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
         return self.folder / f"{_slug(network.info.config)}-{_slug(network.info.precision)}-{digest}.plan"
 
     def timing_path(self, machine: Machine) -> Path:
-        """Where the builder keeps what it measured; it makes the next build shorter."""
+        """Path of the builder's timing measurements, which shorten the next build."""
         return (
             self.folder / f"{_slug(f'{machine.gpu}-{machine.compute_capability}-{machine.tensorrt}')}.timing"
         )
 
     def find(self, network: OnnxFile, machine: Machine) -> Plan | None:
-        """The plan of a network for a machine, however it was built. A damaged one is warned about."""
+        """The plan of a network for a machine, built with any options. A damaged one is logged."""
         path = self.path(network, machine)
         if not path.exists():
             return None
@@ -173,21 +174,21 @@ class PlanCache:
 
     @contextmanager
     def building(self) -> Iterator[None]:
-        """Hold the right to build: one process at a time, the others wait.
+        """Hold the lock for building: one process at a time, others wait.
 
         Raises:
-            DistillMatchError: the folder cannot be written; better now than after minutes of building.
+            DistillMatchError: the folder cannot be written (detected before a build of minutes).
         """
         with locked(self.folder, "another process is building an engine; waiting for it"):
             yield
 
     def read_timing(self, machine: Machine) -> bytes:
-        """What earlier builds measured, or nothing."""
+        """Timing measurements of earlier builds, or empty bytes."""
         path = self.timing_path(machine)
         return path.read_bytes() if path.exists() else b""
 
     def write_timing(self, machine: Machine, measured: bytes) -> None:
-        """Keep what a build measured."""
+        """Store the timing measurements of a build."""
         write_bytes(self.timing_path(machine), measured)
 
 

@@ -1,4 +1,4 @@
-"""The protocol of all engines."""
+"""The protocol that all engines implement."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,22 +10,22 @@ from distillmatch_ros.base.errors import DistillMatchError
 
 Float32 = NDArray[np.float32]
 
-# What an exported network says of the contract it keeps, in its ONNX metadata.
+# Version of the engine contract that an exported network states in its ONNX metadata.
 SCHEMA = "1"
 MODALITY_ORDER = "visible,thermal"
 
 
 class BackendMissingError(DistillMatchError):
-    """This machine cannot run the backend: a package, a driver or a device is not there."""
+    """The backend cannot run on this machine: a package, a driver or a device is missing."""
 
 
 class EngineNotBuiltError(BackendMissingError):
-    """This machine could run the backend, once an engine has been built for it."""
+    """The backend can run on this machine after an engine has been built for it."""
 
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """What a compiled network says about itself (read from the ONNX metadata, never guessed).
+    """Properties of a network, as read from its ONNX metadata.
 
     Attributes:
         height: rows of the network's input, pixels.
@@ -34,7 +34,7 @@ class EngineInfo:
         config: name of the model configuration, such as ``light``.
         precision: ``fp32`` or ``fp16``.
         weights_hash: SHA-256 of the trained weights, hexadecimal.
-        device: what runs it, such as ``onnxruntime CPU, 2 threads``.
+        device: runtime and device, such as ``onnxruntime CPU, 2 threads``.
     """
 
     height: int
@@ -53,7 +53,7 @@ class Matches:
     Attributes:
         visible_points: float32 (K, 2), x and y.
         thermal_points: float32 (K, 2), x and y.
-        confidence: float32 (K,), in [0, 1]; exactly 0 marks an empty place, whose points mean nothing.
+        confidence: float32 (K,), in [0, 1]; exactly 0 marks an unused row, whose points are undefined.
     """
 
     visible_points: Float32
@@ -62,7 +62,7 @@ class Matches:
 
 
 class Engine(Protocol):
-    """A network that is ready to run. One thread at a time may call it."""
+    """A network that is ready to run. It must be called by one thread at a time."""
 
     @property
     def info(self) -> EngineInfo: ...
@@ -77,5 +77,5 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Free what the runtime holds; the engine must not be called afterwards."""
+        """Free the runtime's resources; the engine must not be called afterwards."""
         ...

@@ -1,4 +1,4 @@
-"""TensorRT engine, for Jetsons and discrete GPUs. PyTorch is not needed."""
+"""TensorRT engine for Jetsons and discrete GPUs, without PyTorch."""
 
 import logging
 from collections.abc import Callable
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class Log(trt.ILogger):
-    """Collects what TensorRT calls an error: its functions only return None or False."""
+    """Collects TensorRT's error messages: its functions only return None or False."""
 
     def __init__(self) -> None:
         trt.ILogger.__init__(self)
@@ -35,29 +35,29 @@ class Log(trt.ILogger):
         _log.debug("%s", message)
 
     def failure(self, what: str, remedy: str) -> DistillMatchError:
-        """What failed, with the errors that TensorRT has spoken of since the last failure."""
+        """The error for a failed step, with TensorRT's messages since the last failure."""
         reasons = "; ".join(self._errors[-3:]) or "TensorRT gives no reason"
         self._errors.clear()
         return DistillMatchError(f"{what} ({reasons}); {remedy}")
 
 
 def start(kind: Callable[[Log], T], log: Log) -> T:
-    """Make TensorRT's runtime or builder.
+    """Create TensorRT's runtime or builder.
 
     Raises:
-        DistillMatchError: it does not start.
+        DistillMatchError: it cannot be created.
     """
     try:
         return kind(log)
-    except TypeError as error:  # how the bindings say that the library returned nothing
+    except TypeError as error:  # raised by the bindings if the library returns a null pointer
         raise log.failure(
             "TensorRT does not start",
-            "check that its version fits the driver's: nvidia-smi, or JetPack's notes",
+            "check that its version matches the driver: nvidia-smi, or JetPack's release notes",
         ) from error
 
 
 def this_machine() -> Machine:
-    """What plans must be built for to run here.
+    """The machine that plans must be built for to run here.
 
     Raises:
         BackendMissingError: TensorRT is too old, or there is no CUDA device.
@@ -71,7 +71,7 @@ def this_machine() -> Machine:
 
 
 class TensorRtEngine:
-    """A plan with its buffers, which are allocated once, its stream and, where possible, its CUDA graph."""
+    """A plan with its buffers (allocated once), its stream and, if possible, its CUDA graph."""
 
     def __init__(self, plan: Plan) -> None:
         """Load a plan and run it once.
@@ -80,7 +80,7 @@ class TensorRtEngine:
             BackendMissingError: there is no CUDA device.
             DistillMatchError: the plan is not for this machine, not of this network, or does not load.
         """
-        # Before anything else of TensorRT: without a driver, deserialising can end the process.
+        # First of all TensorRT calls: without a driver, deserialising may abort the process.
         machine = this_machine()
         if plan.key.machine != machine:
             raise DistillMatchError(
@@ -106,7 +106,7 @@ class TensorRtEngine:
             self._outputs = {
                 name: self._bind(name, shape, resources) for name, shape in signature.outputs.items()
             }
-            self._enqueue()  # TensorRT sets itself up in its first run, which a graph must not hold
+            self._enqueue()  # TensorRT initialises itself in its first run, which must not be captured
             self._stream.wait()
             self._graph = self._capture(resources)
             self._resources = resources.pop_all()
@@ -138,7 +138,7 @@ class TensorRtEngine:
         return buffer
 
     def _enqueue(self) -> None:
-        """Queue a pair: images to the GPU, the network, correspondences back."""
+        """Queue one pair: images to the GPU, the network, correspondences to the host."""
         for buffer in self._inputs.values():
             self._stream.upload(buffer)
         if not self._context.execute_async_v3(self._stream.handle):
@@ -157,7 +157,7 @@ class TensorRtEngine:
 
 
 def _check_signature(plan: Plan, engine: trt.ICudaEngine, expected: Signature) -> None:
-    """The plan's tensors are those of its sidecar: their buffers are allocated by what that says."""
+    """Check that the plan's tensors are those of its metadata, by which the buffers are allocated."""
     found = Signature({}, {})
     for index in range(engine.num_io_tensors):
         name = engine.get_tensor_name(index)

@@ -1,4 +1,4 @@
-"""PyTorch engine, for validation of weights that are not exported yet."""
+"""PyTorch engine, for weights that are not exported yet."""
 
 import logging
 from pathlib import Path
@@ -11,17 +11,17 @@ from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
 from distillmatch_ros.model.network import DistillMatch
 from distillmatch_ros.model.weights import Weights
 
-# Before a graph is recorded: libraries choose their kernels and allocate in the first runs.
+# Runs before a graph is captured: libraries select kernels and allocate memory in the first runs.
 WARM_UP = 3
 
 _log = logging.getLogger(__name__)
 
 
 class TorchEngine:
-    """A network in PyTorch: one CUDA graph where there is a GPU, eagerly elsewhere."""
+    """A network in PyTorch: as a CUDA graph if there is a GPU, else eagerly."""
 
     def __init__(self, network: DistillMatch, weights_hash: str = "", threads: int | None = None) -> None:
-        """Take over a network, which is put into evaluation mode; PyTorch keeps its threads unless told."""
+        """Take a network and put it into evaluation mode; None keeps PyTorch's number of threads."""
         if threads is not None:
             torch.set_num_threads(threads)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -66,7 +66,7 @@ class TorchEngine:
         else:
             with torch.inference_mode():
                 packed = _run(self._network, self._images.to(self._device))
-        # One copy from the GPU, which also waits for it; PyTorch allocates it anew for each pair.
+        # A single copy from the GPU, which also synchronises; its memory is new for each pair.
         answer = packed.cpu().numpy()
         return Matches(answer[:, :2], answer[:, 2:4], answer[:, 4])
 
@@ -75,14 +75,14 @@ class TorchEngine:
 
 
 class _Graph:
-    """A network recorded as a CUDA graph; it reads and writes the same memory each time."""
+    """A network captured as a CUDA graph; input and output memory are fixed."""
 
     def __init__(self, network: DistillMatch, images: Tensor) -> None:
-        """Record the network.
+        """Capture the network.
 
         Args:
             network: on the GPU, in evaluation mode.
-            images: float32 (2, 1, 1, H, W) on the GPU, read at each replay.
+            images: float32 (2, 1, 1, H, W) on the GPU, the input of each replay.
         """
         self._images = images
         stream = torch.cuda.Stream()
@@ -96,7 +96,7 @@ class _Graph:
             self._packed = _run(network, images)
 
     def replay(self, images: Tensor) -> Tensor:
-        """Run the network on images in host memory; the result is overwritten by the next run."""
+        """Run the network on images in host memory; the next run overwrites the result."""
         self._images.copy_(images, non_blocking=True)
         self._graph.replay()
         return self._packed

@@ -20,12 +20,12 @@ NIGHT: Colour = (28, 24, 21)
 
 _FONT = cv2.FONT_HERSHEY_DUPLEX
 _FONT_HEIGHT = 22  # of a capital at scale 1, pixels
-_FINE = 4  # letters are drawn this much larger and averaged: the stroke font is ragged at small sizes
+_FINE = 4  # text is drawn larger by this factor and averaged: the stroke font is jagged at small sizes
 _SHIFT = 4  # cv2 takes coordinates in 1/16 px
 
 
 def displayable(image: NDArray[Any]) -> Picture:
-    """Any camera image as a new (H, W, 3) uint8 BGR picture; what is not 8 bit is stretched."""
+    """Any camera image as a new uint8 (H, W, 3) BGR picture; other depths are stretched to 8 bits."""
     if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] >= 3:
         return image[..., :3].copy()
     grey = to_grey(image) if image.dtype == np.uint8 else to_8bit(image)
@@ -33,7 +33,7 @@ def displayable(image: NDArray[Any]) -> Picture:
 
 
 def resized(picture: Picture, size: tuple[int, int]) -> Picture:
-    """The picture at (height, width): averaged where it shrinks, smooth where it grows."""
+    """The picture at (height, width): area average where it shrinks, smooth interpolation where it grows."""
     interpolation = cv2.INTER_AREA if size[0] < picture.shape[0] else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(picture, size[::-1], interpolation=interpolation), np.uint8)
 
@@ -41,14 +41,14 @@ def resized(picture: Picture, size: tuple[int, int]) -> Picture:
 def write(
     picture: Picture, text: str, place: tuple[float, float], height: float, colour: Colour, align: float = 0.0
 ) -> Picture:
-    """Letters of the given capital height, in pixels.
+    """Draw text.
 
     Args:
-        picture: what to write on.
-        text: ASCII.
-        place: x, and y of the capitals' middle.
-        height: of a capital.
-        colour: of the letters.
+        picture: picture to draw on.
+        text: ASCII text.
+        place: x, and y of the middle of the capitals, pixels.
+        height: height of a capital, pixels.
+        colour: colour of the text.
         align: fraction of the text left of ``place``: 0 starts there, 1 ends there.
     """
     scale = _FINE * height / _FONT_HEIGHT
@@ -70,7 +70,7 @@ def write(
 
 
 def outline(picture: Picture, polygon: NDArray[np.floating], colour: Colour) -> Picture:
-    """A thin closed line through (N, 2) points, with a dark rim that keeps it legible on a bright ground."""
+    """Draw a thin closed polygon through (N, 2) points, with a dark rim for contrast on bright images."""
     corners = _fixed(polygon)
     cv2.polylines(picture, [corners], True, NIGHT, 3, cv2.LINE_AA, _SHIFT)
     cv2.polylines(picture, [corners], True, colour, 1, cv2.LINE_AA, _SHIFT)
@@ -80,17 +80,17 @@ def outline(picture: Picture, polygon: NDArray[np.floating], colour: Colour) -> 
 def line(
     picture: Picture, start: NDArray[np.floating], end: NDArray[np.floating], colour: Colour, width: int
 ) -> None:
-    """A line so many pixels wide."""
+    """Draw a line of ``width`` pixels."""
     cv2.line(picture, _fixed(start).tolist(), _fixed(end).tolist(), colour, width, cv2.LINE_AA, _SHIFT)
 
 
 def dot(picture: Picture, place: NDArray[np.floating], radius: float, colour: Colour) -> None:
-    """A filled disc."""
+    """Draw a filled disc."""
     cv2.circle(picture, _fixed(place).tolist(), round(radius * 2**_SHIFT), colour, -1, cv2.LINE_AA, _SHIFT)
 
 
 def banner(picture: Picture, text: str, colour: Colour) -> Picture:
-    """A line of text on a dark strip along the bottom, of a size that fits the picture."""
+    """Draw one line of text on a dark strip along the bottom, scaled to fit the picture."""
     height, width = picture.shape[:2]
     letter = float(np.clip(min(height / 28, width / (1.1 * len(text) + 4)), 3, 18))
     strip = picture[height - min(height, round(3.2 * letter)) :]
@@ -101,6 +101,6 @@ def banner(picture: Picture, text: str, colour: Colour) -> Picture:
 
 
 def _fixed(points: NDArray[np.floating]) -> NDArray[np.int32]:
-    # A horizon may put points anywhere; cv2 counts in 32 bits.
+    # Points near the horizon may be arbitrarily far away; cv2 takes 32-bit coordinates.
     bounded = np.clip(np.nan_to_num(points), -30000, 30000)
     return np.asarray(np.rint(bounded * 2**_SHIFT), np.int32)

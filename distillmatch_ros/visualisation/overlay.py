@@ -1,4 +1,4 @@
-"""Pictures of a registration, and the thermal image on the visible camera's grid."""
+"""Pictures of a registration, and the thermal image warped into the visible image."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -20,19 +20,19 @@ Style = Literal["blend", "false_colour", "edges", "checkerboard"]
 STYLES: tuple[Style, ...] = get_args(Style)
 
 _SQUARES = 10  # of a checkerboard, along the longer side
-_PATCHES = (8, 5)  # of the thermal image, from each of which one line is drawn before a second
-_MAX_LINES, _MAX_FAINT_LINES = 40, 20  # beyond these nobody can follow one
-_MARGIN, _TITLE, _CAPTION = 24, 46, 54  # of the picture of matches, pixels
-_HEIGHTS = (360, 900)  # between which its images are brought, pixels
-_MIN_WIDTH = 760  # below which titles and caption would collide, pixels
+_PATCHES = (8, 5)  # columns and rows of patches of the thermal image among which lines are spread
+_MAX_LINES, _MAX_FAINT_LINES = 40, 20  # more would be illegible
+_MARGIN, _TITLE, _CAPTION = 24, 46, 54  # layout of the picture of matches, pixels
+_HEIGHTS = (360, 900)  # least and greatest height of its images, pixels
+_MIN_WIDTH = 760  # least width, for titles and caption, pixels
 _MAX_WIDTH = 4000  # of both images together, pixels
 
 
 def warp_thermal(thermal: NDArray[Any], homography: Float64, size: Size) -> NDArray[Any]:
-    """Bring a thermal image onto the visible camera's grid.
+    """Warp a thermal image into the visible image.
 
-    8-bit pictures are interpolated. Wider values are readings: each pixel takes the nearest one, so that
-    every value is one the camera measured, and a NaN stays the one pixel it is.
+    8-bit images are interpolated. Wider values are readings and take their nearest neighbour, so that every
+    value is one the camera measured, and a NaN does not spread.
 
     Args:
         thermal: (H, W) or (H, W, C) of one of `SUPPORTED_DTYPES`.
@@ -40,8 +40,8 @@ def warp_thermal(thermal: NDArray[Any], homography: Float64, size: Size) -> NDAr
         size: (height, width) of the visible image.
 
     Returns:
-        ``size`` with the channels and dtype of ``thermal``; where `covered` says that it sees nothing, NaN in
-        floating point and 0 in integers.
+        Array of ``size`` with the channels and dtype of ``thermal``; outside the thermal image (see
+        `covered`) NaN for floating point and 0 for integers.
     """
     if thermal.dtype == np.uint8:
         return cv2.copyTo(
@@ -56,20 +56,20 @@ def warp_thermal(thermal: NDArray[Any], homography: Float64, size: Size) -> NDAr
 
 
 def _interpolated(thermal: NDArray[np.uint8], homography: Float64, size: Size) -> NDArray[np.uint8]:
-    """`warp_thermal` of a picture before what lies outside is taken away."""
-    # Replicated, or interpolation would mix the outside's 0 into the border.
+    """`warp_thermal` of an 8-bit image, without masking."""
+    # Border replicated: otherwise interpolation would mix the outside's 0 into the border pixels.
     return np.asarray(
         cv2.warpPerspective(thermal, homography, size[::-1], borderMode=cv2.BORDER_REPLICATE), np.uint8
     )
 
 
 def covered(thermal: Size, homography: Float64, size: Size) -> NDArray[np.bool_]:
-    """Visible pixels that a thermal image of (height, width) ``thermal`` sees: bool, shape ``size``."""
+    """Visible pixels inside the thermal image of size ``thermal`` (height, width): bool, shape ``size``."""
     return _mask(thermal, homography, size).view(np.bool_)
 
 
 def _mask(thermal: Size, homography: Float64, size: Size) -> NDArray[np.uint8]:
-    """`covered` as OpenCV wants it: 1 or 0."""
+    """`covered` as uint8, 1 or 0, for OpenCV."""
     everything = np.ones(thermal, np.uint8)
     return np.asarray(cv2.warpPerspective(everything, homography, size[::-1], flags=cv2.INTER_NEAREST))
 
@@ -81,22 +81,22 @@ def draw_overlay(
     style: Style = "blend",
     heat_range: Range | None = None,
 ) -> Picture:
-    """Lay the thermal image over the visible one.
+    """Draw the thermal image over the visible one.
 
     Args:
         visible: any camera image.
         thermal: any camera image.
-        registration: of these two; without a homography the picture is the visible image, and says so.
-        style: ``blend``, heat as colour and cold see-through; ``false_colour``, visible in blue and thermal
-            in orange, grey where they agree; ``edges``, thermal edges glowing on the visible image;
-            ``checkerboard``, squares of either.
-        heat_range: the thermal values to show; the image's own if None.
+        registration: registration of the two; without a homography the visible image is drawn with a note.
+        style: ``blend``, thermal as a colour map, transparent where cold; ``false_colour``, visible in blue
+            and thermal in orange, grey where they agree; ``edges``, thermal edges on the visible image;
+            ``checkerboard``, alternating squares of both.
+        heat_range: thermal values to show; the image's own range if None.
 
     Returns:
-        uint8 (H, W, 3) BGR on the visible image's grid.
+        uint8 (H, W, 3) BGR, size of the visible image.
 
     Raises:
-        DistillMatchError: there is no such style.
+        DistillMatchError: the style is unknown.
     """
     if style not in STYLES:
         raise DistillMatchError(f"overlay style {style!r} is unknown; choose {', '.join(STYLES)}")
@@ -113,14 +113,14 @@ def draw_overlay(
 
 
 def draw_matches(visible: NDArray[Any], thermal: NDArray[Any], registration: Registration) -> Picture:
-    """Both images side by side, correspondences between them, a caption below.
+    """Draw both images side by side with lines between correspondences and a caption.
 
     Lines of inliers are coloured by confidence, from violet (0) to yellow (1). Outliers are faint. The
-    thermal frame is outlined in the visible image. Of many lines a selection is drawn, spread over the image,
-    the most confident of each part.
+    thermal frame is outlined in the visible image. If there are many lines, the most confident ones of each
+    part of the image are drawn.
 
     Returns:
-        uint8 BGR; both images at one height.
+        uint8 BGR; both images have the same height.
     """
     picture, left, right = _side_by_side(canvas.displayable(visible), canvas.displayable(to_8bit(thermal)))
     starts, ends = left.places(registration.visible_points), right.places(registration.thermal_points)
@@ -128,7 +128,7 @@ def draw_matches(visible: NDArray[Any], thermal: NDArray[Any], registration: Reg
     faint = _selection(registration, outliers, _MAX_FAINT_LINES)
     chosen = _selection(registration, inliers, _MAX_LINES)
     colours = _by_confidence(registration.confidence[chosen])
-    width = max(2, round(picture.shape[1] / 640))  # legible where the picture is shown small
+    width = max(2, round(picture.shape[1] / 640))  # still visible where the picture is scaled down
     for indices, shades, opacity in ((faint, [GREY] * len(faint), 0.45), (chosen, colours, 0.85)):
         lines = picture.copy()
         for index, shade in zip(indices, shades, strict=True):
@@ -153,10 +153,10 @@ def draw_matches(visible: NDArray[Any], thermal: NDArray[Any], registration: Reg
 
 @dataclass(frozen=True, eq=False)
 class _Panel:
-    """An image within a larger picture.
+    """An image inside a larger picture.
 
     Attributes:
-        shown: the part of the picture that shows it, as a view.
+        shown: view of the picture's part that shows the image.
         corner: x and y of its top left pixel in the picture.
         scaling: (3, 3), pixels of the image to pixels of ``shown``.
     """
@@ -166,12 +166,12 @@ class _Panel:
     scaling: Float64
 
     def places(self, points: Points) -> Float64:
-        """Where points (N, 2) of the image lie in the picture."""
+        """Map points (N, 2) of the image to the picture."""
         return transform(self.scaling, points) + self.corner
 
 
 def _side_by_side(visible: Picture, thermal: Picture) -> tuple[Picture, _Panel, _Panel]:
-    """A dark picture with both images at one height, and where they are in it."""
+    """A dark picture with both images at the same height, and their panels."""
     aspects = [image.shape[1] / image.shape[0] for image in (visible, thermal)]
     height = int(min(np.clip(visible.shape[0], *_HEIGHTS), max(1, _MAX_WIDTH / sum(aspects))))
     widths = [max(1, round(aspect * height)) for aspect in aspects]
@@ -199,7 +199,7 @@ def _caption(picture: Picture, verdict: str, colour: canvas.Colour, counts: str)
 
 
 def _compose(base: Picture, shown: NDArray[np.uint8], style: Style) -> Picture:
-    """Visible picture and warped thermal picture (or, for edges, its edges) as one."""
+    """Combine the visible picture and the warped thermal picture (for ``edges``: its edges)."""
     if style == "checkerboard":
         side = max(base.shape[:2]) / _SQUARES
         rows, columns = (np.arange(count) // side for count in base.shape[:2])
@@ -220,7 +220,7 @@ def _compose(base: Picture, shown: NDArray[np.uint8], style: Style) -> Picture:
 
 @cache
 def _blending() -> tuple[Picture, Picture]:
-    """Colour that each of 256 heats adds, and fraction of the visible image kept, both (256, 1, 3)."""
+    """Lookup tables (256, 1, 3) by thermal value: colour to add, fraction (of 255) of the visible image kept."""
     heat = np.arange(256, dtype=np.uint8)[:, None]
     opacity = 0.12 + 0.53 * (heat[..., None] / 255) ** 1.5
     fractions = np.broadcast_to(0.9 * (1 - opacity), (256, 1, 3))
@@ -232,7 +232,7 @@ def _inferno(shown: NDArray[np.uint8]) -> Picture:
 
 
 def _edge_strength(heat: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Gradient of the smoothed image, 255 for its strongest edges."""
+    """Gradient magnitude of the smoothed image, scaled to 255 at its strongest edges."""
     smooth = cv2.GaussianBlur(heat, (0, 0), 1.2).astype(np.float32)
     strength = cv2.magnitude(cv2.Sobel(smooth, -1, 1, 0), cv2.Sobel(smooth, -1, 0, 1))
     strongest = max(float(np.percentile(strength[::2, ::2], 98)), 1.0)
@@ -240,7 +240,7 @@ def _edge_strength(heat: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _selection(registration: Registration, indices: NDArray[np.intp], most: int) -> NDArray[np.intp]:
-    """At most ``most`` of the indices: the best of each patch of the image, then the second best, ..."""
+    """At most ``most`` of the indices: first the best of each patch, then the second best of each, ..."""
     points = registration.thermal_points[indices]
     patches = (
         (points // np.maximum(np.ptp(points, axis=0) / _PATCHES, 1)).astype(int) if len(points) else points
@@ -252,7 +252,7 @@ def _selection(registration: Registration, indices: NDArray[np.intp], most: int)
 
 
 def _by_confidence(confidence: NDArray[np.floating]) -> list[canvas.Colour]:
-    """Colours of values in [0, 1]; the higher the lighter, for those who do not tell hues."""
+    """Colours of values in [0, 1]; lightness increases too, for colour-blind readers."""
     palette = cv2.applyColorMap(np.arange(75, 256, dtype=np.uint8), cv2.COLORMAP_PLASMA).reshape(-1, 3)
     chosen = palette[np.rint(180 * np.clip(confidence, 0, 1)).astype(int)]
     return [(int(b), int(g), int(r)) for b, g, r in chosen]

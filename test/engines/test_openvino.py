@@ -175,7 +175,7 @@ def test_a_cache_that_cannot_be_written_costs_time_only(
     caplog.set_level(logging.WARNING)
     engine = open_engine(write_network(), backend="openvino")
     assert engine(grey(0.25), grey(0.75)).confidence[2] == pytest.approx(0.9, abs=4e-3)
-    assert "the compiled network is not kept" in caplog.text
+    assert "the compiled network is not cached" in caplog.text
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
