@@ -1,9 +1,8 @@
 """Accuracy of a matcher on aligned pairs: seeded homographies, corner error, AUC.
 
-An aligned pair becomes a trial by replacing its thermal image with what a 640x512 camera would see of a
-random quadrilateral inside it; the visible image stays as it is. The homography from the new thermal frame to
-the visible image is then known up to the alignment of the pair itself, 2-5 px on road scenes: figures below
-5 px say little.
+A trial replaces the thermal image of an aligned pair by the view of a 640x512 camera on a random
+quadrilateral inside it; the visible image is unchanged. The homography from the new thermal frame to the visible image is
+then known up to the alignment error of the pair, 2-5 px on road scenes: smaller errors cannot be compared.
 """
 
 import hashlib
@@ -23,7 +22,7 @@ from distillmatch_ros.images.pairs import PairPaths
 
 Image = NDArray[Any]
 Float64 = NDArray[np.float64]
-# A visible and a thermal image in, the homography thermal px -> visible px out, or None for a rejection.
+# Takes a visible and a thermal image; returns the homography thermal px -> visible px, or None (rejected).
 Register = Callable[[Image, Image], Float64 | None]
 
 THERMAL_WIDTH, THERMAL_HEIGHT = 640, 512
@@ -35,11 +34,11 @@ _CORNERS = np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) * np.array([THERMAL_WIDTH 
 
 @dataclass(frozen=True)
 class Preset:
-    """How far the thermal camera may stand from the visible one.
+    """Range of the random homographies.
 
     Attributes:
-        name: what tables call it.
-        side: least and greatest side of the seen quadrilateral, fraction of the image's side.
+        name: name in tables.
+        side: least and greatest side of the quadrilateral, fraction of the image's side.
         rotation_deg: greatest rotation about the centre, either way, degrees.
         shift: greatest shift, either way, fraction of the image's width and height.
         jitter: greatest displacement of each corner, either way, fraction of the image's width and height.
@@ -79,14 +78,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class Score:
-    """How one method did on one preset; a rejection counts as an infinite error.
+    """Result of one method on one preset; a rejection counts as an infinite error.
 
     Attributes:
         method: name of the method.
         preset: name of the preset.
         trials: number of warped pairs.
         auc_3, auc_5, auc_10, auc_20: area under the recall curve up to that corner error in px, percent.
-        median_px: median corner error; infinite (null in JSON) where half or more were rejected.
+        median_px: median corner error; infinite (null in JSON) if half or more were rejected.
         under_10_px: fraction of the trials with an error below 10 px, percent.
         rejections: trials without a homography.
         wrong: homographies returned with an error above 20 px.
@@ -106,7 +105,7 @@ class Score:
 
     @classmethod
     def of(cls, method: str, preset: str, errors: Sequence[float | None]) -> "Score":
-        """Sum up the corner errors of all trials; None is a rejection."""
+        """Summarise the corner errors of all trials; None is a rejection."""
         px = np.array([np.inf if error is None else error for error in errors])
         rejections = sum(error is None for error in errors)
         return cls(
@@ -126,7 +125,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A pair that could not be used, and why."""
+    """A pair that could not be read or is not aligned, and the reason."""
 
     visible: str
     thermal: str
@@ -138,9 +137,9 @@ class Report:
     """Every method on every preset over the same trials.
 
     Attributes:
-        pairs: number of pairs asked for, the unreadable ones included.
+        pairs: number of pairs, including the unreadable ones.
         warps: random homographies per pair and preset.
-        seed: what the homographies were drawn from.
+        seed: seed of the homographies.
         scores: one per preset and method.
         unreadable: pairs left out.
     """
@@ -155,7 +154,14 @@ class Report:
 def evaluate(
     register: Register, pairs: Sequence[PairPaths], preset: Preset = RIG, seed: int = 0, warps: int = 3
 ) -> Score:
-    """Score one method on aligned pairs; the quick way in for training and notebooks.
+    """Score one method on aligned pairs, for training and notebooks.
+
+    Args:
+        register: the method.
+        pairs: aligned pairs.
+        preset: range of the homographies.
+        seed: see `compare`.
+        warps: random homographies per pair.
 
     Raises:
         DistillMatchError: an image cannot be read, or a pair is not aligned.
@@ -180,9 +186,9 @@ def compare(
 
     Args:
         methods: name -> method.
-        pairs: aligned pairs; one that cannot be used is reported and left out.
-        presets: how strongly to warp.
-        seed: a seed, a pair's name and a preset always give the same homographies, whatever the other pairs.
+        pairs: aligned pairs; unusable ones are reported and left out.
+        presets: ranges of the homographies.
+        seed: seed of the homographies; they depend only on it, the pair's name and the preset.
         warps: random homographies per pair and preset.
         on_pair: called after each pair, for a progress bar.
     """
@@ -216,7 +222,7 @@ def read_aligned(pair: PairPaths) -> tuple[Image, Image]:
     if (height, width) != (thermal_height, thermal_width):
         raise DistillMatchError(
             f"{pair.visible} is {width}x{height}, {pair.thermal} is {thermal_width}x{thermal_height}; "
-            "evaluation needs aligned pairs, which have one size"
+            "evaluation needs aligned pairs of equal size"
         )
     if min(height, width) < _SMALLEST_SIDE:
         raise DistillMatchError(
@@ -228,7 +234,7 @@ def read_aligned(pair: PairPaths) -> tuple[Image, Image]:
 def trials(
     visible: Image, thermal: Image, name: str, preset: Preset, seed: int, warps: int
 ) -> Iterator[Trial]:
-    """Warp an aligned pair with homographies that depend on nothing but its name, the preset and the seed."""
+    """Warp an aligned pair by homographies that depend only on its name, the preset and the seed."""
     height, width = thermal.shape[:2]
     digest = hashlib.sha256(f"{seed}/{preset.name}/{name}".encode()).digest()
     rng = np.random.default_rng(int.from_bytes(digest, "big"))
@@ -240,10 +246,10 @@ def trials(
 
 
 def sample_quad(rng: np.random.Generator, preset: Preset, width: int, height: int) -> Float64:
-    """Draw the quadrilateral that the thermal camera sees, resampled until it lies inside the image.
+    """Draw the quadrilateral that the thermal camera sees; repeated until it lies inside the image.
 
     Returns:
-        float64 (4, 2), px of the aligned image: where the camera's corners (top left, then clockwise) fall.
+        float64 (4, 2), px of the aligned image: the camera's corners, clockwise from top left.
     """
     last = np.array([width - 1, height - 1], np.float64)
     unit = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])
@@ -275,7 +281,7 @@ def area_under_recall(errors: Float64, threshold: float) -> float:
 
 
 def _camera_view(thermal: Image, truth: Float64, quad: Float64) -> Image:
-    """What the 640x512 camera sees, blurred first where it samples more coarsely than the image."""
+    """The view of the 640x512 camera; blurred first where it samples more coarsely than the image."""
     edges = np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1)
     step = float((edges / (THERMAL_WIDTH, THERMAL_HEIGHT, THERMAL_WIDTH, THERMAL_HEIGHT)).max())
     if step > 1:

@@ -1,8 +1,8 @@
 """Classic baselines of ``distillmatch evaluate``: SIFT and AKAZE.
 
-They see the two images as the network does (grey, gain controlled) but at full resolution, keep OpenCV's
-detector settings and Lowe's ratio of 0.8, and estimate with MAGSAC++. No gate stands behind them: every
-homography that four matches give counts, so their wrong ones show what a gate is for.
+They get the same 8-bit grey images as the network but at full resolution, use OpenCV's default detectors and
+Lowe's ratio of 0.8, and estimate with MAGSAC++. There is no gate: every homography from at least four matches
+counts, so that their wrong homographies show the benefit of a gate.
 """
 
 from typing import Any
@@ -45,13 +45,13 @@ class FeatureMatcher:
             thermal: image as OpenCV gives it, any depth.
 
         Returns:
-            float64 (3, 3), thermal px -> visible px; None below four matches or where no model fits them.
+            float64 (3, 3), thermal px -> visible px; None with fewer than four matches or without a model.
         """
         visible_points, visible_descriptors = self._detector.detectAndCompute(to_8bit(visible), None)
         thermal_points, thermal_descriptors = self._detector.detectAndCompute(to_8bit(thermal), None)
         if not visible_points or not thermal_points:
             return None
-        # Fewer than two neighbours: the ratio says nothing.
+        # With fewer than two neighbours there is no ratio.
         nearest = [
             n for n in self._matcher.knnMatch(thermal_descriptors, visible_descriptors, k=2) if len(n) == 2
         ]

@@ -38,8 +38,8 @@ WARM_UP = 5
 FRAME_S = 1 / 30
 PROBE_PAIRS = 10
 
-# What a program that uses this package does, from its first import on. It runs in an interpreter of its own:
-# here, everything is imported already and earlier work has raised the peak.
+# A minimal program that uses this package, timed from its first import. It runs in a new interpreter: in this
+# process the imports are done already, and earlier work has raised the peak memory.
 _PROBE = """
 import json, sys
 from time import perf_counter
@@ -65,22 +65,21 @@ print(json.dumps({"open_ms": open_ms, "status": status.read_text() if status.exi
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What was measured, and on what.
+    """Latency, start-up time and memory, and the machine they were measured on.
 
     Attributes:
         model: the network; its ``device`` names the runtime and its threads.
         processor: the processor's name.
         cores: logical cores of the machine.
-        usable_cores: of these, what this process may use; see `usable_cores`.
-        source: where the pairs came from.
+        usable_cores: cores that this process may use; see `usable_cores`.
+        source: origin of the pairs.
         runs: timed registrations, after the warm-up.
-        registered: those that gave a homography; one that is rejected may take fewer steps.
-        stages: milliseconds of gain_control, resize, engine, homography; total, from two 640x512 uint8 images
-            to the homography; then tracking, what takes the place of all that between full passes; and
-            overlay, the picture of it.
-        open_ms: importing the package and opening the engine, in a fresh process.
-        peak_memory_mib: greatest resident memory of a process that only registers pairs, MiB; None where the
-            system does not tell.
+        registered: runs that gave a homography; a rejected pair may take fewer steps.
+        stages: times in ms: gain_control, resize, engine, homography; total, from two 640x512 uint8 images to
+            the homography; tracking, which replaces all of these between full passes; overlay, its drawing.
+        open_ms: time to import the package and open the engine in a new process, ms.
+        peak_memory_mib: peak resident memory of a process that only registers pairs, MiB; None if the system
+            does not report it.
     """
 
     model: EngineInfo
@@ -109,11 +108,11 @@ def run_benchmark(
 
     Args:
         model: the network's file; the shipped one by default.
-        images: pairs to register, see `read_images`; a synthetic street if empty.
-        source: what to call the pairs.
+        images: pairs to register, see `read_images`; a rendered street if empty.
+        source: description of the pairs.
         backend: see `open_engine`.
         threads: see `open_engine`.
-        runs: timed registrations; the pairs take turns.
+        runs: number of timed registrations, over the pairs in turn.
         on_run: called after each timed registration, for a progress bar.
 
     Raises:
@@ -121,7 +120,7 @@ def run_benchmark(
     """
     with Registrar.open(model, backend=backend, threads=threads) as registrar:
         images = images or _render_images()
-        # The fresh process goes first: a laptop's cores are slower once they are hot.
+        # The new process goes first: a laptop's cores slow down when hot.
         open_ms, peak_memory_mib = _probe(model, images, backend, threads)
         registered, stages = _time_stages(registrar, images, runs, on_run)
         return Benchmark(
@@ -139,7 +138,7 @@ def run_benchmark(
 
 
 def read_images(pairs: Sequence[PairPaths]) -> list[tuple[Image, Image]]:
-    """Read pairs and bring both images to 640x512 and 8 bit.
+    """Read pairs and convert both images to 640x512 and 8 bits.
 
     Raises:
         DistillMatchError: an image cannot be read.
@@ -173,7 +172,7 @@ def _time_stages(
 def _probe(
     model: Path | None, images: Sequence[tuple[Image, Image]], backend: str, threads: int | None
 ) -> tuple[float, float | None]:
-    """Milliseconds to import and open, and peak resident MiB, of a fresh process."""
+    """Time (ms) to import the package and open the engine, and peak resident MiB, of a new process."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "images.npz"
         np.savez(file, *chain.from_iterable(islice(cycle(images), PROBE_PAIRS)))
@@ -194,9 +193,9 @@ def _probe(
         )
     if done.returncode != 0:
         reason = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise DistillMatchError(f"a fresh process could not register pairs: {reason[0]}")
+        raise DistillMatchError(f"a new process could not register pairs: {reason[0]}")
     answer = json.loads(done.stdout)
-    # ru_maxrss would do elsewhere, but on Linux it starts at the size of the process that forked this one.
+    # Not ru_maxrss: on Linux it starts at the size of the process that forked this one.
     peak = re.search(r"VmHWM:\s+(\d+) kB", answer["status"])
     return answer["open_ms"], int(peak[1]) / 1024 if peak else None
 
@@ -207,7 +206,7 @@ def _render_images() -> list[tuple[Image, Image]]:
 
 
 def _prepare(visible: NDArray[Any], thermal: NDArray[Any]) -> tuple[Image, Image]:
-    """The pair as a rig with 8-bit 640x512 cameras delivers it; colour stays colour."""
+    """Convert a pair to the output of a rig with 8-bit 640x512 cameras; colour is kept."""
 
     def resized(image: Image) -> Image:
         return np.asarray(cv2.resize(image, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)

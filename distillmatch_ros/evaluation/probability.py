@@ -1,7 +1,8 @@
-"""Fits the probability that a homography is right to pairs with a known homography, and to pairs without one.
+"""Fits the probability that a homography is correct to pairs with known homographies and impossible pairs.
 
-Of each aligned pair there are warped trials, and negatives: the thermal image mirrored, upside down, turned
-by half, and with the visible image of another place. No camera sees such a pair: what is found is wrong.
+Each aligned pair gives warped trials and negatives: its thermal image mirrored, upside down, rotated by 180
+degrees, or combined with the visible image of another place. No pair of cameras can see such images, so any
+homography found is wrong.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,22 +26,22 @@ from distillmatch_ros.registration.registrar import Registrar
 
 BINS = 10
 COARSE, SAME_PLACE = (64, 48), 0.25
-"""Size at which visible images are compared, and the correlation beyond which they show one place."""
+"""Size at which visible images are compared, and the correlation above which they show the same place."""
 FOLDS = 5
 RIDGE = 1.0
-"""Weight of the squared coefficients of standardised figures, which keeps few samples from deciding alone."""
+"""L2 penalty on the coefficients of the standardised features, which limits overfitting on few samples."""
 FEWEST = 50
-"""Samples of either kind that a fit needs."""
+"""Minimum number of correct and of wrong homographies for a fit."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One homography that was judged.
+    """One homography with its figures and its correctness.
 
     Attributes:
-        pair: what it was found for; samples of one pair are left out together.
-        quality: what it was judged by.
-        right: its corner error is below `RIGHT_PX`.
+        pair: name of its pair; samples of one pair are in the same fold.
+        quality: its figures.
+        right: whether its corner error is below `RIGHT_PX`.
     """
 
     pair: str
@@ -50,7 +51,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Bin:
-    """A bin of the reliability diagram: mean probability, fraction that is right, number of samples."""
+    """A bin of the reliability diagram: mean probability, fraction of correct samples, number of samples."""
 
     probability: float
     right: float
@@ -63,12 +64,12 @@ def collect(
     seed: int = 0,
     on_pair: Callable[[], None] = lambda: None,
 ) -> list[Sample]:
-    """Register trials and negatives of aligned pairs, with a gate that rejects as little as it can.
+    """Register trials and negatives of aligned pairs with a permissive gate.
 
     Args:
-        registrar: of the network; its gate is restored.
-        pairs: aligned, never trained on.
-        seed: of the trials.
+        registrar: registrar with the network; its gate is restored afterwards.
+        pairs: aligned pairs that the network was not trained on.
+        seed: seed of the trials.
         on_pair: called after each pair, for a progress bar.
 
     Raises:
@@ -95,12 +96,12 @@ def collect(
 
 
 def lax(gate: Gate) -> Gate:
-    """A gate whose verdicts do not choose which homographies are judged."""
+    """A permissive gate, so that its thresholds do not select the samples."""
     return gate.replace(min_peak_prominence=0.0, min_inlier_ratio=0.0, min_inliers=5, min_probability=0.0)
 
 
 def same_place(visible: NDArray[Any], other: NDArray[Any]) -> bool:
-    """Whether two visible images show one place from about one spot, as frames of one drive may."""
+    """Whether two visible images show the same place from a similar position, as frames of one drive may."""
     coarse = [
         cv2.resize(to_8bit(to_grey(image)), COARSE, interpolation=cv2.INTER_AREA)
         for image in (visible, other)
@@ -124,7 +125,7 @@ def _judged(
 ) -> Iterator[Sample]:
     found = registrar.register(visible, thermal)
     if found.quality is None or found.quality.peak_prominence is None:
-        return  # rejected before there was anything to judge
+        return  # rejected before it had any figures
     right = (
         trial is not None and found.homography is not None and trial.corner_error(found.homography) < RIGHT_PX
     )
@@ -135,11 +136,11 @@ def fit(samples: Sequence[Sample], weights_sha256: str) -> tuple[ProbabilityMode
     """Fit the model, and measure its calibration by cross-validation over the pairs.
 
     Args:
-        samples: at least `FEWEST` right and as many wrong ones.
-        weights_sha256: of the network that they are of.
+        samples: at least `FEWEST` correct and as many wrong ones.
+        weights_sha256: hash of the network's weights.
 
     Returns:
-        The model of all samples, and the reliability of models on pairs that were left out of their fit.
+        The model fitted to all samples, and the reliability diagram of held-out predictions.
 
     Raises:
         DistillMatchError: too few samples of either kind.
@@ -171,7 +172,7 @@ def fit(samples: Sequence[Sample], weights_sha256: str) -> tuple[ProbabilityMode
 
 
 def reliability(probabilities: Float64, right: Float64) -> list[Bin]:
-    """The reliability diagram over `BINS` bins of equal width; empty ones are left out."""
+    """The reliability diagram over `BINS` bins of equal width; empty bins are left out."""
     place = np.minimum((probabilities * BINS).astype(int), BINS - 1)
     return [
         Bin(float(probabilities[chosen].mean()), float(right[chosen].mean()), int(chosen.sum()))
@@ -187,13 +188,13 @@ def calibration_error(bins: Sequence[Bin]) -> float:
 
 
 def _folds(names: Sequence[str]) -> NDArray[np.int64]:
-    """A fold for each sample; those of a pair have the same."""
+    """Index of the fold of each sample; samples of one pair share a fold."""
     order = {name: index for index, name in enumerate(sorted(set(names)))}
     return np.array([order[name] % FOLDS for name in names])
 
 
 def _logistic(figures: Float64, right: Float64) -> tuple[float, Float64]:
-    """Logistic regression by Newton's method, with a ridge on the standardised coefficients."""
+    """Logistic regression by Newton's method, with a ridge penalty on the standardised coefficients."""
     mean, scale = figures.mean(axis=0), figures.std(axis=0) + 1e-9
     design = np.column_stack([(figures - mean) / scale, np.ones(len(figures))])
     ridge = RIDGE * np.eye(len(FEATURES) + 1)
@@ -215,5 +216,5 @@ def _probabilities(figures: Float64, intercept: float, coefficients: Float64) ->
 
 
 def _chance(odds: Float64) -> Float64:
-    """Probability of log-odds, of any size without overflow."""
+    """Logistic function, without overflow for log-odds of any size."""
     return 1 / (1 + np.exp(-np.clip(odds, -50, 50)))

@@ -1,4 +1,4 @@
-"""An evaluation as tables, Markdown and JSON."""
+"""Output of an evaluation as table, Markdown and JSON."""
 
 import math
 from dataclasses import asdict
@@ -21,13 +21,13 @@ class EvaluationRecord(TypedDict):
     """An evaluation as a JSON object.
 
     Attributes:
-        folder: the pairs.
+        folder: folder of the pairs.
         model: the network.
-        pairs: pairs asked for, the unreadable ones included.
+        pairs: number of pairs, including the unreadable ones.
         warps: random homographies per pair and preset.
-        seed: what the homographies were drawn from.
+        seed: seed of the homographies.
         scores: one per preset and method.
-        unreadable: pairs left out, and why.
+        unreadable: pairs left out, with the reasons.
     """
 
     folder: str
@@ -40,12 +40,12 @@ class EvaluationRecord(TypedDict):
 
 
 def rows(report: Report) -> list[tuple[str, ...]]:
-    """One row of `COLUMNS` a preset and method."""
+    """One row of `COLUMNS` for each preset and method."""
     return [_row(score) for score in report.scores]
 
 
 def markdown_table(report: Report) -> list[str]:
-    """Lines of a Markdown table of `rows`."""
+    """`rows` as the lines of a Markdown table."""
     return [
         "| " + " | ".join(COLUMNS) + " |",
         "|---|---|" + "---:|" * (len(COLUMNS) - 2),
@@ -54,7 +54,7 @@ def markdown_table(report: Report) -> list[str]:
 
 
 def to_markdown(report: Report, folder: str, engine: EngineInfo) -> str:
-    """The table, what it was measured on and what was left out, for a model card."""
+    """The table with the measured data and the pairs left out, for a model card."""
     network = f"`{engine.config}` {engine.precision}, weights {engine.weights_hash[:12]}"
     lines = [
         f"{summary(report, folder)}; {network}.",
@@ -69,7 +69,7 @@ def to_markdown(report: Report, folder: str, engine: EngineInfo) -> str:
 
 
 def record(report: Report, folder: str, engine: EngineInfo) -> dict[str, Any]:
-    """Everything as a JSON object, an `EvaluationRecord`."""
+    """The evaluation as a JSON object, an `EvaluationRecord`."""
     scores = [score_record(score) for score in report.scores]
     return {"folder": folder, "model": asdict(engine), **asdict(report), "scores": scores}
 
@@ -80,7 +80,7 @@ def score_record(score: Score) -> dict[str, Any]:
 
 
 def summary(report: Report, folder: str) -> str:
-    """What was measured, in a line."""
+    """Pairs, warps and seed of an evaluation as one line of text."""
     used = report.pairs - len(report.unreadable)
     return f"{folder}: {used} of {report.pairs} pairs, {report.warps} warps each, seed {report.seed}"
 

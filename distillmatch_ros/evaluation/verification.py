@@ -1,4 +1,4 @@
-"""Comparison of backends on one machine: each against the float32 network on the CPU."""
+"""Comparison of the backends of one machine with a reference, by default float32 on the CPU."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,27 +19,27 @@ from distillmatch_ros.registration.registrar import SHIPPED_MODEL, Registrar, Re
 from distillmatch_ros.scene import render_pair
 
 RUNTIMES = {"onnx": "ONNX Runtime", "openvino": "OpenVINO", "tensorrt": "TensorRT", "torch": "PyTorch"}
-"""What may be the reference, by the names of backends."""
+"""Names of the backends that may be the reference, and of their runtimes."""
 BACKENDS = 6
-"""How many `verify` tries: the reference and all others."""
+"""Number of backends that `verify` tries, including the reference."""
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
 Open = Callable[[], Engine]
 
-# Matches whose points lie this near in both images, network pixels, are the same match: half a coarse cell.
+# Matches whose points are this near in both images, network pixels, count as the same: half a coarse cell.
 SAME_PLACE_PX = 4
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How far a backend may be off.
+    """Allowed deviation of a backend from the reference.
 
     Attributes:
-        found: fraction of the reference's matches that it must find too.
-        points_px: median distance between the points of the same match, network pixels.
-        confidence: median difference of its confidence.
-        corners_px: median over the pairs of the corner error between the homographies, in pixels
-            of a visible image 640 px wide.
+        found: least fraction of the reference's matches that it finds too.
+        points_px: greatest median distance between the points of the same match, network pixels.
+        confidence: greatest median difference of its confidence.
+        corners_px: greatest median (over the pairs) corner error between the homographies, pixels of a
+            visible image 640 px wide.
     """
 
     found: float
@@ -54,20 +54,20 @@ LIMITS = {
     "bf16": Limits(0.85, 0.1, 0.05, 1.0),
     "int8": Limits(0.80, 0.2, 0.05, 1.0),
 }
-"""By precision, the finest first; the coarser of two that are compared decides."""
+"""Limits by precision, the finest first; of two compared precisions the coarser one applies."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One backend against the reference.
+    """Comparison of one backend with the reference.
 
     Attributes:
-        backend: what was opened.
-        info: what it says about itself; None where it did not open.
-        found: see `Limits`, as the other figures; None where nothing could be compared.
-        same_status: pairs whose homography was found, or rejected, alike.
-        pairs: all pairs.
-        faults: what is beyond the limits, or why it did not open. Empty: the backend can be relied on.
+        backend: name of the backend.
+        info: its network and device; None if it did not open.
+        found: see `Limits`, also for the next three; None if nothing could be compared.
+        same_status: pairs that both accepted or both rejected.
+        pairs: number of pairs.
+        faults: figures beyond the limits, or why it did not open; empty if the backend is fine.
     """
 
     backend: str
@@ -83,12 +83,12 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Verification:
-    """What `verify` found.
+    """Result of `verify`.
 
     Attributes:
-        reference: what the others are compared with.
-        compared: every other backend that is present.
-        absent: backends that are not, and why.
+        reference: the reference network and device.
+        compared: every other available backend.
+        absent: unavailable backends and the reasons.
     """
 
     reference: EngineInfo
@@ -103,18 +103,18 @@ def verify(
     backend: str = "onnx",
     on_backend: Callable[[], None] = lambda: None,
 ) -> Verification:
-    """Run every backend that is present on the same pairs.
+    """Run every available backend on the same pairs.
 
     Args:
         model: an ONNX file; the shipped one by default. Its half-precision graph and its weights are found
             beside it, its TensorRT engine in the cache.
-        pairs: visible and thermal images; synthetic streets if empty.
+        pairs: visible and thermal images; rendered streets if empty.
         threads: CPU threads.
         backend: the reference, one of `RUNTIMES`; ``onnx`` is the float32 network on the CPU.
         on_backend: called when each of `BACKENDS` is done, for a progress bar.
 
     Raises:
-        DistillMatchError: the reference is unknown, or cannot be opened itself.
+        DistillMatchError: the reference is unknown, or cannot be opened.
     """
     if backend not in RUNTIMES:
         raise DistillMatchError(f"backend {backend!r} is unknown; choose {', '.join(RUNTIMES)}")
@@ -145,7 +145,7 @@ def verify(
 
 
 def _backends(path: Path, threads: int | None) -> dict[str, Open]:
-    """Whatever may run the network."""
+    """Functions that open each backend, by its name in the table."""
 
     def open_half() -> Engine:
         half = OnnxFile.read(path).in_half()
@@ -165,7 +165,7 @@ def _backends(path: Path, threads: int | None) -> dict[str, Open]:
 
 @dataclass(frozen=True)
 class _Looks:
-    """What an engine makes of one pair: its matches of a single pass, and the registration of both."""
+    """An engine's results on one pair: the registration of a single pass, and of up to two passes."""
 
     single: Registration
     full: Registration
@@ -230,11 +230,11 @@ def _faults(figures: dict[str, float | None], limits: Limits) -> list[str]:
 def _same_matches(
     ours: Registration, theirs: Registration, images: Pair, network: Size
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Of each match that both found: how far apart its points are, network pixels, and its confidences."""
+    """Distances between the points (network pixels) and between the confidences of the common matches."""
     found, expected = (_places(registration, images, network) for registration in (ours, theirs))
     if not len(found) or not len(expected):
         return np.zeros(0), np.zeros(0)
-    # Slots may change places where confidences tie: whoever lies nearest is the same match.
+    # The order may differ where confidences are equal: matches are assigned to the nearest one.
     gaps = np.abs(expected[:, None] - found[None]).max(axis=2)
     nearest = gaps.argmin(axis=1)
     same = gaps[np.arange(len(expected)), nearest] < SAME_PLACE_PX

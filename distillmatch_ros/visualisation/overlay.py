@@ -220,7 +220,7 @@ def _compose(base: Picture, shown: NDArray[np.uint8], style: Style) -> Picture:
 
 @cache
 def _blending() -> tuple[Picture, Picture]:
-    """Lookup tables (256, 1, 3) by thermal value: colour to add, fraction (of 255) of the visible image kept."""
+    """Lookup tables (256, 1, 3) by thermal value: colour to add, and weight of the visible image, of 255."""
     heat = np.arange(256, dtype=np.uint8)[:, None]
     opacity = 0.12 + 0.53 * (heat[..., None] / 255) ** 1.5
     fractions = np.broadcast_to(0.9 * (1 - opacity), (256, 1, 3))

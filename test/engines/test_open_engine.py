@@ -182,7 +182,7 @@ def test_auto_says_once_why_it_is_not_tensorrt(
     assert open_engine(write_network(), threads=1).info.device == "onnxruntime CPU, 1 thread"
     [record] = caplog.records
     assert record.levelno == logging.INFO
-    assert "runs on onnxruntime CPU, 1 thread; TensorRT is passed over" in record.getMessage()
+    assert "runs on onnxruntime CPU, 1 thread; TensorRT is skipped" in record.getMessage()
     with pytest.raises(
         DistillMatchError, match=r"not installed here .* pip install 'distillmatch_ros\[tensorrt\]'"
     ):
