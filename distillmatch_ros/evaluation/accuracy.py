@@ -1,8 +1,9 @@
 """Accuracy of a matcher on aligned pairs: seeded homographies, corner error, AUC.
 
 A trial replaces the thermal image of an aligned pair by the view of a 640x512 camera on a random
-quadrilateral inside it; the visible image is unchanged. The homography from the new thermal frame to the visible image is
-then known up to the alignment error of the pair, 2-5 px on road scenes: smaller errors cannot be compared.
+quadrilateral inside it; the visible image is unchanged. The homography from the new thermal frame to the
+visible image is then known up to the alignment error of the pair, 2-5 px on road scenes: differences below
+that have no meaning.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""What of an image is no picture: bars and frames around it, telemetry, borders without data, dead lines."""
+"""Detects parts of an image that show no scene: bars, frames, telemetry, borders without data, dead lines."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,29 +8,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 _TOLERANCE = 0.012
-"""Of the image's span: what compression adds to a bar."""
+"""Deviation from the level within a bar due to compression, fraction of the image's value range."""
 _QUIET, _LOUD = 0.02, 0.35
-"""Fraction of a line that differs from the bar: at most, in a bar; at least, in the picture beside it."""
+"""Fraction of a line's pixels that differ from the bar: at most in a bar, at least in the picture beside."""
 _CLEAR, _STEP = 0.03, 3
-"""Of the image's span, by which what is beside a bar or a dead line differs from it; within so many lines."""
+"""Least difference to the lines beside a bar or dead line (fraction of value range), within so many lines."""
 _SOFT = 8
-"""Lines between a bar and the picture, which compression blurs; behind more of them it is the scene."""
+"""Lines between bar and picture that compression may blur; a wider transition belongs to the scene."""
 _LEAST = 0.4
-"""Of either side that has to be picture: else it is the scene that is even."""
+"""Least fraction of each side that must remain; otherwise the uniform area belongs to the scene."""
 _FRAMES = 3
-"""Frames within each other that are looked for."""
+"""Greatest number of nested frames that are searched for."""
 _LEAST_AREA = 0.01
-"""Of the image, below which corners without data don't matter."""
+"""Fraction of the image below which corners without data are ignored."""
 
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """Where the picture is.
+    """Location of the picture in an image.
 
     Attributes:
-        rows: of the image, from and to.
-        columns: likewise.
-        missing: bool, of the size of rows and columns: pixels without data in there; None if there are none.
+        rows: first row of the picture, and the row after its last.
+        columns: first column, and the column after the last.
+        missing: bool (rows, columns), pixels of the picture without data; None if there are none.
     """
 
     rows: tuple[int, int]
@@ -38,11 +38,11 @@ class Content:
     missing: NDArray[np.bool_] | None = None
 
     def cut(self, image: NDArray[Any]) -> NDArray[Any]:
-        """The picture alone, (rows, columns); a view."""
+        """Crop an image to the picture; returns a view."""
         return image[slice(*self.rows), slice(*self.columns)]
 
     def describe(self, size: tuple[int, int]) -> str:
-        """What is around it, such as ``bars: left 135, right 135 px``; empty if nothing is."""
+        """The excluded parts as text, such as ``bars: left 135, right 135 px``; empty if there are none."""
         sides = {
             "top": self.rows[0],
             "bottom": size[0] - self.rows[1],
@@ -59,8 +59,8 @@ class Content:
 def find_content(grey: NDArray[Any]) -> Content:
     """Find the picture in an image of one channel.
 
-    An ordinary image is all picture, and to see that costs next to nothing: only lines at the border of one
-    value are followed inwards, and only corners of one value are filled out.
+    For an ordinary image, which is all picture, the cost is negligible: only uniform lines at the border are
+    followed inwards, and only uniform corners are flood-filled.
 
     Args:
         grey: (H, W), values as the camera sent them.
@@ -84,7 +84,7 @@ def find_content(grey: NDArray[Any]) -> Content:
 
 
 def filled(picture: NDArray[np.uint8], missing: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Pixels without data as their nearest neighbours that have some: the border then makes no edge."""
+    """Fill pixels without data from their nearest valid neighbours, so that the border makes no edge."""
     if missing.all():
         return picture
     _, nearest = cv2.distanceTransformWithLabels(
@@ -96,7 +96,7 @@ def filled(picture: NDArray[np.uint8], missing: NDArray[np.bool_]) -> NDArray[np
 
 
 def _bars(image: NDArray[Any]) -> tuple[int, int]:
-    """Rows at the top and at the bottom that belong to a bar."""
+    """Numbers of rows at the top and at the bottom that belong to a bar."""
     if min(image.shape) < 4:
         return 0, 0
     top = _bar(image)
@@ -104,12 +104,12 @@ def _bars(image: NDArray[Any]) -> tuple[int, int]:
 
 
 def _bar(image: NDArray[Any]) -> int:
-    """Rows at the top that belong to a bar."""
+    """Number of rows at the top that belong to a bar."""
     first = image[0]
     level = _middle(first)
     low, high = _extremes(image)
     span = high - low
-    # Compression blurs bars, which are black or white; another level has to be exact, or it is the scene.
+    # Compression disturbs only black or white bars; a bar of another level must be exact, or it is scene.
     extreme = min(level - low, high - level) <= _TOLERANCE * span
     tolerance = _TOLERANCE * span if extreme else 0.0
     if _differing(first[None], level, tolerance)[0] > _QUIET:
@@ -127,7 +127,7 @@ def _bar(image: NDArray[Any]) -> int:
 
 
 def _middle(values: NDArray[Any]) -> float:
-    """The lower median, which is one of the values, so that no sum overflows; NaN of values without data."""
+    """Lower median: always one of the values, so that no sum overflows; NaN without finite values."""
     values = values[~np.isnan(values)]
     if not np.isfinite(values).any():
         return np.nan
@@ -143,7 +143,7 @@ def _extremes(image: NDArray[Any]) -> tuple[float, float]:
 
 
 def _differing(image: NDArray[Any], level: float, tolerance: float) -> NDArray[np.float64]:
-    """Fraction of each row's pixels that are not of a level, of which NaN is one."""
+    """Fraction of each row's pixels that differ from a level; NaN is a level too."""
     if np.isnan(level):
         finite: NDArray[np.float64] = np.isfinite(image).mean(axis=1)
         return finite
@@ -155,14 +155,14 @@ def _differing(image: NDArray[Any], level: float, tolerance: float) -> NDArray[n
 
 
 def _missing(grey: NDArray[Any]) -> NDArray[np.bool_] | None:
-    """Pixels without data: not finite, in dead rows and columns, or in corners that hold one value."""
+    """Pixels without data, or None: not finite, in dead rows or columns, or in uniform corners."""
     missing = np.zeros(grey.shape, np.bool_)
     if grey.dtype.kind == "f":
         missing |= ~np.isfinite(grey)
     missing[:, _dead_rows(grey.T)] = True
     missing[_dead_rows(grey)] = True
     if missing.all():
-        return None  # an even image, not one without data
+        return None  # a uniform image, not one without data
     corners = _corners(grey)
     if corners is not None:
         missing |= corners
@@ -170,9 +170,9 @@ def _missing(grey: NDArray[Any]) -> NDArray[np.bool_] | None:
 
 
 def _dead_rows(grey: NDArray[Any]) -> NDArray[np.intp]:
-    """Rows of one value each between rows that are not like them, as a saturated sky is to its neighbours."""
-    even = np.flatnonzero(grey[:, 0] == grey[:, -1])  # most rows of most images are told by this alone
-    dead = even[(grey[even] == grey[even, :1]).mean(axis=1) >= 1 - _QUIET]  # others may cross it
+    """Uniform rows that differ clearly from the rows beside them; a saturated sky does not."""
+    even = np.flatnonzero(grey[:, 0] == grey[:, -1])  # a cheap test that excludes most rows
+    dead = even[(grey[even] == grey[even, :1]).mean(axis=1) >= 1 - _QUIET]  # dead columns may cross it
     runs = np.split(dead, np.flatnonzero(np.diff(dead) > 1) + 1) if dead.size else []
     kept = [run for run in runs if _stands_out(grey, int(run[0]), int(run[-1]))]
     return np.concatenate(kept) if kept else dead[:0]
@@ -186,7 +186,7 @@ def _stands_out(grey: NDArray[Any], first: int, last: int) -> bool:
 
 
 def _corners(grey: NDArray[Any]) -> NDArray[np.bool_] | None:
-    """Where a rectified or round picture ends: one value in all four corners, and from there inwards."""
+    """Regions outside a rectified or round picture: one value in all four corners, connected to them."""
     level = grey[0, 0]
     if not (grey[0, -1] == level and grey[-1, 0] == level and grey[-1, -1] == level):
         return None

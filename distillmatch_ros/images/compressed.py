@@ -1,4 +1,4 @@
-"""Image files as messages carry them: what image_transport's plugins write."""
+"""Decodes the image files in CompressedImage messages, as image_transport's plugins write them."""
 
 import struct
 from collections.abc import Mapping
@@ -21,21 +21,22 @@ _OF_FILES: Mapping[tuple[str, int], str] = {
     ("uint16", 3): "bgr16",
     ("uint16", 4): "bgra16",
 }
-_DEPTH_HEADER = struct.Struct("<iff")  # of compressedDepth: kind, and how 32FC1 was quantised
+_DEPTH_HEADER = struct.Struct("<iff")  # of compressedDepth: format, and two quantisation parameters for 32FC1
 COMPRESSED = "JPEG, PNG, TIFF, compressedDepth with PNG"
-"""What `decode_compressed` reads."""
+"""File formats that `decode_compressed` reads."""
 
 
 def decode_compressed(data: Bytes, format_: str, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[Any], str]:
-    """Read the file of a compressed image; PNG and TIFF keep their values.
+    """Decode the file in a compressed image; PNG and TIFF keep their values.
 
     Args:
-        data: JPEG, PNG or TIFF, which its first bytes tell; of compressedDepth a PNG behind its header.
-        format_: the message's, such as ``jpeg``, ``rgb8; jpeg compressed bgr8`` or ``16UC1; png compressed``.
-        max_pixels: more of them are rejected by the file's header.
+        data: JPEG, PNG or TIFF, recognised by its first bytes; for compressedDepth a header and a PNG.
+        format_: format of the message, such as ``jpeg``, ``rgb8; jpeg compressed bgr8`` or
+            ``16UC1; png compressed``.
+        max_pixels: larger images are rejected by the file's header.
 
     Returns:
-        The image as `decode` gives it and its encoding: the one that ``format_`` names if the file can hold
+        The image as `decode` returns it, and its encoding: the one named in ``format_`` if the file can hold
         it, otherwise that of the file's values, such as ``mono8``, ``bgr8``, ``16UC1`` or ``32FC1``.
 
     Raises:
@@ -72,7 +73,7 @@ def decode_compressed(data: Bytes, format_: str, max_pixels: int = MAX_PIXELS) -
 
 
 def _dequantised(picture: NDArray[Any], header: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What compressedDepth makes of 32FC1: steps of the inverse, 0 where there was no value."""
+    """Invert compressedDepth's quantisation of the inverse depth; 0 stands for no value."""
     _, scale, offset = _DEPTH_HEADER.unpack(header.tobytes())
     with np.errstate(all="ignore"):
         return np.where(picture == 0, np.nan, scale / (picture - np.float32(offset))).astype(np.float32)

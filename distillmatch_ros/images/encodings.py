@@ -1,7 +1,7 @@
-"""Pixels as ROS messages carry them, to OpenCV's arrays and back.
+"""Converts the pixels of ROS image messages to OpenCV arrays and back.
 
-Neither cv_bridge nor rosbags-image serves thermal data: padded rows, big endian values and 16-bit PNG come
-out wrong or not at all. Names are read in upper and lower case alike, as drivers write both.
+Neither cv_bridge nor rosbags-image supports thermal data completely: they fail on, or misread, padded rows,
+big-endian values and 16-bit PNG. Encoding names are case-insensitive, since drivers write both cases.
 """
 
 from array import array
@@ -22,15 +22,15 @@ Bytes: TypeAlias = "bytes | memoryview | array[int] | NDArray[np.uint8]"
 
 @dataclass(frozen=True)
 class Layout:
-    """How a message lays out the pixels of an encoding.
+    """Memory layout of an encoding's pixels.
 
     Attributes:
-        dtype: of a value, in native byte order.
-        channels: values of a pixel.
-        conversion: OpenCV's code for the way to BGR or BGRA; None if there is nothing to convert.
-        output: the encoding that images go out in, where this one cannot be made from BGR without loss.
-        packing: of values that are not whole bytes.
-        chroma: bytes of colour for each byte of brightness, where the colours follow in a plane of their own.
+        dtype: type of a value, in native byte order.
+        channels: values per pixel.
+        conversion: OpenCV's code for the conversion to BGR or BGRA; None if none is needed.
+        output: encoding of outgoing images, if this one cannot be made from BGR without loss.
+        packing: packing of values that are not whole bytes.
+        chroma: bytes of chroma per byte of luma, if the chroma is in a separate plane.
     """
 
     dtype: np.dtype[Any]
@@ -41,12 +41,12 @@ class Layout:
     chroma: float = 0.0
 
     def holds(self, dtype: np.dtype[Any], channels: int) -> bool:
-        """Whether the pixels of a file may be in this encoding."""
+        """Whether an image file with this dtype and number of channels can be in this encoding."""
         plain = self.packing is None and not self.chroma
         return plain and (self.dtype, self.channels) == (dtype, channels)
 
     def row_bytes(self, width: int) -> int:
-        """Bytes of a row of so many pixels; those of an image with a plane of colours are its brightness."""
+        """Bytes of a row of ``width`` pixels; for planar images of a row of luma."""
         return (
             width * self.channels * self.dtype.itemsize
             if self.packing is None
@@ -63,8 +63,8 @@ TYPES = {
     "32F": np.float32,
     "64F": np.float64,
 }
-"""Kinds of values by how OpenCV names them."""
-# The two swaps are their own inverse, so that one code serves both directions.
+"""Value types by their names in OpenCV."""
+# Both conversions are their own inverse: one code serves both directions.
 _ORDERS = {"bgr": None, "bgra": None, "rgb": cv2.COLOR_RGB2BGR, "rgba": cv2.COLOR_RGBA2BGRA}
 _BAYER = {
     "rggb": cv2.COLOR_BayerRGGB2BGR,
@@ -83,7 +83,7 @@ _PLANES = {
     "nv21": (cv2.COLOR_YUV2BGR_NV21, 0.5),
     "nv24": (cv2.COLOR_YUV2BGR_NV12, 2.0),
 }
-"""Brightness, then a plane of colours in pairs: of 2 x 2 pixels, or of every pixel (nv24)."""
+"""Planar formats: luma, then interleaved chroma for 2 x 2 pixels, or for every pixel (nv24)."""
 
 
 def _layouts() -> dict[str, Layout]:
@@ -106,7 +106,7 @@ def _layouts() -> dict[str, Layout]:
         layouts[f"mono{suffix}"] = Layout(np.dtype(np.uint16), 1, None, "mono16", packing)
         for pattern, code in _BAYER.items():
             layouts[f"bayer_{pattern}{suffix}"] = Layout(np.dtype(np.uint16), 1, code, "bgr16", packing)
-    for bits in (10, 12, 14):  # in two bytes each
+    for bits in (10, 12, 14):  # unpacked, two bytes per value
         layouts[f"mono{bits}"] = Layout(np.dtype(np.uint16), 1, None, "mono16")
     return layouts
 
@@ -120,7 +120,7 @@ _FAMILIES = (
     f"mono10, mono12, mono14, {', '.join(f'mono{name}' for name in PACKINGS)} (or bayer_rggb, ...)"
 )
 ENCODINGS = tuple(sorted(_LAYOUTS))
-"""The encodings of raw images that can be read."""
+"""Supported encodings of raw images."""
 
 
 def decode(
@@ -132,9 +132,9 @@ def decode(
     is_bigendian: bool | int,
     max_pixels: int = MAX_PIXELS,
 ) -> NDArray[Any]:
-    """Read the pixels of a raw image.
+    """Decode the pixels of a raw image.
 
-    An image that lies in memory as OpenCV wants it is not copied: the result shares the memory of ``data``.
+    Without conversion the result is a view of ``data``.
 
     Args:
         data: the message's bytes; the padding of the last row may be missing.
@@ -143,14 +143,14 @@ def decode(
         step: bytes from one row to the next.
         encoding: one of `ENCODINGS`.
         is_bigendian: byte order of values wider than 8 bits.
-        max_pixels: more of them are rejected by the header.
+        max_pixels: larger images are rejected by the header.
 
     Returns:
         (H, W), (H, W, 3) BGR or (H, W, 4) BGRA of one of `SUPPORTED_DTYPES` in native byte order, contiguous.
-        Bayer and YUV images become BGR, packed values uint16.
+        Bayer and YUV images are converted to BGR, packed values to uint16.
 
     Raises:
-        DistillMatchError: the header does not describe an image, or not this data.
+        DistillMatchError: the header is invalid, or does not fit the data.
     """
     layout = layout_of(encoding)
     name = f"{encoding} image of {width} x {height}"
@@ -165,8 +165,8 @@ def decode(
     needed = (rows - 1) * step + row
     if raw.size < needed:
         raise DistillMatchError(
-            f"{name}: {raw.size} bytes of data where size and step want {needed}; "
-            "mend the driver, or the link that cuts its messages"
+            f"{name}: {raw.size} bytes of data, but size and step need {needed}; "
+            "correct the driver, or the link that truncates its messages"
         )
     if layout.packing is not None:
         image: NDArray[Any] = layout.packing.unpack(
@@ -187,25 +187,25 @@ def decode(
 
 
 def output_encoding(encoding: str) -> str:
-    """The encoding in which an image goes out that came in as ``encoding``.
+    """The encoding of an outgoing image that came in as ``encoding``.
 
-    The same, except for Bayer and YUV images: these go out as ``bgr8``, or ``bgr16`` if they are that deep.
+    The same, except for Bayer and YUV images: ``bgr8``, or ``bgr16`` for more than 8 bits.
 
     Raises:
-        DistillMatchError: there is no such encoding.
+        DistillMatchError: the encoding is not supported.
     """
     return layout_of(encoding).output or _SPELT[encoding.casefold()]
 
 
 def encode(image: NDArray[Any], encoding: str) -> NDArray[Any]:
-    """Lay out an image for a message, in `output_encoding` of ``encoding``.
+    """Convert an image to the data of a message, in `output_encoding` of ``encoding``.
 
     Args:
-        image: as `decode` gives it.
+        image: image as `decode` returns it.
         encoding: one of `ENCODINGS`.
 
     Returns:
-        Contiguous, in the message's channel order and native byte order; ``image`` itself where that is so.
+        Contiguous, in the message's channel order and native byte order; ``image`` itself if possible.
 
     Raises:
         DistillMatchError: the image does not fit the encoding.
@@ -223,15 +223,15 @@ def encode(image: NDArray[Any], encoding: str) -> NDArray[Any]:
 
 
 def is_encoding(name: str) -> bool:
-    """Whether there is such an encoding."""
+    """Whether an encoding is supported."""
     return name.casefold() in _SPELT
 
 
 def layout_of(encoding: str) -> Layout:
-    """How an encoding lays out its pixels.
+    """Layout of an encoding.
 
     Raises:
-        DistillMatchError: there is no such encoding.
+        DistillMatchError: the encoding is not supported.
     """
     name = _SPELT.get(encoding.casefold())
     if name is None:
@@ -242,21 +242,21 @@ def layout_of(encoding: str) -> Layout:
 
 
 def to_bgr(image: NDArray[Any], conversion: int, name: str) -> NDArray[Any]:
-    """Bayer or YUV to BGR.
+    """Convert a Bayer or YUV image to BGR.
 
     Raises:
-        DistillMatchError: the size does not go with the encoding.
+        DistillMatchError: the image size does not fit the encoding.
     """
     try:
         return np.asarray(cv2.cvtColor(image, conversion))
-    except cv2.error as error:  # two pixels of a row share their colour in YUV 4:2:2
+    except cv2.error as error:  # such as an odd width in YUV 4:2:2
         raise DistillMatchError(
             f"{name}: cannot be converted to BGR ({error.err}); choose another encoding or an even width"
         ) from error
 
 
 def _from_full_chroma(planes: NDArray[np.uint8], conversion: int, name: str) -> NDArray[Any]:
-    """A colour for every pixel, as if those of four pixels were one of an image twice as large."""
+    """Convert YUV with full-resolution chroma by OpenCV's 4:2:0 conversion of an image twice as large."""
     height = len(planes) // 3
     doubled = planes[:height].repeat(2, axis=0).repeat(2, axis=1)
     image = to_bgr(np.concatenate([doubled, planes[height:].reshape(height, -1)]), conversion, name)

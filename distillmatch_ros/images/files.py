@@ -1,7 +1,7 @@
-"""Image files to arrays: every depth that cameras write, checked here and nowhere behind.
+"""Reads image files as arrays, in every depth that cameras write; all checks on files are made here.
 
-Files are turned upright as EXIF says, as `cv2.imread` and every viewer do; messages are not, as
-image_transport does not.
+EXIF orientation is applied to files, as `cv2.imread` and viewers do, but not to messages, as in
+image_transport.
 """
 
 from io import BytesIO
@@ -21,19 +21,19 @@ from distillmatch_ros.images.tiff import decode_tiff, encode_tiff, is_tiff, tiff
 
 READABLE = "JPEG, PNG, WebP, BMP, PGM/PPM, TIFF and BigTIFF (8 to 32 bits), NPY"
 _NPY = b"\x93NUMPY"
-_EXIF_WITHIN = 1 << 17  # bytes: EXIF stands before the pixels, in a segment of 64 kB
+_EXIF_WITHIN = 1 << 17  # bytes: EXIF precedes the pixels, in a segment of up to 64 kB
 _ORIENTATION = 274
 
 
 def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
-    """Read an image file: depth and channels untouched, upright as its EXIF says.
+    """Read an image file with its depth and channels, rotated according to its EXIF orientation.
 
     Args:
-        path: of the file.
-        max_pixels: more of them are rejected by the file's header, before it is decoded.
+        path: the file.
+        max_pixels: larger images are rejected by the file's header, before decoding.
 
     Returns:
-        (H, W), (H, W, 3) BGR or (H, W, 4) BGRA. Of a TIFF with several pages the first that is no thumbnail.
+        (H, W), (H, W, 3) BGR or (H, W, 4) BGRA. For a multi-page TIFF the first page that is no thumbnail.
 
     Raises:
         DistillMatchError: the file is missing, empty, damaged or of an unsupported kind.
@@ -42,14 +42,14 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
 
 
 def read_thermal(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
-    """Read a thermal image file as `read_image` does; of a radiometric JPEG what the sensor measured.
+    """Read a thermal image file as `read_image` does, but from a radiometric JPEG its sensor values.
 
     Args:
-        path: of the file.
+        path: the file.
         max_pixels: see `read_image`.
 
     Raises:
-        DistillMatchError: see `read_image`, or the readings are damaged.
+        DistillMatchError: see `read_image`, or the sensor values are damaged.
     """
     data = _content(path)
     values = radiometric.read_thermal_values(data, str(path))
@@ -60,10 +60,10 @@ def read_thermal(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
 
 
 def read_visible_of_thermal(path: Path) -> NDArray[np.uint8]:
-    """The visible image inside a thermal camera's file, (H, W, 3) BGR.
+    """Read the visible image embedded in a thermal camera's file, uint8 (H, W, 3) BGR.
 
     Raises:
-        DistillMatchError: the file cannot be read, or holds none.
+        DistillMatchError: the file cannot be read, or holds no visible image.
     """
     data = _content(path)
     return _exif(data).upright(radiometric.read_embedded_visible(data, str(path)))
@@ -72,7 +72,7 @@ def read_visible_of_thermal(path: Path) -> NDArray[np.uint8]:
 def _content(path: Path) -> NDArray[np.uint8]:
     try:
         data = path.read_bytes()
-    except (OSError, ValueError) as error:  # a ValueError: the path holds a NUL
+    except (OSError, ValueError) as error:  # ValueError: the path contains a NUL character
         raise DistillMatchError(
             f"{path}: cannot be read ({getattr(error, 'strerror', error)}); "
             "check the path and its permissions"
@@ -85,13 +85,13 @@ def _content(path: Path) -> NDArray[np.uint8]:
 def decode_file(
     data: NDArray[np.uint8], name: str, remedy: str, max_pixels: int = MAX_PIXELS
 ) -> NDArray[Any]:
-    """Decode the content of an image file as it is stored.
+    """Decode the content of an image file without applying its orientation.
 
     Args:
-        data: (N,), N > 0.
-        name: what an error calls the file.
-        remedy: what an error advises.
-        max_pixels: more of them are rejected by the file's header, before it is decoded.
+        data: uint8 (N,), N > 0.
+        name: name of the file in errors.
+        remedy: remedy in errors.
+        max_pixels: larger images are rejected by the file's header, before decoding.
 
     Raises:
         DistillMatchError: damaged, no image, too large, or of an unsupported kind.
@@ -109,10 +109,10 @@ def decode_file(
 
 
 def file_size(data: NDArray[np.uint8], name: str, remedy: str) -> tuple[int, int]:
-    """Height and width that a file promises, before memory is taken to decode it.
+    """Height and width from a file's header, without decoding it.
 
     Raises:
-        DistillMatchError: it is damaged, or no image.
+        DistillMatchError: the header is damaged, or the file is no image.
     """
     head = data[:8].tobytes()
     if head.startswith(_NPY):
@@ -124,7 +124,7 @@ def file_size(data: NDArray[np.uint8], name: str, remedy: str) -> tuple[int, int
 
 
 def encode_file(image: NDArray[Any], suffix: str) -> bytes:
-    """The content of an image file with the image's own values.
+    """Encode an image file without changing the values.
 
     Args:
         image: (H, W), (H, W, 3) BGR or (H, W, 4) BGRA.
@@ -139,18 +139,16 @@ def _upright(data: NDArray[np.uint8], name: str, max_pixels: int) -> NDArray[Any
 
 
 def _exif(data: NDArray[np.uint8]) -> Orientation:
-    """What a JPEG, PNG or WebP says of its orientation; a TIFF is upright already."""
+    """EXIF orientation of a JPEG, PNG or WebP; none for TIFF, which its decoder rotates already."""
     head = data[:_EXIF_WITHIN].tobytes()
     if is_tiff(head) or not (b"Exif\0\0" in head or b"eXIf" in head or b"EXIF" in head):
         return Orientation()
-    from PIL import Image  # only where there is something to read
+    from PIL import Image  # imported only if there is EXIF data
 
     try:
         with Image.open(BytesIO(data.tobytes())) as opened:
             return Orientation.of_exif(int(opened.getexif().get(_ORIENTATION, 1)))
-    except (
-        Exception
-    ):  # damaged EXIF can bring anything out of its reader, and the pixels are there all the same
+    except Exception:  # damaged EXIF may raise any exception; the pixels are still usable
         return Orientation()
 
 
@@ -170,18 +168,18 @@ def _decode_npy(data: NDArray[np.uint8], name: str) -> NDArray[Any]:
     try:
         values = np.frombuffer(data, dtype, int(np.prod(shape, dtype=np.float64)), stream.tell())
         image = np.ascontiguousarray(values.reshape(shape, order="F" if fortran else "C"))
-    except Exception as error:  # a header that lies can bring anything out of NumPy
+    except Exception as error:  # a corrupt header may raise any exception in NumPy
         raise _no_array(name, error) from error
     return _narrowed(image.astype(image.dtype.newbyteorder("="), copy=False))
 
 
 def _npy_header(stream: BytesIO, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, order and dtype of an array."""
+    """Shape, memory order and dtype from the header of a NumPy file."""
     try:
         if np.lib.format.read_magic(stream) == (1, 0):
             return np.lib.format.read_array_header_1_0(stream)
         return np.lib.format.read_array_header_2_0(stream)
-    except Exception as error:  # likewise
+    except Exception as error:  # a corrupt header may raise any exception in NumPy
         raise _no_array(name, error) from error
 
 
@@ -190,7 +188,7 @@ def _no_array(name: str, error: Exception) -> DistillMatchError:
 
 
 def _narrowed(image: NDArray[Any]) -> NDArray[Any]:
-    """64-bit integers, which are NumPy's own, as 32 bits where they fit, otherwise as float64."""
+    """Convert 64-bit integers (NumPy's default) to 32 bits if they fit, otherwise to float64."""
     if image.dtype not in (np.int64, np.uint64) or not image.size:
         return image
     fits = np.iinfo(np.int32)

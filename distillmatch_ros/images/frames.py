@@ -1,4 +1,4 @@
-"""A camera image as it came from a file or a message: checked, turned to grey."""
+"""A camera image from a file or a message: validation, conversion to grey."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,10 +21,10 @@ class Frame:
 
     Attributes:
         image: (H, W), (H, W, 3) BGR or (H, W, 4) BGRA; values as the camera sent them, native byte order,
-            contiguous. It may share the memory of the message it came in: nobody writes to it.
-        encoding: the message's, such as ``16UC1`` or ``rgb8``; an image made from this one goes back to it.
-        stamp: when the camera took it, ns.
-        frame_id: the camera's coordinate frame.
+            contiguous. It may share the memory of the message: it must not be modified.
+        encoding: encoding of the message, such as ``16UC1`` or ``rgb8``; derived images are sent in it.
+        stamp: time of exposure as the camera reports it, ns.
+        frame_id: coordinate frame of the camera.
     """
 
     image: NDArray[Any]
@@ -34,7 +34,7 @@ class Frame:
 
 
 def check_image(image: NDArray[Any], name: str) -> None:
-    """Reject what is not an image at all; odd content (black, NaN, tiny) is an image.
+    """Reject arrays that are not images; any content (black, NaN, tiny) is accepted.
 
     Raises:
         DistillMatchError: not an array, wrong number of dimensions or channels, no pixels, unsupported dtype.
@@ -57,26 +57,26 @@ def check_image(image: NDArray[Any], name: str) -> None:
 
 
 def to_grey(image: NDArray[Any], name: str = "image") -> NDArray[Any]:
-    """Turn a camera image into one channel; an alpha channel is dropped.
+    """Convert a camera image to one channel; an alpha channel is dropped.
 
     Args:
         image: (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA of one of `SUPPORTED_DTYPES`.
-        name: what an error calls the image.
+        name: name of the image in errors.
 
     Returns:
-        (H, W) of the same dtype; float32 of float64, and of colours that are not uint8, uint16 or float32.
+        (H, W) of the same dtype; float32 for float64, and for colours that are not uint8, uint16 or float32.
 
     Raises:
         DistillMatchError: see `check_image`.
     """
     check_image(image, name)
     if image.dtype == np.float64:
-        with np.errstate(over="ignore"):  # beyond float32 is infinite, which gain control ignores
+        with np.errstate(over="ignore"):  # values beyond float32 become infinite, which gain control ignores
             image = image.astype(np.float32)
     if image.ndim == 2:
         return image
     if image.shape[2] == 1:
         return image[:, :, 0]
     if image.dtype not in (np.uint8, np.uint16, np.float32):
-        image = image.astype(np.float32)  # OpenCV has no colours of other kinds
+        image = image.astype(np.float32)  # OpenCV does not convert colours of other types
     return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY if image.shape[2] == 3 else cv2.COLOR_BGRA2GRAY)

@@ -1,4 +1,4 @@
-"""Gain control: raw thermal values to the 8-bit image that the network is given."""
+"""Gain control: converts raw thermal values to the 8-bit image that the network gets."""
 
 from typing import Any
 
@@ -10,26 +10,26 @@ from distillmatch_ros.images.frames import to_grey
 
 LOW_PERCENTILE, HIGH_PERCENTILE = 1.0, 99.0
 _GAP = 0.6
-"""Of the range from percentile to percentile, from which on a gap parts the values. Of 627 thermal images of
-roads and houses one has such a gap; the next widest is 0.53."""
+"""Width of a gap in the values, fraction of the percentile range, above which it separates two groups. Of 627
+thermal images of roads and houses one has such a gap; the next widest is 0.53."""
 _IN_GAP = 0.02
-"""Fraction of the values that may lie in a gap."""
+"""Greatest fraction of the values inside a gap."""
 _GAPS = 4
-"""Gaps that are looked for, one after the other."""
+"""Greatest number of gaps that are removed one after another."""
 Range = tuple[float, float, float]
-"""The values shown as black, for NaN, and as white."""
+"""Values that are shown as black, used in place of NaN, and shown as white."""
 SAMPLES = 1 << 15
-"""Pixels that the percentiles are taken of: one in a hundred of them is still 327."""
+"""Number of pixels for the percentiles: one percent of them is still 327."""
 
 
 def to_8bit(thermal: NDArray[Any], shown: Range | None = None) -> NDArray[np.uint8]:
-    """Stretch a range of values over 0..255.
+    """Stretch a range of values to 0..255.
 
-    Infinity shows as the end of the range.
+    Infinite values are shown as the end of the range.
 
     Args:
         thermal: (H, W) raw or colour-mapped (H, W, 3 or 4), of one of `SUPPORTED_DTYPES`.
-        shown: the range; the image's own (see `range_of`) if None.
+        shown: range of values; the image's own (see `range_of`) if None.
 
     Returns:
         uint8 (H, W); constant if the range is empty.
@@ -39,11 +39,11 @@ def to_8bit(thermal: NDArray[Any], shown: Range | None = None) -> NDArray[np.uin
     """
     grey = without_status_bits(to_grey(thermal, "thermal image"))
     low, middle, high = shown or range_of(grey)
-    # Nothing a float32 can resolve: stretching would show rounding errors. 1e-30 keeps the gain finite.
+    # Below float32's resolution stretching would show rounding errors. 1e-30 keeps the gain finite.
     resolved = 1e-6 * max(abs(low), abs(high), 1e-30) if grey.dtype.kind == "f" else 0.0
     if high - low <= resolved:
         return np.zeros(grey.shape, np.uint8)
-    # Whole numbers of 32 bits are finer than a float32.
+    # float32 cannot represent all 32-bit integers.
     precision: type = np.float64 if grey.dtype in (np.int32, np.uint32) else np.float32
     values: NDArray[np.floating] = grey.astype(precision)
     np.clip(values, low, high, out=values)
@@ -58,10 +58,10 @@ def to_8bit(thermal: NDArray[Any], shown: Range | None = None) -> NDArray[np.uin
 def range_of(thermal: NDArray[Any]) -> Range:
     """The image's own range: 1st percentile, median and 99th percentile of its picture.
 
-    A raw 16-bit frame fills a sliver of its type, and a shift would make it black. NaN and infinity do not
-    count, nor do bars and dead lines (see `find_content`), nor values far off all others, such as a hot
-    exhaust, telemetry or a sky at the sensor's floor: where a gap wider than 0.6 of the range parts the
-    values, the part with the picture's contrast counts. Where nothing is finite the range is three zeros.
+    Percentiles, because a raw 16-bit frame uses a small part of its type's range. Excluded are NaN and
+    infinity, bars and dead lines (see `find_content`), and values far from all others, such as a hot exhaust,
+    telemetry or a sky at the sensor's minimum: where a gap wider than 0.6 of the range separates the values,
+    the group with the picture's contrast is kept. Without finite values the range is three zeros.
 
     Raises:
         DistillMatchError: the array is not an image.
@@ -75,7 +75,7 @@ def range_of(thermal: NDArray[Any]) -> Range:
         low, middle, high = np.percentile(_without_gap(samples), (LOW_PERCENTILE, 50.0, HIGH_PERCENTILE))
         if high > low:
             return float(low), float(middle), float(high)
-    # A small warm body before an even background slips through percentiles; so do a few finite pixels.
+    # The percentiles may miss a small warm object before a uniform background, or a few finite pixels.
     everything = _finite(grey, content.missing)
     if not everything.size:
         return 0.0, 0.0, 0.0
@@ -83,10 +83,10 @@ def range_of(thermal: NDArray[Any]) -> Range:
 
 
 def without_status_bits(grey: NDArray[Any]) -> NDArray[Any]:
-    """The readings of 14 bits in words of 16 whose upper two say something else of each pixel.
+    """Remove status bits from 14-bit readings in 16-bit words, whose upper two bits differ between pixels.
 
-    They are told from readings of 16 bits by their neighbours: without status bits these differ by far less;
-    and from a few hot pixels by their number.
+    Such images are recognised because neighbours differ far less without these bits; a few hot pixels in
+    16-bit readings are excluded by their number.
     """
     if grey.dtype != np.uint16 or min(grey.shape) < 16 or grey.min() >> 14 == grey.max() >> 14:
         return grey
@@ -97,19 +97,19 @@ def without_status_bits(grey: NDArray[Any]) -> NDArray[Any]:
 
 
 def _roughness(grey: NDArray[np.uint16]) -> float:
-    """Mean difference of neighbours in a row."""
+    """Mean absolute difference of horizontal neighbours."""
     return float(np.abs(np.diff(grey[::4].astype(np.int32), axis=1)).mean()) if grey.shape[1] > 1 else 0.0
 
 
 def _without_gap(samples: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The values on one side of each gap that leaves the others less than 0.4 of the range.
+    """Keep the group of values with more contrast at each gap wider than `_GAP` of the range.
 
-    A gap may hold a few values: between a hot spot and what is around it lie the pixels of its rim.
+    A gap may contain a few values, such as the pixels on the rim of a hot spot.
     """
     ordered = samples
     for _ in range(_GAPS):
         low, high = np.percentile(ordered, (LOW_PERCENTILE, HIGH_PERCENTILE))
-        # Beside the gap lies at least what percentiles do not leave out by themselves.
+        # Each group must be larger than the fraction that percentiles ignore anyway.
         few, beside = round(_IN_GAP * len(ordered)), round(LOW_PERCENTILE / 100 * len(ordered))
         if not high > low or few < 1 or beside < 1:
             break
@@ -124,7 +124,7 @@ def _without_gap(samples: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _contrast(values: NDArray[np.float64]) -> float:
-    """How much of a picture some values are: their number, times the grey levels that they fill."""
+    """Contrast of a group of values: their number times the logarithm of the grey levels they fill."""
     levels = len(np.unique(values))
     return len(values) * float(np.log(levels))
 

@@ -1,4 +1,4 @@
-"""How an image has to be turned to stand upright."""
+"""Rotations and flips that make an image upright."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -9,49 +9,49 @@ from numpy.typing import NDArray
 from distillmatch_ros.base.errors import DistillMatchError
 
 Rotation = Literal[0, 90, 180, 270]
-"""Degrees clockwise."""
+"""Clockwise rotation, degrees."""
 ROTATIONS: tuple[int, ...] = get_args(Rotation)
 _EXIF = ((0, False), (0, True), (180, False), (180, True), (270, True), (90, False), (90, True), (270, False))
 
 
 @dataclass(frozen=True)
 class Orientation:
-    """What makes an image upright: a mirror image first, where the lens mirrors, then a turn.
+    """Transformation that makes an image upright: an optional flip, then a rotation.
 
     Attributes:
-        rotation: degrees clockwise, one of `ROTATIONS`.
-        flip: left and right are exchanged first.
+        rotation: clockwise rotation, degrees, one of `ROTATIONS`.
+        flip: whether left and right are exchanged before the rotation.
     """
 
     rotation: int = 0
     flip: bool = False
 
     def __post_init__(self) -> None:
-        """Reject a rotation that is none of `ROTATIONS`.
+        """Validate the rotation.
 
         Raises:
-            DistillMatchError: it is another.
+            DistillMatchError: the rotation is not one of `ROTATIONS`.
         """
         if self.rotation not in ROTATIONS:
             raise DistillMatchError(f"rotation {self.rotation} is not possible; choose 0, 90, 180 or 270")
 
     @classmethod
     def of_exif(cls, value: int) -> "Orientation":
-        """The one that EXIF's tag 274 asks for; none for a value that is none of its eight."""
+        """The orientation for EXIF tag 274; the identity for an invalid value."""
         return cls(*_EXIF[value - 1]) if 1 <= value <= len(_EXIF) else cls()
 
     def __str__(self) -> str:
         return f"rotation {self.rotation}" + (", flip" if self.flip else "")
 
     def upright(self, image: NDArray[Any]) -> NDArray[Any]:
-        """The image upright; itself if nothing has to be done, otherwise contiguous."""
+        """Make an image upright; returns the image itself if nothing changes, otherwise a contiguous copy."""
         if self == UPRIGHT:
             return image
         flipped = image[:, ::-1] if self.flip else image
         return np.ascontiguousarray(np.rot90(flipped, -self.rotation // 90))
 
     def to_upright(self, size: tuple[int, int]) -> NDArray[np.float64]:
-        """The (3, 3) map of pixels of an image of (height, width) ``size`` to pixels of it upright."""
+        """The (3, 3) map from pixels of an image of ``size`` (height, width) to those of the upright one."""
         height, width = size
         flip = np.array([[-1, 0, width - 1], [0, 1, 0], [0, 0, 1.0]]) if self.flip else np.eye(3)
         turn = {
@@ -66,4 +66,4 @@ class Orientation:
 
 UPRIGHT = Orientation()
 ORIENTATIONS = tuple(Orientation(rotation, flip) for flip in (False, True) for rotation in ROTATIONS)
-"""All eight that there are."""
+"""All eight orientations."""

@@ -1,4 +1,4 @@
-"""Values of 10, 12 and 14 bits that cameras send without gaps, to 16 bits each."""
+"""Unpacks values of 10, 12 and 14 bits to 16 bits each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Packing:
-    """How a group of values shares its bytes.
+    """How a group of values is packed into bytes.
 
     Attributes:
-        bits: of a value.
-        places: for each value of a group, where its bits stand, the lowest first: 8 * byte + bit.
-        bytes: of a group.
+        bits: bits per value.
+        places: for each value of a group, the positions of its bits, lowest first: 8 * byte + bit.
+        bytes: bytes per group.
     """
 
     bits: int
@@ -23,11 +23,11 @@ class Packing:
     bytes: int
 
     def row_bytes(self, width: int) -> int:
-        """Bytes of a row of so many values, the last group being whole."""
+        """Bytes of a row of ``width`` values, rounded up to whole groups."""
         return -(-width // len(self.places)) * self.bytes
 
     def unpack(self, rows: NDArray[np.uint8], width: int) -> NDArray[np.uint16]:
-        """Rows of bytes (H, at least `row_bytes`) to (H, width) values."""
+        """Unpack rows of bytes, uint8 (H, at least `row_bytes`), to uint16 (H, width)."""
         used = self.row_bytes(width)
         grouped = rows[:, :used].astype(np.uint16).reshape(len(rows), -1, self.bytes)
         unpacked = np.zeros((len(rows), grouped.shape[1], len(self.places)), np.uint16)
@@ -39,7 +39,7 @@ class Packing:
 
     @cached_property
     def _runs(self) -> list[list[tuple[int, int, int, int]]]:
-        """For each value, neighbouring bits of one byte: byte, lowest bit, how many, to which bit."""
+        """For each value, runs of adjacent bits of one byte: byte, lowest bit, number of bits, target bit."""
         found = []
         for places in self.places:
             runs: list[tuple[int, int, int, int]] = []
@@ -54,13 +54,13 @@ class Packing:
 
 
 def _stream(bits: int, values: int) -> Packing:
-    """One value after the other, lowest bit first: GenICam's ``p`` formats."""
+    """Values one after another, lowest bit first: GenICam's ``p`` formats."""
     places = tuple(tuple(range(bits * value, bits * (value + 1))) for value in range(values))
     return Packing(bits, places, bits * values // 8)
 
 
 def _gige(bits: int) -> Packing:
-    """High bits of two values with a byte of low bits between them: GigE Vision's ``Packed``, 3 bytes."""
+    """High bits of two values with a byte of their low bits between: GigE Vision's ``Packed``, 3 bytes."""
     low = bits - 8
     return Packing(
         bits,
@@ -73,7 +73,7 @@ def _gige(bits: int) -> Packing:
 
 
 def _csi2(bits: int, values: int) -> Packing:
-    """High bytes of the values first, then all low bits: MIPI CSI-2, V4L2's ``Y10P``."""
+    """High bytes of the values, then all low bits: MIPI CSI-2, V4L2's ``Y10P``."""
     low = bits - 8
     return Packing(
         bits,
@@ -93,4 +93,4 @@ PACKINGS: Mapping[str, Packing] = {
     **{f"{bits}packed": _gige(bits) for bits in (10, 12)},
     **{f"{bits}_csi2p": _csi2(bits, values) for bits, values in ((10, 4), (12, 2), (14, 4))},
 }
-"""By what follows ``mono`` or ``bayer_rggb`` in the name of an encoding."""
+"""Packings by the part of the encoding's name after ``mono`` or ``bayer_rggb``."""

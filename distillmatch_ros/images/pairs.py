@@ -15,12 +15,12 @@ HEADER = ("visible", "thermal")
 
 @dataclass(frozen=True)
 class PairPaths:
-    """The two image files of one pair.
+    """The two image files of a pair.
 
     Attributes:
-        visible: path of the visible image, ready to be opened.
-        thermal: path of the thermal image, ready to be opened.
-        listed_as: the two as their list spells them, so that results join with the list they came from.
+        visible: path of the visible image.
+        thermal: path of the thermal image.
+        listed_as: both paths as spelled in the list, so that results can be joined with it.
     """
 
     visible: Path
@@ -34,9 +34,9 @@ class PairPaths:
 
 
 def read_folder(folder: Path) -> list[PairPaths]:
-    """Read a pairs folder: ``visible/NAME.ext`` beside ``thermal/NAME.ext``, sorted by name.
+    """List a pairs folder: ``visible/NAME.ext`` and ``thermal/NAME.ext``, sorted by name.
 
-    The two extensions may differ (a JPEG and a 16-bit PNG). Hidden files and other files are passed over.
+    The two extensions may differ (a JPEG and a 16-bit PNG). Hidden files and other file types are ignored.
 
     Raises:
         DistillMatchError: a folder is missing or empty, or the names of the two sides differ.
@@ -73,10 +73,10 @@ def read_csv(path: Path) -> list[PairPaths]:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """The image files of a folder, sorted by name; hidden files and other files are passed over.
+    """The image files of a folder, sorted by name; hidden files and other file types are ignored.
 
     Raises:
-        DistillMatchError: there is no such folder, or it holds none.
+        DistillMatchError: the folder is missing, or holds no images.
     """
     if not folder.is_dir():
         raise DistillMatchError(f"{folder}: no such folder; check the path")

@@ -1,8 +1,8 @@
-"""Radiometric JPEG of hand-held and flying cameras: the picture is for people, the readings are beside it.
+"""Reads radiometric JPEG of hand-held and aerial cameras: sensor values beside a picture for viewing.
 
-FLIR keeps raw values, the constants of Planck's law and often a visible image in APP1 segments, which the
-package flyr reads. DJI keeps raw values in APP3 segments; how they become temperatures is not published, and
-they are taken as they are.
+FLIR stores raw values, the constants of Planck's law and often a visible image in APP1 segments, which the
+package flyr reads. DJI stores raw values in APP3 segments; their conversion to temperatures is not published,
+so they are used unchanged.
 """
 
 import struct
@@ -20,25 +20,25 @@ from distillmatch_ros.base.errors import DistillMatchError
 _APP1, _APP3 = 0xE1, 0xE3
 _START_OF_SCAN = 0xDA
 _FLIR = b"FLIR\0"
-# Sensors that DJI builds in: their raw values say no size, and the picture may be enlarged.
+# Sensor sizes of DJI cameras: the raw values have no header, and the picture may be enlarged.
 _DJI_SIZES = {
     rows * columns: (rows, columns) for rows, columns in ((512, 640), (256, 320), (120, 160), (1024, 1280))
 }
 
 
 def read_thermal_values(data: NDArray[np.uint8], name: str) -> NDArray[Any] | None:
-    """What the sensor measured, where the file is a radiometric JPEG.
+    """The sensor values of a radiometric JPEG.
 
     Args:
-        data: the file's content.
-        name: what an error calls the file.
+        data: content of the file, uint8 (N,).
+        name: name of the file in errors.
 
     Returns:
-        (H, W): float32 kelvin of FLIR, or uint16 as the sensor counts where there are no constants; None of
-        any other file.
+        (H, W): float32 kelvin for FLIR, uint16 sensor counts if the constants are missing or for DJI; None
+        for any other file.
 
     Raises:
-        DistillMatchError: the readings are damaged.
+        DistillMatchError: the sensor values are damaged.
     """
     segments = list(_segments(data.tobytes()))
     if any(marker == _APP1 and body.startswith(_FLIR) for marker, body in segments):
@@ -51,10 +51,10 @@ def read_thermal_values(data: NDArray[np.uint8], name: str) -> NDArray[Any] | No
 
 
 def read_embedded_visible(data: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
-    """The visible image that FLIR puts into a radiometric JPEG, uint8 (H, W, 3) BGR.
+    """The visible image that FLIR embeds in a radiometric JPEG, uint8 (H, W, 3) BGR.
 
     Raises:
-        DistillMatchError: there is none, or it is damaged.
+        DistillMatchError: the file holds none, or it is damaged.
     """
     optical = None
     if any(marker == _APP1 and body.startswith(_FLIR) for marker, body in _segments(data.tobytes())):
@@ -70,7 +70,7 @@ def read_embedded_visible(data: NDArray[np.uint8], name: str) -> NDArray[np.uint
 
 
 def _require_flyr(name: str) -> None:
-    """Import flyr where a file needs it: few do, it takes a tenth of a second, and its licence is its own.
+    """Check that flyr is installed; imported on demand, since it is slow to load, optional and rarely needed.
 
     Raises:
         DistillMatchError: it is not installed.
@@ -98,7 +98,7 @@ def _flir_values(data: NDArray[np.uint8], name: str) -> NDArray[Any]:
         constants = parse_camera_info(stream, records[RecordIndex.CAMERA_INFO.value])
         with np.errstate(all="ignore"):
             kelvin = np.asarray(FlyrThermogram(raw, constants).kelvin, np.float32)
-    except Exception:  # constants that are missing or absurd can bring anything out of the formula
+    except Exception:  # missing or invalid constants may raise any exception in the formula
         return raw.astype(np.uint16)
     return kelvin if np.isfinite(kelvin).all() else raw.astype(np.uint16)
 
@@ -107,7 +107,7 @@ def _flir_values(data: NDArray[np.uint8], name: str) -> NDArray[Any]:
 def _damage_said(name: str) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # a damaged file can bring anything out of its reader
+    except Exception as error:  # a damaged file may raise any exception in its reader
         reason = str(error) or type(error).__name__
         raise DistillMatchError(
             f"{name}: its radiometric values are damaged ({reason}); copy the file from the camera again"
@@ -115,7 +115,7 @@ def _damage_said(name: str) -> Iterator[None]:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Marker and body of the segments before the pixels of a JPEG; none of another file."""
+    """Marker and body of each segment before the pixels of a JPEG; nothing for another file."""
     if data[:2] != b"\xff\xd8":
         return
     position = 2

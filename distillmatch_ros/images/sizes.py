@@ -1,4 +1,4 @@
-"""How large an image is by its header: known, and limited, before memory is taken to decode it."""
+"""Image sizes from file headers, and their limits, checked before memory is allocated for decoding."""
 
 import struct
 from io import BytesIO
@@ -9,25 +9,25 @@ from numpy.typing import NDArray
 from distillmatch_ros.base.errors import DistillMatchError
 
 MAX_SIDE = 1 << 14
-"""Rows and columns; OpenCV warps no image of 32767 or more."""
+"""Greatest number of rows or columns; OpenCV warps no image of 32767 or more."""
 MAX_PIXELS = 1 << 26
-"""200 MB as 8-bit colour, several times what robots' cameras have: beyond it a header lies."""
+"""Default limit: 200 MB as 8-bit colour, several times the size of robot cameras' images."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8"
 
 
 def check_size(height: int, width: int, name: str, max_pixels: int = MAX_PIXELS) -> None:
-    """Reject an image by its header, before memory is taken for it.
+    """Reject an image by its header, before memory is allocated for it.
 
     Args:
         height: rows.
         width: columns.
-        name: what an error calls the image.
-        max_pixels: of them in all.
+        name: name of the image in errors.
+        max_pixels: greatest number of pixels.
 
     Raises:
-        DistillMatchError: it has no pixels, more than ``max_pixels``, or more than `MAX_SIDE` a side.
+        DistillMatchError: it has no pixels, more than ``max_pixels``, or a side longer than `MAX_SIDE`.
     """
     if height < 1 or width < 1:
         raise DistillMatchError(f"{name}: {width} x {height} holds no pixels; check the driver")
@@ -39,16 +39,16 @@ def check_size(height: int, width: int, name: str, max_pixels: int = MAX_PIXELS)
 
 
 def is_jpeg_or_png(data: NDArray[np.uint8]) -> bool:
-    """Whether a file that begins like this is one of the two."""
+    """Whether the first bytes are those of a JPEG or PNG."""
     head = data[:24].tobytes()
     return _is_png(head) or head.startswith(_JPEG)
 
 
 def picture_size(data: NDArray[np.uint8], name: str, remedy: str) -> tuple[int, int]:
-    """Height and width that the header of a JPEG, PNG, WebP, BMP or PGM promises.
+    """Height and width from the header of a JPEG, PNG, WebP, BMP or PGM.
 
     Raises:
-        DistillMatchError: it is damaged before its size, or no image.
+        DistillMatchError: the header is damaged, or the file is no image.
     """
     head = data[:24].tobytes()
     if _is_png(head):
@@ -56,14 +56,14 @@ def picture_size(data: NDArray[np.uint8], name: str, remedy: str) -> tuple[int, 
         return height, width
     if head.startswith(_JPEG):
         return _jpeg_size(data.data, name, remedy)
-    from PIL import Image  # of few files
+    from PIL import Image  # imported on demand: needed for few files
 
     try:
         with Image.open(BytesIO(data.tobytes())) as opened:  # reads the header alone
             return opened.height, opened.width
     except Image.DecompressionBombError as error:
-        raise DistillMatchError(f"{name}: its header promises too many pixels; {remedy}") from error
-    except Exception as error:  # a damaged header can bring anything out of its reader
+        raise DistillMatchError(f"{name}: its header declares too many pixels; {remedy}") from error
+    except Exception as error:  # a damaged header may raise any exception in its reader
         raise DistillMatchError(f"{name}: damaged or not an image; {remedy}") from error
 
 
@@ -75,10 +75,10 @@ def _jpeg_size(data: memoryview, name: str, remedy: str) -> tuple[int, int]:
     position = 2
     while position + 9 <= len(data):
         fill, marker, length = struct.unpack_from(">BBH", data, position)
-        if fill == marker == 0xFF:  # any number of these may stand before a marker
+        if fill == marker == 0xFF:  # any number of fill bytes may precede a marker
             position += 1
             continue
-        # Markers without a length don't stand before the size, nor does anything between two segments.
+        # Markers without a length do not occur before the size, nor do bytes between segments.
         if fill != 0xFF or marker < 0xC0 or 0xD0 <= marker <= 0xD9:
             break
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):

@@ -1,4 +1,4 @@
-"""TIFF: OpenCV reads what it can, tifffile the rest (unsigned 32 bits, half floats, later pages, lzma)."""
+"""TIFF: read by OpenCV if possible, else by tifffile (unsigned 32 bits, half floats, later pages, LZMA)."""
 
 from io import BytesIO
 from typing import Any
@@ -12,19 +12,19 @@ from distillmatch_ros.images.orientation import Orientation
 
 _MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _OPENCV = ("uint8", "uint16", "int16", "int32", "float32", "float64")
-_COMPRESSIONS = (1, 5, 8, 7, 32773, 32946)  # none, LZW, deflate twice, JPEG, PackBits: OpenCV has these
+_COMPRESSIONS = (1, 5, 8, 7, 32773, 32946)  # supported by OpenCV: none, LZW, deflate (2), JPEG, PackBits
 
 
 def is_tiff(head: bytes) -> bool:
-    """Whether a file that begins like this is a TIFF or BigTIFF."""
+    """Whether the first bytes are those of a TIFF or BigTIFF."""
     return head[:4] in _MAGICS
 
 
 def tiff_size(data: NDArray[np.uint8], name: str, remedy: str) -> tuple[int, int]:
-    """Height and width that the header promises.
+    """Height and width from the header.
 
     Raises:
-        DistillMatchError: it is damaged.
+        DistillMatchError: the header is damaged.
     """
     with _opened(data, name, remedy) as file:
         page = _page(file)
@@ -32,29 +32,29 @@ def tiff_size(data: NDArray[np.uint8], name: str, remedy: str) -> tuple[int, int
 
 
 def decode_tiff(data: NDArray[np.uint8], name: str, remedy: str) -> NDArray[Any]:
-    """The first page that is no thumbnail, upright, colours in the order of OpenCV.
+    """Decode the first page that is no thumbnail, upright, with channels in OpenCV's order.
 
     Raises:
-        DistillMatchError: damaged, or of a kind that cannot be read.
+        DistillMatchError: damaged, or of an unsupported kind.
     """
     with _opened(data, name, remedy) as file:
         page = _page(file)
         orientation = Orientation.of_exif(int(page.tags.valueof(274, 1)))
         plain = page.index == 0 and str(page.dtype) in _OPENCV and int(page.compression) in _COMPRESSIONS
         if plain and orientation.rotation in (0, 180):
-            image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)  # turns by itself
+            image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)  # applies the orientation itself
             if image is not None:
                 return np.asarray(image)
         try:
             image = page.asarray()
-        except Exception as error:  # a damaged file can bring anything out of its reader
+        except Exception as error:  # a damaged file may raise any exception in its reader
             raise DistillMatchError(f"{name}: cannot be decoded ({error}); {remedy}") from error
     image = np.ascontiguousarray(image[..., ::-1] if image.ndim == 3 and image.shape[2] == 3 else image)
     return orientation.upright(image.astype(image.dtype.newbyteorder("="), copy=False))
 
 
 def encode_tiff(image: NDArray[Any]) -> bytes:
-    """A file of one page with the image's own dtype, (H, W) or (H, W, 3) BGR."""
+    """Encode a single page with the image's own dtype, (H, W) or (H, W, 3) BGR."""
     import tifffile
 
     stream = BytesIO()
@@ -64,12 +64,12 @@ def encode_tiff(image: NDArray[Any]) -> bytes:
 
 
 def _opened(data: NDArray[np.uint8], name: str, remedy: str) -> Any:
-    import tifffile  # takes a third of a second, and few files need it
+    import tifffile  # imported on demand: takes 0.3 s, and few files need it
 
     try:
         file = tifffile.TiffFile(BytesIO(data.tobytes()))
         _page(file)
-    except Exception as error:  # likewise
+    except Exception as error:  # a damaged file may raise any exception in its reader
         raise DistillMatchError(f"{name}: damaged or not an image ({error}); {remedy}") from error
     return file
 

@@ -1,4 +1,4 @@
-"""A short-lived ROS node for the tools of this folder."""
+"""A temporary ROS node for the tools of this package."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,10 @@ RELIABLE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=50, reliability=Rel
 
 @contextmanager
 def guest(name: str) -> Iterator[Node]:
-    """A node of that name; SIGINT and SIGTERM end the body without a traceback. Large images get through."""
+    """A node for the duration of the body; SIGINT and SIGTERM end the body without a traceback.
+
+    The transport is set up for large images.
+    """
     os.environ.update(variables_to_set(os.environ))
     rclpy.init()
     node = rclpy.create_node(name)

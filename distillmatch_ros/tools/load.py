@@ -1,4 +1,4 @@
-"""The processes of the node's benchmark: ``cameras``, ``listener FILE``, and ``node FILE --ros-args ...``."""
+"""Processes of the node benchmark: ``cameras``, ``listener FILE``, and ``node FILE --ros-args ...``."""
 
 import json
 import sys
@@ -25,13 +25,13 @@ from distillmatch_ros.tools.node_benchmark import SIZE
 
 RATE_HZ = 30.0
 PICTURES = 8
-"""Different pictures of the thermal camera, which would count as frozen otherwise."""
+"""Number of different thermal images sent in turn; a constant image would count as frozen."""
 OUTSIDE = ("decode", "undistort", "publish", AGE)
-"""Latency stages that are not the registration's."""
+"""Latency stages that are not part of the registration."""
 
 
 def cameras() -> None:
-    """Both cameras, until the process is asked to end."""
+    """Publish both cameras' images until a signal ends the process."""
     with guest("cameras") as node:
         publishers = {side: node.create_publisher(Image, f"/{side}/image", 5) for side in ("rgb", "thermal")}
         messages = _messages()
@@ -47,7 +47,7 @@ def cameras() -> None:
 
 
 def listener(homographies: Path) -> None:
-    """Takes every output as it comes, and writes the homographies as lines of JSON."""
+    """Subscribe to every output, and write the homographies to a file as JSON Lines."""
     with guest("listener") as node, homographies.open("w", buffering=1) as file:
 
         def write(message: Image) -> None:
@@ -65,13 +65,13 @@ def listener(homographies: Path) -> None:
 
 
 def recorded_node(rows: Path, arguments: Sequence[str]) -> int:
-    """The node, which writes a line of JSON for each pair; returns its exit code."""
+    """Run the node, writing one line of JSON for each pair to ``rows``; returns its exit code."""
     with rows.open("w", buffering=1) as file:
         return run(arguments, _Recording(file))
 
 
 class _Recording(Statistics):
-    """Statistics that keep every figure, in a file."""
+    """Statistics that also write every pair to a file."""
 
     def __init__(self, file: TextIO) -> None:
         super().__init__(monotonic_ns())

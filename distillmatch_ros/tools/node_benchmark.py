@@ -1,4 +1,4 @@
-"""The node's throughput, age and memory, between real processes on one machine."""
+"""Throughput, latency and memory of the node, measured between real processes on one machine."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -20,38 +20,38 @@ from distillmatch_ros.ros.installation import require_ros
 from distillmatch_ros.tools.processes import own_graph, running
 
 AGE_FACTOR, AGE_SLACK_MS = 1.3, 15.0
-"""The age of an output must not exceed the registration's time by more, at the 95th percentile."""
+"""Limit of an output's age relative to the registration's time, at the 95th percentile: factor, and ms."""
 SIZE = (512, 640)
-"""Of both cameras."""
+"""Rows and columns of both cameras' images."""
 WARM_UP_S = 10.0
 MIB = 1 << 20  # bytes
 START_S = 120
-"""How long the first pair may take to come out, of a machine that is busy."""
+"""Time limit for the first output, s; a busy machine starts slowly."""
 
 
 @dataclass(frozen=True)
 class NodeBenchmark:
-    """What was measured after the warm-up.
+    """Results after the warm-up.
 
     Attributes:
         pass_seconds: the parameter; 0 for a full pass for each pair.
-        seconds: how long.
-        pairs_hz: pairs that were published, per second.
-        statuses: registrations by status.
-        tracked: fraction of them that were tracked, in [0, 1].
-        superseded: pairs for which there was no time.
-        passes_hz: full passes of the network, per second.
-        cores: processor cores that the node used.
-        age: ms, from the receipt of the visible image until all outputs are published.
-        engine: the network alone, of the pairs that waited for a pass; None if none did.
-        registration: network, gain control, geometry: all that `Registrar` does, or tracking.
-        transport: decoding both images, making and publishing all outputs.
+        seconds: duration of the measurement, s.
+        pairs_hz: published pairs per second.
+        statuses: number of registrations by status.
+        tracked: fraction of the registrations that were tracked, in [0, 1].
+        superseded: pairs dropped for a newer one.
+        passes_hz: full passes of the network per second.
+        cores: processor cores used by the node.
+        age: from the receipt of the visible image until all outputs are published, ms.
+        engine: time of the network for pairs that waited for a pass, ms; None if none did.
+        registration: network, gain control and geometry (all of `Registrar`), or tracking, ms.
+        transport: decoding both images, making and publishing all outputs, ms.
         within_registration: fraction of the pairs whose age is within `AGE_FACTOR` times their registration
             plus `AGE_SLACK_MS`.
-        jitter_px: corner error of each homography against the one before, root mean square, for a visible
-            image 640 px wide; the cameras of the benchmark stand still.
-        memory_mib: resident memory of the node: at the end of the warm-up, greatest, at the end.
-        growth_mib_per_minute: its slope.
+        jitter_px: RMS corner error between consecutive homographies, pixels of a visible image 640 px wide;
+            the cameras of the benchmark are static.
+        memory_mib: resident memory of the node, MiB: at the end of the warm-up, peak, at the end.
+        growth_mib_per_minute: slope of the resident memory, MiB per minute.
     """
 
     pass_seconds: float
@@ -74,7 +74,7 @@ class NodeBenchmark:
 
 @dataclass(frozen=True)
 class Usage:
-    """What the node's process had used at a time: processor time, s, and resident memory, MiB."""
+    """Cumulative use of the node's process at a time: processor time, s, and resident memory, MiB."""
 
     time: float
     processor: float
@@ -82,7 +82,7 @@ class Usage:
 
     @classmethod
     def of(cls, process: int) -> "Usage":
-        """Of a process, now."""
+        """Current use of a process, given its id."""
         node = psutil.Process(process)
         times = node.cpu_times()
         return cls(monotonic(), times.user + times.system, node.memory_info().rss / MIB)
@@ -94,16 +94,16 @@ def run_node_benchmark(
     arguments: Sequence[str] = (),
     on_second: Callable[[], None] = lambda: None,
 ) -> NodeBenchmark:
-    """Run cameras at 640x512 and 30 Hz, the node, and somebody who subscribes to all of its outputs.
+    """Run cameras at 640x512 and 30 Hz, the node, and a subscriber to all of its outputs.
 
     Args:
-        seconds: to measure, after the warm-up.
-        pass_seconds: the parameter.
-        arguments: of the node, such as ``-p``, ``threads:=1``.
-        on_second: called each second of it, for a progress bar.
+        seconds: duration of the measurement after the warm-up, s.
+        pass_seconds: the node's parameter, s.
+        arguments: further arguments of the node, such as ``-p``, ``threads:=1``.
+        on_second: called every second of the measurement, for a progress bar.
 
     Raises:
-        DistillMatchError: ROS 2 is not here, a process ended, or nothing came out.
+        DistillMatchError: ROS 2 is not installed, a process ended, or nothing was published.
     """
     require_ros()
     with TemporaryDirectory() as name:
@@ -126,7 +126,7 @@ def run_node_benchmark(
                 if begun is None:
                     begun = monotonic() if rows.exists() and rows.stat().st_size > 0 else None
                     if begun is None and monotonic() - started > START_S:
-                        raise DistillMatchError(f"nothing came out of the node: {_last_line(log)}")
+                        raise DistillMatchError(f"the node published nothing: {_last_line(log)}")
                 elif monotonic() - begun > WARM_UP_S:
                     used.append(Usage.of(node.pid))
                     on_second()
@@ -139,14 +139,14 @@ def evaluate(
     used: Sequence[Usage],
     pass_seconds: float,
 ) -> NodeBenchmark:
-    """Sum up a run.
+    """Summarise a run.
 
     Args:
-        rows: of each pair ``time`` (monotonic, s); of one that was published also ``status``, ``passes``, and
-            ``age``, ``engine``, ``registration`` and ``transport`` in milliseconds.
-        homographies: ``time`` and the nine elements of each, as they were received.
-        used: by the node, once a second.
-        pass_seconds: the parameter.
+        rows: for each pair ``time`` (monotonic, s); for published pairs also ``status``, ``passes``, and
+            ``age``, ``engine``, ``registration`` and ``transport``, ms.
+        homographies: ``time`` and the nine elements of each received homography.
+        used: use of the node's process, once per second.
+        pass_seconds: the node's parameter, s.
 
     Raises:
         DistillMatchError: nothing was published after the warm-up.
@@ -197,4 +197,4 @@ def _read(file: Path) -> list[Any]:
 
 
 def _last_line(log: Path) -> str:
-    return (log.read_text().strip().splitlines() or ["it said nothing"])[-1]
+    return (log.read_text().strip().splitlines() or ["its log is empty"])[-1]

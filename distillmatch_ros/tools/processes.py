@@ -1,4 +1,4 @@
-"""Programs of this package as processes in a ROS graph of their own."""
+"""Starts programs of this package as processes in an isolated ROS graph."""
 
 import os
 import random
@@ -13,12 +13,12 @@ from typing import TextIO
 from distillmatch_ros.ros.transport import variables_to_set
 
 PATIENCE_S = 10.0
-"""How long a process may take to end by itself."""
+"""Time for a process to end after SIGINT before it is killed, s."""
 
 
 def own_graph(logs: Path) -> dict[str, str]:
-    """Environment in which nobody else's topics get in, and ours stay here; large images get through."""
-    package = str(Path(__file__).parents[2])  # a process may be started from a checkout that is not installed
+    """Environment of an isolated ROS graph on this machine, set up for large images."""
+    package = str(Path(__file__).parents[2])  # also for a checkout that is not installed
     return {
         **os.environ,
         **variables_to_set(os.environ),
@@ -33,7 +33,7 @@ def own_graph(logs: Path) -> dict[str, str]:
 def running(
     module: str, arguments: Sequence[str], environment: Mapping[str, str], said: TextIO
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """A program of the package, such as ``tools.record``, that is asked, then made, to end with the body."""
+    """Run a program of the package, such as ``tools.record``; SIGINT, then SIGKILL ends it with the body."""
     command = [sys.executable, "-m", f"distillmatch_ros.{module}", *arguments]
     process = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
     try:

@@ -1,6 +1,6 @@
 """Records topics of the ROS graph as MCAP: ``python -m distillmatch_ros.tools.record OUT.mcap TOPIC ...``.
 
-For where ``ros2 bag record`` is not installed. SIGINT and SIGTERM end it; the bag is readable then.
+For machines without ``ros2 bag record``. SIGINT and SIGTERM end it and leave a complete bag.
 """
 
 import argparse
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def record(node: "Node", writer: BagWriter, topics: Sequence[str]) -> None:
-    """Write what arrives on some topics until the process is asked to end.
+    """Write the messages of some topics until a signal ends the process.
 
-    They are subscribed to in their order, each as soon as somebody publishes it: who sees the last one
-    subscribed may begin.
+    Topics are subscribed to in the given order, each as soon as it has a publisher: when the last one has a
+    subscriber, all have.
     """
     import rclpy
 

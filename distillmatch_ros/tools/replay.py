@@ -1,6 +1,6 @@
 """Plays a bag into the ROS graph in real time: ``python -m distillmatch_ros.tools.replay BAG``.
 
-For where ``ros2 bag play`` is not installed. Messages keep their stamps and their bytes.
+For machines without ``ros2 bag play``. Messages keep their stamps and their bytes.
 """
 
 import argparse
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from rclpy.node import Node
 
 SETTLING_S = 0.5
-"""DDS tells a publisher of a subscription a little before the two can exchange messages."""
+"""Delay after a subscription is matched, s: DDS reports it shortly before messages get through."""
 
 
 def replay(node: "Node", bag: Bag, rate: float, wait_for: Sequence[str], patience_s: float) -> None:
-    """Publish every message of a bag, as far apart as they were received, divided by ``rate``.
+    """Publish every message of a bag at its recorded time of receipt, scaled by ``rate``.
 
     Args:
-        node: who publishes.
-        bag: an open bag.
-        rate: 1 for real time.
-        wait_for: topics that somebody must have subscribed to before it begins; the image topics if empty.
-        patience_s: how long to wait for these.
+        node: publishing node.
+        bag: open bag.
+        rate: replay speed; 1 is real time.
+        wait_for: topics that must have a subscriber before the replay starts; the image topics if empty.
+        patience_s: time limit for these subscriptions, s.
 
     Raises:
-        DistillMatchError: the bag has no such topic, or the subscriptions did not come.
+        DistillMatchError: the bag lacks such a topic, or there is no subscriber in time.
     """
     from distillmatch_ros.tools.graph import RELIABLE
 
@@ -60,7 +60,7 @@ def replay(node: "Node", bag: Bag, rate: float, wait_for: Sequence[str], patienc
         _rest(node, (each.received - first) / 1e9 / rate - (monotonic() - begin))
         data = ros2_types().serialize_cdr(each.message, each.message.__msgtype__)
         publishers[each.topic].publish(bytes(data))
-    _rest(node, SETTLING_S)  # what was published last is still on its way
+    _rest(node, SETTLING_S)  # the last messages are still in transit
 
 
 def _rest(node: "Node", seconds: float) -> None:
@@ -81,7 +81,7 @@ def main() -> None:
         action="append",
         default=[],
         metavar="TOPIC",
-        help="begin once somebody subscribed to this one; may be repeated; by default the image topics",
+        help="start when this topic has a subscriber; may be repeated; by default the image topics",
     )
     parser.add_argument("--patience", type=float, default=30.0, help="seconds to wait for them")
     arguments = parser.parse_args()
