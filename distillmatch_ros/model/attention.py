@@ -7,10 +7,12 @@ from torch import Tensor, nn
 
 
 def position_encoding(width: int, rows: int, columns: int) -> Tensor:
-    """Sine and cosine of the row and the column at geometric wavelengths (LoFTR's 2-D form).
+    """Sine and cosine of row and column at geometric wavelengths (2-D encoding of LoFTR).
 
     Args:
         width: channels, a multiple of 4.
+        rows: rows of the grid.
+        columns: columns of the grid.
 
     Returns:
         float32 (1, width, rows, columns).
@@ -23,10 +25,10 @@ def position_encoding(width: int, rows: int, columns: int) -> Tensor:
 
 
 class PositionEncoding(nn.Module):
-    """Adds to features where they stand in the image.
+    """Adds position encodings to features.
 
-    A smaller image takes a part of the table: the upper left one, while training a random one, so that every
-    place of the full image is learnt from small views too.
+    A smaller image uses a part of the table: the upper left one, in training a random one, so that all
+    positions of the full image are trained with small views too.
     """
 
     table: Tensor
@@ -36,7 +38,7 @@ class PositionEncoding(nn.Module):
         self.register_buffer("table", position_encoding(width, *grid), persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, width, h, w), at most the grid's rows and columns; gives the same."""
+        """Add the encodings to features (B, width, h, w), at most as large as the grid; the same shape."""
         rows, columns = features.shape[-2:]
         top = left = 0
         if self.training:
@@ -57,7 +59,7 @@ def to_map(tokens: Tensor, like: Tensor) -> Tensor:
 
 
 def partner(stack: Tensor) -> Tensor:
-    """The other image of each pair: swaps the halves of a stack (2B, ...) that holds visible images first."""
+    """Swap the halves of a stack (2B, ...) with visible images first: features of each image's partner."""
     return torch.cat(stack.chunk(2)[::-1])
 
 
@@ -72,12 +74,12 @@ class Attention(nn.Module):
         self.output = nn.Linear(width, width)
 
     def forward(self, tokens: Tensor, source: Tensor) -> Tensor:
-        """(B, N, C) attends to (B, M, C); gives (B, N, C)."""
+        """Tokens (B, N, C) attend to a source (B, M, C); returns (B, N, C)."""
         query = self.query(tokens).unflatten(2, (self.heads, -1)).transpose(1, 2)
         key, value = self.key_value(source).chunk(2, dim=2)
         key = key.unflatten(2, (self.heads, -1)).transpose(1, 2)
         value = value.unflatten(2, (self.heads, -1)).transpose(1, 2)
-        # Plain products: on a CPU a quarter faster to train than PyTorch's fused attention at this size.
+        # Plain matrix products: on a CPU a quarter faster to train than fused attention at this size.
         weights = (query * query.shape[-1] ** -0.5 @ key.transpose(-2, -1)).softmax(dim=-1)
         mixed = weights @ value
         attended: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
@@ -99,7 +101,7 @@ class TransformerLayer(nn.Module):
         )
 
     def forward(self, tokens: Tensor, source: Tensor | None = None) -> Tensor:
-        """(B, N, C), attending to itself or to a source (B, M, C); gives (B, N, C)."""
+        """Tokens (B, N, C) attend to themselves or to a source (B, M, C); returns (B, N, C)."""
         normed = self.norm(tokens)
         tokens = tokens + self.attention(normed, normed if source is None else self.norm(source))
         updated: Tensor = tokens + self.perceptron(tokens)

@@ -7,10 +7,10 @@ from torch.nn import functional as F
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions around a shortcut.
+    """Two 3x3 convolutions with a shortcut connection.
 
-    Instance normalisation instead of batch normalisation: it removes the contrast that differs between
-    modalities and cameras, and a small or split batch trains alike.
+    Instance instead of batch normalisation: it removes contrast, which differs between modalities and
+    cameras, and training does not depend on the batch size.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
@@ -35,10 +35,10 @@ class ResidualBlock(nn.Module):
 
 
 class TextureBackbone(nn.Module):
-    """Features at 1/2, 1/4 and 1/8.
+    """Feature maps at 1/2, 1/4 and 1/8 resolution.
 
-    All kernels are odd and all strides 2, so the cell (i, j) of the 1/s grid is centred on the network
-    pixel (s*i, s*j); the matching stages rely on it.
+    All kernels are odd and all strides 2, so that cell (i, j) of the 1/s grid is centred on network pixel
+    (s*i, s*j), as the matching stages require.
     """
 
     def __init__(self, widths: Sequence[int], blocks: Sequence[int]) -> None:

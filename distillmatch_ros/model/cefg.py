@@ -8,7 +8,7 @@ from distillmatch_ros.model.attention import TransformerLayer, partner, to_map, 
 
 
 class RestormerBlock(nn.Module):
-    """Attention between channels and a gated perceptron, both with 3x3 depth-wise mixing (Restormer)."""
+    """Channel attention and a gated perceptron, both with 3x3 depth-wise convolutions (Restormer)."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -36,12 +36,17 @@ class RestormerBlock(nn.Module):
 
 
 def channel_attention(query: Tensor, key: Tensor, value: Tensor, heads: int, temperature: Tensor) -> Tensor:
-    """Channels attend to channels; the cost grows with the pixels, not with their square.
+    """Attention between channels; its cost is linear in the number of pixels.
 
     Args:
-        query: (B, C, h, w); ``key`` and ``value`` alike.
-        heads: groups of channels that attend among themselves.
-        temperature: (heads, 1, 1) factor of the cosine between channels.
+        query: (B, C, h, w).
+        key: (B, C, h, w).
+        value: (B, C, h, w).
+        heads: number of groups of channels that attend among themselves.
+        temperature: (heads, 1, 1) factor of the cosine similarity between channels.
+
+    Returns:
+        (B, C, h, w).
     """
     size = query.shape[-2:]
     query, key, value = (x.flatten(2).unflatten(1, (heads, -1)) for x in (query, key, value))
@@ -52,12 +57,12 @@ def channel_attention(query: Tensor, key: Tensor, value: Tensor, heads: int, tem
 
 
 def _unit(channels: Tensor) -> Tensor:
-    """Channels (..., pixels) of length 1. Their squares, summed over all pixels, overflow half precision."""
+    """Normalise channels (..., pixels) to length 1, in float32: sums of squares overflow half precision."""
     return F.normalize(channels.float(), dim=-1).to(channels.dtype)
 
 
 class CategoryEncoder(nn.Module):
-    """Sums an image up as the category of its modality, in one learnable token."""
+    """Summarises an image in one learnable token, the category of its modality."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -75,7 +80,7 @@ class CategoryEncoder(nn.Module):
 
 
 class CategoryGuidance(nn.Module):
-    """Adds the other image's category, then lets each modality go its own way for some layers."""
+    """Adds the category of the other image, followed by layers that each modality has of its own."""
 
     def __init__(self, width: int, depth: int, heads: int) -> None:
         super().__init__()
@@ -84,7 +89,7 @@ class CategoryGuidance(nn.Module):
         self.thermal_layers = nn.ModuleList(TransformerLayer(width, heads) for _ in range(depth))
 
     def forward(self, semantic: Tensor) -> tuple[Tensor, Tensor]:
-        """Semantic features (2B, C, h, w), visible images first -> the same, guided, and logits (2B, 2)."""
+        """Semantic features (2B, C, h, w), visible first -> guided features of that shape, logits (2B, 2)."""
         category, logits = self.category(semantic)
         visible, thermal = to_tokens(semantic + partner(category)).chunk(2)
         for visible_layer, thermal_layer in zip(self.visible_layers, self.thermal_layers, strict=True):

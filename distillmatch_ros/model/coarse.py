@@ -10,10 +10,10 @@ from distillmatch_ros.model.attention import Attention, PositionEncoding, partne
 
 
 class CoarseLayer(nn.Module):
-    """Attention on a pooled grid, its message brought back to the full one.
+    """Attention on a pooled grid; the message is upsampled to the full grid.
 
-    A message says what lies where in the scene and is smooth; the position stays with the features
-    themselves, so a grid ``stride`` times coarser costs little and saves ``stride``^4 of the attention.
+    Messages describe the scene's layout and are smooth, while positions are in the features themselves:
+    a grid ``stride`` times coarser costs little accuracy and reduces the attention by ``stride``^4.
     """
 
     def __init__(self, width: int, heads: int, stride: int) -> None:
@@ -26,7 +26,7 @@ class CoarseLayer(nn.Module):
         )
 
     def forward(self, features: Tensor, source: Tensor) -> Tensor:
-        """(B, C, h, w) attends to (B, C, h, w); gives (B, C, h, w)."""
+        """Features (B, C, h, w) attend to a source (B, C, h, w); returns (B, C, h, w)."""
         pooled = F.avg_pool2d(features, self.stride)
         pooled_source = F.avg_pool2d(source, self.stride)
         mixed = self.attention(self.norm(to_tokens(pooled)), self.norm(to_tokens(pooled_source)))
@@ -63,16 +63,16 @@ def similarity(visible: Tensor, thermal: Tensor, temperature: float) -> Tensor:
 
 
 def log_dual_softmax(scores: Tensor) -> Tensor:
-    """Logarithm of the dual softmax: softmax over the rows times softmax over the columns, (..., N, M)."""
+    """Logarithm of the dual softmax (softmax over rows times softmax over columns), (..., N, M)."""
     return 2 * scores - scores.logsumexp(-1, keepdim=True) - scores.logsumexp(-2, keepdim=True)
 
 
 def dual_softmax(scores: Tensor) -> Tensor:
-    """Softmax over the rows times softmax over the columns, float32 (B, N, M), with one exponential for both.
+    """Softmax over rows times softmax over columns, float32 (B, N, M), with a common exponential.
 
-    Two softmaxes cost a quarter more in ONNX Runtime, which transposes for the second. Both are shifted by
-    the largest score: a row or column that stays more than 87 below it underflows, and then matches nothing.
-    The best scores of rows and columns lie within 20 of each other.
+    Two separate softmaxes take a quarter more time in ONNX Runtime, which transposes for the second one. Both
+    are shifted by the largest score: rows or columns whose best score is more than 87 below it underflow and
+    match nothing. In practice the best scores of rows and columns lie within 20 of each other.
     """
     exponential = (scores - scores.amax(dim=(1, 2), keepdim=True)).exp()
     smallest = torch.finfo(exponential.dtype).tiny
@@ -86,7 +86,7 @@ class CoarseMatches(NamedTuple):
     Attributes:
         visible_cells: int64 (B, K), index into the flattened 1/8 grid.
         thermal_cells: int64 (B, K).
-        confidence: float32 (B, K), 0 in an empty place.
+        confidence: float32 (B, K), 0 in unused entries.
     """
 
     visible_cells: Tensor
@@ -95,11 +95,13 @@ class CoarseMatches(NamedTuple):
 
 
 def mutual_matches(scores: Tensor, inside: Tensor, max_matches: int, threshold: float) -> CoarseMatches:
-    """Dual softmax, mutual maximum, threshold, the ``max_matches`` best.
+    """The ``max_matches`` best mutual maxima of the dual softmax above a threshold.
 
     Args:
         scores: float32 (B, N, N) similarity, visible by thermal.
-        inside: bool (N,), false where a cell lies in the border that never matches.
+        inside: bool (N,), false for cells in the border, which never match.
+        max_matches: K, number of matches.
+        threshold: least confidence of a match.
     """
     confidence = dual_softmax(scores)
     best, thermal_cells = confidence.max(dim=2)

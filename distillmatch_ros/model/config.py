@@ -1,4 +1,4 @@
-"""The configuration of a network: config/model/*.yaml."""
+"""Configuration of a network: config/model/*.yaml."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,10 +10,10 @@ from distillmatch_ros.base import configuration
 from distillmatch_ros.base.configuration import Side
 
 EXAMPLE = "config/model/light.yaml"
-# What an ablation can leave out: category guidance, channel and spatial aggregation (paper's names).
+# Blocks that an ablation can leave out: category guidance, channel and spatial aggregation (paper's names).
 Block = Literal["cefg", "caa", "saa"]
 BLOCKS: tuple[Block, ...] = get_args(Block)
-# What the student reads beside the texture features: nothing (paper), or a trunk trained on ImageNet.
+# Additional input of the student: none (as in the paper), or features of a trunk trained on ImageNet.
 Trunk = Literal["none", "efficientnet-lite0"]
 
 
@@ -22,25 +22,25 @@ class ModelConfig:
     """Architecture of one network.
 
     Attributes:
-        name: what the network is called, such as ``light``.
+        name: name of the network, such as ``light``.
         height: rows of both input images, a multiple of 32.
         width: columns of both input images, a multiple of 32.
-        max_matches: K, the fixed number of correspondences the network answers with.
+        max_matches: K, the fixed number of correspondences in the output.
         texture_widths: channels of the texture features at 1/2, 1/4 and 1/8.
         texture_blocks: residual blocks at 1/2, 1/4 and 1/8.
         semantic_width: channels of the semantic tokens at 1/16.
         semantic_depth: transformer layers of the student.
-        modality_depth: transformer layers that the modalities do not share, after the category is injected.
+        modality_depth: transformer layers of each modality after the category guidance.
         coarse_layers: rounds of self- and cross-attention before coarse matching.
-        heads: attention heads everywhere.
-        token_stride: the grid of keys and values (and of the coarse attention) is this much coarser than 1/8.
+        heads: attention heads of all attention layers.
+        token_stride: factor by which the grid of keys, values and coarse attention is coarser than 1/8.
         fine_widths: channels of the fine tokens at 1/4 and at 1/2.
         temperature: divisor of the similarity before the dual softmax.
-        coarse_threshold: a coarse match below this confidence leaves its place empty.
-        fine_threshold: the same for the best pair of the fine windows.
-        border: coarse cells at the rim of either image that never match.
-        without: blocks of `BLOCKS` that the network does not have, for ablation; the features pass by them.
-        trunk: network trained on ImageNet whose features the student reads beside the texture features.
+        coarse_threshold: least confidence of a coarse match.
+        fine_threshold: least confidence of the best pair of the fine windows.
+        border: width of the border of either image that never matches, coarse cells.
+        without: blocks of `BLOCKS` that are left out, for ablation; features bypass them.
+        trunk: network trained on ImageNet whose features are an additional input of the student.
     """
 
     name: str
@@ -70,12 +70,12 @@ class ModelConfig:
 
     @classmethod
     def from_dict(cls, values: Any, source: str) -> "ModelConfig":
-        """Build a configuration of what :meth:`to_dict` gave, read from ``source``.
+        """Make a configuration from the plain values of :meth:`to_dict`, read from ``source``.
 
         Raises:
-            DistillMatchError: a value is missing, unknown or impossible.
+            DistillMatchError: a value is missing, unknown or invalid.
         """
-        if isinstance(values, dict) and "slots" in values:  # weights of before version 0.2
+        if isinstance(values, dict) and "slots" in values:  # name of max_matches before version 0.2
             values = {"max_matches" if key == "slots" else key: value for key, value in values.items()}
         return configuration.build(cls, values, source, "train again, or name another file")
 
@@ -84,12 +84,12 @@ class ModelConfig:
         """Read a YAML file.
 
         Raises:
-            DistillMatchError: a value is missing, unknown or impossible.
+            DistillMatchError: a value is missing, unknown or invalid.
         """
         return configuration.load(cls, path, EXAMPLE)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON and YAML."""
+        """The configuration as plain values, for JSON and YAML."""
         return {
             key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
         }

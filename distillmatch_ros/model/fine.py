@@ -8,18 +8,19 @@ from torch import Tensor, nn
 from distillmatch_ros.model.attention import TransformerLayer, partner
 
 HALF_WINDOW, QUARTER_WINDOW = 5, 3
-# One head: the windows are tiny, and on a CPU splitting their few channels costs more than it mixes.
+# One head: on a CPU splitting the few channels of these small windows costs more than it gains.
 HEADS = 1
 
 
 def window_index(cells: Tensor, columns: int, ratio: int, window: int, size: tuple[int, int]) -> Tensor:
-    """Where the pixels of the windows around coarse cells lie in a finer feature map.
+    """Indices of the pixels of windows around coarse cells in a finer feature map.
 
     Args:
         cells: int64 (B, K) index into the flattened 1/8 grid with ``columns`` columns.
-        ratio: how many times finer the feature map is than the 1/8 grid.
+        columns: columns of the 1/8 grid.
+        ratio: resolution of the feature map relative to the 1/8 grid.
         window: side of the window, odd.
-        size: rows and columns of the feature map; a window is clamped to it.
+        size: rows and columns of the feature map; windows are clamped to it.
 
     Returns:
         int64 (B, K, window^2) index into the flattened feature map.
@@ -33,7 +34,7 @@ def window_index(cells: Tensor, columns: int, ratio: int, window: int, size: tup
 
 
 def gather_windows(features: Tensor, index: Tensor) -> Tensor:
-    """(B, C, h, w) at int64 (B, K, P) -> (B, K, P, C)."""
+    """Gather features (B, C, h, w) at indices int64 (B, K, P); returns (B, K, P, C)."""
     batch, channels, rows, columns = features.shape
     flat = features.permute(0, 2, 3, 1).reshape(-1, channels)
     first = torch.arange(batch, device=index.device)[:, None, None] * (rows * columns)
@@ -47,7 +48,7 @@ def quarter_to_half() -> Tensor:
 
 
 class FineMatching(nn.Module):
-    """Describes every pixel of the 5x5 windows of both images, knowing the other image's window."""
+    """Descriptors of every pixel of the 5x5 windows of both images, by attention between the windows."""
 
     upsampling: Tensor
 
@@ -56,7 +57,7 @@ class FineMatching(nn.Module):
         context_width, width = fine_widths
         self.coarse_projection = nn.Linear(texture_widths[2], context_width)
         self.quarter_projection = nn.Linear(texture_widths[1], context_width)
-        # Where in its window a token stands: without it, attention takes the windows for sets.
+        # Position encoding within the window: without it attention would ignore the order of the tokens.
         self.token_position = nn.Parameter(0.2 * torch.randn(QUARTER_WINDOW**2 + 1, context_width))
         self.pixel_position = nn.Parameter(0.2 * torch.randn(HALF_WINDOW**2, width))
         self.self_layer = TransformerLayer(context_width, HEADS)
@@ -73,7 +74,9 @@ class FineMatching(nn.Module):
         """Descriptors of the windows around matched cells.
 
         Args:
-            half: features (2B, C, H/2, W/2), visible images first; ``quarter`` and ``coarse`` at 1/4 and 1/8.
+            half: features (2B, C, H/2, W/2), visible images first.
+            quarter: features (2B, C, H/4, W/4).
+            coarse: features (2B, C, H/8, W/8).
             cells: int64 (2B, K) index into the flattened 1/8 grid; row b matches row b + B.
 
         Returns:

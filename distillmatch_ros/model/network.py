@@ -20,12 +20,12 @@ COARSE_CELL, FINE_CELL = 8, 2
 
 
 class Description(NamedTuple):
-    """Everything the blocks before matching say about a batch of pairs, visible images first.
+    """Output of the blocks before matching for a batch of pairs, visible images first.
 
     Attributes:
         texture: features at 1/2, 1/4 and 1/8, each (2B, C, h, w); at 1/8 the aggregated ones (STFA).
         coarse: descriptors (2B, N, C) of the 1/8 cells, row by row.
-        semantic: the student's features (2B, S, H/16, W/16), what a teacher is compared with.
+        semantic: the student's features (2B, S, H/16, W/16), for distillation from a teacher.
         modality_logits: (2B, 2), visible and thermal; None without CEFG.
     """
 
@@ -40,7 +40,7 @@ class FineMatches(NamedTuple):
 
     Attributes:
         visible_points: float32 (B, K, 2), network pixels, x and y.
-        thermal_points: float32 (B, K, 2).
+        thermal_points: float32 (B, K, 2), network pixels, x and y.
         log_confidence: float32 (B, K, 25, 25), logarithm of the dual softmax, visible by thermal.
         best: int64 (B, K), index of the best pair in the flattened 25 x 25.
     """
@@ -52,9 +52,9 @@ class FineMatches(NamedTuple):
 
 
 class DistillMatch(nn.Module):
-    """The network. ``forward`` is the engine's contract; training calls the parts.
+    """The network. ``forward`` fulfils the engine's contract; training calls the parts.
 
-    Images may be smaller than the configuration says while training (multiples of 32), never larger.
+    Training images may be smaller than configured (multiples of 32), but not larger.
     """
 
     inside: Tensor
@@ -94,9 +94,9 @@ class DistillMatch(nn.Module):
         self.block_dtype = torch.float32
 
     def halve(self) -> None:
-        """Let the blocks with weights compute in half precision.
+        """Convert the blocks with weights to half precision.
 
-        Input normalisation, similarities, dual softmax and coordinates stay in float32: local variances of
+        Input normalisation, similarities, dual softmax and coordinates remain in float32: local variances of
         an 8-bit image underflow half precision, and a coordinate of 640 would be rounded to half a pixel.
         """
         kept = (self.normalisation,)
@@ -105,14 +105,14 @@ class DistillMatch(nn.Module):
         self.block_dtype = torch.float16
 
     def forward(self, visible: Tensor, thermal: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Match.
+        """Match a batch of pairs.
 
         Args:
             visible: float32 (B, 1, H, W) grey in [0, 1].
             thermal: float32 (B, 1, H, W) grey in [0, 1].
 
         Returns:
-            Points (B, K, 2) in both images, network pixels, and their confidence (B, K), 0 in an empty place.
+            Points (B, K, 2) in both images, network pixels, and their confidence (B, K), 0 in unused entries.
         """
         description = self.describe(visible, thermal)
         matches = mutual_matches(
@@ -124,7 +124,7 @@ class DistillMatch(nn.Module):
 
     def describe(self, visible: Tensor, thermal: Tensor) -> Description:
         """Run all blocks before matching on float32 (B, 1, H, W) images."""
-        # One image at a time: ONNX Runtime's convolutions are half as fast on a stack of two.
+        # One image at a time: ONNX Runtime's convolutions are half as fast on a batch of two.
         images = [self.normalisation(image).to(self.block_dtype) for image in (visible, thermal)]
         levels = zip(*(self.texture(image) for image in images), strict=True)
         half, quarter, eighth = (torch.cat(level) for level in levels)

@@ -1,24 +1,24 @@
-"""Normalisation of grey values: contrast over the whole image and around each pixel."""
+"""Normalisation of grey values: global and local contrast."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# A change of 1.5 % of full scale counts as contrast; weaker ripple is sensor noise and stays small.
+# Local deviations below 1.5 % of full scale are treated as sensor noise and not amplified.
 NOISE_FLOOR = 0.015
 WINDOW = 8
 
 
 class InputNormalisation(nn.Module):
-    """Two views of a grey image: z-scored as a whole, and relative to the contrast of its surroundings.
+    """Two channels from a grey image: standardised as a whole, and relative to the local contrast.
 
-    A thermal image often spends its whole range on one hot person, a night image on one lamp; the second
-    view keeps the rest of the scene visible to the network.
+    In thermal images one hot person, at night one lamp, may take up most of the value range; the second
+    channel keeps the rest of the scene visible to the network.
     """
 
     def forward(self, image: Tensor) -> Tensor:
         """float32 (B, 1, H, W) in [0, 1] -> float32 (B, 2, H, W)."""
-        # Centred first: a variance as a difference of squares loses no digits around zero.
+        # Subtracting the mean first avoids cancellation in the variance.
         centred = image - image.mean(dim=(2, 3), keepdim=True)
         deviation = centred.square().mean(dim=(2, 3), keepdim=True).add(NOISE_FLOOR**2).sqrt()
         moments = F.avg_pool2d(torch.cat([centred, centred.square()], dim=1), WINDOW)

@@ -9,7 +9,7 @@ from distillmatch_ros.model.cefg import channel_attention
 
 
 class ChannelAggregation(nn.Module):
-    """CAA: the semantic features ask, the texture features answer, channel by channel."""
+    """CAA: channel attention with queries from the semantic, keys and values from the texture features."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class ChannelAggregation(nn.Module):
 
 
 class SpatialAggregation(nn.Module):
-    """SAA: each texture position asks the channel-mixed features all over the image."""
+    """SAA: spatial attention from each texture position to the channel-aggregated features."""
 
     def __init__(self, width: int, heads: int, stride: int) -> None:
         super().__init__()
@@ -38,17 +38,17 @@ class SpatialAggregation(nn.Module):
         self.attention = Attention(width, heads)
 
     def forward(self, texture: Tensor, aggregated: Tensor) -> Tensor:
-        """Two (B, C, h, w) -> (B, C, h, w); keys and values lie on a grid ``stride`` times coarser."""
+        """Two (B, C, h, w) -> (B, C, h, w); keys and values are on a grid ``stride`` times coarser."""
         source = to_tokens(F.avg_pool2d(aggregated, self.stride))
         mixed = self.attention(self.query_norm(to_tokens(texture)), self.source_norm(source))
         return texture + to_map(mixed, texture)
 
 
 class FeatureAggregation(nn.Module):
-    """STFA: semantic features at 1/16 and texture features at 1/8 become one description at 1/8.
+    """STFA: fuses semantic features at 1/16 and texture features at 1/8 into features at 1/8.
 
-    Without CAA the spatial attention reads the semantic features as they are; without SAA the texture
-    features go to the fusion as they are.
+    Without CAA the spatial attention reads the semantic features directly; without SAA the texture features
+    go directly to the fusion.
     """
 
     def __init__(

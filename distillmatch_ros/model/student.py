@@ -1,4 +1,4 @@
-"""Semantic student: light transformer, distilled from a vision foundation model (paper, KD-VFM)."""
+"""Semantic student: a light transformer, distilled from a vision foundation model (paper, KD-VFM)."""
 
 from torch import Tensor, nn
 
@@ -6,10 +6,10 @@ from distillmatch_ros.model.attention import PositionEncoding, TransformerLayer,
 
 
 class SemanticStudent(nn.Module):
-    """Tokens on the 1/16 grid, where a teacher's 14-pixel patches of a 7/8 image land.
+    """Transformer on the 1/16 grid, which a teacher's 14-pixel patches form on an image scaled to 7/8.
 
-    It starts from the texture features instead of raw patches: the convolutions are computed anyway, and
-    a transformer without their locality needs far more data than a rig provides.
+    Its input are texture features instead of raw patches: the convolutions are computed anyway, and without
+    their locality a transformer needs far more training data than a rig provides.
     """
 
     def __init__(self, inputs: int, width: int, depth: int, heads: int, grid: tuple[int, int]) -> None:
@@ -20,11 +20,11 @@ class SemanticStudent(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, texture: Tensor, prior: Tensor | None = None) -> Tensor:
-        """Texture features to semantic features.
+        """Compute semantic features from texture features.
 
         Args:
             texture: (B, C, H/8, W/8).
-            prior: (B, width, H/16, W/16), what a pretrained trunk says.
+            prior: (B, width, H/16, W/16), features of a pretrained trunk; None without one.
 
         Returns:
             (B, width, H/16, W/16).

@@ -1,6 +1,6 @@
-"""The trunk of EfficientNet-Lite0: inverted residuals that come trained on ImageNet.
+"""The trunk of EfficientNet-Lite0: inverted residuals, pretrained on ImageNet.
 
-What objects look like is known from millions of photos; pairs of two cameras are few.
+Pretraining provides knowledge of objects that the few visible-thermal pairs cannot.
 """
 
 from collections.abc import Sequence
@@ -9,18 +9,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# Kernel, first stride, expansion, outputs and blocks of each stage: to 1/8 of what the trunk sees,
-# and on to 1/16.
+# Kernel, first stride, expansion, outputs and blocks of each stage: first the stages to 1/8 of the trunk's
+# input, then those to 1/16.
 FINE = ((3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (5, 2, 6, 40, 2))
 COARSE = ((3, 2, 6, 80, 3), (5, 1, 6, 112, 3))
 STEM = 32
 
 
 class InvertedResidual(nn.Module):
-    """1x1 expansion, depth-wise convolution, 1x1 projection without an activation.
+    """1x1 expansion, depth-wise convolution, 1x1 projection without activation.
 
-    The normalisation of pretraining is folded into the convolutions: nothing of it is left to compute, nor to
-    differ between training and use.
+    The batch normalisation of pretraining is folded into the convolutions: it costs nothing, and training and
+    inference do not differ.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
@@ -48,9 +48,9 @@ def _stages(inputs: int, stages: Sequence[tuple[int, int, int, int, int]]) -> nn
 
 
 class PretrainedTrunk(nn.Module):
-    """What is known of an image beforehand, on the student's 1/16 grid.
+    """Features of a pretrained trunk on the student's 1/16 grid.
 
-    It reads the image at half its size: its 1/8 is the student's 1/16, and it takes a quarter of the time.
+    Its input is the image at half size: its 1/8 grid is the student's 1/16 grid, at a quarter of the cost.
     """
 
     def __init__(self, outputs: int) -> None:
@@ -61,7 +61,7 @@ class PretrainedTrunk(nn.Module):
         self.coarse = _stages(fine, COARSE)
         self.fine_projection = nn.Conv2d(fine, outputs, 1)
         self.coarse_projection = nn.Conv2d(coarse, outputs, 1)
-        # It begins by saying nothing: a network that was trained without it goes on from where it was.
+        # Projections start at zero: a network trained without the trunk is unchanged at first.
         for projection in (self.fine_projection, self.coarse_projection):
             for parameter in projection.parameters():
                 nn.init.zeros_(parameter)
@@ -69,7 +69,7 @@ class PretrainedTrunk(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """(B, 2, H, W) -> (B, outputs, H/16, W/16)."""
         if self.training:
-            # On a CPU the gradients of depth-wise convolutions take twice as long in bfloat16.
+            # On a CPU, gradients of depth-wise convolutions take twice as long in bfloat16.
             with torch.autocast(image.device.type, enabled=False):
                 return self._features(image.float())
         return self._features(image)

@@ -1,4 +1,4 @@
-"""Trained weights on disk, with the architecture they belong to."""
+"""Trained weights on disk, with the configuration of their network."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ REMEDY = "train again, or name another file"
 
 
 def save(values: dict[str, Any], path: Path) -> None:
-    """Write with torch.save, whole or not at all.
+    """Write values with torch.save, atomically.
 
     Raises:
         DistillMatchError: the file cannot be written.
@@ -28,14 +28,14 @@ def save(values: dict[str, Any], path: Path) -> None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read what :func:`save` wrote; only plain tensors and values are accepted.
+    """Read a file written by :func:`save`; only tensors and plain values are unpickled.
 
     Raises:
-        DistillMatchError: the file is missing, damaged or something else.
+        DistillMatchError: the file is missing, damaged or of another kind.
     """
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises whatever the bytes provoke
+    except Exception as error:  # torch.load may raise any exception on damaged files
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DistillMatchError(f"{path}: cannot be read as trained weights ({reason}); {REMEDY}") from error
     if not isinstance(values, dict) or not {"model", "weights", "step"} <= values.keys():
@@ -49,15 +49,15 @@ def read(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def fitting(source: Path | str, what: str, remedy: str) -> Iterator[None]:
-    """Around whatever puts the entries of a .pt file in their places.
+    """Context for code that uses the entries of a .pt file: turns mismatches into an error.
 
     Args:
-        source: the file.
-        what: what the entries are to be.
-        remedy: what to do where they are not.
+        source: the file, named in errors.
+        what: description of the expected entries.
+        remedy: what the user can do.
 
     Raises:
-        DistillMatchError: an entry is missing, or does not fit its place.
+        DistillMatchError: an entry is missing or has the wrong type or shape.
     """
     try:
         yield
@@ -74,20 +74,20 @@ def digest(state: Mapping[str, torch.Tensor]) -> str:
     """SHA-256 of the names and values of a state dictionary, hexadecimal."""
     hashed = hashlib.sha256()
     for name, value in sorted(state.items()):
-        # As bytes: numpy knows no bfloat16.
+        # As bytes: NumPy has no bfloat16.
         hashed.update(name.encode() + value.flatten().cpu().view(torch.uint8).numpy().tobytes())
     return hashed.hexdigest()
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Trained weights and their architecture.
+    """Trained weights and the configuration of their network.
 
     Attributes:
-        config: the architecture.
-        state: the network's state dictionary.
-        steps: optimiser steps behind them.
-        source: where they come from, named in errors.
+        config: architecture.
+        state: state dictionary of the network.
+        steps: number of optimiser steps.
+        source: origin of the weights, named in errors.
     """
 
     config: ModelConfig
@@ -105,7 +105,7 @@ class Weights:
         values = read(path)
         if "semantics" in values:
             raise DistillMatchError(
-                f"{path}: holds a V2I-GAN, which makes pseudo-thermal images and matches nothing; name the "
+                f"{path}: holds a V2I-GAN, which makes pseudo-thermal images and cannot match; name the "
                 "weights of a matcher, such as `distillmatch train` writes"
             )
         state = {
@@ -115,10 +115,10 @@ class Weights:
         return cls(ModelConfig.from_dict(values["model"], str(path)), state, values["step"], str(path))
 
     def save(self, path: Path) -> None:
-        """Write what is needed to run or export the network, and nothing of the training.
+        """Write the weights and the configuration, without the state of the training.
 
-        Values are stored in half precision: half the size, and the rounding is far below what training leaves
-        undecided. Whoever needs the same hash loads what was saved.
+        Values are stored in half precision: half the size, with a rounding error far below the variation
+        between training runs. The hash is that of the rounded values after loading.
         """
         state = {
             name: value.half() if value.is_floating_point() else value for name, value in self.state.items()
@@ -129,7 +129,7 @@ class Weights:
         """The network with these weights, in float32 and evaluation mode.
 
         Raises:
-            DistillMatchError: they are of another architecture than they say.
+            DistillMatchError: the weights do not fit their configuration.
         """
         network = DistillMatch(self.config)
         with self.fitting():
@@ -137,7 +137,7 @@ class Weights:
         return network.eval()
 
     def fitting(self) -> AbstractContextManager[None]:
-        """Around whatever takes single weights of the network; see :func:`fitting`."""
+        """Context for code that takes single weights of the network; see :func:`fitting`."""
         return fitting(self.source, f"weights of {self.config.name} as it is now", REMEDY)
 
     def sha256(self) -> str:

@@ -1,14 +1,13 @@
-"""Dense alignment: all edges of both images refine a homography together, and measure its support.
+"""Dense alignment: refines a homography on the edges of both images, and measures how well they agree.
 
-Matches say where things are to within a few pixels each. Whether the edges of the whole image lie on each
-other is a question of its own, in which no network has a say: the answer also tells a right homography from
-one that is coherent and wrong.
+Matches are accurate to a few pixels each. Alignment uses the edges of the whole image, without the network:
+its result is more accurate, and its peak distinguishes a correct homography from a consistent but wrong one.
 
-An edge is described by its direction without its sign, as cosine and sine of the doubled angle (Granlund
-1978), since what is bright may be cold; by its strength relative to its surroundings; and smoothed, so that
-edges attract each other over a few pixels. Two such fields are brought to their highest correlation by
-inverse compositional Gauss-Newton steps (Baker and Matthews 2004), in which the gain between the fields
-follows from their correlation (Evangelidis and Psarakis 2008).
+An edge is described by its direction without sign, as cosine and sine of the doubled angle (Granlund 1978),
+since bright objects may be cold; by its strength relative to its surroundings; and smoothed, so that edges
+attract each other over a few pixels. Gauss-Newton steps of the inverse compositional algorithm (Baker and
+Matthews 2004) maximise the correlation of two such fields; the gain between the fields follows from their
+correlation (Evangelidis and Psarakis 2008).
 """
 
 from dataclasses import dataclass
@@ -25,22 +24,22 @@ from distillmatch_ros.geometry.warping import resize, warp
 Float32 = NDArray[np.float32]
 
 _ITERATIONS = 10
-_LEAST_GAIN = 1e-4  # of correlation, below which further steps change nothing
-_LARGEST_STEP = 3.0  # pixels of a level, beyond which its linearisation means nothing
-_NOISE = 0.5  # grey levels a pixel: gradients of this strength are half believed
-LATTICE = 2  # pixels
-_RADII = (6, 12)  # of the shifts that the peak is compared with, pixels of the last level
-_BESIDE = (10, 48)  # shifts at which second peaks are looked for, from and to, likewise
+_LEAST_GAIN = 1e-4  # of correlation; iteration stops at a smaller gain
+_LARGEST_STEP = 3.0  # pixels of a level; the linearisation is invalid for larger steps
+_NOISE = 0.5  # grey levels per pixel: gradients of this strength have half weight
+LATTICE = 2  # pixels between the points at which edges are sampled
+_RADII = (6, 12)  # shifts that the peak is compared with, pixels of the last level
+_BESIDE = (10, 48)  # range of the shifts at which second peaks are searched for, pixels of the last level
 
 
 @dataclass(frozen=True)
 class Level:
-    """One resolution of the alignment.
+    """Resolution and parameters of one level of the alignment.
 
     Attributes:
-        size: rows and columns that the thermal frame is brought to.
-        smoothing: of the edges' description, pixels: how far they attract each other.
-        surroundings: side of the window that edge strengths are relative to, pixels.
+        size: rows and columns that the thermal image is resized to.
+        smoothing: standard deviation of the Gaussian on the edge field, pixels: the range of attraction.
+        surroundings: side of the window that edge strengths are normalised by, pixels.
         parameters: 6 for an affine map, 8 for a homography.
     """
 
@@ -50,23 +49,22 @@ class Level:
     parameters: int
 
 
-# Where corners are off by a common 10 px and 3 px each (of 640), these two bring 80 % of road scenes below
-# 10 px, less smoothing 60 %; more reaches further and ends less exactly.
+# For corner errors of 10 px in common plus 3 px each (of 640), these two bring 80 % of road scenes below
+# 10 px; less smoothing 60 %. More smoothing has a larger range but is less accurate.
 LEVELS = (Level((128, 160), 2.5, 15, 6), Level((256, 320), 1.0, 31, 8))
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """A homography, and how well edges lie on each other under it.
+    """A homography, and how well edges agree under it.
 
     Attributes:
         homography: float64 (3, 3), thermal to visible camera pixels, last element 1.
-        correlation: of the edges, -1 to 1.
-        peak_prominence: by how much ``correlation`` exceeds its mean over small shifts of the images. Where
-            the homography is wrong there is no peak, however many edges there are.
-        second_peak_ratio: highest correlation at a larger shift, as a fraction of that in place. Where a
-            pattern repeats itself, such as the windows of a facade, it comes near 1: which of them is which
-            cannot be told.
+        correlation: correlation of the edges, -1 to 1.
+        peak_prominence: by how much ``correlation`` exceeds its mean over small shifts of the images. A wrong
+            homography has no peak, however many edges there are.
+        second_peak_ratio: highest correlation at a larger shift, as a fraction of that in place. It is near 1
+            for repetitive patterns, such as the windows of a facade, where the position is ambiguous.
     """
 
     homography: Float64
@@ -76,15 +74,15 @@ class Alignment:
 
 
 class Aligner:
-    """Aligns visible images with one thermal image."""
+    """Aligns visible images to one thermal image."""
 
     def __init__(self, thermal: NDArray[np.uint8]) -> None:
-        """Take a thermal image, uint8 (H, W)."""
+        """Prepare a thermal image, uint8 (H, W)."""
         self._size: Size = thermal.shape
         self._templates = tuple(Template(resize(thermal, level.size), level) for level in LEVELS)
 
     def align(self, visible: NDArray[np.uint8], homography: Float64) -> Alignment:
-        """Refine a homography that is right to within a few hundredths of the image.
+        """Refine a homography whose error is at most a few hundredths of the image.
 
         Args:
             visible: uint8 (H, W).
@@ -101,12 +99,12 @@ class Aligner:
 
 @dataclass(frozen=True)
 class Step:
-    """Where one level ended.
+    """Result of the alignment at one level.
 
     Attributes:
-        to_visible: (3, 3), its pixels in the thermal frame to those of the visible image as seen there.
-        correlation: of the edges.
-        information: (parameters, parameters), how sharply the edges fix the parameters of the map.
+        to_visible: (3, 3), pixels of the level to pixels of the visible edges resampled to the level.
+        correlation: correlation of the edges.
+        information: (parameters, parameters), information matrix of the map's parameters.
     """
 
     to_visible: Float64
@@ -117,7 +115,7 @@ class Step:
 class Template:
     """The thermal image's edges at one level, with their derivatives by the parameters of a map.
 
-    All sums go over a lattice of every second pixel each way, which smoothed edges lose little by.
+    Sums are over a lattice of every second pixel in both directions, which suffices for smoothed edges.
     """
 
     def __init__(self, thermal: NDArray[np.uint8], level: Level) -> None:
@@ -126,14 +124,14 @@ class Template:
         self.edges = edges_of(thermal, level)
         self._flat = on_lattice(self.edges).ravel()
         self._energy = _dot(self._flat, self._flat)
-        # Parameters act on coordinates in half widths around the centre: then they are alike in size.
+        # Coordinates are in half widths around the centre, so that parameters have similar magnitude.
         self._half = columns / 2
         centre = np.array([[1, 0, (1 - columns) / 2], [0, 1, (1 - rows) / 2], [0, 0, self._half]])
         self._normalise: Float64 = centre / self._half
 
     @cached_property
     def _jacobian(self) -> Float32:
-        """(parameters, values of ``_flat``): by the shift, the rest of an affine map, the perspective."""
+        """Derivatives (parameters, values of ``_flat``), in the order shift, affine, perspective."""
         rows, columns = self.level.size
         x = ((np.arange(0, columns, LATTICE, dtype=np.float32) - (columns - 1) / 2) / self._half)[:, None]
         y = ((np.arange(0, rows, LATTICE, dtype=np.float32) - (rows - 1) / 2) / self._half)[:, None, None]
@@ -150,9 +148,9 @@ class Template:
         return terms.reshape(len(terms), -1)
 
     def align(self, seen: Float32) -> Step:
-        """Climb to the highest correlation with the visible image's edges (rows, columns, 2)."""
+        """Maximise the correlation with the visible image's edges (rows, columns, 2)."""
         information = np.einsum("ik,jk->ij", self._jacobian, self._jacobian).astype(np.float64)
-        # Few edges may leave a direction open, none all of them.
+        # Regularised: with few edges some directions may be undetermined.
         curvature = information + (1e-6 * np.trace(information) + 1e-9) * np.eye(len(information))
         own = np.einsum("ik,k->i", self._jacobian, self._flat)
         current, damping = np.eye(3), 1.0
@@ -179,7 +177,7 @@ class Template:
         return Step(self._denormalised(current), correlation, information)
 
     def parameters_of(self, to_visible: Float64) -> Float64:
-        """The (8,) parameters of a map such as `Step.to_visible`; all 0 for the identity."""
+        """The (8,) parameters of a map such as `Step.to_visible`; 0 for the identity."""
         current = self._normalise @ to_visible @ np.linalg.inv(self._normalise)
         current = current / current[2, 2] - np.eye(3)
         return np.array([*current[:2, 2], *current[0, :2], *current[1, :2], *current[2, :2]])
@@ -192,12 +190,12 @@ class Template:
         return np.asarray(np.linalg.inv(self._normalise) @ current @ self._normalise)
 
     def moved(self, seen: Float32, to_visible: Float64) -> Float32:
-        """The visible image's edges as a map brings them here, on the lattice."""
+        """Warp the visible image's edges by a map, and sample them on the lattice."""
         current = self._normalise @ to_visible @ np.linalg.inv(self._normalise)
         return self._sample(seen, current).reshape(on_lattice(self.edges).shape)
 
     def measure(self, homography: Float64, moved: Float32) -> Alignment:
-        """How well a homography's edges lie on each other, moved as it brings them here."""
+        """Measure how well edges agree under a homography; ``moved`` are the edges warped by it."""
         return Alignment(
             homography / homography[2, 2],
             _correlation(self._flat, moved.ravel()),
@@ -206,7 +204,7 @@ class Template:
         )
 
     def _peak_prominence(self, moved: Float32) -> float:
-        """How far the correlation stands out from that of the same edges a little beside."""
+        """By how much the correlation exceeds its mean at small shifts."""
         middle = max(_RADII) // LATTICE
         correlations = self._shifted(moved, middle)
         around = [
@@ -220,7 +218,7 @@ class Template:
         return float(correlations[middle, middle] - np.mean(around))
 
     def _second_peak_ratio(self, moved: Float32) -> float:
-        """How well the same edges lie on others, relative to how well they lie where they are."""
+        """Highest correlation at larger shifts relative to that in place."""
         near, reach = _BESIDE[0] // LATTICE, _BESIDE[1] // LATTICE
         correlations = self._shifted(moved, reach)
         shifts = np.arange(-reach, reach + 1)
@@ -229,7 +227,7 @@ class Template:
         return float(correlations[beside].max()) / in_place if in_place > 0 else np.inf
 
     def _shifted(self, moved: Float32, reach: int) -> Float32:
-        """Correlation of the inner edges with those at all shifts up to ``reach`` lattice points."""
+        """Correlation of the inner edges at all shifts up to ``reach`` lattice points."""
         inner = np.ascontiguousarray(moved[reach:-reach, reach:-reach])
         own = np.ascontiguousarray(on_lattice(self.edges))
         return np.asarray(cv2.matchTemplate(own, inner, cv2.TM_CCORR_NORMED), np.float32)
@@ -252,17 +250,17 @@ def _matrix(parameters: Float64) -> Float64:
 
 
 def _correlation(own: Float32, other: Float32) -> float:
-    """Of two flat fields, without taking off their means: edges of no direction are 0 already."""
+    """Correlation of two flat fields without removing means: where there is no edge the field is 0."""
     return _dot(own, other) / max(float(np.sqrt(_dot(own, own) * _dot(other, other))), 1e-9)
 
 
 def _dot(one: Float32, other: Float32) -> float:
-    """Without BLAS, as all long products here: its threads spin on, and slowed the engine down by half."""
+    """Dot product without BLAS, whose spinning threads slow the engine down by half; so are all long ones here."""
     return float(np.einsum("i,i", one, other))
 
 
 def edges_of(image: NDArray[Any], level: Level) -> Float32:
-    """Doubled direction of the edges times their relative strength, float32 (rows, columns, 2)."""
+    """Doubled-angle direction times relative strength of the edges, float32 (rows, columns, 2)."""
     smooth = cv2.GaussianBlur(image.astype(np.float32), (0, 0), 1.0)
     by_x, by_y = cv2.Sobel(smooth, -1, 1, 0, scale=1 / 8), cv2.Sobel(smooth, -1, 0, 1, scale=1 / 8)
     power = by_x * by_x + by_y * by_y

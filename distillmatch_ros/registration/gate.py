@@ -1,4 +1,4 @@
-"""The gate: decides whether the matches and the edges of a pair support a homography."""
+"""The gate: decides whether matches and edges of a pair support a homography."""
 
 import math
 from dataclasses import dataclass, replace
@@ -25,12 +25,12 @@ from distillmatch_ros.registration.alignment import Alignment
 from distillmatch_ros.registration.quality import Quality, measure
 
 PROPOSAL_PX, PROPOSAL_INLIER_RATIO, PROPOSAL_SPREAD, PROPOSAL_CORNER_STD_PX = 12.0, 0.12, 0.05, 60.0
-"""What is asked at most of matches before the alignment, which brings them nearer. Of 900 trials on road
-scenes and other cameras, right homographies come from as few as 16 % inliers within 6 px."""
+"""Upper limits of the thresholds before the alignment, which improves the homography. In 900 trials on road
+scenes and with other cameras, correct homographies have as few as 16 % inliers within 6 px."""
 
 
 class Status(str, Enum):
-    """Whether there is a homography, and where it comes from or why there is none."""
+    """Origin of a pair's homography, or the reason why there is none."""
 
     OK = "OK"
     TRACKED = "TRACKED"
@@ -46,46 +46,46 @@ class Status(str, Enum):
 
 
 class Gate(Settings):
-    """What the homography of a pair must show to be returned. Each value holds for the final homography.
+    """Thresholds that the homography of a pair must meet to be accepted, applied to the final homography.
 
-    Lengths are reference pixels: those of a visible image 640 px wide. Matches that only have to bring an
-    alignment on the edges near are judged by the weaker of these values and `PROPOSAL_PX` and its like.
+    Lengths are reference pixels: pixels of a visible image 640 px wide. Matches that only initialise the
+    alignment are judged by the weaker of these values and `PROPOSAL_PX` etc.; see `proposal`.
     """
 
-    min_matches: int = setting(8, "Matches below which nothing is estimated.", least=4, most=10000)
+    min_matches: int = setting(8, "Fewest matches for an estimate.", least=4, most=10000)
     inlier_px: float = setting(
         6.0,
-        "Reprojection error up to which a match is an inlier, for a visible image 640 px wide.",
+        "Greatest reprojection error of an inlier, for a visible image 640 px wide.",
         unit="px",
         least=0.5,
         most=50,
     )
-    min_inliers: int = setting(12, "Inliers that a homography needs.", least=5, most=10000)
-    min_inlier_ratio: float = setting(0.15, "Fraction of the matches that must be inliers.", least=0, most=1)
+    min_inliers: int = setting(12, "Fewest inliers of a homography.", least=5, most=10000)
+    min_inlier_ratio: float = setting(
+        0.15, "Least fraction of the matches that are inliers.", least=0, most=1
+    )
     max_false_alarms: float = setting(
         1e-3,
-        "Homographies with as many inliers that uniformly random matches may be expected to offer.",
+        "Expected number of homographies with as many inliers among uniformly random matches, at most.",
         least=1e-300,
         most=1,
     )
     min_spread: float = setting(
         0.2,
-        "Extent of the inliers over the thermal frame along their narrowest direction: 0 on a line, 1 where "
-        "they fill it evenly.",
+        "Least extent of the inliers over the thermal image along their narrowest direction: 0 on a line, 1 "
+        "if evenly distributed.",
         least=0,
         most=1,
     )
     max_corner_std_px: float = setting(
         15.0,
-        "Greatest standard deviation of a corner of the thermal frame, as the inliers' residuals imply it, "
+        "Greatest standard deviation of a corner of the thermal image, computed from the inliers' residuals, "
         "for a visible image 640 px wide.",
         unit="px",
         least=0.1,
         most=100,
     )
-    noise_floor_px: float = setting(
-        0.5, "No match counts as more exact than this.", unit="px", least=0, most=50
-    )
+    noise_floor_px: float = setting(0.5, "Least assumed error of a match.", unit="px", least=0, most=50)
     min_scale: float = setting(
         0.1, "Least width of the thermal frame, in widths of the visible image.", least=0.01, most=100
     )
@@ -94,40 +94,40 @@ class Gate(Settings):
     )
     max_anisotropy: float = setting(
         2.0,
-        "Greatest ratio of the stretches along and across, at the thermal frame's centre.",
+        "Greatest ratio of the scales in different directions, at the thermal image's centre.",
         least=1,
         most=100,
     )
     max_perspective: float = setting(
-        3.0, "Greatest ratio of the depths of the thermal frame's corners.", least=1, most=100
+        3.0, "Greatest ratio of the depths of the thermal image's corners.", least=1, most=100
     )
     min_peak_prominence: float = setting(
         0.09,
-        "By how much the correlation of the images' edges must exceed its mean over small shifts.",
+        "Least excess of the correlation of the images' edges over its mean at small shifts.",
         least=0,
         most=1,
     )
     sure_peak_prominence: float = setting(
-        0.15, "Peak prominence of a first pass that needs no second one.", least=0, most=1
+        0.15, "Peak prominence of a first pass from which a second one is skipped.", least=0, most=1
     )
     max_second_peak_ratio: float = setting(
         0.95,
-        "Greatest correlation of the edges at a larger shift, as a fraction of that in place: near 1 where a "
-        "pattern repeats itself.",
+        "Greatest correlation of the edges at a larger shift, as a fraction of that in place; near 1 for "
+        "repetitive patterns.",
         least=0,
         most=1,
     )
 
     min_probability: float = setting(
         0.3,
-        "Probability, calibrated for the network, that the corner error is below 10 px; without effect on a "
-        "network that was not calibrated.",
+        "Least calibrated probability that the corner error is below 10 px; without effect for networks that "
+        "are not calibrated.",
         least=0,
         most=1,
     )
 
     def proposal(self) -> "Gate":
-        """The gate of matches that only have to bring an alignment near: these values, or weaker ones."""
+        """The gate for matches that only initialise the alignment: these values, or weaker ones."""
         return self.replace(
             inlier_px=max(self.inlier_px, PROPOSAL_PX),
             min_inlier_ratio=min(self.min_inlier_ratio, PROPOSAL_INLIER_RATIO),
@@ -138,13 +138,13 @@ class Gate(Settings):
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the correspondences say, and the gate's verdict.
+    """A homography estimated from correspondences, and the gate's verdict.
 
     Attributes:
         status: OK, FEW_MATCHES, FEW_INLIERS or DEGENERATE.
         homography: float64 (3, 3), thermal to visible camera pixels, last element 1; None unless OK.
-        inliers: bool (N,), those of a rejected homography too.
-        quality: figures of the homography, rejected or not; None where there was none to judge.
+        inliers: bool (N,), also of a rejected homography.
+        quality: figures of the homography, also of a rejected one; None if none was found.
     """
 
     status: Status
@@ -156,14 +156,14 @@ class Estimate:
 def estimate(
     thermal_points: Points, visible_points: Points, thermal: Size, visible: Size, gate: Gate
 ) -> Estimate:
-    """Fit a homography to correspondences and put it before the gate.
+    """Fit a homography to correspondences and judge it.
 
     Args:
         thermal_points: (N, 2) thermal camera pixels.
-        visible_points: (N, 2) visible camera pixels, the same places row by row.
+        visible_points: (N, 2) visible camera pixels of the same matches.
         thermal: size of the thermal image.
         visible: size of the visible image.
-        gate: the thresholds.
+        gate: thresholds.
     """
     nothing = np.zeros(len(thermal_points), np.bool_)
     if len(thermal_points) < gate.min_matches:
@@ -193,15 +193,15 @@ def confirm(
     visible: Size,
     gate: Gate,
 ) -> Estimate:
-    """Judge an aligned homography: edges and correspondences must each support it.
+    """Judge an aligned homography: both edges and correspondences must support it.
 
     Args:
-        alignment: of the two images.
+        alignment: alignment of the two images.
         thermal_points: as in `estimate`.
         visible_points: as in `estimate`.
         thermal: size of the thermal image.
         visible: size of the visible image.
-        gate: the thresholds.
+        gate: thresholds.
     """
     homography = alignment.homography
     source = transform(to_unit(thermal), thermal_points)
@@ -232,19 +232,19 @@ def confirm_on_edges(alignment: Alignment, thermal: Size, visible: Size, gate: G
 
 
 def is_plausible(homography: Float64, thermal: Size, visible: Size, gate: Gate) -> bool:
-    """Whether one camera may see the other's frame like this: no mirror, no horizon, no absurd stretch."""
+    """Whether two cameras can have this homography: no mirroring, no horizon, limited scale and stretch."""
     unit = to_reference(visible) @ homography @ np.linalg.inv(to_unit(thermal))
     return bool(unit[2, 2] != 0) and _is_plausible(unit / unit[2, 2], thermal, gate)
 
 
 def _is_plausible(unit: Float64, thermal: Size, gate: Gate) -> bool:
     depths = transform(to_unit(thermal), corners(thermal)) @ unit[2, :2] + 1
-    # The centre's depth is 1, so where the horizon crosses the frame one corner is above 0 and one not above.
+    # The centre's depth is 1: if the horizon crosses the frame, one corner's depth is positive, one is not.
     if not depths.max() <= gate.max_perspective * depths.min():
         return False
     stretch = jacobian(unit, (0.0, 0.0)) / (REFERENCE_WIDTH / 2)
     area = float(np.linalg.det(stretch))
-    if not area > 0:  # mirrored, or flattened to a line
+    if not area > 0:  # mirrored, or degenerate to a line
         return False
     along, across = np.linalg.svd(stretch, compute_uv=False)
     return bool(gate.min_scale <= area**0.5 <= gate.max_scale and along <= gate.max_anisotropy * across)

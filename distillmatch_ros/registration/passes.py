@@ -1,4 +1,4 @@
-"""The passes of the network over a pair of 8-bit grey images, each with its alignment and verdict."""
+"""Passes of the network over a pair of 8-bit grey images, each with alignment and verdict."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ STAGES = ("gain_control", "resize", "engine", "homography", "alignment")
 
 @dataclass(frozen=True)
 class Pass:
-    """What one pass of the network gave, in camera pixels."""
+    """Result of one pass of the network, in camera pixels; see `Registration` for the arrays."""
 
     visible_points: Float32
     thermal_points: Float32
@@ -39,7 +39,7 @@ def blank_pass() -> Pass:
 
 
 class PairOfImages:
-    """One pair on its way through the engine; both images are 8 bit and grey."""
+    """A pair to be matched; both images are 8-bit grey."""
 
     def __init__(
         self,
@@ -79,13 +79,13 @@ class PairOfImages:
         return second
 
     def _pass(self, gate: Gate) -> Pass:
-        """Match the images as they are."""
+        """Match the unchanged images."""
         with self._clock.stage("resize"):
             visible_input = _to_input(resize(self._visible, self._network))
         return self._match(visible_input, resizing(self._network, self._visible_size), gate)
 
     def _pass_aligned(self, homography: Float64, gate: Gate) -> Pass:
-        """Match with the visible image brought into the thermal frame."""
+        """Match with the visible image warped into the thermal frame."""
         network_to_visible = homography @ self._network_to_thermal
         with self._clock.stage("resize"):
             visible_input = _to_input(warp(self._visible, network_to_visible, self._network))
@@ -97,7 +97,7 @@ class PairOfImages:
         with self._clock.stage("homography"):
             visible_points = transform(network_to_visible, matches.visible_points)
             thermal_points = transform(self._network_to_thermal, matches.thermal_points)
-            # Comparisons with NaN are false: what is not finite is dropped here too.
+            # Comparisons with NaN are false: this also drops points that are not finite.
             keep = (
                 (matches.confidence > 0)
                 & _inside(visible_points, self._visible_size)
@@ -125,7 +125,7 @@ class PairOfImages:
         )
 
     def _align(self, homography: Float64, gate: Gate) -> Alignment:
-        """Align, once more where that is not sure: what begins nearer ends nearer."""
+        """Align; if the result is not clear, align once more from it, since a closer start ends closer."""
         alignment = self._aligner.align(self._visible, homography)
         if alignment.peak_prominence >= gate.sure_peak_prominence:
             return alignment
@@ -138,7 +138,7 @@ class PairOfImages:
 
 
 class Stopwatch:
-    """Adds up the time spent in each stage; a stage may run more than once."""
+    """Accumulates the time spent in each stage; a stage may run several times."""
 
     def __init__(self) -> None:
         self._stages_ms = dict.fromkeys(STAGES, 0.0)

@@ -1,7 +1,8 @@
-"""The probability that a homography is right: a logistic model of what it was judged by, fitted to trials.
+"""The probability that a homography is correct: a logistic model of its figures, fitted to trials.
 
-Platt scaling (Platt 1999) over several figures: `evaluation.probability` fits it to pairs whose homography is
-known, and to pairs that have none. The coefficients belong to one network, whose matches the figures are of.
+Platt scaling (Platt 1999) of several figures: `evaluation.probability` fits it to pairs with known
+homographies and to pairs without one. The coefficients are specific to one network, on whose matches the
+figures depend.
 """
 
 import math
@@ -18,7 +19,7 @@ from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.registration.quality import Quality
 
 RIGHT_PX = 10.0
-"""Corner error below which a homography is right, reference pixels."""
+"""Corner error below which a homography counts as correct, reference pixels."""
 ENDING = ".probability.yaml"
 FEATURES = (
     "log_inliers",
@@ -31,13 +32,11 @@ FEATURES = (
     "second_peak_ratio",
 )
 
-_HEADER = (
-    "# The probability that a homography is right, by what it was judged by: distillmatch fit-probability.\n"
-)
+_HEADER = "# Coefficients of the probability that a homography is correct: distillmatch fit-probability.\n"
 
 
 def features(quality: Quality) -> Float64:
-    """The figures that the model is linear in, float64 (8,), in the order of `FEATURES`."""
+    """Features of the model, float64 (8,), in the order of `FEATURES`."""
     prominence = quality.peak_prominence or 0.0
     return np.array(
         [
@@ -55,14 +54,14 @@ def features(quality: Quality) -> Float64:
 
 @dataclass(frozen=True)
 class ProbabilityModel:
-    """The coefficients of one network.
+    """The coefficients for one network.
 
     Attributes:
-        weights_sha256: of the network's weights, as its metadata has it.
-        intercept: log-odds where all figures are 0.
-        coefficients: log-odds by figure, for each of `FEATURES`.
-        samples: trials that they were fitted to.
-        calibration_error: expected calibration error on pairs left out, 10 bins, in [0, 1].
+        weights_sha256: hash of the network's weights, as in its metadata.
+        intercept: log-odds for features of 0.
+        coefficients: log-odds per unit of each of `FEATURES`.
+        samples: number of trials in the fit.
+        calibration_error: expected calibration error on held-out pairs, 10 bins, in [0, 1].
     """
 
     weights_sha256: str
@@ -81,7 +80,7 @@ class ProbabilityModel:
         """Write a YAML file.
 
         Raises:
-            DistillMatchError: it cannot be written.
+            DistillMatchError: the file cannot be written.
         """
         write_text(path, _HEADER + yaml.safe_dump(asdict(self), sort_keys=False))
 
@@ -90,19 +89,19 @@ class ProbabilityModel:
         """Read a YAML file.
 
         Raises:
-            DistillMatchError: it cannot be read, or holds other figures than this version judges by.
+            DistillMatchError: the file cannot be read, or has other features than this version.
         """
         model = configuration.load(cls, path, f"models/light{ENDING}")
         if set(model.coefficients) != set(FEATURES):
             raise DistillMatchError(
-                f"{path}: holds other figures than {', '.join(FEATURES)}; make it again with "
+                f"{path}: holds other features than {', '.join(FEATURES)}; make it again with "
                 "`distillmatch fit-probability`"
             )
         return model
 
 
 def find_model(network: Path, weights_sha256: str) -> ProbabilityModel | None:
-    """The model beside a network that was fitted to its weights, if there is one.
+    """Load the model beside a network if it was fitted to the network's weights.
 
     Raises:
         DistillMatchError: a file of that kind cannot be read.

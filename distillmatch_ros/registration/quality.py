@@ -1,4 +1,4 @@
-"""What a homography is judged by: figures of its matches, and once it is aligned, of the images' edges."""
+"""Figures by which a homography is judged: of its matches and, after alignment, of the images' edges."""
 
 import math
 from dataclasses import dataclass
@@ -17,23 +17,23 @@ from distillmatch_ros.geometry.homography import (
 )
 
 SAMPLE = 4
-"""Correspondences that fix a homography."""
+"""Number of correspondences that determine a homography."""
 
 
 @dataclass(frozen=True)
 class Quality:
-    """Figures that a homography is judged by: of its matches, and once it is aligned, of the images' edges.
+    """Figures of a homography: of its matches and, after alignment, of the images' edges.
 
     Attributes:
-        inliers: correspondences that agree with the homography.
+        inliers: number of correspondences that agree with the homography.
         inlier_ratio: their fraction of all correspondences.
-        log10_false_alarms: a-contrario, the log10 of the number of homographies with as many inliers that
-            uniformly random correspondences are expected to offer.
-        spread: extent of the inliers over the thermal frame along their narrowest direction: 0 on a line, 1
-            when they fill the frame evenly.
-        rms_px: reprojection error of the inliers, root mean square, reference pixels.
-        corner_std_px: standard deviation of the least certain corner of the thermal frame, as the inliers'
-            residuals imply it, reference pixels.
+        log10_false_alarms: a-contrario: log10 of the expected number of homographies with as many inliers
+            among uniformly random correspondences.
+        spread: extent of the inliers over the thermal image along their narrowest direction: 0 on a line, 1
+            if evenly distributed.
+        rms_px: RMS reprojection error of the inliers, reference pixels.
+        corner_std_px: standard deviation of the least certain corner of the thermal image, computed from the
+            inliers' residuals, reference pixels.
         edge_correlation: see `Alignment`; None without an alignment, as the next two.
         peak_prominence: see `Alignment`.
         second_peak_ratio: see `Alignment`.
@@ -60,20 +60,20 @@ def measure(
     inlier_px: float,
     noise_floor_px: float,
 ) -> Quality:
-    """Measure a homography by the matches that it was found from.
+    """Compute the figures of a homography from its matches.
 
     Args:
-        unit: the homography, from the unit frame to reference pixels.
-        source: (N, 2) thermal points, unit frame.
+        unit: unit homography, thermal unit coordinates to reference pixels.
+        source: (N, 2) thermal points, unit coordinates.
         distances: (N,) reprojection errors, reference pixels.
         inliers: bool (N,).
         thermal: size of the thermal image.
         visible: size of the visible image.
-        inlier_px: reprojection error of an inlier, reference pixels.
-        noise_floor_px: no match counts as more exact, reference pixels.
+        inlier_px: greatest reprojection error of an inlier, reference pixels.
+        noise_floor_px: least assumed error of a match, reference pixels.
     """
     total, count = len(source), int(inliers.sum())
-    if count <= SAMPLE:  # a homography fits any four: nothing is left to measure
+    if count <= SAMPLE:  # any four matches fit exactly: there are no residuals
         return Quality(count, count / total, math.inf, 0.0, 0.0, math.inf)
     rms = float(np.sqrt(np.mean(distances[inliers] ** 2)))
     return Quality(
@@ -87,9 +87,9 @@ def measure(
 
 
 def _log10_false_alarms(total: int, count: int, inlier_px: float, visible: Size) -> float:
-    """A-contrario: each choice of four matches is a try, which each other match joins by chance.
+    """A-contrario: each choice of four matches is a test that every other match may pass by chance.
 
-    That chance is the fraction of the image that the inlier disc covers.
+    The probability of that is the fraction of the image covered by the inlier disc.
     """
 
     def log_choose(n: int, k: int) -> float:
@@ -107,7 +107,7 @@ def _spread(source: Float64, thermal: Size) -> float:
 
 
 def _corner_std(unit: Float64, source: Float64, rms: float, thermal: Size) -> float:
-    """Covariance of the residuals, carried through the eight parameters to the thermal corners."""
+    """Propagate the residuals' covariance through the eight parameters to the thermal corners."""
     variance = rms**2 * len(source) / (2 * len(source) - 8)
     design = linearise(unit, source)[1].reshape(-1, 8)
     at_corners = linearise(unit, transform(to_unit(thermal), corners(thermal)))[1]

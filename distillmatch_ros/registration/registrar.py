@@ -1,4 +1,4 @@
-"""A pair of camera images in; correspondences, a homography that they support and a status out."""
+"""Registers a pair of camera images: correspondences, homography, probability and status."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,29 +31,29 @@ from distillmatch_ros.registration.views import (
 
 SHIPPED_MODEL = "models/light.onnx"
 MIN_SIDE = 16
-"""Rows and columns below which an image holds nothing to match; the smallest thermal cameras have 24."""
+"""Fewest rows and columns of an image that is matched; the smallest thermal cameras have 24."""
 
 
 @dataclass(frozen=True)
 class Registration:
-    """How the thermal image lies in the visible image.
+    """Result of a registration: the position of the thermal image in the visible image.
 
-    Points are pixels of the camera images as they were passed in (integer = pixel centre), x and y.
+    Points are pixels of the camera images as passed in (integer = pixel centre), x and y.
 
     Attributes:
         visible_points: float32 (N, 2).
-        thermal_points: float32 (N, 2), row by row the same places.
-        confidence: float32 (N,), above 0, up to 1.
+        thermal_points: float32 (N, 2), of the same matches.
+        confidence: float32 (N,), in (0, 1].
         inliers: bool (N,), the correspondences that agree with the homography.
-        homography: float64 (3, 3), thermal pixels to visible pixels; None where none is supported.
-        status: OK, where else the homography comes from, or why there is none.
-        latency_ms: milliseconds spent in ``gain_control``, ``resize``, ``engine``, ``homography`` and
-            ``alignment``, and in ``total``.
-        quality: figures of the homography, of a rejected one too; None where there was none to judge.
-        probability: that its corner error is below 10 reference pixels, of a rejected one too, in [0, 1];
-            None where there was none to judge, or the network is not calibrated.
-        thermal_wider: the images were matched with their roles exchanged, since the thermal camera sees more.
-        borders: bars and places without data that were left out, for people; empty if there are none.
+        homography: float64 (3, 3), thermal pixels to visible pixels; None if none was accepted.
+        status: OK, another origin of the homography, or the reason why there is none.
+        latency_ms: time in ``gain_control``, ``resize``, ``engine``, ``homography`` and ``alignment``, and in
+            ``total``, ms.
+        quality: figures of the homography, also of a rejected one; None if none was found.
+        probability: probability that the corner error is below 10 reference pixels, also of a rejected
+            homography, in [0, 1]; None without homography, or if the network is not calibrated.
+        thermal_wider: the images were matched in exchanged roles, since the thermal camera sees more.
+        borders: description of excluded bars and regions without data; empty if there are none.
     """
 
     visible_points: Float32
@@ -72,20 +72,20 @@ class Registration:
     def without_matches(
         cls, status: Status, homography: Float64 | None, latency_ms: dict[str, float]
     ) -> "Registration":
-        """One that no pass over the images was needed for."""
+        """A registration without a pass of the network, hence without correspondences."""
         points, none = np.zeros((0, 2), np.float32), np.zeros(0, np.float32)
         return cls(points, points, none, none.astype(np.bool_), homography, status, latency_ms)
 
 
 class Registrar:
-    """Registers pairs with one engine, which it owns. One thread at a time may use it.
+    """Registers pairs with one engine, which it owns. It must be used by one thread at a time.
 
-    The first pass matches the two images as they are. Its matches give a homography, which is then aligned
-    on the edges of the whole images. Where these support it only weakly, a second pass matches the thermal
-    image with the visible one warped into its frame: nearly aligned, a pair matches better.
+    The first pass matches the two images. The homography from its matches is aligned on the edges of the
+    whole images. If these support it only weakly, a second pass matches the thermal image with the visible
+    one warped into its frame, since nearly aligned pairs match better.
 
-    Bars, frames and places without data are left out of both images. The network expects the visible camera
-    to see at least as much as the thermal one; where nothing fits, the two exchange roles.
+    Bars, frames and regions without data are excluded in both images. The network expects the visible camera
+    to see at least as much as the thermal one; if no homography is found, the roles are exchanged.
     """
 
     def __init__(
@@ -96,14 +96,15 @@ class Registrar:
         probability: ProbabilityModel | None = None,
         mounting: Mounting | None = None,
     ) -> None:
-        """Take over an engine.
+        """Take ownership of an engine.
 
         Args:
-            engine: an open engine; `close` closes it.
-            passes: greatest number of passes of the network: 2, or 1 where speed matters more.
-            gate: what a homography must show; the default gate if None. It may be replaced at any time.
-            probability: fitted to the engine's network; None leaves `Registration.probability` empty.
-            mounting: what makes the images upright; they are if None. It may be replaced at any time.
+            engine: open engine; `close` closes it.
+            passes: greatest number of passes of the network: 2, or 1 for speed.
+            gate: thresholds for the homography; the default gate if None. It may be replaced at any time.
+            probability: model fitted to the engine's network; without it there is no
+                `Registration.probability`.
+            mounting: rotations that make the images upright; none if None. It may be replaced at any time.
 
         Raises:
             DistillMatchError: the number of passes is not allowed.
@@ -129,12 +130,12 @@ class Registrar:
         """Open a network.
 
         Args:
-            model: the file; the shipped network if None.
-            backend: the runtime, such as ``onnx``; the fastest one for the file and machine if None.
-            threads: CPU threads of the engine; one for each core that the process may use if None.
+            model: file of the network; the shipped one if None.
+            backend: runtime, such as ``onnx``; the fastest one for the file and machine if None.
+            threads: CPU threads of the engine; one for each core the process may use if None.
             passes: greatest number of passes of the network over a pair, 1 or 2.
-            gate: what a homography must show; the default gate if None.
-            mounting: what makes the cameras' images upright; they are if None.
+            gate: thresholds for the homography; the default gate if None.
+            mounting: rotations that make the cameras' images upright; none if None.
 
         Raises:
             DistillMatchError: an argument is not allowed, or the network cannot be opened; see
@@ -165,20 +166,20 @@ class Registrar:
     ) -> Registration:
         """Register one pair.
 
-        Content never raises: black, constant, tiny or NaN images give a Registration whose status says why it
-        has no homography.
+        Image content raises no errors: for black, constant, tiny or NaN images the status of the result tells
+        why there is no homography.
 
         Args:
             visible: (H, W), (H, W, 3) BGR or (H, W, 4) BGRA of one of `SUPPORTED_DTYPES`.
-            thermal: the same kinds; its range is stretched, so raw values are welcome.
-            prior: (3, 3) thermal to visible pixels where the homography is roughly known, such as the one of
-                the frame before: the first pass matches the pair as it aligns it, and is the only one, unless
-                that does not lead to a homography.
-            thermal_wider: whether the thermal camera sees more than the visible one; where this is not known
-                both, in the order of trying: the second costs nothing where the first fits.
+            thermal: likewise; its range of values is stretched, so that raw values are suitable.
+            prior: (3, 3) approximate homography, thermal to visible pixels, such as that of the previous
+                frame: the first pass matches the pair aligned by it. Further passes are made only if that
+                gives no homography.
+            thermal_wider: assumptions to try in this order: whether the thermal camera sees more than the
+                visible one. The second is tried only if the first gives no homography.
 
         Raises:
-            DistillMatchError: an argument is not an image, or the prior not a matrix.
+            DistillMatchError: an argument is not an image, or the prior is not a matrix.
         """
         clock = Stopwatch()
         with clock.stage("gain_control"):
@@ -211,11 +212,11 @@ class Registrar:
         )
 
     def find_orientation(self, visible: NDArray[Any], thermal: NDArray[Any]) -> Orientation | None:
-        """Try a pair that nothing fits in all eight orientations of its thermal image.
+        """Try all eight orientations of the thermal image of a pair without homography.
 
         Returns:
-            What makes the thermal image upright if the visible one is, by edges that leave no doubt; None
-            where no other orientation than the present one fits.
+            The orientation that makes the thermal image upright if the visible one is, if edges confirm it
+            clearly; None if only the present one fits, or none.
 
         Raises:
             DistillMatchError: an argument is not an image.
@@ -243,7 +244,7 @@ class Registrar:
         thermal_wider: Sequence[bool],
         clock: Stopwatch,
     ) -> tuple[Pass, bool]:
-        """Match two pictures in the roles to try; of what does not fit, the first. Also, in which roles."""
+        """Match two images in the given roles, in turn; returns the first success, else the first result."""
         if _is_blank(visible) or _is_blank(thermal):
             return blank_pass(), False
         sizes = visible.shape, thermal.shape
@@ -258,7 +259,7 @@ class Registrar:
             if wider:
                 found = with_roles_exchanged(found)
             homography = found.estimate.homography
-            # A homography that was found in the wrong roles is as good as any, but these are not the roles.
+            # A homography found in exchanged roles counts only if it shows that the thermal camera sees more.
             if homography is not None and (not wider or thermal_is_wider(homography, *sizes)):
                 return found, wider
             results.append((found, wider))
@@ -266,5 +267,5 @@ class Registrar:
 
 
 def _is_blank(image: NDArray[Any]) -> bool:
-    """On a constant image a network can only match positions, and would find the identity."""
+    """Whether an image is constant or tiny: on such images the network would match positions (identity)."""
     return min(image.shape) < MIN_SIDE or bool(image.min() == image.max())

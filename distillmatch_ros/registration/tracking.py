@@ -1,10 +1,10 @@
-"""Tracking: the homography of one pair after the other from their edges alone, without the network.
+"""Tracking: follows the homography from pair to pair on edges alone, without the network.
 
-A rig's homography moves little from frame to frame, so that the last one brings the next pair's edges near.
-A search over shifts first finds what moved further, as after a knock. Then all edges are aligned, and the
-result is weighed against the last homography by what the edges of the frames up to now tell of each of its
-parameters: a Kalman filter's update, in information form. What single frames fix badly, such as the
-perspective, is thereby steadied most.
+A rig's homography changes little between frames, so that the last one initialises the alignment of the next
+pair. A search over shifts precedes it for larger motions, as after an impact. The aligned parameters are then
+fused with those of the last homography by the information that the edges of this frame and of earlier frames
+provide on each parameter: the update of a Kalman filter in information form. It stabilises most those
+parameters that single frames determine badly, such as perspective.
 """
 
 import math
@@ -31,29 +31,29 @@ from distillmatch_ros.registration.registrar import Registration
 
 COARSE, FINE = LEVELS
 MEMORY_S = 0.1
-"""Time constant with which earlier frames lose their weight. On a real drive it brings the motion of the
-corners from frame to frame to a fifth; a steady motion is followed two frames of 30 Hz behind."""
+"""Time constant with which earlier frames lose weight, s. On a recorded drive it reduces the frame-to-frame
+motion of the corners to a fifth; the lag behind a steady motion is two frames at 30 Hz."""
 SURPRISE_PX = 8.0
 """Motion of a corner in one frame, reference pixels, at which the weight of earlier frames is halved."""
 SHIFT_PX, FAR_PX = 3.0, 6.0
-"""Pixels of the fine level. Gauss-Newton steps mend smaller shifts by themselves; greater ones may come with
-a turn, and pass the coarse level too."""
+"""Pixels of the fine level. Alignment alone corrects shifts below the first; shifts above the second may come
+with a rotation, and are aligned at the coarse level too."""
 
-_REDUCTION = 4  # of the fine level's edges, for the search over shifts
-_REACH = 8  # pixels of the reduced edges: 64 of a visible image 640 px wide
-_PATCH, _SEARCH = 4, 2  # lattice points around a match that are compared, and by which it may be off
-_LEAST_LIKENESS = 0.3  # correlation of the edges around a match below which it is not found again
+_REDUCTION = 4  # factor by which the fine level's edges are reduced for the search over shifts
+_REACH = 8  # range of the search, pixels of the reduced edges: 64 px of a visible image 640 px wide
+_PATCH, _SEARCH = 4, 2  # lattice points around a match that are compared, and range of the search for it
+_LEAST_LIKENESS = 0.3  # least correlation of the edges around a match that is found again
 
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """A homography as the frames up to now have it.
+    """State of the tracking.
 
     Attributes:
-        alignment: of the last pair, with the homography that was tracked.
-        information: (8, 8), how sharply these frames fix the parameters of `Template` at the fine level.
-        jumped: the last pair's edges were found by the search over shifts.
-        edges: of the last pair; None before the first one.
+        alignment: alignment of the last pair with the tracked homography.
+        information: (8, 8), information matrix of the parameters of `Template` at the fine level.
+        jumped: whether the last pair was found by the search over shifts.
+        edges: edges of the last pair; None before the first one.
     """
 
     alignment: Alignment
@@ -68,20 +68,20 @@ class Track:
 
     @classmethod
     def begin(cls, homography: Float64, peak_prominence: float) -> "Track":
-        """Know a homography and its peak prominence, and nothing of how exact it is."""
+        """Start from a homography with its peak prominence, without information on its accuracy."""
         return cls(Alignment(homography / homography[2, 2], 0.0, peak_prominence, math.inf), np.zeros((8, 8)))
 
 
 def follow(track: Track, visible: NDArray[np.uint8], thermal: NDArray[Any], elapsed: float) -> Track:
     """Track the homography to the next pair.
 
-    Whether edges support the result is told by its `Alignment`, and is the gate's to judge.
+    The gate has to judge by the `Alignment` whether edges support the result.
 
     Args:
-        track: of the pairs before.
+        track: state after the previous pairs.
         visible: uint8 (H, W).
         thermal: (H, W) as the camera sent it; its range is stretched.
-        elapsed: since the last pair, s.
+        elapsed: time since the last pair, s.
     """
     size: Size = (thermal.shape[0], thermal.shape[1])
     template = Template(to_8bit(resize(thermal, FINE.size)), FINE)
@@ -109,11 +109,11 @@ def follow(track: Track, visible: NDArray[np.uint8], thermal: NDArray[Any], elap
 
 @dataclass(frozen=True, eq=False)
 class PairEdges:
-    """The edges of a pair, brought onto each other.
+    """The edges of an aligned pair.
 
     Attributes:
-        template: the thermal image's.
-        seen: (rows, columns, 2), the visible image's.
+        template: edges of the thermal image.
+        seen: (rows, columns, 2), edges of the visible image.
         to_visible: (3, 3), pixels of the template to those of ``seen``.
         thermal: size of the thermal image.
     """
@@ -125,18 +125,18 @@ class PairEdges:
 
     @cached_property
     def moved(self) -> Float32:
-        """The visible image's edges where the thermal ones lie, on the lattice."""
+        """The visible image's edges warped onto the thermal ones, on the lattice."""
         return self.template.moved(self.seen, self.to_visible)
 
     def find(self, thermal_points: Float32) -> tuple[Float32, Float32]:
-        """Find matches again, by the edges around them.
+        """Find matches again by the edges around them.
 
         Args:
             thermal_points: (N, 2) thermal pixels.
 
         Returns:
-            (N, 2) thermal pixels where the tracked homography has the places that lie on those points, and
-            (N,) how alike the edges around them are, 0 where the match is not found.
+            (N, 2) thermal pixels under the tracked homography at which the edges around the points are found
+            in the visible image, and (N,) correlations of these edges, 0 if a match is not found.
         """
         to_lattice = resizing(self.thermal, FINE.size)
         on_lattice = transform(to_lattice, thermal_points) / LATTICE
@@ -164,7 +164,7 @@ class PairEdges:
 
 @dataclass(frozen=True, eq=False)
 class Matches:
-    """What is kept of a pass for the pairs that are tracked after it: its inliers.
+    """The inliers of a pass, kept for the pairs that are tracked after it.
 
     Attributes:
         thermal_points: float32 (N, 2), thermal pixels.
@@ -176,7 +176,7 @@ class Matches:
 
     @classmethod
     def of(cls, registration: Registration) -> "Matches":
-        """Those of a pass."""
+        """The inliers of a registration."""
         kept = registration.inliers
         return cls(registration.thermal_points[kept], registration.confidence[kept])
 
@@ -184,15 +184,15 @@ class Matches:
 def find_matches(
     track: Track, matches: Matches, inlier_px: float, visible: Size, registration: Registration
 ) -> Registration:
-    """Give a tracked registration its correspondences.
+    """Find the correspondences of a tracked registration.
 
     Args:
-        track: of its pair.
-        matches: of the last pass. Those around which the edges are not alike are dropped, and the confidence
-            of the others is lowered by how alike they are.
+        track: state for the pair.
+        matches: inliers of the last pass. Those with dissimilar edges are dropped; the confidence of the
+            others is scaled by the correlation of their edges.
         inlier_px: as in `Gate`.
         visible: size of the visible image.
-        registration: of the pair, with its homography.
+        registration: registration of the pair, with its homography.
     """
     if track.edges is None or registration.homography is None or not len(matches.confidence):
         return registration
@@ -211,7 +211,7 @@ def find_matches(
 
 
 def _shift(own: Float32, seen: Float32) -> tuple[float, float]:
-    """The shift of the visible image's edges at which they lie best on the thermal ones, pixels (x, y)."""
+    """Shift (x, y), pixels, at which the visible image's edges correlate best with the thermal ones."""
     reduced = _reduced(own)
     inner = np.ascontiguousarray(_reduced(seen)[_REACH:-_REACH, _REACH:-_REACH])
     correlations = cv2.matchTemplate(reduced, inner, cv2.TM_CCORR_NORMED)
@@ -229,7 +229,7 @@ def _reduced(edges: Float32) -> Float32:
 
 
 def _vertex(values: NDArray[Any], index: int) -> float:
-    """Of the parabola through a peak and its neighbours, relative to it; 0 at the ends."""
+    """Sub-sample position of a peak by the parabola through its neighbours, relative to it; 0 at the ends."""
     if not 0 < index < len(values) - 1:
         return 0.0
     before, peak, after = values[index - 1 : index + 2].astype(float)
@@ -246,14 +246,14 @@ def _aligned_coarsely(visible: NDArray[np.uint8], thermal: NDArray[Any], homogra
 
 
 def _weigh(found: Float64, information: Float64, known: Float64) -> Float64:
-    """The mean of what was found and of 0, which is what was known, each by its information."""
+    """Fuse ``found`` with the prior mean 0, weighted by their information matrices."""
     together = information + known
     together += (1e-6 * np.trace(together) + 1e-9) * np.eye(len(together))
     return np.asarray(np.linalg.solve(together, information @ found), np.float64)
 
 
 def _correlations(ours: Float32, theirs: Float32) -> Float32:
-    """Of (N, side, side, 2) patches with (N, wider, wider, 2) ones at all shifts: (N, shifts, shifts)."""
+    """Correlation of (N, side, side, 2) patches with larger ones at all shifts: (N, shifts, shifts)."""
     side, view = ours.shape[1:3], np.lib.stride_tricks.sliding_window_view
     products = np.einsum("nijc,nklcij->nkl", ours, view(theirs, side, (1, 2)))
     energy = np.einsum("nijc,nijc->n", ours, ours)[:, None, None]
@@ -262,7 +262,7 @@ def _correlations(ours: Float32, theirs: Float32) -> Float32:
 
 
 def _peaks(correlations: Float32) -> tuple[Float64, Float32, NDArray[np.bool_]]:
-    """The (N, 2) shifts x, y of the highest correlations, their heights, whether none lies at the border."""
+    """Shifts (N, 2), x and y, of the highest correlations, their values, and which are not at the border."""
     flat = correlations.reshape(len(correlations), -1)
     best = flat.argmax(1)
     rows, columns = np.unravel_index(best, correlations.shape[1:])

@@ -1,4 +1,4 @@
-"""Camera images as the network sees them: upright, without bars, 8 bit and grey; and the way back."""
+"""Camera images as the network gets them: upright, without bars, 8-bit grey; and the inverse mapping."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,12 +16,12 @@ from distillmatch_ros.registration.gate import Estimate, Status
 from distillmatch_ros.registration.passes import Pass
 
 _WIDER = 1.05
-"""Width of the thermal frame, in widths of the visible image, from which the thermal camera sees more."""
+"""Width of the thermal frame relative to the visible image above which the thermal camera sees more."""
 
 
 @dataclass(frozen=True)
 class Mounting:
-    """What makes the images of the two cameras upright."""
+    """Orientations that make the images of the two cameras upright."""
 
     visible: Orientation = UPRIGHT
     thermal: Orientation = UPRIGHT
@@ -29,13 +29,13 @@ class Mounting:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One camera's image as it is matched.
+    """One camera's image, prepared for matching.
 
     Attributes:
         picture: uint8 (H, W).
-        content: where the picture was found in the upright image.
-        upright_size: of that image.
-        to_view: (3, 3), pixels of the camera's image to those of the picture; None where they are the same.
+        content: location of the picture in the upright image.
+        upright_size: (height, width) of the upright image.
+        to_view: (3, 3), pixels of the camera's image to those of the picture; None if they are equal.
     """
 
     picture: NDArray[np.uint8]
@@ -45,13 +45,13 @@ class View:
 
     @classmethod
     def of(cls, image: NDArray[Any], orientation: Orientation, name: str, *, stretch: bool) -> "View":
-        """See an image.
+        """Prepare an image.
 
         Args:
             image: any camera image.
-            orientation: what makes it upright.
-            name: what an error calls it.
-            stretch: its range of values, of an 8-bit image too.
+            orientation: orientation that makes it upright.
+            name: name of the image in errors.
+            stretch: whether to stretch the values of an 8-bit image too.
 
         Raises:
             DistillMatchError: it is not an image.
@@ -69,21 +69,21 @@ class View:
         return cls(picture, content, upright.shape, crop @ orientation.to_upright(grey.shape))
 
     def from_view(self, points: Float32) -> Float32:
-        """Points (N, 2) of the picture in pixels of the camera's image."""
+        """Map points (N, 2) of the picture to pixels of the camera's image."""
         if self.to_view is None:
             return points
         return transform(inverse(self.to_view), points).astype(np.float32)
 
 
 def prior_of_views(prior: Float64, visible: View, thermal: View) -> Float64:
-    """A homography of camera images as one of views."""
+    """Convert a homography of camera images to one of views."""
     if visible.to_view is None and thermal.to_view is None:
         return prior
     return _matrix(visible) @ prior @ inverse(_matrix(thermal))
 
 
 def in_camera_pixels(found: Pass, visible: View, thermal: View) -> Pass:
-    """What was found in two views, in pixels of the camera images as they came."""
+    """Convert the result of a pass on two views to pixels of the camera images."""
     if visible.to_view is None and thermal.to_view is None:
         return found
     homography = found.estimate.homography
@@ -99,7 +99,7 @@ def in_camera_pixels(found: Pass, visible: View, thermal: View) -> Pass:
 
 
 def with_roles_exchanged(found: Pass) -> Pass:
-    """What was found with the thermal image in the visible one's place, the other way round."""
+    """Convert the result of a pass with exchanged images to the original roles."""
     estimate: Estimate = found.estimate
     if estimate.homography is not None:
         estimate = replace(estimate, homography=inverse(estimate.homography))
@@ -112,14 +112,14 @@ def with_roles_exchanged(found: Pass) -> Pass:
 
 
 def rejected(found: Pass) -> Pass:
-    """What was found, without its homography."""
+    """The result of a pass with its homography rejected."""
     if found.estimate.homography is None:
         return found
     return replace(found, estimate=replace(found.estimate, status=Status.DEGENERATE, homography=None))
 
 
 def thermal_is_wider(homography: Float64, visible: Size, thermal: Size) -> bool:
-    """Whether the thermal camera sees more than the visible one under a homography."""
+    """Whether the thermal camera sees more than the visible one, by a homography."""
     centre = ((thermal[1] - 1) / 2, (thermal[0] - 1) / 2)
     scale = abs(float(np.linalg.det(jacobian(homography, centre)))) ** 0.5
     return bool(scale * thermal[1] > _WIDER * visible[1])
