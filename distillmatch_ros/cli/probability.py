@@ -60,7 +60,7 @@ def fit_probability(
         rows = [(f"{one.probability:.2f}", f"{one.right:.2f}", str(one.samples)) for one in bins]
         common.show_table(
             f"{target}: fitted on {fitted.samples} homographies of {len(pairs)} pairs",
-            f"expected calibration error on held-out pairs: {fitted.calibration_error:.3f}",
+            ("probability", "right", "samples"),
             rows,
-            f"expected calibration error on pairs left out: {fitted.calibration_error:.3f}",
+            f"expected calibration error on held-out pairs: {fitted.calibration_error:.3f}",
         )

@@ -1,4 +1,4 @@
-"""Image files in; one line of JSON and, on request, pictures of each pair out."""
+"""Registers pairs of image files: one line of JSON and, on request, pictures for each pair."""
 
 import json
 import math
@@ -25,32 +25,33 @@ from distillmatch_ros.visualisation.overlay import covered, draw_matches, draw_o
 
 ERROR = "ERROR"
 ORIENTATION_TRIES = 3
-"""Pairs that are tried in all orientations, where nothing fits from the first pair on."""
+"""Number of pairs that are tried in all orientations, if no pair from the first on gives a homography."""
 REGISTERED = ("registered.png", "registered.tiff", "mask.png")
 PICTURES = ("overlay.png", "matches.png", *REGISTERED)
-"""What may be written of a pair, after its name and an underscore."""
+"""Endings of the files that may be written for a pair, after its name and an underscore."""
 RECORDS = "pairs.jsonl"
-"""Beside the pictures of `match_files`: a line of JSON a pair, with its matches; its last line counts."""
+"""JSON Lines beside the pictures of `match_files`, with matches; the last line of a pair counts."""
 
 
 class PairRecord(TypedDict):
     """A pair of files as a JSON object: a line of ``match --json``.
 
     Attributes:
-        visible: the visible image as it was named.
-        thermal: the thermal image as it was named.
-        homography: 3x3, thermal to visible pixels; null where none is supported.
-        status: of the registration; ``ERROR`` where an image could not be used.
-        probability: that the corner error is below 10 px; null where nothing was estimated or calibrated.
-        matches: correspondences that the network found.
-        inliers: those of them that agree with the homography.
-        quality: figures of the homography, found or rejected, that thresholds are set on, by name; null where
-            nothing was estimated, and a figure of which nothing is known.
-        latency_ms: milliseconds by stage, and in ``total``; empty without a registration.
+        visible: path of the visible image as listed.
+        thermal: path of the thermal image as listed.
+        homography: 3x3, thermal to visible pixels; null if none was accepted.
+        status: status of the registration; ``ERROR`` if an image could not be used.
+        probability: probability that the corner error is below 10 px, in [0, 1]; null without homography or
+            calibration.
+        matches: number of correspondences.
+        inliers: number of correspondences that agree with the homography.
+        quality: figures of the homography, accepted or rejected, by name; null without any homography; a
+            figure is null if unknown.
+        latency_ms: time by stage, and in ``total``, ms; empty without a registration.
         correspondences: with ``--points``: [xv, yv, xt, yt, confidence, inlier] each, pixels of the files.
-        borders: bars and places without data that were left out, for people; only where there are some.
-        advice: a setting that would help, for people; only where one is known.
-        error: why there is no registration.
+        borders: description of excluded bars and regions without data; absent if there are none.
+        advice: description of a setting that would help; absent if none is known.
+        error: why there is no registration; absent if there is one.
     """
 
     visible: str
@@ -70,14 +71,14 @@ class PairRecord(TypedDict):
 
 @dataclass(frozen=True)
 class PairResult:
-    """What became of one pair of files.
+    """Result for one pair of files.
 
     Attributes:
         pair: the two files.
-        registration: the result, or None where an image could not be read.
+        registration: the registration, or None if an image could not be read.
         error: why there is no registration, or None.
-        pictures: the pictures that were written.
-        advice: a setting that would help, or None.
+        pictures: files that were written.
+        advice: description of a setting that would help, or None.
     """
 
     pair: PairPaths
@@ -88,7 +89,7 @@ class PairResult:
 
     @property
     def status(self) -> str:
-        """The registration's status, or ``ERROR`` where there is none."""
+        """Status of the registration, or ``ERROR`` without one."""
         return ERROR if self.registration is None else self.registration.status.value
 
     def record(self, points: bool = False) -> PairRecord:
@@ -133,17 +134,17 @@ def match_files(
 ) -> Iterator[PairResult]:
     """Register pairs of image files one after the other.
 
-    An image that cannot be read gives a result with an error, and the next pair follows.
+    An image that cannot be read gives a result with an error; the next pair follows.
 
     Args:
-        registrar: an open registrar.
-        pairs: what to register.
-        out: folder for NAME_registered (the thermal image on the visible one's grid with its own values; PNG,
-            or TIFF for values other than unsigned 8 and 16 bits; of floating point NaN where the thermal
-            camera sees nothing), NAME_mask.png (255 where it sees something, else 0), NAME_overlay.png and
+        registrar: open registrar.
+        pairs: pairs to register.
+        out: folder for NAME_registered (the thermal image warped into the visible one with its own values;
+            PNG, or TIFF for values other than unsigned 8 and 16 bits; NaN outside the thermal camera's view
+            for floating point), NAME_mask.png (255 inside its view, else 0), NAME_overlay.png and
             NAME_matches.png; None writes no pictures.
-        visible_from_thermal: take visible images out of the thermal files, which are radiometric JPEG.
-        max_pixels: images of more are rejected by their header, before they are decoded.
+        visible_from_thermal: read visible images from the thermal files, which are radiometric JPEG.
+        max_pixels: larger images are rejected by their header, before decoding.
 
     Raises:
         DistillMatchError: a picture cannot be written.
@@ -164,7 +165,7 @@ def match_files(
         pictures = () if out is None else tuple(_write_pictures(out / name, visible, thermal, registration))
         advice = None
         if registration.homography is not None:
-            tries = 0  # something fits: the cameras hang as they should
+            tries = 0  # the cameras' orientation is right
         elif tries:
             tries -= 1
             orientation = registrar.find_orientation(visible, thermal)
@@ -173,13 +174,13 @@ def match_files(
 
 
 def picture_paths(pairs: Sequence[PairPaths], out: Path) -> Iterator[Path]:
-    """All pictures that `match_files` may write to a folder."""
+    """Paths of all files that `match_files` may write to a folder."""
     for name in _picture_names(pairs):
         yield from (out / f"{name}_{ending}" for ending in PICTURES)
 
 
 def add_records(results: Iterable[PairResult], folder: Path) -> Iterator[PairResult]:
-    """Pass results on, each after its line reached `RECORDS` of a folder, behind those of earlier runs.
+    """Pass results on after appending their lines to `RECORDS` in a folder; lines of earlier runs are kept.
 
     Paths are relative to the folder.
 
@@ -196,11 +197,11 @@ def add_records(results: Iterable[PairResult], folder: Path) -> Iterator[PairRes
 
 
 def write_lines(results: Iterable[PairResult], path: Path, points: bool = False) -> Iterator[PairResult]:
-    """Pass results on, each after its line of JSON reached the file: a kill loses nothing that was done.
+    """Pass results on, each after its line of JSON was written: a kill loses no finished pair.
 
     Args:
-        results: what to write.
-        path: file of JSON lines; ``-`` is standard output.
+        results: results to write.
+        path: file of JSON Lines; ``-`` is standard output.
         points: see `PairResult.record`.
 
     Raises:
@@ -219,7 +220,7 @@ def _write_line(file: TextIO, record: PairRecord, path: Path) -> None:
 
 
 def _figures(quality: Quality) -> dict[str, float | None]:
-    """What people set thresholds on; an infinite value, of which nothing is known, is null."""
+    """Figures of a homography for thresholds; an infinite value stands for unknown and becomes null."""
     figures = {name: value for name, value in asdict(quality).items() if name != "inliers"}
     return {
         name: round(value, 4) if value is not None and math.isfinite(value) else None
@@ -234,9 +235,9 @@ def _correspondences(found: Registration) -> list[list[float | bool]]:
 
 
 def _picture_names(pairs: Sequence[PairPaths]) -> Iterator[str]:
-    """The visible images' names; of those that share one, in the list's order, the second gets a number."""
+    """Unique names for the outputs: the visible images' names, repeated ones with a number, in list order."""
     stems = [pair.visible.stem for pair in pairs]
-    # Case does not tell two files apart on every file system.
+    # Compared without case, since some file systems ignore it.
     reserved = {stem.casefold() for stem in stems}
     numbers: dict[str, Iterator[int]] = {}
     for stem in stems:
@@ -251,7 +252,7 @@ def _picture_names(pairs: Sequence[PairPaths]) -> Iterator[str]:
 def _write_pictures(
     base: Path, visible: NDArray[Any], thermal: NDArray[Any], registration: Registration
 ) -> Iterator[Path]:
-    # What an earlier run registered must not pass for this run's when this run rejects.
+    # If this run rejects the pair, an earlier run's registered image must not remain.
     for ending in REGISTERED:
         with writing(base):
             base.with_name(f"{base.name}_{ending}").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What images and recordings hold, before anything is registered: for people who meet them first."""
+"""Properties of images and recordings before registration: topics, rates, clocks, pixel values."""
 
 import shlex
 import zlib
@@ -26,25 +26,25 @@ from distillmatch_ros.stream.synchroniser import Arrival, Side
 from distillmatch_ros.stream.timing import Timing
 
 LOOKED_AT = 20
-"""Images of a topic whose pixels are looked at."""
+"""Number of images of a topic whose pixels are examined."""
 
 
 @dataclass(frozen=True)
 class ImageFigures:
-    """What the pixels of an image say.
+    """Statistics of an image's pixels.
 
     Attributes:
         width: columns.
         height: rows.
-        channels: values of a pixel.
+        channels: values per pixel.
         values: type of a value, such as ``uint16``.
         least: smallest finite value.
         greatest: largest finite value.
-        black: value that is shown as black after gain control.
-        white: value that is shown as white.
+        black: value that gain control shows as black.
+        white: value that gain control shows as white.
         extreme: fraction of the pixels at the smallest or the largest value.
         not_finite: fraction of the pixels that are NaN or infinite.
-        bars: rows and columns at the borders that hold one value each: top, right, bottom, left.
+        bars: numbers of uniform rows and columns at the borders: top, right, bottom, left.
     """
 
     width: int
@@ -65,18 +65,18 @@ class InspectedTopic:
     """An image topic of a bag.
 
     Attributes:
-        name: of the topic.
-        type: of its messages.
-        messages: how many there are.
-        encoding: of the first image, or its compressed format.
-        rate_hz: images a second, by their receipt; null of fewer than two.
+        name: name of the topic.
+        type: type of its messages.
+        messages: number of messages.
+        encoding: encoding of the first image, or its compressed format.
+        rate_hz: images per second, by their times of receipt; null for fewer than two.
         longest_gap: longest time without an image, s.
-        repeated_stamps: images with the stamp of the one before.
-        stamps_back: images with an older stamp than the one before.
-        stamp_ahead: median of stamp minus receipt, s.
-        frozen: fraction of the images that are equal to the one before.
-        unreadable: why the first image that cannot be read cannot, or null.
-        figures: of the first image that was looked at; null if none can be read.
+        repeated_stamps: images with the same stamp as the previous one.
+        stamps_back: images with an older stamp than the previous one.
+        stamp_ahead: median of stamp minus time of receipt, s.
+        frozen: fraction of the images that are identical to the previous one.
+        unreadable: error of the first image that cannot be read, or null.
+        figures: statistics of the first examined image; null if none can be read.
     """
 
     name: str
@@ -95,20 +95,20 @@ class InspectedTopic:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a file or a bag holds.
+    """Properties of a bag or an image file.
 
     Attributes:
-        path: of it.
+        path: its path.
         kind: ``bag`` or ``image``.
         error: why it cannot be read, or null.
-        image: figures of an image file.
+        image: statistics of an image file.
         topics: image topics of a bag.
-        guess: by side, the topic that is likely its camera's.
-        pairs: pairs that the default settings make of these; null without both.
-        clocks: how the clocks of both cameras compare.
+        guess: by side, the topic that is probably its camera's.
+        pairs: number of pairs with the default settings; null without both topics.
+        clocks: comparison of both cameras' clocks.
         advice: why too few frames find a partner, and what would help; null if enough do.
-        losses: what of the bag cannot be read.
-        command: what to run next; null if that is not clear.
+        losses: unreadable parts of the bag.
+        command: the command to run next; null if the topics are not known.
     """
 
     path: str
@@ -139,7 +139,7 @@ def inspect_paths(paths: list[Path]) -> Iterator[Inspection]:
 
 
 def figures_of(image: NDArray[Any]) -> ImageFigures:
-    """What the pixels of an image say; see `check_image` for what is one."""
+    """Compute the statistics of an image that passes `check_image`."""
     grey = to_grey(image)
     finite = grey[np.isfinite(grey)] if grey.dtype.kind == "f" else grey.ravel()
     least, greatest = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
@@ -167,7 +167,7 @@ def inspect_bag(path: Path) -> Inspection:
     """Inspect a bag.
 
     Raises:
-        DistillMatchError: it cannot be read.
+        DistillMatchError: the bag cannot be read.
     """
     with Bag(path) as bag:
         told = encodings(bag)
@@ -213,7 +213,7 @@ def _command(path: Path, guess: Mapping[Side, str], changes: Mapping[str, Any]) 
 
 
 class _Watched:
-    """A topic, message by message."""
+    """Collects the statistics of a topic, message by message."""
 
     def __init__(self, topic: Topic, encoding: str) -> None:
         self._topic, self._encoding = topic, encoding
@@ -228,11 +228,11 @@ class _Watched:
 
     @property
     def messages(self) -> int:
-        """Messages that came."""
+        """Number of messages so far."""
         return len(self._stamps)
 
     def add(self, each: Recorded) -> int:
-        """Take a message in, and return its stamp, ns."""
+        """Add a message; returns its stamp, ns."""
         stamp = self._converter.stamp_of(each.message)
         if self._figures is None or self.messages % self._every == 0:
             self._look(each.message)
@@ -244,7 +244,7 @@ class _Watched:
         return stamp
 
     def result(self) -> InspectedTopic:
-        """What was found."""
+        """The statistics of all messages so far."""
         received, stamps = (np.array(times, np.int64) for times in (self._received, self._stamps))
         gaps, steps = np.diff(received) / SECOND, np.diff(stamps)
         seconds = float(gaps.sum())
@@ -273,7 +273,7 @@ class _Watched:
 
 
 def _run(constant: NDArray[np.bool_]) -> int:
-    """How many of the first are constant; 0 if all are."""
+    """Number of constant lines before the first other one; 0 if all are constant."""
     return 0 if constant.all() else int(constant.argmin())
 
 

@@ -255,7 +255,7 @@ def _correlation(own: Float32, other: Float32) -> float:
 
 
 def _dot(one: Float32, other: Float32) -> float:
-    """Dot product without BLAS, whose spinning threads slow the engine down by half; so are all long ones here."""
+    """Dot product without BLAS, as all long ones here: its spinning threads slow the engine by half."""
     return float(np.einsum("i,i", one, other))
 
 

@@ -11,12 +11,12 @@ from distillmatch_ros.offline.inspection import ImageFigures, InspectedTopic, In
 
 
 def show_inspection(found: Inspection) -> None:
-    """One recording or image."""
+    """Print one recording or image."""
     if found.error is not None:
         return
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
-    """Print one recording or image."""
+    grid.add_column(overflow="fold")
     grid.add_row(found.kind, escape(found.path))
     if found.image is not None:
         for text in _of_image(found.image):

@@ -1,1 +1,1 @@
-"""The page of a registered recording: what a person looks at to see whether registration was good."""
+"""HTML report that assesses the registration of a recording."""

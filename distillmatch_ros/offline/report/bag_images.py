@@ -1,4 +1,4 @@
-"""Camera images and overlays of single pairs, out of bags."""
+"""Reads camera images and overlays of single pairs from bags."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ OVERLAYS = (f"{NODE}/overlay", f"{NODE}/overlay/compressed")
 
 @dataclass(frozen=True)
 class Source:
-    """Where the camera images of a recording are.
+    """Source of the camera images of a recording.
 
     Attributes:
-        bag: the bag that holds them.
+        bag: bag with the images.
         rgb: topic of the visible images.
         thermal: topic of the thermal images.
-        undistort: the homographies are those of images without distortion.
+        undistort: whether the homographies refer to undistorted images.
     """
 
     bag: Path
@@ -54,7 +54,7 @@ def first_sizes(source: Source) -> tuple[Size | None, Size | None]:
 
 
 def load_images(path: Path, source: Source | None, entries: Sequence[Entry]) -> dict[int, Images]:
-    """Images of some pairs: from the source, else the recorded overlays."""
+    """Images of some pairs by number: from the source, else the recorded overlays."""
     if source is None:
         overlays = _overlays(path, entries)
         return {number: Images(overlay=overlay) for number, overlay in overlays.items()}
@@ -85,7 +85,7 @@ def _overlays(path: Path, entries: Sequence[Entry]) -> dict[int, NDArray[Any]]:
 
 
 def _thermal_stamps(bag: Bag, topic: str, entries: Sequence[Entry]) -> dict[int, int]:
-    """Stamp of the thermal image of each entry, ns, by number: the nearest to where its skew puts it."""
+    """Stamp of the thermal image of each entry, ns, by number: the nearest to visible stamp plus skew."""
     messages = ros2_messages()
     stamps = np.array([messages.stamp_of(each.message) for each in bag.messages((topic,))], np.int64)
     if not len(stamps):

@@ -1,4 +1,4 @@
-"""Charts as SVG within a page. Colours are CSS variables of the page, so that they follow its theme."""
+"""Charts as inline SVG. Colours are CSS variables, so that they follow the page's theme."""
 
 import math
 import re
@@ -18,10 +18,10 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 WIDTH, HEIGHT = 4.6, 2.3
-"""Inches of 72 units: at this size letters are legible on a telephone and calm on a desk."""
+"""Size of a chart, inches at 72 units each: text is readable on a phone and not too large on a desktop."""
 FONT = 9.5
-STEPS = (1, 2, 5, 10)  # of round numbers along an axis
-# Stand-ins that become CSS variables: Matplotlib wants colours that it can parse.
+STEPS = (1, 2, 5, 10)  # round steps along an axis
+# Placeholders that are replaced by CSS variables: Matplotlib accepts only colours it can parse.
 _COLOURS = {
     "ink": "#010200",
     "soft": "#010201",
@@ -38,12 +38,12 @@ Style = Literal["line", "dots", "dashed"]
 
 @dataclass(frozen=True)
 class Series:
-    """One quantity.
+    """Values of one quantity.
 
     Attributes:
-        name: for the legend.
-        points: abscissa and ordinate; NaN in the latter leaves a gap.
-        style: ``dots`` for single values; ``dashed`` for what others are measured against.
+        name: name in the legend.
+        points: abscissa and ordinate; a NaN ordinate makes a gap.
+        style: ``dots`` for single values; ``dashed`` for reference values.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart, how to read it, and the names of its series with their colours and styles."""
+    """A chart, an explanation, and the names of its series with their colours and styles."""
 
     title: str
     note: str
@@ -64,15 +64,15 @@ class Chart:
 def line_chart(
     title: str, note: str, series: Sequence[Series], abscissa: str, unit: str, *, from_zero: bool = True
 ) -> Chart:
-    """Quantities of one unit over the recording.
+    """Line chart of quantities of one unit over the recording.
 
     Args:
-        title: of the chart.
-        note: how to read it.
+        title: title of the chart.
+        note: explanation.
         series: at most four.
-        abscissa: what it is, such as ``seconds``.
-        unit: of the ordinate; may be empty.
-        from_zero: the ordinate holds 0.
+        abscissa: label of the abscissa, such as ``seconds``.
+        unit: unit of the ordinate; may be empty.
+        from_zero: whether the ordinate includes 0.
     """
     figure, axes = _axes()
     measured = False
@@ -97,12 +97,12 @@ def line_chart(
 
 
 def strip(places: Sequence[float], marked: Sequence[bool], label: str) -> Markup:
-    """A bar as long as the recording, coloured where pairs are marked.
+    """Timeline of the recording, coloured where pairs are marked.
 
     Args:
         places: abscissa of each pair, ascending.
-        marked: whether to colour it.
-        label: what screen readers say.
+        marked: which pairs are coloured.
+        label: description for screen readers.
     """
     figure = Figure(figsize=(10, 0.2))
     axes = figure.add_axes((0, 0, 1, 1))
@@ -116,7 +116,7 @@ def strip(places: Sequence[float], marked: Sequence[bool], label: str) -> Markup
 
 
 def heat_map(title: str, note: str, counts: NDArray[np.float64], aspect: float) -> Chart:
-    """Values of the cells of an image; ``aspect`` is its height by its width."""
+    """Heat map of the cells of an image; ``aspect`` is its height divided by its width."""
     figure = Figure(figsize=(WIDTH, WIDTH * aspect))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.axis("off")
@@ -152,7 +152,7 @@ def _axes() -> tuple[Figure, Axes]:
 
 
 def _svg(figure: Figure, label: str) -> Markup:
-    """The figure as an ``<svg>`` element that takes the page's font and colours."""
+    """Convert a figure to an ``<svg>`` element that uses the page's font and colours."""
     out = StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": label}):
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
@@ -160,7 +160,7 @@ def _svg(figure: Figure, label: str) -> Markup:
     text = out.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r' width="[\d.]+pt"| height="[\d.]+pt"| version="1.1"', "", text, count=3)
-    text = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", text)  # releases differ in how they put it
+    text = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", text)  # the format depends on the release
     text = re.sub(r"font-family: [^;\"]*;? ?", "", text)
     text = re.sub(r'\b(id="|href="#|url\(#)', rf"\1{_slug(label)}-", text)
     for name, colour in _COLOURS.items():
@@ -173,14 +173,14 @@ def _slug(label: str) -> str:
 
 
 def _isolated(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Finite values between two that are not: a line would not show them."""
+    """Finite values between two that are not: a line through them would not be visible."""
     finite = np.pad(np.isfinite(values), 1)
     alone: NDArray[np.bool_] = finite[1:-1] & ~finite[:-2] & ~finite[2:]
     return alone
 
 
 def _edges(places: Sequence[float]) -> NDArray[np.float64]:
-    """Where each pair begins and the last one ends: halfway between two."""
+    """Boundaries between pairs, halfway between their places, with the start and the end."""
     values = np.array(places, np.float64)
     step = float(np.median(np.diff(values))) if len(values) > 1 else 1.0
     step = step if math.isfinite(step) and step > 0 else 1.0
@@ -189,6 +189,6 @@ def _edges(places: Sequence[float]) -> NDArray[np.float64]:
 
 
 def _runs(marked: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """First index and the one after the last of each stretch of marks."""
+    """First index and the index after the last of each run of marks."""
     changes = np.flatnonzero(np.diff(np.pad(marked, 1).astype(np.int8)))
     return list(zip(changes[::2].tolist(), changes[1::2].tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""What a report says in figures, charts and a table."""
+"""Contents of a report: figures, charts and the table of pairs."""
 
 import math
 from collections import Counter
@@ -18,14 +18,14 @@ from distillmatch_ros.registration.meaning import meaning
 DASH = "\N{EN DASH}"
 CORNERS = ("top left", "top right", "bottom right", "bottom left")
 WHY_NOT = {
-    REJECTED: "no homography; the recording does not tell the reason",
+    REJECTED: "no homography; the recording does not contain the reason",
     ERROR: "an image could not be read",
 }
 
 
 @dataclass(frozen=True)
 class Fact:
-    """A figure that stands large on the page, and what it is."""
+    """A key figure of the page, and its label."""
 
     value: str
     label: str
@@ -33,7 +33,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Line:
-    """A status of the timeline: how many pairs have it, and when."""
+    """A status in the timeline: number and fraction of its pairs, and when they occur."""
 
     status: str
     meaning: str
@@ -44,14 +44,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the table of all pairs: its head, and its text by the entry's number."""
+    """A column of the table of all pairs: its name, and its text by the entry's number."""
 
     name: str
     values: Mapping[int, str]
 
 
 def figure(value: float | None, unit: str = "", digits: int = 1) -> str:
-    """A value for people; a dash where there is none."""
+    """Format a value with its unit; a dash for None."""
     if value is None or not math.isfinite(value):
         return DASH
     return f"{value:,.{digits}f}{unit}"
@@ -63,7 +63,7 @@ def meaning_of(status: str) -> str:
 
 
 def known_of(entry: Entry, attribute: str) -> float | None:
-    """A figure of an entry; None where it has none, such as matches without a pass of the network."""
+    """A figure of an entry; None if it has none, such as matches without a pass of the network."""
     if attribute in ("matches", "inliers") and not entry.matched:
         return None
     value: float | None = getattr(entry, attribute)
@@ -78,7 +78,9 @@ def facts(recording: Recording, moved: Movement | None) -> list[Fact]:
     if matched:
         inliers = Spread.of([entry.inliers for entry in matched]).median
         matches = Spread.of([entry.matches for entry in matched]).median
-        facts.append(Fact(f"{inliers:.0f} of {matches:.0f}", "matches agree in the median registered pair"))
+        facts.append(
+            Fact(f"{inliers:.0f} of {matches:.0f}", "matches are inliers in the median registered pair")
+        )
     if (likely := _median([entry.probability for entry in entries])) is not None:
         facts.append(Fact(f"{likely:.0%}", "median probability that a pair is right within 10 px"))
     if moved is not None:
@@ -99,7 +101,7 @@ def _median(values: Sequence[float | None]) -> float | None:
 def lines(entries: Sequence[Entry]) -> list[Line]:
     places = [entry.place for entry in entries]
     counts = Counter(entry.status for entry in entries)
-    # Good news first, then by number.
+    # Successful statuses first, then by number.
     order = sorted(counts, key=lambda status: (status not in ("OK", "TRACKED"), -counts[status]))
     return [
         Line(
@@ -133,16 +135,16 @@ def charts(recording: Recording, abscissa: str) -> list[Chart]:
         )
     ]
     if known("probability"):
-        note = "That the corners are right within 10 px, as the registrar estimates it."
+        note = "Probability that the corner error is below 10 px, as estimated by the registrar."
         charts.append(line_chart("Probability", note, [series("probability", "probability")], abscissa, ""))
     if known("skew_ms"):
-        note = "By how much the thermal image was taken later than the visible one."
+        note = "Stamp of the thermal image minus stamp of the visible one."
         charts.append(line_chart("Skew", note, [series("skew", "skew_ms", "dots")], abscissa, "ms"))
     if known("latency_ms"):
         note = (
-            "From the receipt of the visible image to that of its homography, as the recorder saw the two."
+            "From the receipt of the visible image to that of its homography, as measured by the recorder."
             if recording.live
-            else "Of the registration alone, without reading and writing."
+            else "Registration only, without reading and writing."
         )
         charts.append(line_chart("Latency", note, [series("latency", "latency_ms")], abscissa, "ms"))
     return charts
@@ -164,7 +166,7 @@ def drift(entries: Sequence[Entry], moved: Movement | None, abscissa: str) -> li
             )
             for corner, name in enumerate(CORNERS)
         ]
-        note = "Of each corner of the thermal image from its median place in the visible one, 640 px wide."
+        note = "Offset of each thermal corner from its median position in the visible image, 640 px wide."
         charts.append(line_chart(f"Drift {direction}", note, series, abscissa, "px"))
     return charts
 
@@ -184,7 +186,7 @@ def coverage_chart(entries: Sequence[Entry]) -> Chart | None:
 
 
 def columns(entries: Sequence[Entry], moved: Movement | None) -> list[Column]:
-    """Figures of the pairs, without those that are known of none."""
+    """Columns of the table, without those that are empty for all pairs."""
     figures: list[tuple[str, int, Mapping[int, float | None]]] = [
         (name, digits, {entry.number: known_of(entry, attribute) for entry in entries})
         for name, digits, attribute in (

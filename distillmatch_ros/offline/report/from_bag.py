@@ -1,4 +1,4 @@
-"""Recordings of the node's topics, as ``distillmatch bag`` or a recorder of the running node left them."""
+"""Reads recordings of the node's topics, from ``distillmatch bag`` or a recorder of the live node."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,14 +32,14 @@ HOMOGRAPHY, CORRESPONDENCES, STATUS = (
     f"{NODE}/{name}" for name in ("homography", "correspondences", "status")
 )
 RGB, THERMAL = "/rgb/image", "/thermal/image"
-"""The node's own topics, where nothing else is said."""
+"""The node's default topics, used if the recording names none."""
 
 _DATATYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}  # of PointField
 
 
 @dataclass
 class _Raw:
-    """What a recording holds of one pair; times in ns."""
+    """Recorded data of one pair; times in ns."""
 
     received: int = 0
     homography: Float64 | None = None
@@ -51,13 +51,13 @@ class _Raw:
 def read_bag(
     path: Path, source: Path | None = None, rgb: str | None = None, thermal: str | None = None
 ) -> Recording:
-    """Read what was recorded of the node's topics.
+    """Read a recording of the node's topics.
 
     Args:
         path: a bag with ``/distillmatch/homography``.
-        source: a bag with the camera images; the recording itself, if it holds them, if None.
-        rgb: topic of the visible images; if None, the one that the recording says, or that looks like it.
-        thermal: of the thermal images, likewise.
+        source: a bag with the camera images; if None, the recording itself, if it holds them.
+        rgb: topic of the visible images; if None, the one named in the recording, or guessed.
+        thermal: topic of the thermal images, likewise.
 
     Raises:
         DistillMatchError: it cannot be read, holds no homographies, or the source lacks a topic.
@@ -69,7 +69,7 @@ def read_bag(
     with Bag(path) as bag:
         if HOMOGRAPHY not in bag.topics:
             raise DistillMatchError(
-                f"{path}: holds no {HOMOGRAPHY}; pass what distillmatch bag wrote, or a recording of the node"
+                f"{path}: holds no {HOMOGRAPHY}; pass a bag from distillmatch bag, or a recording of the node"
             )
         pairs = _read_pairs(bag)
         receipts = _receipts(bag, names[0])
@@ -109,7 +109,7 @@ def cloud(message: Any) -> NDArray[np.void]:
 
 
 def _topics(images: Path, rgb: str | None, thermal: str | None) -> tuple[str, str]:
-    """Topics of both cameras; those that are not known as `guess_topics` tells, else the node's own names."""
+    """Topics of both cameras; unknown ones by `guess_topics`, else the node's own names."""
     guessed: Mapping[Side, str] = {}
     if rgb is None or thermal is None:
         with Bag(images) as bag:
@@ -119,7 +119,7 @@ def _topics(images: Path, rgb: str | None, thermal: str | None) -> tuple[str, st
 
 
 def _read_pairs(bag: Bag) -> dict[int, _Raw]:
-    """By stamp, in the order of the recording; only pairs whose homography, or its absence, was recorded."""
+    """Pairs by stamp, ns, in recording order, without those for which no homography message was recorded."""
     messages = ros2_messages()
     pairs: dict[int, _Raw] = {}
     told: set[int] = set()
@@ -138,7 +138,7 @@ def _read_pairs(bag: Bag) -> dict[int, _Raw]:
 
 
 def _receipts(bag: Bag, rgb: str) -> dict[int, int]:
-    """When the recorder got each visible image, or the CameraInfo that came with it, by stamp; both ns."""
+    """Time of receipt of each visible image, or of its CameraInfo, by stamp; both ns."""
     topics = [topic for topic in (rgb, info_topic(rgb)) if topic in bag.topics]
     messages = ros2_messages()
     return {messages.stamp_of(each.message): each.received for each in bag.messages(topics[:1])}
@@ -198,7 +198,7 @@ def _size(told: str | None) -> Size | None:
 
 
 def _matrix(message: Any) -> Float64 | None:
-    """The matrix of a 64FC1 image; None where it is not finite: there was none to rely on."""
+    """The matrix of a 64FC1 image; None if it is not finite, which stands for no homography."""
     matrix = np.frombuffer(message.data, ">f8" if message.is_bigendian else "<f8").astype(np.float64)
     return matrix.reshape(3, 3) if matrix.size == 9 and np.isfinite(matrix).all() else None
 

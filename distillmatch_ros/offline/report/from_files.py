@@ -1,4 +1,4 @@
-"""Recordings of image files: the JSON Lines of ``match --json``, or the folder of ``match --out``."""
+"""Reads results for image files: the JSON Lines of ``match --json``, or the folder of ``match --out``."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,12 +19,12 @@ from distillmatch_ros.offline.report.recording import Correspondences, Entry, Im
 
 
 def read_files(path: Path, source: Path | None = None) -> Recording:
-    """Read what became of pairs of image files.
+    """Read the results for pairs of image files.
 
     Args:
         path: JSON Lines, or a folder that holds them.
-        source: folder that the paths of the images are relative to; if None, the folder of the JSON Lines, or
-            else the working directory.
+        source: folder that the paths of the images are relative to; if None, the folder of the JSON Lines or
+            the working directory.
 
     Raises:
         DistillMatchError: it cannot be read, or holds no pairs.
@@ -44,7 +44,7 @@ def read_files(path: Path, source: Path | None = None) -> Recording:
     if not records:
         raise DistillMatchError(f"{lines}: holds no pairs; match again")
     places = [source] if source is not None else [lines.parent, Path()]
-    with ThreadPoolExecutor() as threads:  # OpenCV lets go of Python's lock
+    with ThreadPoolExecutor() as threads:  # OpenCV releases the GIL
         known = list(threads.map(partial(_sizes, places=places), records))
     entries = [_entry(number, *each) for number, each in enumerate(zip(records, known, strict=True), 1)]
     about = [("recording", str(path)), ("pairs of image files", str(len(entries)))]
@@ -102,11 +102,11 @@ def _find(name: str, places: Sequence[Path]) -> Path | None:
 
 
 def _read(record: Mapping[str, Any], places: Sequence[Path]) -> Images | None:
-    """Both images of a pair; None where one is not there, or cannot be read: its record says so."""
+    """Both images of a pair; None if one is missing or cannot be read, as its record states."""
     visible, thermal = (_find(record[side], places) for side in HEADER)
     if visible is None or thermal is None:
         return None
-    # One file for both is a thermal camera's that holds its visible image.
+    # If both are one file, it is a radiometric JPEG with an embedded visible image.
     read_visible = read_visible_of_thermal if visible == thermal else read_image
     with suppress(DistillMatchError):
         return Images(read_visible(visible), read_thermal(thermal))
@@ -114,7 +114,7 @@ def _read(record: Mapping[str, Any], places: Sequence[Path]) -> Images | None:
 
 
 def _sizes(record: Mapping[str, Any], places: Sequence[Path]) -> tuple[Size | None, Size | None]:
-    """Of the visible and of the thermal image; None where they are not there."""
+    """Sizes of the visible and the thermal image; None if they are missing."""
     read = _read(record, places)
     if read is None or read.visible is None or read.thermal is None:
         return None, None

@@ -1,4 +1,4 @@
-"""How the thermal frame moves in the visible image over a recording, and what part of it inliers cover."""
+"""Movement of the thermal frame in the visible image over a recording, and its coverage by inliers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, corne
 from distillmatch_ros.offline.report.recording import Entry
 
 CELLS = (6, 8)
-"""Rows and columns of the thermal image among which inliers are counted."""
+"""Rows and columns of the cells of the thermal image in which inliers are counted."""
 SEGMENTS, LEAST_PAIRS = 3, 5
-"""Parts of a recording, in time, whose medians are compared, and the pairs that each must have: a mount that
-slipped tells them apart."""
+"""Number of time segments of a recording whose medians are compared to detect a slipped mount, and fewest
+pairs in each."""
 
 
 @dataclass(frozen=True, eq=False)
 class Movement:
-    """Places of the thermal corners in the visible image, over the registered pairs.
+    """Positions of the thermal corners in the visible image over the registered pairs.
 
     Lengths are pixels of a visible image 640 px wide.
 
     Attributes:
-        numbers: of the entries, (N,).
-        offsets: float64 (N, 4, 2), from each corner's median place: top left, top right, bottom right, bottom
-            left.
+        numbers: numbers of the entries, (N,).
+        offsets: float64 (N, 4, 2), offset of each corner from its median position: top left, top right,
+            bottom right, bottom left.
     """
 
     numbers: tuple[int, ...]
@@ -33,7 +33,7 @@ class Movement:
 
     @property
     def shifts(self) -> Float64:
-        """Distance of the corners from their median places, mean over the four, (N,)."""
+        """Distance of the corners from their median positions, mean over the four, (N,)."""
         distances: Float64 = np.linalg.norm(self.offsets, axis=2).mean(axis=1)
         return distances
 
@@ -44,15 +44,15 @@ class Movement:
 
     @property
     def scatter(self) -> float:
-        """Shift of the median pair from the median of its own part of the recording."""
+        """Median over the pairs of the shift from the median of their time segment."""
         parts = [part - np.median(part, axis=0) for part in self._parts()]
         distances = [np.linalg.norm(part, axis=2).mean(axis=1) for part in parts]
         return float(np.median(np.concatenate(distances)))
 
     @property
     def slip(self) -> float:
-        """Greatest distance between the median places of two parts of the recording, mean over the four; 0 if
-        it is too short for parts.
+        """Greatest distance between the median positions of two time segments, mean over the four corners; 0
+        if the recording is too short for segments.
         """
         medians = [np.median(part, axis=0) for part in self._parts()]
         gaps = [np.linalg.norm(a - b, axis=1).mean() for a in medians for b in medians]
@@ -64,7 +64,7 @@ class Movement:
 
 
 def movement(entries: Sequence[Entry]) -> Movement | None:
-    """Follow the thermal corners; None unless two registered pairs of known size are there."""
+    """Movement of the thermal corners; None with fewer than two registered pairs of known size."""
     numbers, places = [], []
     for entry in entries:
         if not entry.registered or entry.homography is None:
@@ -81,17 +81,17 @@ def movement(entries: Sequence[Entry]) -> Movement | None:
 
 
 def inlier_counts(entries: Sequence[Entry]) -> NDArray[np.float64] | None:
-    """Inliers of a registered pair by cell of the thermal image, mean over the pairs.
+    """Mean number of inliers of a registered pair in each cell of the thermal image.
 
     Returns:
-        float64 `CELLS`; None where no matches were recorded.
+        float64 `CELLS`; None if no matches were recorded.
     """
     counted = [found for entry in entries if (found := _cells(entry)) is not None]
     return np.asarray(np.mean(counted, axis=0), np.float64) if counted else None
 
 
 def coverage(entries: Sequence[Entry]) -> float | None:
-    """Fraction of the cells that hold an inlier in the median registered pair; None without matches."""
+    """Median over the registered pairs of the fraction of cells with inliers; None without matches."""
     counted = [found for entry in entries if (found := _cells(entry)) is not None]
     return float(np.median([np.mean(cells > 0) for cells in counted])) if counted else None
 

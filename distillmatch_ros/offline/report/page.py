@@ -1,4 +1,4 @@
-"""The report: one HTML file that holds everything it shows, and asks nothing of a network."""
+"""The report as one self-contained HTML file that needs no network connection."""
 
 import base64
 import hashlib
@@ -24,7 +24,7 @@ TEMPLATE = "report.html.j2"
 
 @dataclass(frozen=True, eq=False)
 class Card:
-    """A pair that is shown, why, and its pictures."""
+    """A pair shown with pictures, and the reason for its selection."""
 
     entry: Entry
     why: str
@@ -33,24 +33,24 @@ class Card:
 
 
 class Report:
-    """A recording, judged."""
+    """A recording with its verdict."""
 
     def __init__(self, recording: Recording) -> None:
-        """Judge a recording; pictures are made when the page is."""
+        """Judge a recording; pictures are made only for the page."""
         self.recording = recording
         self.movement = movement(recording.entries)
         self.verdict: Verdict = judge(recording, self.movement)
 
     def to_html(self, template: str = TEMPLATE, loader: BaseLoader | None = None, **more: Any) -> str:
-        """The page as a whole HTML document.
+        """The page as a complete HTML document.
 
         Args:
             template: ``report.html.j2``, or one that extends it.
-            loader: where that one is.
-            more: what it needs besides.
+            loader: loader of that template.
+            more: further variables of that template.
 
         Raises:
-            DistillMatchError: the images that it shows cannot be read.
+            DistillMatchError: the images to show cannot be read.
         """
         environment = _environment(loader)
         recording = self.recording
@@ -114,7 +114,7 @@ def write_report(report: Report, path: Path) -> None:
     """Write the page of a recording.
 
     Raises:
-        DistillMatchError: it cannot be written, or the images not be read.
+        DistillMatchError: it cannot be written, or the images cannot be read.
     """
     write_text(path, report.to_html())
 

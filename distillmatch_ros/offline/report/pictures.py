@@ -1,4 +1,4 @@
-"""Pictures of single pairs as they stand in a page: WebP in data URIs."""
+"""Pictures of single pairs, embedded in the page as WebP in data URIs."""
 
 import base64
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from distillmatch_ros.offline.report.recording import Entry, Images
 from distillmatch_ros.visualisation import canvas
 from distillmatch_ros.visualisation.overlay import covered, draw_matches, draw_overlay, warp_thermal
 
-WIDTH = 960  # px; what is wider is scaled down
+WIDTH = 960  # greatest width, px; larger pictures are scaled down
 QUALITY = 80
 
 
@@ -23,8 +23,8 @@ class Picture:
     """A picture in a page.
 
     Attributes:
-        label: what it shows, for screen readers too.
-        uri: the picture itself.
+        label: description, also for screen readers.
+        uri: the picture as a data URI.
         width: px.
         height: px.
     """
@@ -36,7 +36,7 @@ class Picture:
 
     @classmethod
     def of(cls, camera_image: NDArray[Any], label: str) -> "Picture":
-        """From any camera image, or a picture."""
+        """Encode any camera image or picture."""
         image = canvas.displayable(camera_image)
         height, width = image.shape[:2]
         if width > WIDTH:
@@ -48,12 +48,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Views:
-    """What is shown of a pair.
+    """Pictures of a pair.
 
     Attributes:
-        before: left of the slider; None without images.
-        after: right of the slider, in the same frame; None without images.
-        others: name of a view and its picture, such as the matches.
+        before: picture left of the slider; None without images.
+        after: picture right of the slider, of the same size; None without images.
+        others: name and picture of further views, such as the matches.
     """
 
     before: Picture | None
@@ -62,7 +62,7 @@ class Views:
 
 
 def views(entry: Entry, images: Images) -> Views:
-    """The pictures of a pair, as far as its images are there."""
+    """Make the pictures of a pair from the images that are available."""
     name = f"pair {entry.number}"
     if images.visible is None or images.thermal is None:
         if images.overlay is None:
@@ -83,7 +83,10 @@ def views(entry: Entry, images: Images) -> Views:
     if entry.correspondences is not None and entry.matched:
         lines = draw_matches(visible, thermal, registration)
         others.append(
-            ("Matches", Picture.of(lines, f"matches of {name}: {entry.inliers} of {entry.matches} agree"))
+            (
+                "Matches",
+                Picture.of(lines, f"matches of {name}: {entry.inliers} of {entry.matches} are inliers"),
+            )
         )
     return Views(before, after, others)
 
@@ -91,7 +94,7 @@ def views(entry: Entry, images: Images) -> Views:
 def _registered(
     visible: NDArray[np.generic], thermal: NDArray[np.generic], homography: NDArray[np.float64]
 ) -> NDArray[np.uint8]:
-    """The thermal image in colours on the visible one's grid, which shows through where it sees nothing."""
+    """The warped thermal image in colours, over the dimmed visible image."""
     size, heat = visible.shape[:2], to_8bit(thermal)
     warped = _coloured(warp_thermal(heat, homography, size))
     inside = covered(heat.shape, homography, size)

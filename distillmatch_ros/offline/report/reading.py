@@ -1,4 +1,4 @@
-"""Any kind of recording that a report can be made of."""
+"""Reads any kind of recording that a report supports."""
 
 from pathlib import Path
 
@@ -13,16 +13,16 @@ from distillmatch_ros.offline.report.recording import Recording
 def read_recording(
     path: Path, source: Path | None = None, rgb: str | None = None, thermal: str | None = None
 ) -> Recording:
-    """Read a recording, whichever kind it is.
+    """Read a recording of any supported kind.
 
     Args:
         path: a bag with the node's topics, a folder of ``match --out``, or JSON Lines of ``match --json``.
         source: a bag, or a folder of image files; see `read_bag` and `read_files`.
         rgb: topic of the visible images, for bags.
-        thermal: of the thermal images, likewise.
+        thermal: topic of the thermal images, for bags.
 
     Raises:
-        DistillMatchError: it cannot be read, or is none of these.
+        DistillMatchError: it cannot be read, or is of another kind.
     """
     if not path.exists():
         raise DistillMatchError(f"{path}: no such file or folder; check the path")

@@ -1,4 +1,4 @@
-"""What a report is about: the pairs of one recording, wherever they were read from."""
+"""The pairs of one recording, independent of the format they were read from."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,19 +12,19 @@ from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.registrar import Registration
 
 REJECTED = "REJECTED"
-"""Status of a pair without a homography where the recording does not tell the reason."""
+"""Status of a pair without a homography if the recording does not contain the reason."""
 OWN = frozenset({"OK", "TRACKED"})
 """Statuses of pairs whose homography comes from their own images."""
 GIVEN = frozenset({"HELD", "FIXED", "STALE_THERMAL"})
-"""Statuses of pairs that were given a homography of before, or none, without being judged by their own."""
+"""Statuses of pairs that have an earlier, a calibrated or no homography, without judging their images."""
 
 WITHOUT_MATCHES = GIVEN | {"TRACKED"}
-"""Statuses of pairs that may have gone without a pass of the network."""
+"""Statuses of pairs that may have had no pass of the network."""
 
 
 @dataclass(frozen=True, eq=False)
 class Correspondences:
-    """Matches of a pair.
+    """Correspondences of a pair.
 
     Attributes:
         visible: float32 (N, 2), visible pixels.
@@ -47,23 +47,23 @@ class Correspondences:
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """One pair of images and how it was registered.
+    """One pair of images and its registration.
 
     Attributes:
-        number: from 1, in the order of the recording.
+        number: from 1, in recording order.
         name: its files, or its number.
-        seconds: from the first pair to this one by their stamps, s; None for images without stamps.
-        stamp: of the visible image, ns; None likewise.
+        seconds: time since the first pair by their stamps, s; None for images without stamps.
+        stamp: stamp of the visible image, ns; None for images without stamps.
         status: a `Status`, `REJECTED` or ``ERROR``.
         homography: float64 (3, 3), thermal to visible pixels; None without one.
         matches: number of correspondences.
-        inliers: those that agree with the homography.
-        skew_ms: by how much the thermal image was taken later, ms; None where that is not known.
-        latency_ms: of its registration, ms; None where that is not known.
-        probability: that its corner error is below 10 px; None where that is not known.
-        correspondences: its matches; None where they are not recorded.
-        visible_size: (height, width) of the visible image; None where that is not known.
-        thermal_size: of the thermal image, likewise.
+        inliers: number of correspondences that agree with the homography.
+        skew_ms: thermal stamp minus visible stamp, ms; None if unknown.
+        latency_ms: latency of its registration, ms; None if unknown.
+        probability: probability that its corner error is below 10 px, in [0, 1]; None if unknown.
+        correspondences: its matches; None if they were not recorded.
+        visible_size: (height, width) of the visible image; None if unknown.
+        thermal_size: (height, width) of the thermal image; None if unknown.
         error: why there is no registration, or None.
     """
 
@@ -85,27 +85,27 @@ class Entry:
 
     @property
     def registered(self) -> bool:
-        """Whether it has a homography that its own images support."""
+        """Whether it has a homography from its own images."""
         return self.status in OWN and self.homography is not None
 
     @property
     def judged(self) -> bool:
-        """Whether its own images decided about it."""
+        """Whether its own images decided on its homography."""
         return self.status not in GIVEN
 
     @property
     def matched(self) -> bool:
-        """Whether the network matched its images; tracked pairs mostly go without."""
+        """Whether the network matched its images; most tracked pairs have no pass."""
         return self.matches > 0 or self.status not in WITHOUT_MATCHES
 
     @property
     def place(self) -> float:
-        """Where it stands on the abscissa of a chart: seconds, or its number."""
+        """Its abscissa in charts: time in seconds, or its number."""
         return float(self.number) if self.seconds is None else self.seconds
 
     @property
     def registration(self) -> Registration:
-        """The entry as the pictures want it."""
+        """The entry as a registration, for the pictures."""
         found = self.correspondences or Correspondences.none()
         known = {status.value: status for status in Status}
         unknown = Status.DEGENERATE if self.homography is None else Status.OK
@@ -122,7 +122,7 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Images of a pair as far as there are any: as their cameras sent them, and the recorded overlay."""
+    """Available images of a pair: as the cameras sent them, and the recorded overlay."""
 
     visible: NDArray[Any] | None = None
     thermal: NDArray[Any] | None = None
@@ -135,13 +135,13 @@ class Recording:
 
     Attributes:
         title: its file name.
-        about: what it is: name and value of each property, for people.
-        entries: in their order.
-        load: reads the images of some entries; gives them by number, without those that are not there.
-        frames: images that were read, by side; empty where that is not known.
-        dropped: images that went into no pair, by side and reason, such as ``visible unmatched``.
-        live: the latencies are those of a running node, from the receipt of an image to its homography.
-        problems: what could not be read, for people.
+        about: properties of the recording: name and value of each, for the page.
+        entries: pairs in recording order.
+        load: reads the images of some entries; returns them by number, without missing ones.
+        frames: number of images read, by side; empty if unknown.
+        dropped: number of images without a pair, by side and reason, such as ``visible unmatched``.
+        live: whether latencies are those of a running node, from the receipt of an image to its homography.
+        problems: descriptions of unreadable parts.
     """
 
     title: str
@@ -160,7 +160,7 @@ class Recording:
 
 
 def cameras(entries: Sequence[Entry]) -> str:
-    """Sizes of the two cameras' images in words; empty where they are not known."""
+    """Sizes of the two cameras' images as text; empty if unknown."""
     sides = (("visible", "visible_size"), ("thermal", "thermal_size"))
     told = []
     for side, attribute in sides:

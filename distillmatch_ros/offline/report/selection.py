@@ -1,4 +1,4 @@
-"""Which pairs of a recording are shown as pictures: typical ones, the worst, and each kind of rejection."""
+"""Selects the pairs shown as pictures: typical ones, the worst, and each kind of rejection."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,23 +10,23 @@ from distillmatch_ros.offline.report.recording import Entry
 
 SHOWN = 12
 TYPICAL = 4
-"""Of these, if there are so many."""
+"""Greatest number of typical pairs among them."""
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A pair that is shown, and why."""
+    """A selected pair and the reason."""
 
     entry: Entry
     why: str
 
 
 def choose(entries: Sequence[Entry], shifts: Mapping[int, float]) -> list[Chosen]:
-    """Choose at most `SHOWN` pairs, in their order.
+    """Select at most `SHOWN` pairs, in recording order.
 
     Args:
-        entries: of the recording.
-        shifts: of the registered ones by number; see `Movement.by_number`.
+        entries: entries of the recording.
+        shifts: shifts of the registered entries by number; see `Movement.by_number`.
     """
     chosen: dict[int, Chosen] = {}
     queues = [
@@ -35,7 +35,7 @@ def choose(entries: Sequence[Entry], shifts: Mapping[int, float]) -> list[Chosen
         *(_spread_out(entries, status) for status in _others(entries)),
     ]
     limits = [TYPICAL, TYPICAL, *[SHOWN] * (len(queues) - 2)]
-    # One of each in turn: every kind is there before any has its second.
+    # One of each kind in turn: every kind is represented before any has its second.
     while queues and len(chosen) < SHOWN:
         for index in range(len(queues)):
             found = next((each for each in queues[index] if each.entry.number not in chosen), None)
@@ -71,7 +71,7 @@ def _typical(entries: Sequence[Entry], shifts: Mapping[int, float]) -> Iterator[
 
 
 def _worst(entries: Sequence[Entry], shifts: Mapping[int, float]) -> Iterator[Chosen]:
-    """Registered pairs that stand out, in turn: the least probable, the fewest inliers, the farthest."""
+    """Registered outliers, in turn: the least probable, the fewest inliers, the largest shift."""
     registered = [entry for entry in entries if entry.registered]
     if len(registered) < 2:
         return
@@ -98,7 +98,7 @@ def _others(entries: Sequence[Entry]) -> list[str]:
 
 
 def _spread_out(entries: Sequence[Entry], status: str) -> Iterator[Chosen]:
-    """Pairs with a status: from the middle, then from all over."""
+    """Pairs with a status, from the middle of the recording, then from all parts."""
     found = [entry for entry in entries if entry.status == status]
     order = dict.fromkeys(np.linspace(0, len(found) - 1, SHOWN + 2).round().astype(int).tolist())
     places = sorted(order, key=lambda place: abs(place - len(found) // 2))

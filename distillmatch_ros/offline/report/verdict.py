@@ -1,4 +1,4 @@
-"""Whether a recording was registered well, in plain words: the reasons, and what to do."""
+"""Verdict on the registration of a recording: reasons, observations and remedies."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,21 +16,21 @@ from distillmatch_ros.offline.report.movement import Movement, coverage
 from distillmatch_ros.offline.report.recording import Entry, Recording
 
 ENOUGH, FEW = 0.9, 0.6
-"""Fraction of the pairs registered from which on a recording is good, and below which it is poor."""
+"""Fraction of registered pairs from which on a recording is good, and below which it is poor."""
 STEADY_PX = 6.0
-"""Slip, and scatter of the median pair, up to which a rig is at rest. In a visible image 640 px wide."""
+"""Slip, and median scatter, up to which a rig counts as rigid, pixels of a visible image 640 px wide."""
 SKEW_MS = 15.0
-"""Median skew from which on clocks are mentioned: at 30 km/h a car moves 12 cm meanwhile."""
+"""Median skew from which on clocks are mentioned, ms: at 30 km/h a car moves 12 cm in that time."""
 UNPAIRED = 0.1
 """Fraction of a camera's images without a partner from which on it is mentioned."""
 COVERED = 0.4
-"""Fraction of the thermal image's cells with inliers below which the rest is extrapolation."""
+"""Fraction of the thermal image's cells with inliers below which the homography is an extrapolation."""
 LONG_GAP = 10
-"""Pairs in a row without a homography that are worth a remark."""
+"""Number of consecutive pairs without a homography from which on it is mentioned."""
 
 
 class Level(str, Enum):
-    """What a recording is worth, in a word."""
+    """Overall verdict."""
 
     GOOD = "good"
     MOVES = "moves"
@@ -43,10 +43,10 @@ class Level(str, Enum):
 
 @dataclass(frozen=True)
 class Advice:
-    """What was noticed, and what may help.
+    """An observation and a remedy.
 
     Attributes:
-        topic: in a word or two, such as ``clock``.
+        topic: one or two words, such as ``clock``.
         seen: what was measured.
         remedy: what to try.
     """
@@ -58,13 +58,13 @@ class Advice:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What to think of a recording.
+    """Assessment of a recording.
 
     Attributes:
-        level: in a word.
-        headline: in a sentence.
-        reasons: the figures that it rests on.
-        advice: what to do; empty where nothing stood out.
+        level: overall verdict.
+        headline: the verdict as a sentence.
+        reasons: the figures it is based on, as sentences.
+        advice: observations and remedies; empty if there are none.
     """
 
     level: Level
@@ -85,16 +85,16 @@ class ReportRecord(TypedDict):
     """A verdict and its figures as a JSON object.
 
     Attributes:
-        recording: its file name.
+        recording: file name of the recording.
         level: good, moves, poor or empty.
-        headline: the verdict in a sentence.
-        reasons: the figures that it rests on, in words.
-        advice: what to do.
-        pairs: of the recording.
-        statuses: pairs by status.
-        scatter_px: see `Movement.scatter`; None where it is not known.
-        slip_px: see `Movement.slip`; likewise.
-        coverage: fraction of the thermal image with inliers in the median pair; likewise.
+        headline: the verdict as a sentence.
+        reasons: the figures it is based on, as sentences.
+        advice: observations and remedies.
+        pairs: number of pairs.
+        statuses: number of pairs by status.
+        scatter_px: see `Movement.scatter`; None if unknown.
+        slip_px: see `Movement.slip`; None if unknown.
+        coverage: fraction of the thermal image with inliers in the median pair; None if unknown.
     """
 
     recording: str
@@ -113,29 +113,28 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
     """Judge a recording.
 
     Args:
-        recording: of any length.
-        moved: see `movement`; None where that is not known.
+        recording: recording of any length.
+        moved: see `movement`; None if unknown.
     """
     judged = [entry for entry in recording.entries if entry.judged]
     registered = sum(entry.registered for entry in judged)
     if not judged:
         return Verdict(
             Level.EMPTY,
-            "No pair was registered from its own images, so there is nothing to judge.",
+            "No pair was registered from its own images, so there is nothing to assess.",
             [_counted(recording.entries)] if recording.entries else ["The recording holds no pairs."],
             list(_advice(recording, judged, moved)),
         )
     fraction = registered / len(judged)
     reasons = [
-        f"{registered} of {len(judged)} pairs ({fraction:.0%}) have a homography that their images support."
+        f"{registered} of {len(judged)} pairs ({fraction:.0%}) have a homography supported by their images."
     ]
     if registered < len(judged):
         reasons.append(f"The others: {_counted([entry for entry in judged if not entry.registered])}.")
     if moved is not None:
         reasons.append(
-            f"The corners of the thermal image stay within {moved.scatter:.1f} px of their place in the "
-            "median "
-            f"pair; over the recording that place shifts by {moved.slip:.1f} px."
+            f"The thermal corners stay within {moved.scatter:.1f} px of their local median position in the "
+            f"median pair; over the recording that position shifts by {moved.slip:.1f} px."
         )
     moves = moved is not None and max(moved.slip, moved.scatter) > STEADY_PX
     if fraction < FEW:
@@ -143,7 +142,7 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
         if fraction > 0.5:
             headline = "Too many pairs of this recording have no homography."
     elif moves:
-        level, headline = Level.MOVES, "Pairs register, but the two cameras do not keep their place."
+        level, headline = Level.MOVES, "Pairs register, but the two cameras move relative to each other."
     elif fraction < ENOUGH:
         level, headline = Level.MOVES, "Most pairs register, with gaps."
     else:
@@ -168,13 +167,12 @@ def _advice(recording: Recording, judged: Sequence[Entry], moved: Movement | Non
             f"In the median pair inliers lie in {covered:.0%} of the thermal image; the homography is "
             "extrapolated over the rest.",
             "Trust the overlay where the coverage below is bright. More structure in view, or a warmer "
-            "scene, "
-            "spreads the matches.",
+            "scene, spreads the matches.",
         )
     yield from _about_latency(recording)
     unread = sum(entry.status == ERROR for entry in recording.entries)
     if unread:
-        yield Advice("files", f"{unread} pairs could not be read.", "Their rows in the table say why.")
+        yield Advice("files", f"{unread} pairs could not be read.", "The table gives the reasons.")
 
 
 def _about_clocks(recording: Recording) -> Iterator[Advice]:
@@ -186,20 +184,18 @@ def _about_clocks(recording: Recording) -> Iterator[Advice]:
         yield Advice(
             "clock",
             f"Thermal images are stamped {abs(median):.0f} ms {later} than their visible partners (median; "
-            "nine "
-            f"in ten lie within {spread:.0f} ms of each other).",
-            f"If the cameras expose at one time, set thermal_offset to {-median / 1e3:.3f}; else trigger "
-            "them "
-            "together: what moves is displaced by that time."
+            f"nine in ten lie within {spread:.0f} ms of each other).",
+            f"If the cameras expose simultaneously, set thermal_offset to {-median / 1e3:.3f}; otherwise "
+            "trigger them together: moving objects are displaced by that time."
             if constant
-            else "Trigger the cameras together, or raise their rates: what moves is displaced by the skew.",
+            else "Trigger the cameras together, or raise their rates: the skew displaces moving objects.",
         )
     for side, number in recording.frames.items():
         unmatched = recording.dropped.get(f"{side} unmatched", 0)
         if number and unmatched / number > UNPAIRED and side == "visible":
             yield Advice(
                 "clock",
-                f"{unmatched} of {number} {side} images found no thermal image near enough in time.",
+                f"{unmatched} of {number} {side} images have no thermal image within the tolerance.",
                 "If the thermal camera is slower, that is its rate. Otherwise compare the two clocks: raise "
                 "tolerance, set thermal_offset, or pair by arrival.",
             )
@@ -211,31 +207,28 @@ def _about_rejections(judged: Sequence[Entry]) -> Iterator[Advice]:
     if judged and total == len(judged) and total > 2:
         yield Advice(
             "wrong topic",
-            "Not one pair was registered.",
-            "See in the pictures below that both cameras look at one scene, that neither image is mirrored "
-            "or "
-            "upside down, and that the topics are not swapped.",
+            "No pair was registered.",
+            "Check in the pictures below that both cameras see the same scene, that neither image is "
+            "mirrored or upside down, and that the topics are not swapped.",
         )
     remedies = {
         "FEW_MATCHES": Advice(
             "thermal contrast",
             "{} found too few matches.",
-            "Look at these pairs below: darkness, fog or an evenly warm scene leave one of the images "
-            "empty. A "
-            "lens out of focus or a shutter in front of the sensor looks alike.",
+            "Look at these pairs below: in darkness, fog or at uniform temperature one of the images has no "
+            "contrast. A lens out of focus or a closed shutter looks alike.",
         ),
         "FEW_INLIERS": Advice(
             "parallax",
-            "{} have matches that agree on no homography.",
-            "One homography holds for one depth: near things seen by cameras far apart break it. Mount the "
-            "cameras closer together, or look farther away; if all pairs are like that, check that the "
-            "topics "
-            "belong together.",
+            "{} have matches that do not agree on a homography.",
+            "One homography is valid for one depth: near objects seen by cameras far apart violate it. Mount "
+            "the cameras closer together, or use more distant scenes; if all pairs are like that, check that "
+            "the topics belong together.",
         ),
         "DEGENERATE": Advice(
             "mounting",
-            "{} have matches in too small a part of the image, or a homography that no camera pair has.",
-            "The views may overlap too little, or one camera may be turned: see that both look the same way.",
+            "{} have matches in too small a part of the image, or an implausible homography.",
+            "The views may overlap too little, or one camera may be turned: check their directions.",
         ),
     }
     for status, number in rejected.most_common():
@@ -257,19 +250,16 @@ def _about_mounting(moved: Movement) -> Iterator[Advice]:
     if moved.slip > STEADY_PX and moved.slip > 2 * moved.scatter:
         yield Advice(
             "mounting",
-            f"The thermal image lies {moved.slip:.1f} px elsewhere in one part of the recording than in "
-            "another.",
-            "See in the drift of the rig when: a bracket that slipped shows as a step, warming up as a "
-            "slope. "
-            "Tighten it, and calibrate again.",
+            f"The thermal image is displaced by {moved.slip:.1f} px between parts of the recording.",
+            "The chart of the rig's drift shows when: a slipped bracket is a step, thermal expansion a "
+            "slope. Tighten the mount, and calibrate again.",
         )
     elif moved.scatter > STEADY_PX:
         yield Advice(
             "parallax",
             f"The corners of the thermal image scatter by {moved.scatter:.1f} px from pair to pair.",
-            "A rigid rig does that where the distance of what it sees changes; vibration and weak matches "
-            "look "
-            "alike. Set smoothing, or calibrate on a distant scene and use mode fixed.",
+            "On a rigid rig the distance of the scene has this effect, and vibration or weak matches. Set "
+            "smoothing, or calibrate on a distant scene and use mode fixed.",
         )
 
 
