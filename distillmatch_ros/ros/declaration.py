@@ -1,4 +1,4 @@
-"""The parameter table, declared to rclpy."""
+"""Declares the parameter table to rclpy."""
 
 from collections.abc import Iterable
 
@@ -19,24 +19,24 @@ TYPES = {
 }
 
 QOS_OVERRIDES = "qos_overrides."
-"""What the parameters of a topic's QoS begin with."""
+"""Prefix of the parameters of a topic's QoS."""
 
 
 def declare(node: Node) -> Parameters:
-    """Declare every parameter, and read what the launch file or the command line set.
+    """Declare every parameter, and read the values from the launch file or the command line.
 
-    A name that is not in the table, which rclpy would pass over in silence, is warned of.
+    Names that are not in the table are logged; rclpy would ignore them silently.
 
     Args:
-        node: made with ``automatically_declare_parameters_from_overrides``: rclpy tells the names that were
-            set in no other way.
+        node: made with ``automatically_declare_parameters_from_overrides``, the only way to get the names
+            that were set.
 
     Raises:
         DistillMatchError: a value is not allowed.
     """
     for name in node.get_parameters_by_prefix(""):
         if name.startswith(QOS_OVERRIDES) or not is_of_every_node(name):
-            node.undeclare_parameter(name)  # declared anew with its description, by us or with its topic
+            node.undeclare_parameter(name)  # declared again with a description below, or with its topic
             if not name.startswith(QOS_OVERRIDES) and (fault := unknown(name)):
                 node.get_logger().warning(f"ignored: {fault}")
     try:
@@ -53,7 +53,7 @@ def declare(node: Node) -> Parameters:
 
 
 def changed(parameters: Parameters, settings: Iterable[Parameter]) -> Parameters:
-    """The parameters after rclpy was asked to set some; those that are not of the table are left to rclpy.
+    """The parameters after rclpy set some; parameters outside the table are handled by rclpy.
 
     Raises:
         DistillMatchError: a value is not allowed.
@@ -62,7 +62,7 @@ def changed(parameters: Parameters, settings: Iterable[Parameter]) -> Parameters
 
 
 def _describe(row: Description, live: bool) -> ParameterDescriptor:
-    # Ranges are for tools to show, and rclpy rejects by them before `Parameters` does.
+    # Ranges are shown by tools, and rclpy checks them before `Parameters` does.
     descriptor = ParameterDescriptor(
         type=TYPES[row.type].value,
         description=row.text,

@@ -13,35 +13,35 @@ from distillmatch_ros.stream.synchroniser import Side
 from distillmatch_ros.stream.timing import Timing
 
 OK, WARN, ERROR, STALE = range(4)
-"""As diagnostic_msgs/DiagnosticStatus has them."""
+"""Levels of diagnostic_msgs/DiagnosticStatus."""
 
 SILENCE_S = 2.0
-"""Time without a message after which a topic counts as silent."""
+"""Time without a message after which a topic counts as silent, s."""
 LOST = 0.3
-"""Fraction of a side's images that are lost on their way to the node, which is worth a warning."""
+"""Fraction of a camera's images lost before the node, from which on there is a warning."""
 SLOW = 0.1
-"""Fraction of the pairs that the engine has no time for, which is worth a word."""
+"""Fraction of the pairs dropped by a busy engine, from which on it is mentioned."""
 SUPERSEDED = "SUPERSEDED"
-"""Why a pair was dropped for which the engine had no time before a newer one came."""
+"""Reason of a pair that was dropped because a newer one came before the engine was free."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What a report does not say: how the node is.
+    """State of the node, in addition to the figures of a report.
 
     Attributes:
-        node: its full name.
-        state: of the lifecycle, such as ``active``.
-        since: when it became that, monotonic ns.
-        error: why it is not active, if it failed.
-        engine: what runs the network; None unless it is open.
-        topics: of both sides, as they are remapped; empty unless active.
-        publishers: of both topics, how many there are.
-        incompatible_qos: by side, the QoS policy that keeps images away.
-        timing: of the frames that came; None unless active.
-        missing_infos: sides whose CameraInfo is needed and has not come.
-        unusable: why the last pair that could not be used could not.
-        advice: a setting that would help where nothing fits; None where none is known.
+        node: full name of the node.
+        state: lifecycle state, such as ``active``.
+        since: time of the transition to it, monotonic ns.
+        error: why it is not active, if a transition failed.
+        engine: network and device; None unless the engine is open.
+        topics: remapped topics of both sides; empty unless active.
+        publishers: number of publishers of both topics.
+        incompatible_qos: by side, the QoS policy that prevents a connection.
+        timing: times of the received frames; None unless active.
+        missing_infos: sides whose CameraInfo is needed and missing.
+        unusable: error of the last unusable pair.
+        advice: a setting that would help if no homography is found; None if none is known.
     """
 
     node: str
@@ -60,14 +60,14 @@ class Condition:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A level, and one line for it."""
+    """A level, and its message in one line."""
 
     level: int
     message: str
 
 
 def diagnose(report: Report, condition: Condition, parameters: Parameters, now: int) -> Diagnosis:
-    """Name the first thing that keeps results away, or say that all is well."""
+    """The first problem that affects the results, or the rate if there is none."""
     if condition.state != "active":
         return _not_active(condition)
     for found in (
@@ -84,7 +84,7 @@ def diagnose(report: Report, condition: Condition, parameters: Parameters, now: 
 
 
 def figures(report: Report, condition: Condition) -> dict[str, str]:
-    """All figures by name, for people and for plots."""
+    """All figures by name, as text."""
     return dict(_figures(report, condition))
 
 
@@ -107,18 +107,18 @@ def _silent(report: Report, condition: Condition, now: int) -> Diagnosis | None:
         if policy is not None:
             return Diagnosis(
                 ERROR,
-                f"{silence}: its publisher's QoS does not go with this subscription's ({policy}); set "
+                f"{silence}: its publisher's QoS is incompatible with this subscription ({policy}); set "
                 f"qos_overrides.{topic}.subscription.{policy}",
             )
         publishers = (condition.publishers or {}).get(side, 0)
         if publishers == 0:
             return Diagnosis(
-                STALE, f"{silence}: nobody publishes it; start the {side} camera, or check the remapping"
+                STALE, f"{silence}: it has no publisher; start the {side} camera, or check the remapping"
             )
         return Diagnosis(
             STALE,
-            f"{silence}, though {publishers} publish it: is the {side} camera running? If so, its images are "
-            f"lost on their way: {_transport()}",
+            f"{silence}, despite {publishers} publisher(s): is the {side} camera running? If so, its images "
+            f"are lost in transport: {_transport()}",
         )
     return None
 
@@ -131,7 +131,7 @@ def _no_calibration(condition: Condition) -> Diagnosis | None:
 
 
 def _lost(report: Report, condition: Condition) -> Diagnosis | None:
-    """Frames that never came have no partner: an offset between the clocks would not bring them back."""
+    """Lost frames have no partner; correcting the offset between the clocks would not help."""
     lost = {side: report.inputs[side].lost for side in Side if report.inputs[side].lost > LOST}
     if not lost:
         return None
@@ -146,12 +146,12 @@ def _lost(report: Report, condition: Condition) -> Diagnosis | None:
 
 
 def _transport() -> str:
-    """What to do about images that get lost."""
+    """Remedy for images that are lost in transport."""
     return f"start their publisher with {VARIABLES[0]}={profile()}"
 
 
 def _speed(report: Report) -> Diagnosis:
-    """All is well, at the speed of the cameras or of the engine."""
+    """The rate, and whether the engine limits it."""
     seconds, registered = report.seconds, sum(report.statuses.values())
     superseded = sum(count for (_, reason), count in report.drops.items() if reason == SUPERSEDED)
     if not registered:
@@ -162,14 +162,14 @@ def _speed(report: Report) -> Diagnosis:
         return Diagnosis(
             OK,
             f"{rate} of {report.pairs / seconds:.1f}: the engine is slower than the cameras, and takes the "
-            "newest pair each time",
+            "newest pair",
         )
     return Diagnosis(OK, rate)
 
 
 def _unpaired(report: Report, condition: Condition, parameters: Parameters) -> Diagnosis | None:
     fewest = min(report.inputs[side].messages for side in Side)
-    # Of one frame, the partner may be on its way.
+    # A single frame may still get its partner.
     if fewest < 2:
         return None
     timing = condition.timing or Timing()
@@ -188,7 +188,7 @@ def _unregistered(report: Report, condition: Condition) -> Diagnosis | None:
     total, good = sum(report.statuses.values()), (Status.OK.value, Status.TRACKED.value, Status.FIXED.value)
     if report.statuses[Status.STALE_THERMAL.value]:
         return Diagnosis(
-            WARN, "the thermal picture stands still: a shutter for a moment, or else a camera that hangs"
+            WARN, "the thermal image is frozen: the shutter is closed for a moment, or the camera hangs"
         )
     if total == 0 or any(report.statuses[status] for status in good):
         return None

@@ -1,4 +1,4 @@
-"""Pairing by the package message_filters."""
+"""Synchronisation by the package message_filters."""
 
 from types import SimpleNamespace
 from typing import Any, Generic, TypeVar
@@ -14,9 +14,9 @@ QUEUE = 30
 
 
 class FilterSynchroniser(Generic[Item]):
-    """`ApproximateTimeSynchronizer` behind the interface of `Synchroniser`; what it drops, it does not tell.
+    """`ApproximateTimeSynchronizer` with the interface of `Synchroniser`; it does not report what it drops.
 
-    It keeps old stamps for ever, so that a bag that begins again would find no pairs: it is made anew then.
+    It never discards old stamps, so that a bag that starts again would give no pairs: it is recreated then.
     """
 
     def __init__(self, tolerance: int, thermal_offset: int = 0) -> None:
@@ -31,7 +31,7 @@ class FilterSynchroniser(Generic[Item]):
         self.reset()
 
     def reset(self) -> None:
-        """Forget all frames."""
+        """Discard all frames."""
         try:
             from message_filters import ApproximateTimeSynchronizer, SimpleFilter
         except ModuleNotFoundError as error:
@@ -45,7 +45,7 @@ class FilterSynchroniser(Generic[Item]):
         synchroniser.registerCallback(self._keep)
 
     def add(self, side: Side, arrival: Arrival[Item]) -> list[Pair[Item]]:
-        """File a frame, and return the pairs that it completes."""
+        """Add a frame, and return the pairs that it completes."""
         time = max(0, arrival.stamp + self._offsets[side])
         if time < self._newest.get(side, 0) - JUMP_BACK:
             self.reset()

@@ -1,4 +1,4 @@
-"""The process of the node: starts it, and ends it cleanly on SIGINT and SIGTERM, whatever it is doing."""
+"""The node's process: starts it, and ends it in an orderly way on SIGINT and SIGTERM at any time."""
 
 import logging
 import os
@@ -22,34 +22,34 @@ WRONG_USE = 2
 USAGE = (
     "usage: fusion_node [--ros-args -p NAME:=VALUE --params-file FILE -r FROM:=TO ...]\n"
     "Registers the images of rgb/image with those of thermal/image.\n"
-    "Out: ~/homography, ~/correspondences, ~/overlay, ~/thermal_registered, /diagnostics. "
+    "Outputs: ~/homography, ~/correspondences, ~/overlay, ~/thermal_registered, /diagnostics. "
     "Services: ~/save_calibration, ~/reset. Parameters, each with its description:\n"
 )
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE_S = 3.0
-"""How long the transition in hand may take once the process is asked to end; `ros2 launch` kills after 5."""
+"""Time for the current transition to finish after a signal, s; `ros2 launch` kills the process after 5."""
 
 
 def main() -> None:
     """Entry point of the ``fusion_node`` program."""
     code = run(sys.argv)
-    for number in ENDINGS:  # while Python ends it would give them back their way of ending a process
+    for number in ENDINGS:  # at exit Python restores the default handlers, which would kill the process
         signal.signal(number, signal.SIG_IGN)
     sys.exit(code)
 
 
 def run(arguments: Sequence[str], statistics: "Statistics | None" = None) -> int:
-    """Run the node until the process is asked to end, and return the exit code.
+    """Run the node until a signal ends the process, and return the exit code.
 
     Args:
-        arguments: of the process, its name first.
-        statistics: what the node counts with; its own if None.
+        arguments: arguments of the process, starting with its name.
+        statistics: counters of the node; its own if None.
     """
     if arguments[1:] and arguments[1] != "--ros-args":
         asked = arguments[1] in ("-h", "--help")
         print(USAGE + resources.locate("config/fusion.yaml"), file=sys.stdout if asked else sys.stderr)
         return 0 if asked else WRONG_USE
-    endings = _Endings()  # importing the node takes a second, so this comes first
+    endings = _Endings()  # before the import of the node, which takes a second
     try:
         require_ros()
     except DistillMatchError as error:
@@ -61,14 +61,14 @@ def run(arguments: Sequence[str], statistics: "Statistics | None" = None) -> int
 
     from distillmatch_ros.ros.node import FusionNode
 
-    # Beside cameras and listeners, OpenCV's threads wait for a core, and its small steps for its threads.
+    # Competing with camera drivers for cores, OpenCV's threads would slow its small operations down.
     cv2.setNumThreads(1)
     transport = variables_to_set(os.environ)
     os.environ.update(transport)
     try:
         rclpy.init(args=list(arguments), signal_handler_options=SignalHandlerOptions.NO)
         node = FusionNode(statistics)
-    except Exception as error:  # rclpy's classes for wrong arguments have no base class of their own
+    except Exception as error:  # rclpy's exceptions for wrong arguments have no common base class
         print(f"fusion_node: {error}", file=sys.stderr)
         rclpy.try_shutdown()
         return WRONG_USE
@@ -83,7 +83,7 @@ def run(arguments: Sequence[str], statistics: "Statistics | None" = None) -> int
     endings.wait()
     if not spinner.stop():
         log.warning("ended in the middle of a transition")
-        os._exit(0)  # an engine that is being opened can be neither interrupted nor taken apart
+        os._exit(0)  # opening an engine can neither be interrupted nor cleaned up
     node.close()
     node.destroy_node()
     rclpy.try_shutdown()
@@ -91,11 +91,11 @@ def run(arguments: Sequence[str], statistics: "Statistics | None" = None) -> int
 
 
 class _Endings:
-    """Notes the signals that ask the process to end, in place of what Python and ROS do by themselves.
+    """Records SIGINT and SIGTERM, in place of the handlers of Python and ROS.
 
-    The kernel may hand a signal to any thread, such as one of a numerical library. Python's own handlers run
-    in the main thread, which another thread's signal does not wake while it waits for a lock or a queue. The
-    file descriptor below is written to by whichever thread the signal interrupts.
+    The kernel may deliver a signal to any thread, such as one of a numerical library. Python's handlers run
+    in the main thread, which is not woken while it waits for a lock or a queue. The wake-up file descriptor
+    is written in whichever thread is interrupted.
     """
 
     def __init__(self) -> None:
@@ -106,13 +106,13 @@ class _Endings:
             signal.signal(number, lambda _number, _frame: None)
 
     def wait(self) -> None:
-        """Wait for the first of them, which may have come long ago."""
+        """Wait for the first signal, which may have been received already."""
         while self._read.recv(1)[0] not in ENDINGS:
             pass
 
 
 class _Spinner(threading.Thread):
-    """Runs the node's callbacks; no error of one of them ends the node."""
+    """Runs the node's callbacks; an error in a callback does not end the node."""
 
     def __init__(self, node: "FusionNode") -> None:
         from rclpy.executors import SingleThreadedExecutor
@@ -129,12 +129,12 @@ class _Spinner(threading.Thread):
             self._spin_once()
 
     def stop(self) -> bool:
-        """End after the callback in hand; False if that takes too long."""
+        """End after the current callback; False if that takes too long."""
         self._stopping.set()
-        self._executor.create_task(lambda: None)  # waiting ends when there is something to do
+        self._executor.create_task(lambda: None)  # wakes the executor
         self.join(PATIENCE_S)
         ended = not self.is_alive()
-        if ended:  # before rclpy is shut down: the executor takes its part of the context apart
+        if ended:  # before rclpy is shut down, since the executor uses its context
             self._executor.shutdown()
         return ended
 
@@ -146,14 +146,14 @@ class _Spinner(threading.Thread):
 
 
 class _Forward(logging.Handler):
-    """What the package logs, in the log of the node."""
+    """Forwards the package's log records to the node's logger."""
 
     def __init__(self, log: Any) -> None:
         super().__init__()
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        # rclpy wants one level for each line that logs.
+        # rclpy requires that a line of code logs with a single level.
         if record.levelno >= logging.ERROR:
             self._log.error(record.getMessage())
         elif record.levelno >= logging.WARNING:

@@ -1,4 +1,4 @@
-"""Images that were lost between a publisher and the node, by the gaps in their stamps."""
+"""Estimates images lost between a publisher and the node by gaps in their stamps."""
 
 from collections import deque
 
@@ -8,28 +8,28 @@ from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.stream.synchroniser import JUMP_BACK
 
 INTERVALS = 30
-"""Latest intervals of a stream that are looked at."""
+"""Number of latest intervals of a stream that are evaluated."""
 FEWEST_INTERVALS = 10
-"""Below these nothing is said."""
+"""Fewest intervals for an estimate."""
 PAUSE = 2 * SECOND
-"""ns. A longer interval is a camera that paused."""
+"""Longest interval within a stream, ns; a longer one is a pause of the camera."""
 GAP = 1.5
-"""Periods from which on an interval is a gap."""
+"""Length from which on an interval is a gap, in periods."""
 UNEVEN = 0.24
-"""Standard deviation of the intervals that are no gaps, in periods, beyond which nothing can be said."""
+"""Greatest standard deviation of the intervals without gaps for an estimate, in periods."""
 FEWEST_GAPS = 0.1
-"""Fraction of the intervals that are gaps, below which they are pauses of the camera, as of its shutter."""
+"""Fraction of gaps among the intervals below which they are pauses of the camera, such as its shutter's."""
 
 
 class StampGaps:
-    """Estimates the period of a stream from its stamps, and how many images the gaps between them hold."""
+    """Estimates the period of a stream from its stamps, and the number of images missing in its gaps."""
 
     def __init__(self) -> None:
         self._newest: int | None = None
         self._intervals: deque[int] = deque(maxlen=INTERVALS)
 
     def add(self, stamp: int) -> None:
-        """Take in the stamp (ns) of an image that came; one that came late or twice says nothing."""
+        """Add the stamp (ns) of a received image; late and repeated stamps are ignored."""
         if self._newest is None or stamp < self._newest - JUMP_BACK:
             self._intervals.clear()
         elif stamp <= self._newest:
@@ -40,17 +40,15 @@ class StampGaps:
 
     @property
     def lost(self) -> float:
-        """Fraction of the latest images that did not come, in [0, 1).
+        """Fraction of the latest images that were lost, in [0, 1).
 
-        A loss so regular that no two images in a row come is taken for a slower camera.
+        If losses are so regular that no two consecutive images arrive, it appears as a slower camera.
         """
         if len(self._intervals) < FEWEST_INTERVALS:
             return 0.0
         intervals = np.array(self._intervals, np.float64)
         period = float(np.percentile(intervals, 10))
-        for _ in range(
-            3
-        ):  # stamps jitter: the mean of the intervals that are no gaps, then of what these are
+        for _ in range(3):  # iterated, since the mean period decides which intervals are gaps
             period = float(intervals[intervals < GAP * period].mean())
         periods = np.rint(intervals / period)
         uneven = float(np.std(intervals[intervals < GAP * period])) / period

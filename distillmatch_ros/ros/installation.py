@@ -1,4 +1,4 @@
-"""Whether ROS 2 for Python is here; without it, one line says how to get it."""
+"""Checks whether ROS 2 for Python is installed."""
 
 from importlib import import_module
 
@@ -11,7 +11,7 @@ def require_ros() -> None:
     """Import the packages of ROS that the node needs.
 
     Raises:
-        DistillMatchError: one of them is not installed, or does not load in this Python.
+        DistillMatchError: one of them is not installed, or cannot be imported by this Python.
     """
     try:
         for name in ("rclpy", *MESSAGES):

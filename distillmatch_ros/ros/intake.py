@@ -1,4 +1,4 @@
-"""Subscriptions of the node, and the pairs made of their messages."""
+"""Subscriptions of the node, and the pairing of their messages."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -23,9 +23,9 @@ from distillmatch_ros.stream.timing import REMEMBERED, Timing
 
 
 class Intake:
-    """Subscribes to both cameras from activation to deactivation; used by the executor's thread alone.
+    """Subscribes to both cameras from activation to deactivation; used by the executor's thread only.
 
-    Callbacks file messages and nothing else, so that none waits in a queue.
+    Callbacks only store messages, so that none waits in a queue.
     """
 
     def __init__(
@@ -40,15 +40,15 @@ class Intake:
         """Subscribe.
 
         Args:
-            node: who subscribes.
+            node: subscribing node.
             parameters: transports, pairing and offset.
-            messages: reads stamps.
-            statistics: is told what comes and what is dropped.
-            on_pair: takes each pair of messages.
-            on_info: takes what the cameras say of themselves.
+            messages: converter, for stamps.
+            statistics: counters of received and dropped frames.
+            on_pair: called with each pair of messages.
+            on_info: called with each CameraInfo.
 
         Raises:
-            DistillMatchError: the package message_filters is asked for and not installed.
+            DistillMatchError: pairing by message_filters, which is not installed.
         """
         self._node = node
         self._parameters = parameters
@@ -59,9 +59,9 @@ class Intake:
         self._synchroniser = _make(parameters)
         self._told: Counter[Drop] = Counter()
         self.timing = Timing(REMEMBERED)
-        """When frames were taken, and when they came."""
+        """Stamps and times of receipt of the frames."""
         self.incompatible_qos: dict[Side, str] = {}
-        """By side, the policy that keeps a publisher's images away."""
+        """By side, the QoS policy that prevents a connection to a publisher."""
         transports = {Side.VISIBLE: parameters.rgb_transport, Side.THERMAL: parameters.thermal_transport}
         self._images: dict[Side, Subscription] = {}
         self._infos: list[Subscription] = []
@@ -76,11 +76,11 @@ class Intake:
 
     @property
     def topics(self) -> dict[Side, str]:
-        """The topics as they are remapped."""
+        """The remapped topics."""
         return {side: subscription.topic_name for side, subscription in self._images.items()}
 
     def configure(self, parameters: Parameters) -> None:
-        """Take over tolerance and offset; frames that wait are dropped where these changed."""
+        """Set tolerance and offset; waiting frames are dropped if these change."""
         before, self._parameters = self._parameters, parameters
         if (before.tolerance, before.thermal_offset) != (parameters.tolerance, parameters.thermal_offset):
             self.reset()
@@ -88,12 +88,12 @@ class Intake:
             self._synchroniser, self._told = _make(parameters), Counter()
 
     def reset(self) -> None:
-        """Forget all frames and what is known of the clocks."""
+        """Discard all frames and all knowledge of the clocks."""
         self._synchroniser.reset()
         self.timing.reset()
 
     def count_drops(self) -> None:
-        """Tell the statistics what the synchroniser dropped since it was asked last."""
+        """Report the synchroniser's drops since the last call to the statistics."""
         if not isinstance(self._synchroniser, Synchroniser):
             return
         dropped = Counter(
@@ -122,7 +122,7 @@ class Intake:
             now, stamp = monotonic_ns(), self._messages.stamp_of(message)
             self._statistics.receive(side, stamp, now)
             if self.timing.jumped(side, stamp, now):
-                self.timing.reset()  # before and after a jump, clocks seem to drift
+                self.timing.reset()  # a jump would be taken for clock drift
             self.timing.receive(side, stamp, now)
             for pair in self._synchroniser.add(side, Arrival(stamp, now, message)):
                 self._statistics.pair(pair.skew)
@@ -133,8 +133,9 @@ class Intake:
                 policy = qos_policy_name_from_kind(event.last_policy_kind).lower()
                 self.incompatible_qos[side] = policy
                 self._node.get_logger().warning(
-                    f"{self.topics[side]}: a publisher's QoS does not go with this subscription ({policy}), "
-                    f"and no image arrives; set qos_overrides.{self.topics[side]}.subscription.{policy}"
+                    f"{self.topics[side]}: a publisher's QoS is incompatible with this subscription "
+                    f"({policy}), and no image arrives; set "
+                    f"qos_overrides.{self.topics[side]}.subscription.{policy}"
                 )
 
         return self._node.create_subscription(
@@ -154,7 +155,7 @@ class Intake:
 
 
 def _best_effort() -> QoSProfile:
-    """Goes with whatever a camera driver offers. A new one each time: rclpy writes overrides into it."""
+    """QoS compatible with every camera driver. A new object each time: rclpy writes overrides into it."""
     return QoSProfile(depth=5, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 

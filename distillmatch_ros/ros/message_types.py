@@ -1,4 +1,4 @@
-"""The message classes of the ROS installation, by their names."""
+"""Message classes of the ROS installation by name."""
 
 from importlib import import_module
 

@@ -30,11 +30,11 @@ _Transition = Callable[["FusionNode", LifecycleState], TransitionCallbackReturn]
 
 
 def _leads_to(goal: str, otherwise: str | None = None) -> Callable[[_Transition], _Transition]:
-    """Marks a transition: keeps track of the state, and reports every failure, which rclpy does not.
+    """Decorator for a transition: updates the state, and reports every error, which rclpy does not.
 
     Args:
         goal: state after success.
-        otherwise: state after anything else; None for the one before.
+        otherwise: state after a failure; None for the previous one.
     """
 
     def mark(transition: _Transition) -> _Transition:
@@ -56,20 +56,20 @@ def _leads_to(goal: str, otherwise: str | None = None) -> Callable[[_Transition]
 
 
 class FusionNode(LifecycleNode):
-    """Subscribes to two cameras, publishes how their images belong together."""
+    """Subscribes to two cameras and publishes the registration of their images."""
 
     def __init__(self, statistics: Statistics | None = None) -> None:
-        """Declare the parameters; everything else waits for the transitions.
+        """Declare the parameters; everything else is done in the transitions.
 
         Args:
-            statistics: what to count with; its own if None.
+            statistics: counters; its own if None.
 
         Raises:
             DistillMatchError: a parameter is not allowed.
         """
         super().__init__(NAME, automatically_declare_parameters_from_overrides=True)
         self.state = "unconfigured"
-        """Of the lifecycle, such as ``active``."""
+        """Lifecycle state, such as ``active``."""
         for service in self.services:
             if service.srv_type is ChangeState:
                 service.callback = partial(self._answer, service.callback)
@@ -85,25 +85,25 @@ class FusionNode(LifecycleNode):
         self._error: str | None = None
         self._since = monotonic_ns()
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        # Simulated time may stand still; what is wrong then has to be said all the same.
+        # Steady time: simulated time may stand still, which diagnostics must report too.
         self.create_timer(1.0, self._diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.create_service(Trigger, "~/save_calibration", self._save_calibration)
         self.create_service(Trigger, "~/reset", self._reset)
 
     def start(self) -> None:
-        """Configure and activate, if the parameter autostart says so."""
+        """Configure and activate if the parameter autostart is true."""
         if self._current.autostart and self.trigger_configure() is TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
     def note(self, error: Exception) -> None:
-        """Say what went wrong, in the log and in the diagnostics."""
+        """Report an error in the log and in the diagnostics."""
         expected = isinstance(error, DistillMatchError)
         self._error = str(error) if expected else f"{type(error).__name__}: {error}"
         self.get_logger().error(self._error)
 
     @_leads_to("inactive")
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Open the engine, offer the topics."""
+        """Open the engine and create the publishers."""
         self._error = None
         self._pipeline = Pipeline(self, self._current, self._messages, self._statistics)
         engine = self._pipeline.engine
@@ -112,7 +112,7 @@ class FusionNode(LifecycleNode):
 
     @_leads_to("active")
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Subscribe, and start the worker."""
+        """Subscribe and start the worker."""
         pipeline = self._pipeline
         assert pipeline is not None, "configured before it is activated"
         self._error = None
@@ -125,7 +125,7 @@ class FusionNode(LifecycleNode):
 
     @_leads_to("inactive")
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe, and let the worker end the pair in hand; an error if the engine failed."""
+        """Unsubscribe and let the worker finish the current pair; an error if the engine failed."""
         self._stop()
         failed = self._error is not None
         return TransitionCallbackReturn.ERROR if failed else TransitionCallbackReturn.SUCCESS
@@ -138,18 +138,18 @@ class FusionNode(LifecycleNode):
 
     @_leads_to("finalized")
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free everything."""
+        """Release all resources."""
         self.close()
         return TransitionCallbackReturn.SUCCESS
 
     @_leads_to("unconfigured", otherwise="finalized")
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free everything, so that the node can be configured again."""
+        """Release all resources, so that the node can be configured again."""
         self.close()
         return TransitionCallbackReturn.SUCCESS
 
     def close(self) -> None:
-        """Free everything, in whatever state."""
+        """Release all resources, in any state."""
         self._stop()
         if self._pipeline is not None:
             self._pipeline.close()
@@ -166,7 +166,7 @@ class FusionNode(LifecycleNode):
     def _answer(
         self, change: Callable[..., Any], request: ChangeState.Request, response: ChangeState.Response
     ) -> ChangeState.Response:
-        """Also to a transition that the state does not allow: rclpy would let the caller wait for ever."""
+        """Respond to invalid transitions too: rclpy would not, and the caller would wait indefinitely."""
         try:
             return change(request, response)
         except Exception as error:
@@ -179,7 +179,7 @@ class FusionNode(LifecycleNode):
             self._statistics.drop(PAIR, SUPERSEDED)
 
     def _fail(self, error: Exception) -> None:
-        """The worker ended by an error nobody expected: the executor's thread takes the node down."""
+        """Called when the worker ends with an error: the executor's thread deactivates the node."""
         self.note(error)
         if self.executor is not None:
             self.executor.create_task(self._go_down)
@@ -253,7 +253,7 @@ class FusionNode(LifecycleNode):
         report = self._statistics.take(now)
         diagnosis = diagnose(report, condition, self._current, now)
         device = condition.engine.device if condition.engine is not None else ""
-        # Several rigs may run on one robot, with engines on one device: aggregators keep them apart by these.
+        # Name and hardware_id distinguish several rigs on one robot, which may share a device.
         status = DiagnosticStatus(
             level=bytes([diagnosis.level]),
             name=f"{self.get_fully_qualified_name().strip('/')}: fusion",

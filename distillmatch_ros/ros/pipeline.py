@@ -26,24 +26,24 @@ from distillmatch_ros.stream.stream import Stream
 from distillmatch_ros.stream.synchroniser import Pair, Side
 
 PAIR = "pair"
-"""What statistics call both frames of a pair."""
+"""Side of drops that concern both frames of a pair."""
 
 
 def ros_messages(max_pixels: int) -> Messages:
-    """Converts between rclpy's messages and frames or results."""
+    """Converter between rclpy's messages and frames or results."""
     return Messages({name: message_class(name) for name in MESSAGE_TYPES}, max_pixels=max_pixels)
 
 
 class Pipeline:
-    """Owns engine and publishers. `process` is the worker's; the other methods are the executor's.
+    """Owns engine and publishers. `process` is called by the worker, the other methods by the executor.
 
-    The latter may wait for the pair in hand: they serve people, who do not call them often.
+    The latter may wait for the current pair, which is acceptable for rare requests by users.
     """
 
     def __init__(
         self, node: Node, parameters: Parameters, messages: Messages, statistics: Statistics
     ) -> None:
-        """Open the engine, and offer the topics.
+        """Open the engine and create the publishers.
 
         Raises:
             DistillMatchError: the engine or the calibration cannot be read.
@@ -60,25 +60,25 @@ class Pipeline:
             self._outputs = Outputs(node)
             undo.pop_all()
         self.unusable: str | None = None
-        """Why the last pair that could not be used could not."""
+        """Error of the last unusable pair."""
 
     @property
     def engine(self) -> EngineInfo:
-        """What the engine says about itself."""
+        """Network and device."""
         return self._registrar.engine.info
 
     @property
     def advice(self) -> str | None:
-        """A setting that would help where nothing fits; None where none is known."""
+        """A setting that would help if no homography is found; None if none is known."""
         return self._stream.advice
 
     @property
     def missing_infos(self) -> list[Side]:
-        """Sides whose CameraInfo is needed and has not come."""
+        """Sides whose CameraInfo is needed and missing."""
         return [side for side in Side if self._parameters.undistort and side not in self._infos]
 
     def calibration_for(self, parameters: Parameters) -> Calibration | None:
-        """What `configure` needs for these parameters; read anew where they ask for another.
+        """Calibration that `configure` needs for these parameters; read again if they name another file.
 
         Raises:
             DistillMatchError: the file is missing, or holds no calibration.
@@ -91,13 +91,13 @@ class Pipeline:
         return self._calibration if same else load_calibration(parameters)
 
     def configure(self, parameters: Parameters, calibration: Calibration | None) -> None:
-        """Take over live parameters, and the calibration that goes with them, from the next pair on."""
+        """Set live parameters and the calibration for them, from the next pair on."""
         with self._lock:
             self._stream.configure(parameters.stream, calibration)
             self._parameters, self._calibration = parameters, calibration
 
     def tell(self, side: Side, info: CameraInfo) -> None:
-        """Take over what a camera says of itself; what makes no sense is left out and said."""
+        """Set the CameraInfo of a camera; an invalid one is ignored and reported."""
         if self._parameters.undistort and self._infos.get(side) != info:
             try:
                 intrinsics = self._messages.intrinsics(info)
@@ -110,15 +110,15 @@ class Pipeline:
         self._infos[side] = info
 
     def reset(self) -> None:
-        """Forget all pairs."""
+        """Discard the state of all pairs."""
         with self._lock:
             self._stream.reset()
 
     def save_calibration(self) -> tuple[Path, Calibration]:
-        """Write one homography for all pairs since the last `reset`.
+        """Write a calibration from all pairs since the last `reset`.
 
         Raises:
-            DistillMatchError: no file is named, it cannot be written, or the pairs do not support one.
+            DistillMatchError: no file is configured, it cannot be written, or the pairs do not support one.
         """
         path = calibration_path(self._parameters)
         with self._lock:
@@ -127,7 +127,7 @@ class Pipeline:
         return path, calibration
 
     def process(self, pair: Pair[Any]) -> None:
-        """Decode, register, publish; content that cannot be used is counted and stops nothing."""
+        """Decode, register and publish a pair; unusable images are counted and reported."""
         if self.missing_infos:
             self._statistics.drop(PAIR, "CAMERA_INFO")
             return
@@ -164,7 +164,7 @@ class Pipeline:
         self._statistics.publish(published)
 
     def close(self) -> None:
-        """Close the engine and take the topics back. Nothing may be in process."""
+        """Close the engine and destroy the publishers. No pair may be in process."""
         self._outputs.close()
         self._stream.close()
         self._registrar.close()

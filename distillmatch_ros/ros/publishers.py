@@ -1,4 +1,4 @@
-"""Publishers of the node; an output is made only while it has a subscriber."""
+"""Publishers of the node; an output is made only if it has a subscriber."""
 
 from functools import partial
 from typing import Any
@@ -30,7 +30,7 @@ class Outputs:
         }
 
     def publish(self, outgoing: Outgoing) -> list[str]:
-        """Make and publish what somebody subscribes to, and return the topics that a message went out on."""
+        """Make and publish all outputs with subscribers; returns the topics of the published messages."""
         published = []
         for name, publisher in self._publishers.items():
             if publisher.get_subscription_count() == 0:
@@ -42,7 +42,7 @@ class Outputs:
         return published
 
     def close(self) -> None:
-        """Take the topics back."""
+        """Destroy the publishers."""
         for publisher in self._publishers.values():
             self._node.destroy_publisher(publisher)
 
@@ -51,6 +51,6 @@ class Outputs:
             self._warned.add(name)
             policy = qos_policy_name_from_kind(event.last_policy_kind).lower()
             self._node.get_logger().warning(
-                f"~/{name}: a subscription's QoS does not go with this publisher ({policy}), and it gets no "
-                f"messages; set this publisher's qos_overrides to what the subscriber asks for"
+                f"~/{name}: a subscription's QoS is incompatible with this publisher ({policy}), and it "
+                f"gets no messages; set this publisher's qos_overrides to what the subscriber asks for"
             )

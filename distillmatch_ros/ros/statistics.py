@@ -1,4 +1,4 @@
-"""Counters between two diagnostics reports; thread-safe."""
+"""Thread-safe counters between two diagnostics reports."""
 
 import threading
 from collections import Counter
@@ -10,7 +10,7 @@ from distillmatch_ros.ros.gaps import StampGaps
 from distillmatch_ros.stream.synchroniser import Side
 
 Drop = tuple[str, str]
-"""A side (or ``pair``) and the reason why it was dropped."""
+"""A side (or ``pair``) and the reason of the drop."""
 
 AGE = "age"
 """Latency stage: from the receipt of the visible image until all outputs are published."""
@@ -18,13 +18,13 @@ AGE = "age"
 
 @dataclass(frozen=True)
 class Input:
-    """What came from one side.
+    """Received images of one side.
 
     Attributes:
-        messages: how many.
-        stamp: of the newest, ns.
-        received: when it came, monotonic ns; None if nothing did.
-        lost: fraction of the latest images that did not come, in [0, 1), by the gaps in their stamps.
+        messages: number of messages in the period.
+        stamp: stamp of the newest, ns.
+        received: time of its receipt, monotonic ns; None if there is none.
+        lost: fraction of the latest images that were lost, in [0, 1), by the gaps in their stamps.
     """
 
     messages: int = 0
@@ -35,20 +35,20 @@ class Input:
 
 @dataclass(frozen=True)
 class Report:
-    """One period's figures; ``total_drops`` count since the statistics began.
+    """Figures of one period; ``total_drops`` are since the start of the statistics.
 
     Attributes:
-        seconds: the period's length.
-        inputs: of each side.
-        pairs: pairs found.
-        drops: frames dropped in the period, by side and reason.
-        total_drops: the same since the start.
-        skew_ms: of the pairs found, magnitude.
-        statuses: registrations by status.
-        inliers: of each registration that has matches.
-        passes: full passes of the network that ended.
-        latency_ms: by stage, `AGE` among them.
-        published: messages by topic.
+        seconds: length of the period, s.
+        inputs: received images by side.
+        pairs: number of pairs found.
+        drops: dropped frames in the period, by side and reason.
+        total_drops: dropped frames since the start, by side and reason.
+        skew_ms: magnitude of the skew of the pairs found, ms.
+        statuses: number of registrations by status.
+        inliers: inliers of registrations with matches.
+        passes: number of finished full passes of the network.
+        latency_ms: latency by stage, `AGE` among them, ms.
+        published: number of messages by topic.
     """
 
     seconds: float
@@ -78,7 +78,7 @@ class _Period:
 
 
 class Statistics:
-    """Counts for one reader at a time; any thread may write. Times are monotonic nanoseconds."""
+    """Counters that any thread may update and one reader takes. Times are monotonic, ns."""
 
     def __init__(self, now: int) -> None:
         self._lock = threading.Lock()
@@ -88,28 +88,28 @@ class Statistics:
         self._total_drops: Counter[Drop] = Counter()
 
     def receive(self, side: Side, stamp: int, now: int) -> None:
-        """A message came."""
+        """Count a received message."""
         with self._lock:
             self._period.messages[side] += 1
             self._latest[side] = stamp, now
             self._gaps[side].add(stamp)
 
     def drop(self, side: str, reason: str, count: int = 1) -> None:
-        """Frames, or a pair, lead to nothing."""
+        """Count dropped frames or pairs."""
         with self._lock:
             self._period.drops[side, reason] += count
 
     def pair(self, skew: int) -> None:
-        """Two frames were paired, this many nanoseconds apart."""
+        """Count a pair with this skew, ns."""
         with self._lock:
             self._period.skew_ms.append(abs(skew) / 1e6)
 
     def register(
         self, status: str, inliers: int | None, latency_ms: Mapping[str, float], passes: int = 1
     ) -> None:
-        """A pair went all the way; full passes, over it or earlier pairs, ended meanwhile.
+        """Count a registered pair; ``passes`` over it or earlier pairs were finished meanwhile.
 
-        There are no inliers to count of a pair that was tracked.
+        ``inliers`` is None for a tracked pair.
         """
         with self._lock:
             self._period.statuses[status] += 1
@@ -120,12 +120,12 @@ class Statistics:
                 self._period.latency_ms.setdefault(stage, []).append(ms)
 
     def publish(self, topics: Iterable[str]) -> None:
-        """A message went out on each of these."""
+        """Count a published message on each of these topics."""
         with self._lock:
             self._period.published.update(topics)
 
     def take(self, now: int) -> Report:
-        """Figures since the last call."""
+        """Take the figures since the last call."""
         with self._lock:
             period, self._period = self._period, _Period(now)
             self._total_drops.update(period.drops)

@@ -1,4 +1,4 @@
-"""A worker thread with room for one job: the newest."""
+"""A worker thread that holds at most one waiting job: the newest."""
 
 import threading
 from collections.abc import Callable
@@ -8,17 +8,17 @@ Job = TypeVar("Job")
 
 
 class Worker(Generic[Job]):
-    """A thread with room for one job: a newer job takes the place of one that still waits.
+    """A thread with at most one waiting job, which a newer job replaces.
 
-    Whatever is slower than its cameras would otherwise work on ever older images.
+    With a queue, a worker slower than the cameras would process ever older images.
     """
 
     def __init__(self, work: Callable[[Job], None], on_failure: Callable[[Exception], None]) -> None:
         """Start the thread.
 
         Args:
-            work: does one job, in the worker's thread.
-            on_failure: is told what `work` raised, in the worker's thread, which then ends.
+            work: processes one job, in the worker's thread.
+            on_failure: called with an exception of `work` in the worker's thread, which then ends.
         """
         self._work = work
         self._on_failure = on_failure
@@ -29,7 +29,7 @@ class Worker(Generic[Job]):
         self._thread.start()
 
     def submit(self, job: Job) -> bool:
-        """Leave a job; True if one that waited has to give way."""
+        """Set the waiting job; True if it replaced one."""
         with self._changed:
             replaced = self._waiting is not None
             self._waiting = job
@@ -37,7 +37,7 @@ class Worker(Generic[Job]):
             return replaced
 
     def stop(self) -> None:
-        """Wait until the job in hand is done; one that still waits is dropped."""
+        """Wait until the current job is finished; a waiting one is dropped."""
         with self._changed:
             self._stopping = True
             self._changed.notify()

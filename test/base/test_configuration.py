@@ -158,7 +158,7 @@ def test_every_missing_name_is_told() -> None:
 
 @pytest.mark.parametrize("values", [None, 5, "text", [1, 2]])
 def test_what_has_no_names_is_rejected(values: Any) -> None:
-    with pytest.raises(DistillMatchError, match=r"^camera\.yaml: holds no names with values; see"):
+    with pytest.raises(DistillMatchError, match=r"^camera\.yaml: is not a mapping of names to values; see"):
         build(Camera, values, "camera.yaml", "see lens.yaml")
 
 

@@ -172,6 +172,6 @@ def test_demo_with_the_running_node(tmp_path: Path) -> None:
     recording = replace(demo.live.recording, entries=[answer])
     slow = replace(demo.live, recording=recording, agreement=replace(agreement, first=1), rate=0.5)
     write_page(replace(demo, live=slow))
-    why = "answered 1 of the 6: one came every 400 ms and an answer took 987 ms (median)"
+    why = "processed 1 of the 6: one arrived every 400 ms, and processing took 987 ms (median)"
     assert why in demo.page.read_text()
     assert {path.suffix for path in tmp_path.iterdir() if path.is_file()} == {".mcap", ".html", ".png"}

@@ -43,7 +43,7 @@ def test_a_page_says_how_far_from_the_truth_the_drive_was(demo: Demo) -> None:
         "Error against the true geometry",
     ):
         assert said in page, said
-    assert "The node answered 39 of the 40: one came every 400 ms and an answer took" in page
+    assert "The node processed 39 of the 40: one arrived every 400 ms, and processing took" in page
     assert "<dd>0.2 px</dd>" in page  # the median pair is moved by 0.2 px
     assert "Two latencies" in page and "equal to the last bit" in page
 

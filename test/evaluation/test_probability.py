@@ -76,7 +76,7 @@ def test_model_is_found_by_the_weights_it_was_fitted_to(tmp_path: Path) -> None:
     (tmp_path / f"a{ENDING}").write_text(
         "weights_sha256: abc\nintercept: 1.0\ncoefficients: {}\nsamples: 1\ncalibration_error: 0.0\n"
     )
-    with pytest.raises(DistillMatchError, match=r"a\.probability\.yaml: holds other figures"):
+    with pytest.raises(DistillMatchError, match=r"a\.probability\.yaml: holds other features"):
         find_model(network, "abc")
 
 

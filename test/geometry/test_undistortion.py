@@ -91,11 +91,11 @@ def test_an_ideal_fisheye_still_bends() -> None:
 
 
 def test_wrong_sizes_models_and_coefficients_are_rejected() -> None:
-    with pytest.raises(DistillMatchError, match="640x512 pixels, but its camera_info is about 320x240"):
+    with pytest.raises(DistillMatchError, match="640x512 pixels, but its camera_info describes 320x240"):
         Undistorter(lens("plumb_bob"))(frame(np.zeros((512, 640), np.uint8)))
     with pytest.raises(DistillMatchError, match="'thin_lens' is unknown"):
         Undistorter(Intrinsics(MATRIX, np.ones(5), "thin_lens", SIZE))
-    with pytest.raises(DistillMatchError, match="3 coefficients do not go with distortion model plumb_bob"):
+    with pytest.raises(DistillMatchError, match="3 coefficients do not fit distortion model plumb_bob"):
         Undistorter(lens("plumb_bob", [0.1, 0.1, 0.1]))
 
 

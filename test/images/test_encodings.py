@@ -144,7 +144,7 @@ def test_padding_of_the_last_row_may_be_missing() -> None:
     values = np.arange(12, dtype=np.uint8).reshape(3, 4)
     data, step = as_message(values, padding=5)
     np.testing.assert_array_equal(decode(data[:-5], 3, 4, step, "mono8", False), values)
-    with pytest.raises(DistillMatchError, match="21 bytes of data where size and step want 22"):
+    with pytest.raises(DistillMatchError, match="21 bytes of data, but size and step need 22"):
         decode(data[:-6], 3, 4, step, "mono8", False)
 
 
@@ -155,7 +155,7 @@ def test_padding_of_the_last_row_may_be_missing() -> None:
         (4, 0, 4, "mono8", "no pixels"),
         (4, 4, 3, "mono8", "step 3 is less than the 4 bytes of a row; make the driver"),
         (4, 4, 0, "16UC1", "set step to 8"),
-        (40, 4, 4, "mono8", "48 bytes of data where size and step want 160; mend"),
+        (40, 4, 4, "mono8", "48 bytes of data, but size and step need 160; correct"),
         (4, 4, 2**32 - 1, "mono8", "48 bytes of data"),
         (2**32 - 1, 2**32 - 1, 2**32 - 1, "64FC4", "beyond 16384 pixels a side"),
         (1, MAX_SIDE + 1, MAX_SIDE + 1, "mono8", "beyond"),
@@ -164,7 +164,7 @@ def test_padding_of_the_last_row_may_be_missing() -> None:
         (4, 4, 4, "jpeg", "not supported"),
         (4, 3, 6, "yuv422", "even width"),
         (4, 3, 3, "nv12", "even width"),
-        (6, 8, 8, "nv12", "48 bytes of data where size and step want 72"),
+        (6, 8, 8, "nv12", "48 bytes of data, but size and step need 72"),
         (4, 4, 5, "mono12p", "step 5 is less than the 6 bytes of a row"),
     ],
 )

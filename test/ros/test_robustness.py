@@ -126,7 +126,7 @@ def test_thermal_picture_that_stands_still(bench: Bench) -> None:
         bench.send("thermal", *picture("thermal", 0), bench.now)
         bench.now += SECOND // 5
         bench.spin(0.2)
-    said(bench, "the thermal picture stands still")
+    said(bench, "the thermal image is frozen")
     drive_and_recover(bench)
 
 
@@ -178,10 +178,10 @@ def test_qos_that_does_not_go_together_is_said_once(start: StartNode) -> None:
     best_effort = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
     for _ in range(2):
         bench.node.create_publisher(Image, "/rgb/image", best_effort)
-    status = bench.diagnosed("QoS does not go with")
+    status = bench.diagnosed("QoS is incompatible with")
     assert status.level == DiagnosticStatus.ERROR
     assert "qos_overrides./rgb/image.subscription.reliability" in status.message
-    assert node.said.count("a publisher's QoS does not go with this subscription (reliability)") == 1
+    assert node.said.count("a publisher's QoS is incompatible with this subscription (reliability)") == 1
     bench.see()  # the camera of the bench is reliable
     bench.listen("homography")
     drive_and_recover(bench)

@@ -163,7 +163,7 @@ def test_header_that_lies_raises(library: Library) -> None:
     with pytest.raises(DistillMatchError, match="beyond"):
         library.messages.to_frame(message)
     message.height = 7
-    with pytest.raises(DistillMatchError, match="144 bytes of data where size and step want 168"):
+    with pytest.raises(DistillMatchError, match="144 bytes of data, but size and step need 168"):
         library.messages.to_frame(message)
     message.height, message.header.stamp.nanosec = 6, 4_294_967_295
     with pytest.raises(DistillMatchError, match="4294967295 nanoseconds are more than a second"):

@@ -223,7 +223,7 @@ def test_intrinsics_of_another_size_or_kind_are_rejected() -> None:
         stream.undistort(Side.THERMAL, replace(LENS, model="bent"))
     stream.undistort(Side.THERMAL, LENS)
     with pytest.raises(
-        DistillMatchError, match="thermal: 320x256 pixels, but its camera_info is about 960x540"
+        DistillMatchError, match="thermal: 320x256 pixels, but its camera_info describes 960x540"
     ):
         stream.process(*frames(0))
 

@@ -60,7 +60,7 @@ def test_interrupt_leaves_whole_bags(jobs: int, model: str, tmp_path: Path) -> N
         process.send_signal(signal.SIGINT)
         output, error = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert error == "interrupted: what was registered by then is in whole bags\n"
+    assert error == "interrupted: the bags hold what was registered so far\n"
     for bag, record in zip(bags, json.loads(output), strict=True):
         out = tmp_path / "out" / f"{bag.name}.mcap"
         assert record["interrupted"] and 20 < record["pairs"] < 600
