@@ -1,4 +1,4 @@
-"""Construction of registrar, stream and synchroniser from parameters, for node and bags alike."""
+"""Builds registrar, stream and synchroniser from parameters, for the node and for bags."""
 
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,11 @@ from distillmatch_ros.stream.temporal import Mode
 
 
 def open_registrar(parameters: Parameters, *, beside: bool = False) -> Registrar:
-    """Open the network.
+    """Open the network that the parameters name.
 
     Args:
-        parameters: which network, runtime, threads, passes and gate.
-        beside: passes will run while pairs are tracked: leave a core to the tracking, if threads are not set.
+        parameters: network, runtime, threads, passes and gate.
+        beside: whether passes run in parallel to tracking, which is left a core unless threads are set.
 
     Raises:
         DistillMatchError: it cannot be opened.
@@ -32,7 +32,7 @@ def open_registrar(parameters: Parameters, *, beside: bool = False) -> Registrar
 
 
 def threads_beside(parameters: Parameters) -> int:
-    """CPU threads of an engine whose passes run while pairs are tracked; 0 for one for each core."""
+    """CPU threads of an engine whose passes run in parallel to tracking; 0 for one per core."""
     if parameters.threads or parameters.stream.pass_seconds == 0:
         return parameters.threads
     return max(1, usable_cores() - 1)
@@ -50,10 +50,10 @@ def load_calibration(parameters: Parameters) -> Calibration | None:
 
 
 def calibration_path(parameters: Parameters) -> Path:
-    """Where the calibration is.
+    """Path of the calibration file.
 
     Raises:
-        DistillMatchError: no file is named.
+        DistillMatchError: the parameter is empty.
     """
     if not parameters.calibration_file:
         raise DistillMatchError("parameter calibration_file is empty; set it to the YAML file to use")
@@ -70,7 +70,7 @@ def open_stream(parameters: Parameters, registrar: Registrar) -> Stream:
 
 
 def make_synchroniser(parameters: Parameters) -> Synchroniser[Any]:
-    """A synchroniser with the parameters' tolerance and offset; message_filters, too, goes by stamp."""
+    """A synchroniser with the parameters' tolerance and offset; for message_filters it pairs by stamp."""
     return Synchroniser(
         round(parameters.tolerance * SECOND),
         round(parameters.thermal_offset * SECOND),

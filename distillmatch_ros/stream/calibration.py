@@ -1,4 +1,4 @@
-"""One homography for a rig: gathered over a drive, kept in a YAML file."""
+"""Calibration: one homography for a rig, estimated over a drive and stored in a YAML file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ from distillmatch_ros.registration.gate import Gate, Status, estimate, is_plausi
 from distillmatch_ros.registration.registrar import Registration
 
 MIN_PAIRS = 10
-"""Fewer than these say more about one moment than about the rig."""
+"""Fewest pairs of a calibration; fewer may represent a single scene rather than the rig."""
 GRID = (12, 16)
-"""Rows and columns of cells of the thermal image, which have equal shares in a calibration."""
+"""Rows and columns of the cells of the thermal image that contribute equally to a calibration."""
 CELL_MATCHES = 32
-"""Matches that are kept of each cell."""
+"""Greatest number of matches kept per cell."""
 
 _HEADER = "# Calibration of a visible-thermal rig: the homography maps thermal pixels to visible pixels.\n"
 
 
 @dataclass(frozen=True)
 class Camera:
-    """What the images of one camera are: (height, width), and whether their distortion has been taken out."""
+    """Image size (height, width) of a camera, and whether its images are undistorted."""
 
     size: Size
     undistorted: bool = False
@@ -47,15 +47,15 @@ class Rig:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """A homography to use for every pair of a rig.
+    """A homography for every pair of a rig.
 
     Attributes:
         homography: float64 (3, 3), thermal to visible pixels.
-        rig: whose images it is about.
-        pairs: registered pairs that it was made from.
-        seconds: from the first of them to the last.
-        stamp: of the last, ns.
-        rms_px: distance of their matches from it, root mean square, reference pixels.
+        rig: image sizes and undistortion of the cameras.
+        pairs: number of registered pairs it was estimated from.
+        seconds: time from the first to the last of them, s.
+        stamp: stamp of the last one, ns.
+        rms_px: RMS reprojection error of their matches, reference pixels.
     """
 
     homography: Float64
@@ -66,10 +66,10 @@ class Calibration:
     rms_px: float
 
     def save(self, path: Path) -> None:
-        """Write a YAML file, whole or not at all.
+        """Write a YAML file atomically.
 
         Raises:
-            DistillMatchError: it cannot be written.
+            DistillMatchError: the file cannot be written.
         """
         record = {
             "homography": self.homography.tolist(),
@@ -87,7 +87,7 @@ class Calibration:
         """Read a YAML file.
 
         Raises:
-            DistillMatchError: it cannot be read, or does not hold a calibration.
+            DistillMatchError: the file cannot be read, or does not hold a calibration.
         """
         record = read_yaml(path, "make it with `distillmatch calibrate`")
         try:
@@ -99,10 +99,10 @@ class Calibration:
             ) from error
 
     def check(self, rig: Rig) -> None:
-        """Reject images that the calibration is not about.
+        """Reject images that differ from those of the calibration.
 
         Raises:
-            DistillMatchError: their size is another, or the distortion was taken out of the ones only.
+            DistillMatchError: their size differs, or only one of the two kinds is undistorted.
         """
         for side in ("visible", "thermal"):
             own, other = getattr(self.rig, side), getattr(rig, side)
@@ -119,7 +119,7 @@ def _describe(camera: Camera) -> dict[str, Any]:
 
 
 def _read(record: Any) -> Calibration:
-    """Raises KeyError, TypeError or ValueError where something is missing or makes no sense."""
+    """Make a calibration from plain values; raises KeyError, TypeError or ValueError if they are invalid."""
     homography = np.array(_mapping(record)["homography"], np.float64)
     rig = Rig(_camera(record["visible"]), _camera(record["thermal"]))
     if homography.shape != (3, 3):
@@ -127,7 +127,7 @@ def _read(record: Any) -> Calibration:
     if not np.isfinite(homography).all() or not is_plausible(
         homography, rig.thermal.size, rig.visible.size, Gate()
     ):
-        raise ValueError("the homography is one that no two cameras have")
+        raise ValueError("the homography is not plausible for two cameras")
     return Calibration(
         homography,
         rig,
@@ -152,10 +152,10 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 class Accumulator:
-    """Gathers the matches of a drive, in memory that does not grow.
+    """Collects the matches of a drive in bounded memory.
 
-    Each cell of the thermal image keeps a sample of its own, in which every match had the same chance: where
-    matches are rare they count for more, and a long drive counts from end to end.
+    Each cell of the thermal image keeps a uniform random sample of its matches (reservoir sampling), so that
+    sparse regions are not outweighed and all parts of a long drive contribute.
     """
 
     def __init__(self, rig: Rig) -> None:
@@ -168,7 +168,7 @@ class Accumulator:
         self._first = self._last = 0
 
     def add(self, registration: Registration, stamp: int) -> None:
-        """Take in the inliers of a pair, unless its status is another than OK."""
+        """Add the inliers of a pair with status OK; other pairs are ignored."""
         if registration.status is not Status.OK:
             return
         self._first = stamp if self._pairs == 0 else self._first
@@ -186,13 +186,13 @@ class Accumulator:
             self._seen[cell] += 1
 
     def fit(self, gate: Gate | None = None) -> Calibration:
-        """One homography for all of them.
+        """Fit one homography to all collected matches.
 
         Args:
-            gate: what it must show; the default gate if None.
+            gate: thresholds; the default gate if None.
 
         Raises:
-            DistillMatchError: too few pairs, or no homography that they support.
+            DistillMatchError: too few pairs, or the matches support no homography.
         """
         if self._pairs < MIN_PAIRS:
             raise DistillMatchError(

@@ -1,4 +1,4 @@
-"""How two cameras' clocks compare, by the times at which their frames were stamped and received."""
+"""Comparison of two cameras' clocks by the stamps and times of receipt of their frames."""
 
 from dataclasses import dataclass
 
@@ -9,18 +9,18 @@ from typing_extensions import TypedDict
 from distillmatch_ros.base.units import SECOND
 
 DRIFT_SECONDS = 5.0
-"""Shortest time over which a drift is estimated."""
+"""Shortest time for an estimate of the drift, s."""
 DRIFT_FRAMES = 20
-"""Fewest frames of which a drift is estimated."""
+"""Fewest frames for an estimate of the drift."""
 SIGMAS = 4.0
-"""Standard errors by which a drift has to differ from 0 to be one."""
+"""Number of standard errors from 0 from which on a drift is significant."""
 
 _Times = NDArray[np.int64]
-_MAD = 1.4826  # of a normal distribution, to its standard deviation
+_MAD = 1.4826  # ratio of standard deviation and median absolute deviation of a normal distribution
 
 
 class ClocksRecord(TypedDict):
-    """How two cameras' clocks compare, as a JSON object; see `Clocks`."""
+    """Comparison of two cameras' clocks as a JSON object; see `Clocks`."""
 
     offset: float
     offset_std: float
@@ -30,13 +30,13 @@ class ClocksRecord(TypedDict):
 
 @dataclass(frozen=True)
 class Clocks:
-    """How two cameras' clocks compare, as seen from the one clock that takes the times of receipt.
+    """Comparison of two cameras' clocks, relative to the clock of the times of receipt.
 
     Attributes:
-        offset: thermal stamps ahead of visible ones, s.
-        offset_std: how far a frame's time of receipt scatters about that, s.
-        drift_ppm: by how much the thermal clock is faster, millionths; None if the time was too short.
-        drift_std_ppm: standard error of it.
+        offset: thermal minus visible stamps, s.
+        offset_std: scatter of the times of receipt about the offset, s.
+        drift_ppm: relative rate of the thermal clock minus 1, in 1e-6; None if the time was too short.
+        drift_std_ppm: standard error of the drift, in 1e-6.
     """
 
     offset: float
@@ -55,7 +55,7 @@ class Clocks:
 
     @property
     def drifts(self) -> bool:
-        """Whether there is a drift that is not an error of the estimate."""
+        """Whether the drift is significant."""
         if self.drift_ppm is None or self.drift_std_ppm is None:
             return False
         return abs(self.drift_ppm) > max(SIGMAS * self.drift_std_ppm, 1.0)
@@ -66,7 +66,7 @@ def compare(visible: tuple[_Times, _Times], thermal: tuple[_Times, _Times]) -> C
 
     Args:
         visible: stamps and times of receipt of the visible frames, (N,) each, ns.
-        thermal: the same of the thermal ones.
+        thermal: stamps and times of receipt of the thermal frames, (N,) each, ns.
     """
     first, second = _clock(*visible), _clock(*thermal)
     offset, std = second[0] - first[0], float(np.hypot(first[1], second[1]))
@@ -77,7 +77,7 @@ def compare(visible: tuple[_Times, _Times], thermal: tuple[_Times, _Times]) -> C
 
 
 def _clock(stamps: _Times, received: _Times) -> tuple[float, float, float | None, float]:
-    """Stamp minus time of receipt, its scatter (both s), drift and its standard error (s per s)."""
+    """Stamp minus time of receipt and its scatter (both s), drift and its standard error (s per s)."""
     first = int(stamps[0] - received[0])
     ahead = (stamps - received - first) / SECOND
     time = (received - received[0]) / SECOND
@@ -90,7 +90,7 @@ def _clock(stamps: _Times, received: _Times) -> tuple[float, float, float | None
 
 
 def _line(time: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-    """Slope of a line through most of the values, and what they differ from it."""
+    """Slope of a robust line fit, and the residuals."""
     kept = np.ones(len(time), bool)
     for _ in range(3):
         slope, level = np.polyfit(time[kept], values[kept], 1)

@@ -1,8 +1,7 @@
-"""Tracked pairs and full passes: which pair gets which, and how a pass corrects the tracking.
+"""Combines tracked pairs and full passes: decides which pair gets a pass, and corrects the tracking by it.
 
-A pass of the network takes longer than a frame. Where passes run beside, the pairs that come in the meantime
-are tracked on, and what the pass says of its own pair is brought forward by how the tracked homography has
-moved since.
+A pass of the network takes longer than a frame. With passes in parallel, the pairs that arrive meanwhile are
+tracked, and the homography from the pass is updated by the motion of the tracked homography since its pair.
 """
 
 from collections.abc import Callable
@@ -26,23 +25,23 @@ from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.temporal import FORGET_AFTER
 
 AGREE_PX = 8.0
-"""Corner error, reference pixels, up to which a pass confirms a tracked homography: single frames of a real
-drive of low resolution differ from their median by up to 4."""
+"""Corner error, reference pixels, up to which a pass confirms a tracked homography: on a recorded drive at
+low resolution single frames differ from their median by up to 4."""
 DRIFT_PX = 16.0
-"""Distance from the homography that was confirmed last at which a pass is due at once."""
+"""Corner error against the last confirmed homography, reference pixels, above which a pass is due at once."""
 FADED = 0.6
-"""Fraction of the peak prominence when it was confirmed below which a pass is due at once."""
+"""Fraction of the confirmed homography's peak prominence below which a pass is due at once."""
 GAP_S = 0.5
-"""Time between pairs after which a pass is due at once."""
+"""Time between pairs above which a pass is due at once, s."""
 PATIENCE = 5
-"""Passes in a row that may fail to confirm a tracked homography until it is given up."""
+"""Number of consecutive passes without confirmation after which a tracked homography is discarded."""
 
 
 class Here(Executor):
-    """Runs what it is given at once, in the thread that gives it."""
+    """Executor that runs a task immediately, in the calling thread."""
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run it; what it raises is raised by the future's ``result``."""
+        """Run the task; its exception is raised by the future's ``result``."""
         future: Future[Any] = Future()
         try:
             future.set_result(work(*args, **kwargs))
@@ -57,13 +56,13 @@ def _unchanged(registration: Registration) -> Registration:
 
 @dataclass(frozen=True, eq=False)
 class Followed:
-    """A pair as it was registered.
+    """Result for one pair.
 
     Attributes:
-        registration: TRACKED without correspondences, or what a pass says of this pair.
-        passes: passes over this pair and earlier ones that ended since the last pair, with their stamps.
-        find_matches: gives the registration, or one with another homography, its correspondences; those of
-            a tracked pair are found when it is called.
+        registration: TRACKED without correspondences, or the result of a pass over this pair.
+        passes: passes over this pair or earlier ones that ended since the last pair, with their stamps.
+        find_matches: adds correspondences to the registration (or a copy of it with another homography);
+            those of a tracked pair are computed only then.
     """
 
     registration: Registration
@@ -72,14 +71,14 @@ class Followed:
 
     @classmethod
     def resting(cls, status: Status, homography: Float64 | None) -> "Followed":
-        """A pair that was not looked at."""
+        """A pair that was not registered."""
         latency_ms = dict.fromkeys((*STAGES, "total"), 0.0)
         return cls(Registration.without_matches(status, homography, latency_ms))
 
 
 @dataclass(frozen=True, eq=False)
 class _Pass:
-    """A pass over the pair of a stamp, and how that pair was tracked, if it was."""
+    """A pass over the pair with a stamp, and the tracking state of that pair, if any."""
 
     stamp: int
     registration: Registration
@@ -87,23 +86,23 @@ class _Pass:
 
 
 class Follower:
-    """Registers the pairs of one rig; one thread at a time may use it.
+    """Registers the pairs of one rig; must be used by one thread at a time.
 
-    A tracked homography has to be supported by the edges of its pair and to stay within ``max_jump_px`` of
-    the one that a pass confirmed last; a pair whose is not gets a pass of its own. A pass that disagrees
-    with the tracking replaces it where the edges support it better, and else is repeated.
+    A tracked homography must be supported by the edges of its pair and stay within ``max_jump_px`` of the
+    last one confirmed by a pass; otherwise the pair gets its own pass. A pass that disagrees with the
+    tracking replaces it if the edges support it better, and is repeated if not.
     """
 
     def __init__(
         self, gate: Gate, search: Search, executor: Executor, beside: bool, thermal: Size, visible: Size
     ) -> None:
-        """Start without knowledge.
+        """Start without a homography.
 
         Args:
-            gate: what a homography must show; see `check`.
+            gate: thresholds for the homography; see `check`.
             search: makes the passes.
             executor: runs them, one at a time.
-            beside: do not wait for a pass while tracking goes on; else all depends on the pairs alone.
+            beside: whether passes run in parallel to tracking; if not, results depend on the pairs alone.
             thermal: size of the thermal images.
             visible: size of the visible images.
         """
@@ -128,8 +127,9 @@ class Follower:
         Args:
             visible: the visible frame.
             thermal: the thermal frame.
-            pass_seconds: a pass is due so long after the last one.
-            max_jump_px: greatest distance of a tracked homography from the last confirmed one.
+            pass_seconds: time between passes, s.
+            max_jump_px: greatest corner error of a tracked homography against the last confirmed one,
+                reference pixels.
         """
         start = perf_counter()
         if not 0 <= visible.stamp - self._stamp <= FORGET_AFTER * SECOND:
@@ -162,17 +162,17 @@ class Follower:
         return Followed(registration, self._take_ended(), self._finder(tracked))
 
     def doubt(self, stamp: int) -> None:
-        """Have a pass over the next pair, such as after the thermal stream stood still."""
+        """Request a pass over the next pair, such as after a frozen thermal stream."""
         self._doubted = stamp
 
     def check(self, gate: Gate) -> None:
-        """Track nothing that was accepted by another gate, nor what a pass finds that runs with it."""
+        """Set the gate; if it changed, discard the tracked homography and the result of a running pass."""
         if gate != self._gate:
             self._gate = gate
             self._forget()
 
     def _followed(self, visible: Frame, thermal: Frame, max_jump_px: float) -> Track | None:
-        """The pair as it is tracked; None where the gate says no."""
+        """Track to this pair; None if the gate rejects the result."""
         if self._track is None or self._confirmed is None:
             return None
         elapsed = (visible.stamp - self._stamp) / SECOND
@@ -187,14 +187,14 @@ class Follower:
         return tracked if accepted else None
 
     def _probability_of(self, tracked: Track) -> float | None:
-        """That of the last pass, less where the edges agree less than they did then."""
+        """Probability of the last pass, reduced in proportion to the edges' peak prominence."""
         if self._probability is None or self._confirmed is None:
             return None
         before = max(self._confirmed.alignment.peak_prominence, 1e-9)
         return self._probability * min(1.0, max(0.0, tracked.alignment.peak_prominence / before))
 
     def _judge(self, tracked: Track, stamp: int) -> None:
-        """Whether what was tracked calls for a pass, however soon the next one is due."""
+        """Request a pass if the tracked homography has moved far or lost support."""
         assert self._confirmed is not None, "tracking begins with a pass"
         if (
             tracked.jumped
@@ -215,14 +215,14 @@ class Follower:
         return self._executor.submit(register)
 
     def _pass_now(self, visible: Frame, thermal: Frame, tracked: Track | None) -> Registration:
-        """The pair as a pass has it, which is waited for; as it was tracked, if it was."""
+        """Wait for a pass over the pair; its result, or the tracked one if the pass is rejected for it."""
         self._pending = self._begin_pass(visible, thermal, tracked)
         registration = self._collect(wait=True)
         assert registration is not None, "the pass was waited for"
         return registration
 
     def _collect(self, wait: bool) -> Registration | None:
-        """Take in the pass that is running, if it has ended or is to be waited for; what it says."""
+        """Collect the running pass if it has ended or ``wait`` is true; its result, or None."""
         if self._pending is None or not (wait or self._pending.done()):
             return None
         future, self._pending = self._pending, None
@@ -232,9 +232,9 @@ class Follower:
         return registration
 
     def _take(self, ended: _Pass) -> Registration:
-        """Correct the tracking by a pass, and say what its pair's homography is, all considered.
+        """Correct the tracking by a pass, and decide on the homography of its pair.
 
-        That of a pass is none where the edges support the tracked one better.
+        The homography of the pass is dropped if the edges support the tracked one better.
         """
         registration, tracked = ended.registration, ended.tracked
         prominence = registration.quality.peak_prominence if registration.quality else None
@@ -260,7 +260,7 @@ class Follower:
         return self._steadied(registration, tracked) if confirmed and tracked is not None else registration
 
     def _steadied(self, registration: Registration, tracked: Track) -> Registration:
-        """What a pass says of a pair, with the homography that was tracked and that it confirms."""
+        """The result of a pass with the tracked homography, which it confirms."""
         judged = confirm(
             tracked.alignment,
             registration.thermal_points,
@@ -281,7 +281,7 @@ class Follower:
             self._track = self._confirmed = None
 
     def _forget(self) -> None:
-        """Start anew, without the pass that may be running."""
+        """Reset the state, and discard the result of a pass that may be running."""
         if self._pending is not None:
             self._pending.result()
         self._pending = self._track = self._confirmed = self._doubted = None

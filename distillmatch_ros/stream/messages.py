@@ -1,4 +1,4 @@
-"""Camera messages to frames, results to messages, in the classes of rclpy or of rosbags."""
+"""Converts camera messages to frames and results to messages, for rclpy's or rosbags' classes."""
 
 import sys
 from array import array
@@ -31,24 +31,24 @@ MESSAGE_TYPES = (
     "sensor_msgs/msg/PointField",
     "std_msgs/msg/Header",
 )
-"""The message classes that `Messages` needs."""
+"""Message classes that `Messages` needs."""
 POINT_FIELDS = ("x", "y", "z", "u", "v", "confidence", "inlier")
-"""Of a point in `Messages.correspondences`."""
+"""Fields of a point in `Messages.correspondences`."""
 
-_FLOAT32 = 7  # of sensor_msgs/msg/PointField
+_FLOAT32 = 7  # constant of sensor_msgs/msg/PointField
 
 
 def to_array(data: NDArray[np.uint8]) -> "array[int]":
-    """Bytes as rclpy wants them: it takes everything but this class one value at a time."""
+    """Bytes as array.array: rclpy copies any other type value by value."""
     values = array("B")
     values.frombytes(data.data)
     return values
 
 
 class Messages:
-    """Converts messages of one set of classes.
+    """Makes messages of one set of classes.
 
-    Messages that it reads may be of any classes with the same fields, those of ROS 1 included.
+    Messages to read may be of any class with the same fields, including ROS 1.
     """
 
     def __init__(
@@ -57,28 +57,28 @@ class Messages:
         to_data: Callable[[NDArray[np.uint8]], Any] = to_array,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
-        """Choose the classes of the messages to make.
+        """Set the classes of the messages to make.
 
         Args:
-            types: `MESSAGE_TYPES` by name; other names do no harm.
-            to_data: turns bytes (N,) into what those classes hold as ``data``: `to_array` for rclpy. They may
-                be the memory of the image, which has to stay as it is while such a message is in use.
-            max_pixels: images of more are rejected by their header, before they are decoded.
+            types: classes by name, at least `MESSAGE_TYPES`.
+            to_data: converts bytes (N,) to the type of ``data`` in these classes: `to_array` for rclpy. The
+                result may be the image's memory, which must not change while the message is in use.
+            max_pixels: larger images are rejected by their header, before decoding.
         """
         self._types = types
         self._to_data = to_data
         self._max_pixels = max_pixels
 
     def to_frame(self, message: Any) -> Frame:
-        """Read an Image or CompressedImage; the frame may share its memory.
+        """Convert an Image or CompressedImage; the frame may share its memory.
 
         Raises:
-            DistillMatchError: its stamp is none, or see `decode` and `decode_compressed`.
+            DistillMatchError: the stamp is invalid, or see `decode` and `decode_compressed`.
         """
         if message.header.stamp.nanosec >= SECOND:
             raise DistillMatchError(
                 f"stamp: {message.header.stamp.nanosec} nanoseconds are more than a second; "
-                "see to the driver's header"
+                "correct the driver's header"
             )
         if hasattr(message, "format"):
             image, encoding = decode_compressed(message.data, message.format, self._max_pixels)
@@ -101,7 +101,7 @@ class Messages:
         return int(stamp.sec) * SECOND + int(stamp.nanosec)
 
     def image(self, frame: Frame) -> Any:
-        """An Image, in the frame's encoding where that can be kept (see `output_encoding`).
+        """An Image, in the frame's encoding if possible (see `output_encoding`).
 
         Raises:
             DistillMatchError: the image does not fit its encoding.
@@ -120,11 +120,11 @@ class Messages:
         )
 
     def compressed(self, frame: Frame, quality: int = 90) -> Any:
-        """A CompressedImage, as JPEG; alpha is dropped.
+        """A CompressedImage in JPEG; alpha is dropped.
 
         Args:
-            frame: 8 bit.
-            quality: 1 to 100.
+            frame: 8-bit frame.
+            quality: JPEG quality, 1 to 100.
 
         Raises:
             DistillMatchError: the image is not 8 bit.
@@ -143,10 +143,10 @@ class Messages:
         )
 
     def correspondences(self, registration: Registration, header_of: Frame) -> Any:
-        """A PointCloud2 of the correspondences, one point each; no point if there are none.
+        """A PointCloud2 with one point for each correspondence, possibly none.
 
-        Its fields are `POINT_FIELDS`, all float32, so that every reader can take it as one (N, 7) array: x
-        and y in visible pixels, z = 0, u and v in thermal pixels, confidence, inlier (1 or 0).
+        Its fields are `POINT_FIELDS`, all float32, so that it can be read as one (N, 7) array: x and y in
+        visible pixels, z = 0, u and v in thermal pixels, confidence, inlier (1 or 0).
         """
         count = len(registration.inliers)
         points = np.column_stack(
@@ -177,22 +177,22 @@ class Messages:
         )
 
     def homography(self, registration: Registration, header_of: Frame) -> Any:
-        """A 3x3 ``64FC1`` Image: thermal pixels to visible pixels, all NaN where there is no homography.
+        """A 3x3 ``64FC1`` Image: thermal pixels to visible pixels, all NaN without a homography.
 
-        One for every pair: a subscriber can tell "none" from "lost", and message_filters, which waits for
-        one message of each topic, does not drop the other outputs of the pair. NaN spoils whatever is
-        computed from it, where a stale matrix would go unnoticed.
+        It is published for every pair: subscribers can distinguish "none" from "lost", and message_filters,
+        which waits for one message of each topic, does not drop the pair's other outputs. NaN propagates to
+        everything computed from it, whereas a stale matrix would remain unnoticed.
         """
         found = registration.homography
         matrix = np.full((3, 3), np.nan) if found is None else found
         return self.image(Frame(matrix, "64FC1", header_of.stamp, header_of.frame_id))
 
     def status(self, registration: Registration, visible: Frame, thermal: Frame) -> Any:
-        """A DiagnosticArray with one DiagnosticStatus: how a pair was registered.
+        """A DiagnosticArray with one DiagnosticStatus that describes the registration of a pair.
 
-        Its message is the status, its level OK, or WARN unless the homography is the pair's own or fixed. Its
-        values are text: ``matches``, ``inliers``, ``probability`` where the registration has one, ``skew_ms``
-        (thermal stamp minus visible stamp), ``visible_size`` and ``thermal_size`` (WIDTHxHEIGHT, pixels).
+        Its message is the status; its level is OK if the homography is the pair's own or fixed, otherwise
+        WARN. Its values are text: ``matches``, ``inliers``, ``probability`` if known, ``skew_ms`` (thermal
+        stamp minus visible stamp), ``visible_size`` and ``thermal_size`` (WIDTHxHEIGHT, pixels).
         """
         kind = self._types["diagnostic_msgs/msg/DiagnosticStatus"]
         values = {
@@ -218,23 +218,23 @@ class Messages:
         return self._make("diagnostic_msgs/msg/DiagnosticArray", header=header, status=[status])
 
     def camera_info(self, info: Any, header_of: Frame, undistorted: bool = False) -> Any:
-        """A CameraInfo with another's calibration and the frame's header.
+        """A CameraInfo with the calibration of another and the header of a frame.
 
         Args:
-            info: the camera's.
-            header_of: frame that it goes with.
-            undistorted: that frame's distortion was taken out, so that only K is left to tell.
+            info: CameraInfo of the camera.
+            header_of: frame that it accompanies.
+            undistorted: whether that frame is undistorted, so that only K applies.
         """
         names = ("height", "width", "distortion_model", "d", "k", "r", "p", "binning_x", "binning_y", "roi")
         fields = {name: getattr(info, name) for name in names}
         if undistorted:
             projection = np.column_stack([np.reshape(info.k, (3, 3)), np.zeros(3)])
-            # A slice stays what the library wants: an array.array in rclpy, NumPy's in rosbags.
+            # A slice keeps the library's type: array.array in rclpy, a NumPy array in rosbags.
             fields.update(d=info.d[:0], r=np.eye(3).ravel(), p=projection.ravel())
         return self._make("sensor_msgs/msg/CameraInfo", header=self._header(header_of), **fields)
 
     def intrinsics(self, info: Any) -> Intrinsics:
-        """How the camera of a CameraInfo projects into the images it sends, binning and region included.
+        """Intrinsics for the images of a CameraInfo, including binning and region of interest.
 
         Raises:
             DistillMatchError: the camera is not calibrated.
@@ -259,7 +259,7 @@ class Messages:
         return self._make("std_msgs/msg/Header", stamp=stamp, frame_id=frame.frame_id)
 
     def _data(self, values: NDArray[Any]) -> Any:
-        """The memory of a contiguous array."""
+        """The memory of a contiguous array as message data."""
         return self._to_data(values.reshape(-1).view(np.uint8))
 
     def _make(self, name: str, /, **fields: Any) -> Any:

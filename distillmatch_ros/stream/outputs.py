@@ -1,4 +1,4 @@
-"""Outgoing messages of a pair, topic by topic, for node and bags alike."""
+"""Outgoing messages of a pair by topic, for the node and for bags."""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -9,11 +9,11 @@ from distillmatch_ros.stream.messages import Messages
 from distillmatch_ros.stream.stream import Result
 
 NODE = "/distillmatch"
-"""The node's name, below which its topics stand."""
+"""The node's name, the prefix of its topics."""
 
 
 class Outgoing:
-    """The messages of one result, each made when it is asked for."""
+    """The messages of one result, each made on demand."""
 
     def __init__(
         self,
@@ -24,14 +24,14 @@ class Outgoing:
         undistorted: bool = False,
         quality: int = 90,
     ) -> None:
-        """Take a result.
+        """Set the result.
 
         Args:
-            messages: makes them.
-            result: of a pair.
-            info: the visible camera's CameraInfo, if there is one.
-            undistorted: the images of the result had their distortion taken out.
-            quality: of JPEG pictures, 1 to 100.
+            messages: converter that makes the messages.
+            result: result for a pair.
+            info: CameraInfo of the visible camera, or None.
+            undistorted: whether the images of the result are undistorted.
+            quality: JPEG quality, 1 to 100.
         """
         self._messages = messages
         self._result = result
@@ -40,15 +40,15 @@ class Outgoing:
         self._quality = quality
 
     def correspondences(self) -> Any:
-        """PointCloud2."""
+        """PointCloud2; see `Messages.correspondences`."""
         return self._messages.correspondences(self._result.matched(), self._result.visible)
 
     def homography(self) -> Any:
-        """Image, 3x3."""
+        """Image, 3x3; see `Messages.homography`."""
         return self._messages.homography(self._result.registration, self._result.visible)
 
     def status(self) -> Any:
-        """DiagnosticArray."""
+        """DiagnosticArray; see `Messages.status`."""
         return self._messages.status(self._result.registration, self._result.visible, self._result.thermal)
 
     def overlay(self) -> Any:
@@ -65,7 +65,7 @@ class Outgoing:
         return None if registered is None else self._messages.image(registered)
 
     def camera_info(self) -> Any | None:
-        """CameraInfo of the registered image; None where there is none: synchronisers would wait for it."""
+        """CameraInfo of the registered image; None without one, since synchronisers would wait for it."""
         if self._info is None or self._result.registration.homography is None:
             return None
         return self._messages.camera_info(self._info, self._result.visible, self._undistorted)
@@ -84,4 +84,4 @@ TOPICS: Mapping[str, tuple[str, Callable[[Outgoing], Any | None]]] = {
     "thermal_registered": ("sensor_msgs/msg/Image", Outgoing.thermal_registered),
     "thermal_registered/camera_info": ("sensor_msgs/msg/CameraInfo", Outgoing.camera_info),
 }
-"""Message type and maker by name below `NODE`; None from a maker is no message."""
+"""Message type and maker by topic name below `NODE`; a maker returns None for no message."""

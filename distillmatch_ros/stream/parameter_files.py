@@ -1,4 +1,4 @@
-"""The node's parameters, read without a node."""
+"""Reads the node's parameters from files and settings, without a node."""
 
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,11 @@ from distillmatch_ros.stream.parameters import YAML, Parameters, is_of_every_nod
 
 
 def read_parameters(file: Path | None, settings: list[str]) -> Parameters:
-    """The node's parameters from a file as its launch file takes it, some of them set anew.
+    """Read the node's parameters from a parameter file, with some values replaced.
 
     Args:
-        file: YAML, such as ``config/fusion.yaml``; None for the defaults.
-        settings: ``NAME=VALUE``, the value as in YAML.
+        file: YAML such as ``config/fusion.yaml``; None for the defaults.
+        settings: ``NAME=VALUE``, the value in YAML.
 
     Raises:
         DistillMatchError: the file cannot be read, a parameter is unknown, or a value not allowed.

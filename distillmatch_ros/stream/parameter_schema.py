@@ -1,4 +1,4 @@
-"""The parameter table as a JSON Schema of the file that launch files and ``--params`` take."""
+"""JSON Schema of the parameter file that launch files and ``--params`` take."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
 def schema() -> dict[str, Any]:
-    """Any node name, then ``ros__parameters``; ROS's own parameters are allowed beside the table's."""
+    """The schema: any node name, then ``ros__parameters`` with the table's and ROS's own parameters."""
     parameters = {name: _property(parameter.description) for name, parameter in TABLE.items()}
     return {
         "title": "Parameters of distillmatch_ros",

@@ -1,6 +1,6 @@
-"""The node's parameters: one table, from which come their declaration, their checks, the YAML and the page.
+"""The node's parameters: one table for declaration, validation, parameter file and documentation.
 
-``python -m distillmatch_ros.stream.parameters`` writes `config/fusion.yaml` and the page anew.
+``python -m distillmatch_ros.stream.parameters`` regenerates `config/fusion.yaml` and the page.
 """
 
 import json
@@ -22,7 +22,7 @@ from distillmatch_ros.stream.temporal import Mode
 
 YAML, PAGE = "config/fusion.yaml", "docs/reference/parameters.md"
 NAMESPACES = {Side.VISIBLE: "rgb", Side.THERMAL: "thermal"}
-"""What the topics of a camera begin with."""
+"""Prefix of each camera's topics."""
 Transport = Literal["raw", "compressed"]
 RAW: Transport = "raw"
 COMPRESSED: Transport = "compressed"
@@ -32,25 +32,25 @@ MESSAGE_FILTERS: Pairing = "message_filters"
 
 
 class Parameters(Settings):
-    """All settings of the node and of bags; a set that is not allowed cannot be made.
+    """All settings of the node and of bags, validated on construction.
 
     Raises:
-        DistillMatchError: a value is not allowed, or does not go with another.
+        DistillMatchError: a value is not allowed, or not in combination with another.
     """
 
     autostart: bool = setting(
-        True, "Configure and activate when the node starts; false for a lifecycle manager."
+        True, "Configure and activate at start; false if a lifecycle manager does that."
     )
-    model: str = setting("", "Network file; empty for the shipped one.")
-    backend: str = setting("auto", "Runtime: auto takes the fastest; onnx, openvino, tensorrt, torch.")
+    model: str = setting("", "Network file; empty for the shipped network.")
+    backend: str = setting("auto", "Runtime: auto (the fastest), onnx, openvino, tensorrt or torch.")
     threads: int = setting(
         0,
-        "CPU threads of the engine; 0 for one for each core the node may use, less one for tracking.",
+        "CPU threads of the engine; 0 for one per core that the node may use, less one for tracking.",
         least=0,
         most=1024,
     )
     passes: int = setting(
-        2, "Passes of the network over each pair: 1 is faster, 2 more accurate.", least=1, most=2
+        2, "Greatest number of network passes per pair: 1 is faster, 2 more accurate.", least=1, most=2
     )
     rgb_transport: Transport = setting(
         "raw", "raw subscribes to rgb/image, compressed to rgb/image/compressed."
@@ -60,24 +60,22 @@ class Parameters(Settings):
     )
     max_pixels: int = setting(
         MAX_PIXELS,
-        "Images of more pixels are rejected by their header, before memory is taken to decode them.",
+        "Greatest number of pixels of an image; larger ones are rejected before decoding.",
         least=1,
         most=1 << 28,
     )
-    undistort: bool = setting(
-        False, "Undistort both images first, by rgb/camera_info and thermal/camera_info, which must come."
-    )
+    undistort: bool = setting(False, "Undistort both images; needs rgb/camera_info and thermal/camera_info.")
     pairing: Pairing = setting(
         "stamp",
-        "Pair frames by stamp, by arrival where the cameras' clocks have nothing in common, or by the "
-        "package message_filters where it is installed.",
+        "Pair frames by stamp, by time of receipt (arrival) if the cameras' clocks are unrelated, or by the "
+        "package message_filters.",
     )
     tolerance: float = setting(
-        0.025, "Greatest time between the frames of a pair.", unit="s", least=0, most=10
+        0.025, "Greatest time difference between the frames of a pair.", unit="s", least=0, most=10
     )
     thermal_offset: float = setting(
         0.0,
-        "Added to thermal stamps before pairing, for clocks that differ; the diagnostics suggest a value.",
+        "Added to thermal stamps before pairing, if clocks differ; diagnostics suggest a value.",
         unit="s",
         least=-1e10,
         most=1e10,
@@ -85,8 +83,8 @@ class Parameters(Settings):
     calibration_file: str = setting(
         "", "YAML file that mode fixed reads and the service save_calibration writes."
     )
-    jpeg_quality: int = setting(90, "Of overlay/compressed.", least=1, most=100)
-    stream: StreamSettings = setting(StreamSettings(), "What may be changed while a stream runs.")
+    jpeg_quality: int = setting(90, "JPEG quality of overlay/compressed.", least=1, most=100)
+    stream: StreamSettings = setting(StreamSettings(), "Settings that may change while a stream runs.")
 
     def model_post_init(self, _: Any) -> None:
         if self.stream.mode is Mode.FIXED and not self.calibration_file:
@@ -94,18 +92,18 @@ class Parameters(Settings):
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Parameters":
-        """Parameters by their names in the table; the others have their defaults.
+        """Parameters from values by table name; the others have their defaults.
 
         Raises:
-            DistillMatchError: a name is not in the table, or a value not allowed.
+            DistillMatchError: a name is not in the table, or a value is not allowed.
         """
         return cls().changed(values)
 
     def changed(self, values: Mapping[str, Any]) -> "Parameters":
-        """The same with other values, by their names in the table; all or none.
+        """A copy with other values by table name; if one is not allowed, none is changed.
 
         Raises:
-            DistillMatchError: a name is not in the table, or a value not allowed.
+            DistillMatchError: a name is not in the table, or a value is not allowed.
         """
         for name, value in values.items():
             if fault := unknown(name):
@@ -117,7 +115,7 @@ class Parameters(Settings):
             raise DistillMatchError(f"parameter {error}") from None
 
     def flat(self) -> dict[str, Any]:
-        """Every value by its name in the table."""
+        """All values by table name."""
         return {name: parameter.read(self) for name, parameter in TABLE.items()}
 
 
@@ -126,8 +124,8 @@ class Parameter:
     """A row of the table.
 
     Attributes:
-        path: of the setting that it is.
-        live: may be set while the node runs; otherwise only when it starts.
+        path: path of the setting in `Parameters`.
+        live: whether it can be set while the node runs; otherwise only at start.
     """
 
     path: tuple[str, ...]
@@ -135,11 +133,11 @@ class Parameter:
 
     @property
     def description(self) -> Description:
-        """What the setting says of itself."""
+        """Type, default, range and description of the setting."""
         return describe(Parameters, self.path)
 
     def read(self, parameters: Parameters) -> Any:
-        """The value, a text for an enumeration."""
+        """The value of the setting, as text for an enumeration."""
         found: Any = parameters
         for name in self.path:
             found = getattr(found, name)
@@ -190,11 +188,11 @@ TABLE: dict[str, Parameter] = {
     "overlay": _live("stream", "overlay"),
     "jpeg_quality": _live("jpeg_quality"),
 }
-"""Every parameter of ROS and the setting that it is, in the order in which people read them."""
+"""All ROS parameters and the settings they correspond to, in the order of the documentation."""
 
 
 def _changed(settings: Model, values: Mapping[tuple[str, ...], Any]) -> Model:
-    """Settings with other values by their paths; those of a part are made together."""
+    """A copy with other values by path; values of the same nested settings are replaced together."""
     changes: dict[str, Any] = {path[0]: value for path, value in values.items() if len(path) == 1}
     for part in {path[0] for path in values if len(path) > 1}:
         below = {path[1:]: value for path, value in values.items() if path[0] == part}
@@ -203,7 +201,7 @@ def _changed(settings: Model, values: Mapping[tuple[str, ...], Any]) -> Model:
 
 
 def _check_type(name: str, value: Any) -> None:
-    """As ROS does, which takes no whole number for a DOUBLE: the same file must serve node and bag."""
+    """Reject an integer for a DOUBLE parameter as ROS does: the same file must work for node and bag."""
     wanted, kind = TABLE[name].description.type, type(value)
     if kind is not wanted:
         remedy = f"; write {value}.0" if kind is int and wanted is float else ""
@@ -213,7 +211,7 @@ def _check_type(name: str, value: Any) -> None:
 
 
 def unknown(name: str) -> str | None:
-    """The fault of a name that is not in the table, and what may have been meant; None for one that is."""
+    """Error text for a name that is not in the table, with the most similar one; None for a valid name."""
     if name in TABLE:
         return None
     meant = get_close_matches(name, TABLE, 1)
@@ -222,13 +220,13 @@ def unknown(name: str) -> str | None:
 
 
 def is_of_every_node(name: str) -> bool:
-    """Whether a parameter is one of ROS's own, which every node has."""
+    """Whether a parameter is one that ROS declares for every node."""
     return name.partition(".")[0] in ("use_sim_time", "qos_overrides", "start_type_description_service")
 
 
 def to_yaml() -> str:
-    """The defaults as a parameter file, each with its description."""
-    lines = ["# The node's parameters and their defaults. Launch files and `--params` take a copy."]
+    """The defaults as a parameter file with descriptions."""
+    lines = ["# The node's parameters and their defaults, for launch files and `--params`."]
     lines += ["/**:", "  ros__parameters:"]
     for name, parameter in TABLE.items():
         described = parameter.description
@@ -239,15 +237,15 @@ def to_yaml() -> str:
 
 
 def to_page() -> str:
-    """The table as Markdown."""
+    """The table as a Markdown page."""
     lines = [
         "# Parameters of `fusion_node`",
         "",
-        "Live parameters may be set while the node runs (`ros2 param set /distillmatch overlay edges`), the",
-        "others when it starts: in a copy of the shipped `config/fusion.yaml`, or with",
+        "Live parameters can be set while the node runs (`ros2 param set /distillmatch overlay edges`), the",
+        "others only at start: in a copy of the shipped `config/fusion.yaml`, or with",
         "`--ros-args -p name:=value`. A value that is not allowed is rejected with the reason and changes",
-        "nothing; a name that is not in this table is warned of; several that go together are set at once",
-        "(`set_parameters_atomically`).",
+        "nothing; a name that is not in this table is logged as a warning; several that depend on each other",
+        "are set at once (`set_parameters_atomically`).",
         "",
         "QoS has parameters too, by topic: see [the node](../how-to/node.md#qos).",
         "",
@@ -257,7 +255,7 @@ def to_page() -> str:
     for name, parameter in TABLE.items():
         described = parameter.description
         default = json.dumps(described.default)
-        when = "live" if parameter.live else "at the start"
+        when = "live" if parameter.live else "at start"
         lines.append(
             f"| `{name}` | {described.type.__name__} | `{default}` | {described.range} | {when} "
             f"| {described.text} |"

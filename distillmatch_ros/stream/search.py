@@ -1,4 +1,4 @@
-"""What is tried where nothing fits: the cameras' roles exchanged, and once all orientations of the images."""
+"""Searches for the cameras' roles and, once, for the images' orientations if no homography is found."""
 
 from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.images.frames import Frame
@@ -7,21 +7,21 @@ from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.registrar import Registrar, Registration
 
 PATIENCE = 3
-"""Pairs in a row that nothing fits in, from the start on, before orientations are tried."""
+"""Number of pairs from the start without a homography after which orientations are tried."""
 
 
 class Search:
-    """Remembers in which roles pairs fit. While they fit nothing is searched, and nothing is spent.
+    """Registers pairs and remembers the roles in which they succeed; there is no search while they do.
 
     Attributes:
-        advice: the setting that would help, for people; None where none is known.
+        advice: description of the setting that would help; None if none is known.
     """
 
     def __init__(self, registrar: Registrar) -> None:
-        """Start without knowledge.
+        """Start without knowledge of roles.
 
         Args:
-            registrar: what pairs are registered with.
+            registrar: registrar of the pairs.
         """
         self._registrar = registrar
         self.advice: str | None = None
@@ -30,7 +30,7 @@ class Search:
         self._fitted = False
 
     def register(self, visible: Frame, thermal: Frame, prior: Float64 | None = None) -> Registration:
-        """Register a pair in the roles that earlier pairs fitted in, and learn from it.
+        """Register a pair in the roles of earlier pairs, and update them by the result.
 
         Args:
             visible: the visible frame.
@@ -42,7 +42,7 @@ class Search:
         return found
 
     def _roles(self) -> tuple[bool, ...]:
-        """Those to try for the next pair; both after 0, 1, 2, 4, 8... failures in a row."""
+        """Roles to try for the next pair; both after 0, 1, 2, 4, 8... consecutive failures."""
         both = (self._thermal_wider, not self._thermal_wider)
         return both if self._failures & (self._failures - 1) == 0 else both[:1]
 
@@ -58,12 +58,12 @@ class Search:
 
 
 def advise(thermal: Orientation) -> str:
-    """What to set where the thermal image is upright in an orientation, if the visible one is."""
-    # To turn the visible image instead, back; what is flipped goes back by itself.
+    """Settings for a thermal image that is upright in an orientation, if the visible one is upright."""
+    # The inverse, for the visible image; an orientation with a flip is its own inverse.
     visible = Orientation(thermal.rotation if thermal.flip else -thermal.rotation % 360, thermal.flip)
     return (
-        f"nothing fits as the images are, but it does with {_settings('thermal', thermal)}; set that, or "
-        f"{_settings('rgb', visible)} if it is the visible camera that is turned"
+        f"no homography is found with the present orientation, but with {_settings('thermal', thermal)}; set "
+        f"that, or {_settings('rgb', visible)} if the visible camera is rotated"
     )
 
 

@@ -1,6 +1,6 @@
-"""Registration of a stream of pairs, for node and bags alike.
+"""Registration of a stream of pairs, for the node and for bags.
 
-Everything depends on the frames and their stamps alone: the same frames give the same results.
+Results depend on the frames and their stamps only: the same frames give the same results.
 """
 
 from collections.abc import Callable
@@ -32,33 +32,37 @@ from distillmatch_ros.visualisation.overlay import Style, draw_overlay, warp_the
 
 
 class StreamSettings(TemporalSettings):
-    """What may be changed while a stream runs; in mode fixed the engine rests, and nothing is matched."""
+    """Settings that may change while a stream runs; in mode fixed the network is not run."""
 
     frozen_seconds: float = setting(
         0.4,
-        "Time after which an unchanged thermal picture counts as frozen (a closed shutter); 0 for never.",
+        "Time after which an unchanged thermal image counts as frozen (a closed shutter); 0 disables it.",
         unit="s",
         least=0,
         most=60,
     )
     pass_seconds: float = setting(
         1.0,
-        "Time between full passes of the network, by the images' stamps; between them pairs are tracked on "
+        "Time between full passes of the network, by the images' stamps; in between, pairs are tracked on "
         "their edges. 0 for a pass over each pair.",
         unit="s",
         least=0,
         most=60,
     )
-    rgb_rotation: Rotation = setting(0, "Clockwise, makes the visible image upright.", unit="degrees")
-    rgb_flip: bool = setting(False, "The visible image is mirrored; it is flipped before it is turned.")
-    thermal_rotation: Rotation = setting(0, "Clockwise, makes the thermal image upright.", unit="degrees")
-    thermal_flip: bool = setting(False, "The thermal image is mirrored; it is flipped before it is turned.")
-    gate: Gate = setting(Gate(), "What a homography must show.")
+    rgb_rotation: Rotation = setting(
+        0, "Clockwise rotation that makes the visible image upright.", unit="degrees"
+    )
+    rgb_flip: bool = setting(False, "Whether the visible image is mirrored; flipped before rotation.")
+    thermal_rotation: Rotation = setting(
+        0, "Clockwise rotation that makes the thermal image upright.", unit="degrees"
+    )
+    thermal_flip: bool = setting(False, "Whether the thermal image is mirrored; flipped before rotation.")
+    gate: Gate = setting(Gate(), "Thresholds for the homography.")
     overlay: Style = setting("blend", "Style of the overlay.")
 
     @property
     def mounting(self) -> Mounting:
-        """What makes the images of both cameras upright."""
+        """Orientations that make the images of both cameras upright."""
         return Mounting(
             Orientation(self.rgb_rotation, self.rgb_flip),
             Orientation(self.thermal_rotation, self.thermal_flip),
@@ -67,17 +71,17 @@ class StreamSettings(TemporalSettings):
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What became of a pair. Pictures are made when they are asked for, by any thread.
+    """Result for one pair. Pictures are made on demand, in any thread.
 
     Attributes:
-        visible: the visible frame, undistorted if asked for; all outputs have its stamp and frame_id.
-        thermal: the thermal frame, likewise.
-        registration: of these two.
-        latency_ms: of `Stream.process` by stage: ``undistort``, those of the registration, and ``total``.
-        style: of the overlay.
-        heat_range: of thermal values that the overlay shows.
-        passes: full passes, over this pair or earlier ones, that ended since the last pair.
-        find_matches: gives the registration its correspondences.
+        visible: the visible frame, undistorted if configured; all outputs have its stamp and frame_id.
+        thermal: the thermal frame, undistorted if configured.
+        registration: registration of these two.
+        latency_ms: time of `Stream.process`, ms: ``undistort``, stages of the registration, and ``total``.
+        style: style of the overlay.
+        heat_range: thermal values that the overlay shows.
+        passes: number of full passes over this pair or earlier ones that ended since the last pair.
+        find_matches: adds correspondences to the registration.
     """
 
     visible: Frame
@@ -90,14 +94,14 @@ class Result:
     find_matches: Callable[[Registration], Registration]
 
     def matched(self) -> Registration:
-        """The registration with its correspondences: those of a tracked pair are found only when asked."""
+        """The registration with correspondences; those of a tracked pair are computed by this call."""
         return self.find_matches(self.registration)
 
     def registered_thermal(self) -> Frame | None:
-        """The thermal image on the visible image's grid, with its own encoding and values.
+        """The thermal image warped into the visible image, with its own encoding and values.
 
         Returns:
-            None where there is no homography.
+            The frame, or None without a homography.
         """
         if self.registration.homography is None:
             return None
@@ -106,7 +110,7 @@ class Result:
         return replace(self.visible, image=image, encoding=self.thermal.encoding)
 
     def overlay(self) -> Frame:
-        """The thermal image laid over the visible one, bgr8; without homography the visible one, and why."""
+        """The overlay, bgr8; without a homography the visible image with the reason."""
         image = draw_overlay(
             self.visible.image, self.thermal.image, self.registration, self.style, self.heat_range
         )
@@ -114,7 +118,7 @@ class Result:
 
 
 class Stream:
-    """Registers the pairs of one rig in the order of their time. One thread at a time may use it."""
+    """Registers the pairs of one rig in temporal order. Must be used by one thread at a time."""
 
     def __init__(
         self,
@@ -124,14 +128,14 @@ class Stream:
         *,
         beside: bool = False,
     ) -> None:
-        """Take a registrar, which remains the caller's to close; its gate follows the settings.
+        """Use a registrar, which the caller closes; its gate follows the settings.
 
         Args:
             registrar: makes the passes.
-            settings: the default ones if None.
-            calibration: for mode fixed.
-            beside: full passes run in a thread of their own while pairs are tracked, for live images; then
-                results depend on how long a pass takes.
+            settings: settings; the default ones if None.
+            calibration: calibration for mode fixed.
+            beside: whether full passes run in their own thread while pairs are tracked, for live images;
+                results then depend on the duration of a pass.
 
         Raises:
             DistillMatchError: see `configure`.
@@ -147,11 +151,11 @@ class Stream:
         self.configure(settings or StreamSettings(), calibration)
 
     def configure(self, settings: StreamSettings, calibration: Calibration | None = None) -> None:
-        """Change the settings from the next pair on; what earlier pairs taught stays.
+        """Change the settings from the next pair on; the state from earlier pairs is kept.
 
         Args:
-            settings: the new ones.
-            calibration: for mode fixed.
+            settings: the new settings.
+            calibration: calibration for mode fixed.
 
         Raises:
             DistillMatchError: mode fixed lacks a calibration; nothing is changed.
@@ -163,16 +167,16 @@ class Stream:
         self._registrar.gate = settings.gate
         if settings.mounting != self._registrar.mounting:
             self._registrar.mounting = settings.mounting
-            self._rig, self._search = None, Search(self._registrar)  # what did not fit before may fit now
+            self._rig, self._search = None, Search(self._registrar)  # earlier failures no longer count
         self._frozen.frozen_seconds = settings.frozen_seconds
         if self._rig is not None:
             self._filter.settings = settings
             self._follower.check(settings.gate)
 
     def undistort(self, side: Side, intrinsics: Intrinsics | None) -> None:
-        """Take the distortion out of one camera's images from the next pair on; None leaves it in.
+        """Undistort one camera's images from the next pair on; None disables it.
 
-        The same intrinsics again cost nothing.
+        Equal intrinsics are ignored.
 
         Raises:
             DistillMatchError: see `Undistorter`; nothing is changed.
@@ -185,14 +189,14 @@ class Stream:
         else:
             return
         if self._undistorters.get(side) is not current:
-            self._rig = None  # pixels are others now
+            self._rig = None  # pixel coordinates change
 
     def process(self, visible: Frame, thermal: Frame) -> Result:
         """Register a pair.
 
         Raises:
-            DistillMatchError: a frame holds no image, is of another size than its intrinsics, or of another
-                kind than the calibration's. The next pair finds everything as it was.
+            DistillMatchError: a frame holds no image, or does not fit its intrinsics or the calibration. The
+                state of the stream is unchanged.
         """
         start = perf_counter()
         check_image(visible.image, "visible image")
@@ -225,25 +229,25 @@ class Stream:
 
     @property
     def advice(self) -> str | None:
-        """A setting that would help where nothing fits; None where none is known."""
+        """A setting that would help if no homography is found; None if none is known."""
         return self._search.advice
 
     def calibration(self) -> Calibration:
-        """One homography for all good pairs since the start, the last `reset` or change of image size.
+        """Fit one homography to all good pairs since the start, the last `reset` or change of image size.
 
         Raises:
-            DistillMatchError: too few pairs, or no homography that they support.
+            DistillMatchError: too few pairs, or they support no homography.
         """
         if self._rig is None:
-            raise DistillMatchError("calibration: no pair came yet; wait until images arrive")
+            raise DistillMatchError("calibration: no pair was received yet; wait until images arrive")
         return self._accumulator.fit(self._settings.gate)
 
     def reset(self) -> None:
-        """Forget all pairs; settings and intrinsics stay."""
+        """Discard the state of all pairs; settings and intrinsics are kept."""
         self._rig = None
 
     def close(self) -> None:
-        """Wait for a pass that is running; no pair may come after that."""
+        """Wait for a running pass; no pair may be processed afterwards."""
         self._executor.shutdown()
 
     def _begin(self, rig: Rig) -> None:
@@ -277,9 +281,9 @@ class Stream:
         return replace(followed, registration=registration)
 
     def _pass(self, visible: Frame, thermal: Frame) -> Followed:
-        """A full pass over the pair, helped by those before it."""
+        """A full pass over the pair, with a prior from earlier pairs."""
         prior = self._filter.prior(visible.stamp)
-        # A pass that was begun while pairs were tracked may still be running.
+        # A pass started while pairs were tracked may still be running.
         found = self._executor.submit(self._search.register, visible, thermal, prior).result()
         registration = self._filter.update(found, visible.stamp, primed=prior is not None)
         self._accumulator.add(registration, visible.stamp)

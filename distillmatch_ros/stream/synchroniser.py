@@ -1,7 +1,7 @@
-"""Time synchronisation: pairs visible with thermal frames, counts what it drops and why.
+"""Time synchronisation: pairs visible and thermal frames, and counts dropped frames by reason.
 
-Of all frames the two nearest in time become a pair, then the two nearest of those that are left, and so on;
-pairs never cross. A pair is given out as soon as no frame still to come can change it.
+Of all frames the two nearest in time become a pair, then the nearest two of the remaining frames, and so on;
+pairs never cross. A pair is returned as soon as no later frame can change it.
 """
 
 from bisect import bisect_left
@@ -17,10 +17,10 @@ from distillmatch_ros.base.units import SECOND
 Item = TypeVar("Item")
 
 JUMP_BACK = SECOND
-"""ns. A frame this much older than the newest of its side tells of a clock that was set back, or of a bag
-that begins again; one that is less old came late."""
+"""ns. A frame this much older than the newest of its side means that a clock was set back, or that a bag
+starts again; a smaller step back is a late frame."""
 INTERVALS = 30
-"""Latest intervals of a side, the shortest of which says how soon its next frame may come."""
+"""Number of latest intervals of a side; the shortest one predicts the earliest time of its next frame."""
 
 
 class Side(str, Enum):
@@ -40,11 +40,11 @@ class Side(str, Enum):
 class Reason(str, Enum):
     """Why a frame was dropped.
 
-    UNMATCHED: frames of the other side came, but none was near enough, or another frame was nearer to it.
-    LATE: older than a frame of its side that was paired or dropped already.
-    DUPLICATE_STAMP: as old as another frame of its side.
-    CLOCK_RESET: it waited when a clock jumped back, or when the synchroniser was reset.
-    OVERFLOW: it waited until its side's buffer was full, while nothing came from the other side.
+    UNMATCHED: no frame of the other side was within the tolerance, or its nearest was paired with another.
+    LATE: older than a frame of its side that was already paired or dropped.
+    DUPLICATE_STAMP: same time as another frame of its side.
+    CLOCK_RESET: waiting when a clock jumped back, or when the synchroniser was reset.
+    OVERFLOW: waiting when its side's buffer became full, without frames from the other side.
     """
 
     UNMATCHED = "UNMATCHED"
@@ -59,11 +59,11 @@ class Reason(str, Enum):
 
 @dataclass(frozen=True)
 class Arrival(Generic[Item]):
-    """A frame that came in.
+    """A received frame.
 
     Attributes:
-        stamp: when the camera says it was taken, ns.
-        received: when it came, ns, by one clock for both sides.
+        stamp: time of exposure as the camera reports it, ns.
+        received: time of receipt by a clock common to both sides, ns.
         item: the frame itself.
     """
 
@@ -74,9 +74,9 @@ class Arrival(Generic[Item]):
 
 @dataclass(frozen=True)
 class Pair(Generic[Item]):
-    """Two frames of one moment; ``skew`` is the thermal frame's time minus the visible frame's, ns.
+    """Two simultaneous frames; ``skew`` is the thermal frame's time minus the visible frame's, ns.
 
-    Times are stamps, or instants of receipt when pairing by arrival, and the thermal offset is added.
+    Times are stamps, or times of receipt when pairing by arrival, and include the thermal offset.
     """
 
     visible: Arrival[Item]
@@ -86,15 +86,15 @@ class Pair(Generic[Item]):
 
 @dataclass(frozen=True)
 class PairCounts:
-    """Where every frame went since the synchroniser was made; a snapshot.
+    """Snapshot of the number of frames since the synchroniser was made.
 
     For each side ``received == paired + sum(dropped) + waiting``.
 
     Attributes:
-        received: frames that came in, by side.
-        paired: pairs given out.
+        received: frames received, by side.
+        paired: pairs returned.
         dropped: frames dropped, by side and reason; reasons that did not occur are absent.
-        waiting: frames that wait for a partner, by side.
+        waiting: frames waiting for a partner, by side.
     """
 
     received: Mapping[Side, int]
@@ -104,9 +104,9 @@ class PairCounts:
 
 
 class Synchroniser(Generic[Item]):
-    """Pairs two streams of frames. One thread at a time may use it.
+    """Pairs two streams of frames. Must be used by one thread at a time.
 
-    It keeps at most ``depth`` frames of each side, whatever comes.
+    At most ``depth`` frames of each side are kept.
     """
 
     def __init__(
@@ -121,8 +121,8 @@ class Synchroniser(Generic[Item]):
         Args:
             tolerance: greatest magnitude of a pair's skew, ns; 0 pairs equal times.
             thermal_offset: added to the thermal frames' times, ns.
-            by: what a frame's time is, its stamp or the instant of its receipt.
-            depth: frames of each side that may wait.
+            by: time of a frame: its stamp, or its time of receipt.
+            depth: greatest number of waiting frames of each side.
 
         Raises:
             DistillMatchError: a value is not allowed.
@@ -143,7 +143,7 @@ class Synchroniser(Generic[Item]):
         self._paired = 0
 
     def add(self, side: Side, arrival: Arrival[Item]) -> list[Pair[Item]]:
-        """File a frame, and return the pairs that are certain now, oldest first."""
+        """Add a frame, and return the pairs that are final now, oldest first."""
         queue, other = self._queues[side], self._queues[side.other]
         time = (arrival.stamp if self._by == "stamp" else arrival.received) + self._offset[side]
         if queue.newest is not None and time < queue.newest - JUMP_BACK:
@@ -160,17 +160,17 @@ class Synchroniser(Generic[Item]):
         return pairs
 
     def flush(self) -> list[Pair[Item]]:
-        """Return the pairs among all that waits, oldest first: nothing more will come, as when a bag ends."""
+        """Return the pairs among all waiting frames, oldest first, at the end of the streams."""
         return self._settle_all(closed=True)
 
     def reset(self) -> None:
-        """Forget all frames, and how far both clocks were; the counts stay."""
+        """Discard all frames and the clocks' times; the counts are kept."""
         for queue in self._queues.values():
             queue.forget()
 
     @property
     def counts(self) -> PairCounts:
-        """Where every frame went so far."""
+        """Numbers of frames so far."""
         return PairCounts(
             received={side: queue.received for side, queue in self._queues.items()},
             paired=self._paired,
@@ -182,12 +182,12 @@ class Synchroniser(Generic[Item]):
         return list(self._settle(len(self._visible.waiting), len(self._thermal.waiting), closed))
 
     def _settle(self, visible: int, thermal: int, closed: bool) -> Iterator[Pair[Item]]:
-        """Take the pairs among the oldest frames, so many of each side.
+        """Take the pairs among the oldest ``visible`` and ``thermal`` frames.
 
-        ``closed``: no more frames will come among them, and what does not pair is dropped.
+        ``closed``: no later frame will be among them, and unpaired ones are dropped.
         """
         while (found := self._nearest_two(visible, thermal, closed)) is not None:
-            # Pairs do not cross, so that nothing to come can pair with what is older than these two.
+            # Since pairs do not cross, no later frame can pair with one older than these two.
             yield from self._settle(*found, closed=True)
             first, second = self._visible.take(), self._thermal.take()
             self._paired += 1
@@ -200,7 +200,7 @@ class Synchroniser(Generic[Item]):
                 self._thermal.drop(Reason.UNMATCHED)
 
     def _nearest_two(self, visible: int, thermal: int, closed: bool) -> tuple[int, int] | None:
-        """The oldest two that are each other's nearest: a pair, whatever becomes of the others."""
+        """The oldest two frames that are each other's nearest, hence a pair; their indices, or None."""
         times = [entry.time for entry in self._visible.waiting[:visible]]
         partners = [entry.time for entry in self._thermal.waiting[:thermal]]
         for index, time in enumerate(times):
@@ -210,13 +210,13 @@ class Synchroniser(Generic[Item]):
             gap = abs(partners[partner] - time)
             if gap > self._tolerance or _nearest(times, partners[partner]) != index:
                 continue
-            # Nothing to come is nearer to either of them.
+            # No later frame can be nearer to either of them.
             if closed or min(self._visible.soonest - partners[partner], self._thermal.soonest - time) >= gap:
                 return index, partner
         return None
 
     def _drop_hopeless(self, queue: "_Queue[Item]", other: "_Queue[Item]") -> None:
-        """Drop the oldest frames that find no partner, neither here nor among those to come."""
+        """Drop the oldest frames that have no partner among the waiting and possible later frames."""
         partners = [entry.time for entry in other.waiting]
         while queue.waiting and other.newest is not None:
             time = queue.waiting[0].time
@@ -230,7 +230,7 @@ class Synchroniser(Generic[Item]):
 
 @dataclass(frozen=True)
 class _Waiting(Generic[Item]):
-    """A frame in the buffer: its time, and how many frames the other side had sent before it came."""
+    """A waiting frame: its time, and how many frames the other side had sent before it arrived."""
 
     time: int
     arrival: Arrival[Item]
@@ -238,13 +238,13 @@ class _Waiting(Generic[Item]):
 
 
 class _Queue(Generic[Item]):
-    """One side: the frames that wait, oldest first, and what its clock does.
+    """The waiting frames of one side, oldest first, and the state of its clock.
 
     Attributes:
-        waiting: sorted by time, no two the same.
-        received: frames that came.
-        dropped: by reason.
-        newest: latest time seen since the clock last jumped back.
+        waiting: sorted by time, without equal times.
+        received: number of received frames.
+        dropped: number of dropped frames by reason.
+        newest: latest time since the clock last jumped back.
     """
 
     def __init__(self) -> None:
@@ -257,12 +257,12 @@ class _Queue(Generic[Item]):
 
     @property
     def soonest(self) -> int:
-        """The time before which no further frame is expected, unless it comes late."""
-        assert self.newest is not None, "asked of a side that has frames"
+        """Earliest expected time of further frames, unless they are late."""
+        assert self.newest is not None, "called only for a side with frames"
         return self.newest + min(self._intervals, default=0)
 
     def file(self, entry: _Waiting[Item]) -> bool:
-        """Count a frame, and put it where it belongs unless it comes too late or twice."""
+        """Count a frame, and insert it unless it is late or a duplicate; returns whether it was inserted."""
         self.received += 1
         place = bisect_left(self.waiting, entry.time, key=lambda waiting: waiting.time)
         here = self.waiting[place].time if place < len(self.waiting) else None
@@ -281,7 +281,7 @@ class _Queue(Generic[Item]):
         return True
 
     def take(self) -> _Waiting[Item]:
-        """Remove the oldest frame."""
+        """Remove and return the oldest frame."""
         entry = self.waiting.pop(0)
         self._decided = entry.time
         return entry
@@ -292,14 +292,14 @@ class _Queue(Generic[Item]):
         self.dropped[reason] += 1
 
     def forget(self) -> None:
-        """Drop all frames, and how far the clock was; the camera's rate is still its rate."""
+        """Drop all frames and the clock's time; the intervals are kept."""
         while self.waiting:
             self.drop(Reason.CLOCK_RESET)
         self.newest = self._decided = None
 
 
 def _nearest(times: Sequence[int], time: int) -> int | None:
-    """Index of the nearest of some sorted times, the earlier of two; None of none."""
+    """Index of the nearest of some sorted times, the earlier of two equal ones; None if empty."""
     after = bisect_left(times, time)
     if after == 0:
         return 0 if times else None

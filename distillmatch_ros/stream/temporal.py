@@ -1,4 +1,4 @@
-"""What earlier frames say about this one: smoothing, holding, and a thermal stream that stands still."""
+"""Temporal filters: smoothing and holding of homographies, frozen thermal streams, range of the overlay."""
 
 import math
 from collections import deque
@@ -26,26 +26,25 @@ from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.registrar import Registration
 
 FEW, MANY = 0.03, 0.2
-"""Fractions of the pixels: up to the one, telemetry and clocks change; from the other on, noise does."""
+"""Fractions of the pixels: up to the first, telemetry and clocks change; from the second on, noise does."""
 EVEN = 0.6
-"""Fraction of places without curvature, above which a picture of more than 8 bits holds no noise."""
+"""Fraction of pixels without curvature above which an image of more than 8 bits is free of noise."""
 PERIODS, PATIENCE = 5, 2.5
-"""Changes of the picture that a camera's period is learned from; periods for which it may stay."""
+"""Number of image changes that a camera's period is learned from; periods for which an image may repeat."""
 FIRST_PERIOD = 1.5
-"""Seconds for which the first picture may stay, while the period is not known."""
+"""Time for which the first image may repeat while the period is unknown, s."""
 FORGET_AFTER = 5.0
-"""Seconds after which earlier frames say nothing about a new one, unless they are to be held for longer."""
+"""Time after which earlier frames are ignored, unless they are held for longer, s."""
 LOST_FRACTION = 0.5
-"""Of the inliers found without a prior, below which the prior has become doubtful."""
+"""Fraction of the inliers found without a prior below which the prior is doubtful."""
 RANGE_SECONDS = 1.0
-"""Time constant of the range of thermal values that overlays show."""
+"""Time constant of the range of thermal values in overlays, s."""
 
 
 class Mode(str, Enum):
-    """Where the homography of a pair comes from.
+    """Origin of a pair's homography.
 
-    LIVE: from the pair, or there is none. HOLD: from the pair, or for a while from the last good one.
-    FIXED: from a calibration.
+    LIVE: the pair, or none. HOLD: the pair, or for a limited time the last good one. FIXED: a calibration.
     """
 
     LIVE = "live"
@@ -57,48 +56,50 @@ class Mode(str, Enum):
 
 
 class TemporalSettings(Settings):
-    """How homographies are followed over time."""
+    """Settings of the temporal filter."""
 
     mode: Annotated[Mode, Field(strict=False)] = setting(
         Mode.LIVE,
-        "Homography of a pair: its own or none (live), its own or for hold_seconds the last good one (hold), "
-        "that of calibration_file, while the engine rests (fixed).",
+        "Homography of a pair: its own or none (live); its own or, for hold_seconds, the last good one "
+        "(hold); that of calibration_file, without running the network (fixed).",
     )
-    hold_seconds: float = setting(1.0, "How long mode hold keeps a homography.", unit="s", least=0, most=3600)
+    hold_seconds: float = setting(
+        1.0, "Time that mode hold keeps a homography.", unit="s", least=0, most=3600
+    )
     smoothing: float = setting(
         0.0,
-        "Time constant of the filter that the homographies go through; 0 for none.",
+        "Time constant of the filter on the homographies; 0 disables it.",
         unit="s",
         least=0,
         most=60,
     )
     max_jump_px: float = setting(
         40.0,
-        "Step of a thermal corner that is taken unconfirmed, for a visible image 640 px wide.",
+        "Greatest step of a thermal corner without confirmation, for a visible image 640 px wide.",
         unit="px",
         least=1,
         most=640,
     )
     confirmations: int = setting(
         3,
-        "Registrations in a row that have to agree on a greater step before it is taken.",
+        "Consecutive registrations that must agree on a greater step before it is accepted.",
         least=1,
         most=1000,
     )
     verify_every: int = setting(
-        10, "One of so many pairs, at least, is registered without a prior; 1 for all.", least=1, most=1000
+        10, "At least one in so many pairs is registered without a prior; 1 for all.", least=1, most=1000
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _Track:
-    """The rig as the filter has it.
+    """State of the filter.
 
     Attributes:
-        homography: filtered.
-        places: (4, 2) visible pixels, where it puts the thermal corners.
-        stamp: of the last pair that agreed with it.
-        pairs: that agreed with it.
+        homography: filtered homography.
+        places: (4, 2) visible pixels of the thermal corners.
+        stamp: stamp of the last pair that agreed with it, ns.
+        pairs: number of pairs that agreed with it.
     """
 
     homography: Float64
@@ -108,22 +109,21 @@ class _Track:
 
 
 class TemporalFilter:
-    """Follows the homography of one rig.
+    """Filters the homography of one rig over time.
 
-    The filter works on the places of the thermal corners in the visible image, four well-conditioned points,
-    and keeps a running mean until its time constant is reached. A greater step than `max_jump_px` is an
+    The filter works on the positions of the thermal corners in the visible image, four well-conditioned
+    points, and is a running mean until its time constant is reached. A step greater than `max_jump_px` is an
     outlier until enough registrations confirm it.
 
-    With a prior the network sees a pair as the prior aligns it, and is inclined to find the prior again:
-    that cannot refute it. Therefore a prior is given only while pairs agree, and only for a few of them after
-    one that did without.
+    With a prior the network gets the pair aligned by it, and tends to confirm the prior even if it is wrong.
+    Therefore a prior is given only while pairs agree, and only for a few pairs after one without a prior.
     """
 
     def __init__(self, settings: TemporalSettings, thermal: Size, visible: Size) -> None:
-        """Start without knowledge.
+        """Start without a homography.
 
         Args:
-            settings: may be replaced at any time.
+            settings: settings; may be replaced at any time.
             thermal: size of the thermal images.
             visible: size of the visible images.
         """
@@ -133,7 +133,7 @@ class TemporalFilter:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all pairs."""
+        """Discard the state of all pairs."""
         self._track: _Track | None = None
         self._newest: int | None = None
         self._unconfirmed: list[Float64] = []
@@ -141,12 +141,12 @@ class TemporalFilter:
         self._verified_inliers = 0
 
     def prior(self, stamp: int) -> Float64 | None:
-        """The homography to give to `Registrar.register` for the pair of this time (ns), if any."""
+        """Prior homography for `Registrar.register` for the pair with this stamp (ns), or None."""
         self._forget_old(stamp)
         return self._track.homography if self._track is not None and self._priors_left > 0 else None
 
     def last(self, stamp: int) -> Float64 | None:
-        """The last good homography unless it is older than ``hold_seconds`` at this time (ns)."""
+        """The last good homography unless it is older than ``hold_seconds`` at this stamp (ns)."""
         self._forget_old(stamp)
         track = self._track
         if track is None or stamp - track.stamp > self.settings.hold_seconds * SECOND:
@@ -154,16 +154,16 @@ class TemporalFilter:
         return track.homography
 
     def update(self, registration: Registration, stamp: int, *, primed: bool) -> Registration:
-        """Take in how a pair was registered, and say what to give out.
+        """Update the filter by the registration of a pair, and return the one to publish.
 
         Args:
             registration: from the registrar; OK, or without homography.
-            stamp: of the pair, ns.
-            primed: it was registered with a prior.
+            stamp: stamp of the pair, ns.
+            primed: whether it was registered with a prior.
 
         Returns:
-            The registration, OK with the filtered homography, HELD with the last good one, or without any. A
-            step that is not confirmed yet is DEGENERATE where nothing is held.
+            The registration: OK with the filtered homography, HELD with the last good one, or without one. An
+            unconfirmed step is DEGENERATE if nothing is held.
         """
         self._forget_old(stamp)
         self._newest = stamp
@@ -182,7 +182,7 @@ class TemporalFilter:
         return replace(registration, homography=None, status=rejected)
 
     def _follow(self, homography: Float64, stamp: int) -> bool:
-        """Move the track; False if the homography is too far from it and not confirmed."""
+        """Update the state; False if the homography is an unconfirmed step."""
         places, track = transform(homography, corners(self._thermal)), self._track
         if track is None:
             self._track = _Track(homography, places, stamp)
@@ -220,11 +220,11 @@ class TemporalFilter:
             self._priors_left -= 1
 
     def _step(self, places: Float64, others: Float64) -> float:
-        """Greatest distance between two places of a corner, reference pixels."""
+        """Greatest distance between the two positions of a corner, reference pixels."""
         return float(np.hypot(*(places - others).T).max()) * REFERENCE_WIDTH / self._visible[1]
 
     def _forget_old(self, stamp: int) -> None:
-        """Start anew where time jumped back, or long after the last good pair."""
+        """Reset after a step back in time, or long after the last good pair."""
         if self._newest is not None and stamp < self._newest:
             self.reset()
         memory = max(FORGET_AFTER, self.settings.hold_seconds) * SECOND
@@ -233,26 +233,26 @@ class TemporalFilter:
 
 
 class FrozenDetector:
-    """Tells when the thermal camera sends one picture again and again, as it does behind its shutter.
+    """Detects a thermal stream that repeats one image, as behind a closed shutter.
 
-    Sensor noise makes any two pictures differ in most places; telemetry rows and burnt-in clocks change in
-    few. A slow camera that is published faster repeats itself too, for as long as its own period, which is
-    learned. Where there is no noise, as in a simulator, a picture that stays tells nothing.
+    Due to sensor noise two images differ in most pixels; telemetry rows and clock displays change few. A slow
+    camera that is published at a higher rate repeats images too, for its own period, which is learned. Images
+    without noise, as from a simulator, are never frozen.
     """
 
     def __init__(self, frozen_seconds: float) -> None:
-        """Set the time for which a picture may stay the same; 0 for ever. It may be replaced at any time."""
+        """Set the time for which an image may repeat, s; 0 disables detection. May be changed at any time."""
         self.frozen_seconds = frozen_seconds
         self.reset()
 
     def reset(self) -> None:
-        """Forget all frames."""
+        """Discard all frames."""
         self._first: Frame | None = None
         self._periods: deque[float] = deque(maxlen=PERIODS)
         self._noise_free = False
 
     def update(self, thermal: Frame) -> bool:
-        """Take in a frame; True if the picture has been the same for longer than the camera's own pace."""
+        """Add a frame; True if the image has repeated for longer than allowed and than the camera needs."""
         first = self._first
         if first is None or thermal.stamp < first.stamp or thermal.image.shape != first.image.shape:
             self.reset()
@@ -272,7 +272,7 @@ class FrozenDetector:
 
 
 def _changed(one: Frame, other: Frame) -> float:
-    """Fraction of the pixels that differ, of every second row and column; NaN equals itself."""
+    """Fraction of differing pixels in every second row and column; NaN equals NaN."""
     if one.image.dtype != other.image.dtype:
         return 1.0
     first, second = one.image[::2, ::2], other.image[::2, ::2]
@@ -283,9 +283,9 @@ def _changed(one: Frame, other: Frame) -> float:
 
 
 def _is_noise_free(frame: Frame) -> bool:
-    """Whether neighbours go on in even steps almost everywhere, as only what is rendered does."""
+    """Whether second differences vanish almost everywhere, as only in rendered images."""
     rows = frame.image[::4].astype(np.float32)
-    if rows.shape[1] < 3 or frame.image.dtype.itemsize == 1:  # gain control makes 8 bits even too
+    if rows.shape[1] < 3 or frame.image.dtype.itemsize == 1:  # gain control to 8 bits hides noise too
         return False
     with np.errstate(invalid="ignore"):  # infinity less infinity
         curved = rows[:, 2:] - 2 * rows[:, 1:-1] + rows[:, :-2] != 0
@@ -293,21 +293,21 @@ def _is_noise_free(frame: Frame) -> bool:
 
 
 class RangeFilter:
-    """Smooths the range of thermal values that is shown, so that overlays do not flicker."""
+    """Smooths the displayed range of thermal values, so that overlays do not flicker."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all frames."""
+        """Discard all frames."""
         self._shown: Range | None = None
         self._stamp = 0
 
     def update(self, thermal: Frame) -> Range:
-        """Take in a frame; the range to show it with."""
+        """Add a frame; returns the range to display it with."""
         own, shown = range_of(thermal.image), self._shown
         elapsed, self._stamp = (thermal.stamp - self._stamp) / SECOND, thermal.stamp
-        # Nothing in common: the camera recalibrated, or the scene is another.
+        # Disjoint ranges: the camera recalibrated, or the scene changed.
         if shown is None or elapsed < 0 or own[0] > shown[2] or own[2] < shown[0]:
             self._shown = own
         else:

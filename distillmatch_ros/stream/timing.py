@@ -1,6 +1,6 @@
-"""What keeps frames from finding a partner: what both clocks do, and the setting that would help.
+"""Diagnoses why frames find no partner, by stamps and times of receipt, and finds settings that help.
 
-Settings are not guessed: each is tried on the times that came, and the one is advised that makes pairs.
+Settings are verified: each candidate is tried on the recorded times, and those that make pairs are suggested.
 """
 
 from collections import deque
@@ -18,51 +18,51 @@ from distillmatch_ros.stream.parameters import ARRIVAL, Parameters
 from distillmatch_ros.stream.synchroniser import Arrival, Side, Synchroniser
 
 FEW = 0.5
-"""Fraction of the frames that should find a partner and do not, which is worth a warning."""
+"""Fraction of frames without the partner they should have, from which on there is a warning."""
 REMEMBERED = 2000
-"""Latest frames of each side that a running node keeps the times of."""
+"""Number of latest frames of each side whose times a running node keeps."""
 TRIED = 300
-"""Frames of each side on which a setting is tried."""
+"""Number of frames of each side on which a setting is tried."""
 JUMP = SECOND
-"""By how much stamps advance more or less than the times of receipt once a clock was set, ns."""
+"""Difference between the advance of stamps and of times of receipt from which on a clock was set, ns."""
 GOOD = 0.9
-"""Pairs, as a fraction of those of the best setting, from which on another one is as good."""
+"""Pairs, as a fraction of those of the best setting, from which on another setting is as good."""
 
 _BY_ARRIVAL: dict[str, Any] = {"pairing": ARRIVAL, "thermal_offset": 0.0}
 _Times = NDArray[np.int64]
 
 
 class Timing:
-    """The times of both sides' frames. One thread at a time may use it."""
+    """Stamps and times of receipt of both sides' frames. Must be used by one thread at a time."""
 
     def __init__(self, remembered: int | None = None) -> None:
-        """Start with none.
+        """Start without frames.
 
         Args:
-            remembered: frames of each side; all if None.
+            remembered: number of latest frames to keep of each side; all if None.
         """
         self._stamps: dict[Side, deque[int]] = {side: deque(maxlen=remembered) for side in Side}
         self._received: dict[Side, deque[int]] = {side: deque(maxlen=remembered) for side in Side}
 
     def receive(self, side: Side, stamp: int, received: int) -> None:
-        """A frame came; both times in ns."""
+        """Add a received frame; both times in ns."""
         self._stamps[side].append(stamp)
         self._received[side].append(received)
 
     def jumped(self, side: Side, stamp: int, received: int) -> bool:
-        """Whether a clock was set, or a stream began anew, since the last frame of a side; times in ns."""
+        """Whether a clock was set, or a stream restarted, since the last frame of a side; times in ns."""
         if not self._stamps[side]:
             return False
         advanced = stamp - self._stamps[side][-1], received - self._received[side][-1]
         return abs(advanced[0] - advanced[1]) > JUMP
 
     def reset(self) -> None:
-        """Forget all frames."""
+        """Discard all frames."""
         for times in (*self._stamps.values(), *self._received.values()):
             times.clear()
 
     def clocks(self) -> Clocks | None:
-        """How the clocks compare; None before both sides came, and where stamps stand still."""
+        """Comparison of the clocks; None unless both sides have frames with advancing stamps."""
         if not all(self._stamps.values()) or any(self.standing(side) is not None for side in Side):
             return None
         visible, thermal = (
@@ -72,7 +72,7 @@ class Timing:
         return compare(visible, thermal)
 
     def standing(self, side: Side) -> int | None:
-        """The stamp, ns, that most frames of a side have in common; None if their stamps advance."""
+        """The stamp, ns, that most frames of a side share; None if their stamps advance."""
         stamps = np.array(self._stamps[side], np.int64)
         if len(stamps) < 2:
             return 0 if len(stamps) and stamps[0] == 0 else None
@@ -81,15 +81,15 @@ class Timing:
         return int(values[most]) if counts[most] > FEW * len(stamps) else None
 
     def unpaired(self, pairs: int, fewest: int, parameters: Parameters) -> str | None:
-        """Why frames find no partner, the setting that would help, and how sure that is.
+        """Why frames find no partner, the setting that would help, and its certainty.
 
         Args:
-            pairs: that were found.
-            fewest: frames of the side that sent fewer of them.
-            parameters: with which they were looked for.
+            pairs: number of pairs found.
+            fewest: number of frames of the side with fewer frames.
+            parameters: parameters of the pairing.
 
         Returns:
-            A line for a person; None if enough frames found a partner.
+            One line of text; None if enough frames found a partner.
         """
         if pairs > FEW * fewest:
             return None
@@ -97,7 +97,7 @@ class Timing:
         return f"{found}: {self._reason(parameters)}"
 
     def helpful(self, parameters: Parameters) -> dict[str, Any]:
-        """The setting that makes the most of these frames; empty if none helps."""
+        """The setting that makes the most pairs of these frames; empty if none helps."""
         if not all(self._stamps.values()) or self._apart() is not None:
             return {}
         usable = all(self._evenly_received(side) for side in Side)
@@ -115,7 +115,7 @@ class Timing:
         clocks, usable = self.clocks(), all(self._evenly_received(side) for side in Side)
         helpful = trial.helpful(parameters, self._candidates(parameters, clocks, usable))
         by_arrival = trial.pairs(parameters.changed(_BY_ARRIVAL))
-        evidence = f"times of receipt are {'usable' if usable else 'no use'}: by them "
+        evidence = f"times of receipt are {'usable' if usable else 'unusable'}: by them "
         evidence += f"{by_arrival} of {trial.fewest} frames pair"
         still = self._standing()
         if still:
@@ -129,7 +129,7 @@ class Timing:
         return f"none is {times} within {parameters.tolerance:g} s; {_set(helpful, parameters)} ({evidence})"
 
     def _evenly_received(self, side: Side) -> bool:
-        """Whether frames were received one by one, as they were taken, and not in bursts."""
+        """Whether frames were received one by one at the camera's rate, and not in bursts."""
         intervals = np.diff(np.array(self._received[side], np.int64))
         if len(intervals) < 2:
             return True
@@ -139,27 +139,27 @@ class Timing:
     def _standing(self) -> str:
         sides = {side: self.standing(side) for side in Side}
         named = [
-            f"{side} stamps stand still at {stamp / SECOND:g} s"
+            f"{side} stamps are constant at {stamp / SECOND:g} s"
             for side, stamp in sides.items()
             if stamp is not None
         ]
         return " and ".join(named) + (": the driver does not stamp its images" if named else "")
 
     def _apart(self) -> str | None:
-        """What to say where one side's frames came after all of the other's."""
+        """Text for recordings in which all frames of one side are later than those of the other."""
         first = min(Side, key=lambda side: self._received[side][0])
         gap = (self._received[first.other][0] - self._received[first][-1]) / SECOND
         if gap <= 1.0:
             return None
         return (
             f"the first image of the {first.other} camera came {gap:.1f} s after the last one of the {first} "
-            "camera; record both at a time"
+            "camera; record both at the same time"
         )
 
     def _candidates(
         self, parameters: Parameters, clocks: Clocks | None, usable: bool
     ) -> Iterator[dict[str, Any]]:
-        """Settings that may help, the more telling first."""
+        """Settings that may help, the most probable first."""
         visible, thermal = (np.sort(np.array(self._stamps[side], np.int64)) for side in Side)
         beside = _nearest_gaps(visible, thermal)
         current = parameters.thermal_offset
@@ -180,7 +180,7 @@ class Timing:
 
 
 class _Trial:
-    """Frames of one stretch of time, on which settings are tried."""
+    """A section of the frames on which settings are tried."""
 
     def __init__(self, stamps: dict[Side, deque[int]], received: dict[Side, deque[int]]) -> None:
         begin = max(times[0] for times in received.values()) - SECOND // 2
@@ -195,7 +195,7 @@ class _Trial:
         self.fewest = min(map(len, self._arrivals))
 
     def pairs(self, parameters: Parameters) -> int:
-        """Pairs that these parameters make."""
+        """Number of pairs with these parameters."""
         synchroniser: Synchroniser[None] = make_synchroniser(parameters)
         pairs = 0
         for received, stamp, side in merge(*self._arrivals):
@@ -203,13 +203,13 @@ class _Trial:
         return pairs + len(synchroniser.flush())
 
     def helpful(self, parameters: Parameters, candidates: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The settings that make about as many pairs as the best: two at most, of different kinds."""
+        """Settings that make about as many pairs as the best one: at most two, of different kinds."""
         tried = [
             (self.pairs(parameters.changed(change)), change)
             for change in candidates
             if any(getattr(parameters, name) != value for name, value in change.items())
             and abs(change.get("thermal_offset", 0.0)) <= 1e10
-            and change.get("tolerance", 0.0) <= 1.0  # frames that far apart show different scenes
+            and change.get("tolerance", 0.0) <= 1.0  # frames further apart show different scenes
         ]
         best = max((pairs for pairs, _ in tried), default=0)
         if best <= FEW * self.fewest:
@@ -222,9 +222,9 @@ class _Trial:
 
 
 def _set(changes: list[dict[str, Any]], parameters: Parameters) -> str:
-    """Settings as advice."""
+    """Format settings as advice."""
     if not changes:
-        return "no setting that was tried makes pairs of them, see how the drivers stamp and deliver"
+        return "no setting that was tried makes pairs of them, check the drivers' stamps and delivery"
     return "set " + " or ".join(" and ".join(_told(change, parameters)) for change in changes)
 
 
@@ -246,7 +246,7 @@ def _certainty(clocks: Clocks, usable: bool) -> str:
 
 
 def _nearest_gaps(visible: _Times, thermal: _Times) -> NDArray[np.float64]:
-    """Of each thermal time, how far the nearest visible one is behind it, s; both sorted."""
+    """Nearest visible time minus thermal time for each thermal time, s; both (N,) ns, sorted."""
     after = np.clip(np.searchsorted(visible, thermal), 1, max(len(visible) - 1, 1))
     candidates = np.stack([visible[after - 1], visible[np.minimum(after, len(visible) - 1)]]) - thermal
     nearest = np.abs(candidates).argmin(0)

@@ -99,7 +99,7 @@ def test_calibration_is_saved_and_used(active: Bench, tmp_path: Path) -> None:
     assert active.call(Trigger, "reset").success
     reply = active.call(Trigger, "save_calibration")
     assert not reply.success
-    assert "no pair came yet" in reply.message
+    assert "no pair was received yet" in reply.message
     assert not active.set(mode="fixed")[0].successful, "there is no such file"
 
     for _ in range(10):

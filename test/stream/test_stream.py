@@ -124,7 +124,7 @@ def calibrate(stream: Stream) -> Calibration:
 
 def test_calibration_of_a_drive_serves_mode_fixed(tmp_path: Path) -> None:
     drive = open_stream()
-    with pytest.raises(DistillMatchError, match="no pair came yet"):
+    with pytest.raises(DistillMatchError, match="no pair was received yet"):
         drive.calibration()
     calibrate(drive).save(tmp_path / "rig.yaml")
     calibration = Calibration.load(tmp_path / "rig.yaml")

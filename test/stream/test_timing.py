@@ -71,11 +71,11 @@ SINCE_BOOT = 1_699_999_000 * SECOND
     ("frames", "expected"),
     [
         (events(thermal=lambda taken: taken - SINCE_BOOT), "stamps are 1.7e+09 s apart"),
-        (events(thermal=lambda _: 0), "thermal stamps stand still at 0 s: the driver does not stamp"),
-        (events(visible=lambda _: 5 * SECOND), "visible stamps stand still at 5 s"),
+        (events(thermal=lambda _: 0), "thermal stamps are constant at 0 s: the driver does not stamp"),
+        (events(visible=lambda _: 5 * SECOND), "visible stamps are constant at 5 s"),
         (
             events(lambda _: 0, lambda _: 0),
-            "visible stamps stand still at 0 s and thermal stamps stand still",
+            "visible stamps are constant at 0 s and thermal stamps are constant",
         ),
         (events(thermal=lambda taken: taken + 45 * MS, rates=(10, 10)), "stamps are 0.043 s apart"),
         (events(thermal=lambda taken: taken + 10 * SECOND, rates=(30, 9)), "stamps are 10 s apart"),
@@ -127,7 +127,7 @@ def test_times_of_receipt_that_say_nothing_are_told() -> None:
         for at, side, stamp in events()
     ]
     text = diagnosed(burst)
-    assert text is not None and "times of receipt are no use" in text and "off by whole frames" in text
+    assert text is not None and "times of receipt are unusable" in text and "off by whole frames" in text
     (change,) = advised(text)
     assert pairs(burst, Parameters().changed(change)) > 200
 
