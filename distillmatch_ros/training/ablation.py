@@ -1,4 +1,4 @@
-"""Ablation: networks trained alike, each without one block (paper, ablation table)."""
+"""Ablation: equally trained networks, each without one block (paper, ablation table)."""
 
 import json
 import math
@@ -23,18 +23,18 @@ from distillmatch_ros.training.config import TrainingConfig
 from distillmatch_ros.training.gan.translation import OpenPhotos, open_photos
 from distillmatch_ros.training.trainer import Trainer
 
-# Homographies per pair and preset.
+# Random homographies per pair and preset.
 WARPS = 3
 
 
 @dataclass(frozen=True)
 class Row:
-    """One network of the table.
+    """One row of the table.
 
     Attributes:
-        name: what the table calls it.
-        config: how it is trained, or None where there is nothing to leave out.
-        lacking: what the configuration does not have, then.
+        name: name in the table.
+        config: training configuration, or None if there is nothing to leave out.
+        lacking: what the configuration lacks in that case.
     """
 
     name: str
@@ -44,13 +44,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Ablation:
-    """The rows that are trained so far, and those that cannot be.
+    """The rows trained so far, and those that are missing.
 
     Attributes:
-        budget: what each network was trained with, in a line.
-        folder: the pairs that they were measured on.
-        figures: one score a row and preset; the method is the row's name.
-        missing: row name -> why it is not in the table.
+        budget: description of the training of each network.
+        folder: folder of the pairs they were evaluated on.
+        figures: one score for each row and preset; the method is the row's name.
+        missing: row name -> why it is missing.
     """
 
     budget: str
@@ -59,7 +59,7 @@ class Ablation:
     missing: dict[str, str]
 
     def to_markdown(self) -> str:
-        """The table, its budget and what it lacks, for a model card."""
+        """The table with its budget and the missing rows, for a model card."""
         lines = [f"{self.budget}.", "", f"{report.summary(self.figures, self.folder)}.", ""]
         lines += [*report.markdown_table(self.figures), "", f"{report.LEGEND}."]
         if self.missing:
@@ -67,16 +67,15 @@ class Ablation:
         return "\n".join(lines) + "\n"
 
     def record(self) -> dict[str, Any]:
-        """Everything as a JSON object."""
+        """The ablation as a JSON object."""
         return {**asdict(self), "figures": _record(self.figures)}
 
 
 def plan(config: TrainingConfig, steps: int, out: Path) -> list[Row]:
-    """The rows of the paper's table; of a block that the model does not have, the row says what it would add.
+    """The rows of the paper's table; for a block that the model lacks, the row adds it.
 
-    All train for ``steps`` with one seed, which shows every row the same views. They start alike: from
-    scratch, or from what they share with the configuration's ``start``, which then favours the rows that are
-    most like the network it was.
+    All rows train for ``steps`` with one seed, hence on the same views, and start from scratch or from the
+    weights they share with the configuration's ``start``, which favours the rows most similar to it.
     """
     base = replace(config, steps=steps)
 
@@ -114,9 +113,9 @@ def plan(config: TrainingConfig, steps: int, out: Path) -> list[Row]:
 
 
 def ablate(config_path: Path, steps: int, out: Path, console: Console | None = None) -> Ablation:
-    """Train and measure every row; one that was interrupted goes on where it was, a finished one is kept.
+    """Train and evaluate every row; an interrupted row is continued, a finished one is kept.
 
-    After each row ``ablation.md`` and ``ablation.json`` in ``out`` hold the table so far.
+    After each row ``ablation.md`` and ``ablation.json`` in ``out`` are updated.
 
     Raises:
         DistillMatchError: there are no validation pairs, or ``out`` holds rows of another configuration.
@@ -126,7 +125,7 @@ def ablate(config_path: Path, steps: int, out: Path, console: Console | None = N
         raise DistillMatchError("an ablation runs in one process; start it without torchrun")
     config = TrainingConfig.load(config_path)
     if config.validation is None:
-        raise DistillMatchError(f"{config_path}: names no pairs to measure the rows on; set validation")
+        raise DistillMatchError(f"{config_path}: names no pairs to evaluate on; set validation")
     pairs = read_folder(config.validation)
     rows = plan(config, steps, out)
     ablation = Ablation(
@@ -137,7 +136,7 @@ def ablate(config_path: Path, steps: int, out: Path, console: Console | None = N
         figures=Report(len(pairs), warps=WARPS, seed=0, scores=(), unreadable=()),
         missing={row.name: row.lacking for row in rows if row.config is None},
     )
-    # The photos of one row are those of the next: they are translated once.
+    # Cached for all rows: the photos are translated only once.
     photos = lru_cache(maxsize=1)(open_photos)
     for row in rows:
         if row.config is None:
@@ -156,7 +155,7 @@ def ablate(config_path: Path, steps: int, out: Path, console: Console | None = N
 def _measured(
     name: str, config: TrainingConfig, pairs: list[PairPaths], photos: OpenPhotos, console: Console
 ) -> Report:
-    """Train a row and score it on the validation pairs, as far as that is not done yet."""
+    """Train a row and score it on the validation pairs, unless that is done already."""
     path = config.output / "row.json"
     settings = json.loads(json.dumps(asdict(replace(config, output=Path(name))), default=str))
     known = _read(path) if path.exists() else {"settings": settings, "figures": None}
@@ -178,7 +177,7 @@ def _measured(
 
 
 def _joined(first: Report, second: Report) -> Report:
-    """The scores of both, preset by preset, on the same pairs."""
+    """Combine the scores of two reports on the same pairs, by preset."""
     scores = sorted(
         (*first.scores, *second.scores),
         key=lambda score: [preset.name for preset in PRESETS].index(score.preset),
@@ -191,7 +190,7 @@ def _record(figures: Report) -> dict[str, Any]:
 
 
 def _report(values: dict[str, Any]) -> Report:
-    """What `_record` made a JSON object of."""
+    """Restore a report from the JSON object of `_record`."""
     scores: list[dict[str, Any]] = [
         {key: math.inf if value is None else value for key, value in score.items()}
         for score in values["scores"]

@@ -1,4 +1,4 @@
-"""The configuration of a training run: config/training/*.yaml."""
+"""Configuration of a training run: config/training/*.yaml."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +20,11 @@ EXAMPLE = "config/training/light.yaml"
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """Pseudo-thermal views of photos from a V2I-GAN, in turn with those from random tone curves.
+    """Pseudo-thermal views of photos from a V2I-GAN, in addition to those from random tone curves.
 
     Attributes:
-        v2i: what ``distillmatch train-gan`` wrote.
-        probability: fraction of the photos whose thermal side is translated.
+        v2i: weights written by ``distillmatch train-gan``.
+        probability: fraction of the photos whose thermal side is from the V2I-GAN.
     """
 
     v2i: LocalPath
@@ -37,30 +37,30 @@ class TrainingConfig:
 
     Attributes:
         model: the architecture.
-        start: weights to begin with, such as the shipped ones, or None to begin from scratch.
+        start: initial weights, such as the shipped ones, or None to start from scratch.
         pretrained: ImageNet weights of the model's trunk, or None; see `model.trunk`.
         view: rows and columns of the training images, multiples of 32, at most the model's.
-        crop: smallest and largest side of the larger view, as a fraction of the stored image: small views
-            want small crops, so that texture is as coarse as in the images of later use.
-        sources: the images to train on.
-        validation: aligned pairs folder to validate on, or None.
+        crop: least and greatest side of the larger view, as a fraction of the stored image. Small views need
+            small crops, so that texture has the same scale as in later use.
+        sources: images to train on.
+        validation: aligned pairs folder for validation, or None.
         output: folder of checkpoints and TensorBoard logs.
-        steps: optimiser steps in all.
+        steps: total number of optimiser steps.
         batch: pairs per step and process.
-        fault_fraction: fraction of the images that get the faults of a camera.
-        overprint_fraction: fraction of the thermal images with bars beside or marks on them.
+        fault_fraction: fraction of the images with simulated camera faults.
+        overprint_fraction: fraction of the thermal images with bars or printed marks.
         learning_rate: peak of the cosine schedule.
         warmup: steps of linear increase before it.
-        weight_decay: AdamW's.
-        gradient_limit: largest gradient norm.
-        average: decay of the exponential average of the weights, which is what is kept.
+        weight_decay: weight decay of AdamW.
+        gradient_limit: greatest gradient norm.
+        average: decay of the exponential average of the weights, which is saved.
         checkpoint_every: steps between checkpoints.
         validate_every: steps between validations.
-        seed: of weights and data.
+        seed: seed of weights and data.
         loss: weights of the losses.
-        views: how far apart the cameras may stand.
-        distillation: who teaches the student, or None.
-        augmentation: who makes photos thermal, or None for random tone curves alone.
+        views: ranges of the thermal camera's pose relative to the visible one.
+        distillation: teacher of the student, or None.
+        augmentation: V2I-GAN for photos, or None for random tone curves only.
     """
 
     model: Annotated[ModelConfig, file_of(ModelConfig, model_config.EXAMPLE)]
@@ -99,9 +99,9 @@ class TrainingConfig:
 
     @classmethod
     def load(cls, path: Path) -> "TrainingConfig":
-        """Read a YAML file; paths in it are relative to it.
+        """Read a YAML file; relative paths in it start at its folder.
 
         Raises:
-            DistillMatchError: a value is missing, unknown or impossible.
+            DistillMatchError: a value is missing, unknown or invalid.
         """
         return configuration.load(cls, path, EXAMPLE)

@@ -1,4 +1,4 @@
-"""Training batches: pairs with known geometry from aligned pairs and photos."""
+"""Training batches: pairs with known geometry, from aligned pairs and photos."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from distillmatch_ros.training.views import (
     warp,
 )
 
-# How often a thermal image is shown black-hot.
+# Fraction of thermal images with inverted (black-hot) values.
 BLACK_HOT = 0.3
 
 
@@ -36,11 +36,11 @@ class Batch:
 
     Attributes:
         visible: float32 (B, 1, H, W) grey in [0, 1].
-        thermal: float32 (B, 1, H, W).
+        thermal: float32 (B, 1, H, W) grey in [0, 1].
         thermal_to_visible: float32 (B, 3, 3), network pixels without distortion.
-        lenses: float32 (B, 2), distortion of the visible and of the thermal lens.
-        visible_mask: float32 (B, 1, H, W), 0 where the view shows nothing of the stored image.
-        thermal_mask: float32 (B, 1, H, W).
+        lenses: float32 (B, 2), distortion coefficients of the visible and the thermal lens.
+        visible_mask: float32 (B, 1, H, W), 0 where the view is outside the stored image.
+        thermal_mask: float32 (B, 1, H, W), likewise.
     """
 
     visible: Tensor
@@ -52,18 +52,18 @@ class Batch:
 
     @property
     def mapping(self) -> Mapping:
-        """Where a pixel of one image lies in the other."""
+        """The maps between pixels of both images."""
         return Mapping(self.thermal_to_visible, self.lenses, (self.visible.shape[2], self.visible.shape[3]))
 
 
 def _fill(image: Tensor, mask: Tensor) -> Tensor:
-    """Beyond the stored image stands the mean of the view, as in the second pass of a registration."""
+    """Fill pixels outside the stored image with the mean, as in the second pass of a registration."""
     mean = (image * mask).mean(dim=(2, 3), keepdim=True) / mask.mean(dim=(2, 3), keepdim=True).clamp(min=1e-3)
     return image * mask + mean * (1 - mask)
 
 
 class PairSampler:
-    """Makes the batch of a step, its pairs in the order of their sources."""
+    """Generates the batch of a step, its pairs in the order of their sources."""
 
     def __init__(
         self,
@@ -74,16 +74,16 @@ class PairSampler:
         crop: tuple[float, float],
         overprint_fraction: float = 0.0,
     ) -> None:
-        """Sample views.
+        """Set up the sampling of views.
 
         Args:
-            stores: the images of each source, and how often it is drawn from, relative to the others.
-            fault_fraction: fraction of the images that get the faults of a camera. The others teach what the
-                fine stage does not learn where noise and blur drown the edges.
-            ranges: how far apart the cameras may stand.
+            stores: images of each source with its relative sampling weight.
+            fault_fraction: fraction of the images with simulated camera faults. The others are needed for
+                the fine stage, which does not learn from edges hidden by noise and blur.
+            ranges: ranges of the thermal camera's pose.
             size: rows and columns of the views.
-            crop: smallest and largest side of the larger view, as a fraction of the image.
-            overprint_fraction: fraction of the thermal images with bars beside or marks on them.
+            crop: least and greatest side of the larger view, as a fraction of the image.
+            overprint_fraction: fraction of the thermal images with bars or printed marks.
         """
         self.stores = [store for store, _ in stores]
         self.weights = torch.tensor([float(weight) for _, weight in stores])
@@ -94,7 +94,7 @@ class PairSampler:
         self.overprint_fraction = overprint_fraction
 
     def sample(self, batch: int, seed: tuple[int, ...], device: torch.device) -> Batch:
-        """The batch that belongs to a seed."""
+        """The batch for a seed, on a device; equal seeds give equal batches."""
         draw = Draw(batch, seed, device)
         drawn = self._drawn(draw, draw.choice(self.weights))
         visible, thermal, aspects, lacking = (torch.cat(parts) for parts in zip(*drawn, strict=True))
@@ -118,7 +118,7 @@ class PairSampler:
         )
 
     def _drawn(self, draw: Draw, source: Tensor) -> Iterator[tuple[Tensor, ...]]:
-        """For each source both sides of its images, their aspects, and whether it lacks either side."""
+        """For each source: both sides of its images, their aspects, and which side is missing."""
         for number, store in enumerate(self.stores):
             count = int((source == number).sum())
             if count:
@@ -129,7 +129,7 @@ class PairSampler:
     def _look(
         self, draw: Draw, rig: Rig, visible: Tensor, thermal: Tensor, aspects: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Views (B, 4, H, W) of both sides, the mask as last channel, and the homography between them."""
+        """Views (B, 4, H, W) of both sides, the last channel the mask, and the homography between them."""
         quads = visible_quads(draw, aspects, self.crop, rig.side.clamp(min=1))
         from_visible = view_to_image(quads, aspects, self.size, STORED)
         from_thermal = view_to_image(thermal_quads(draw, quads, rig), aspects, self.size, STORED)
@@ -145,7 +145,7 @@ class PairSampler:
     def _greys(
         self, draw: Draw, seed: tuple[int, ...], visible: Tensor, thermal: Tensor, lacking: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Grey views (B, 1, H, W) of colours (B, 3, H, W); a side that was not taken is made of the other."""
+        """Grey views (B, 1, H, W) of colours (B, 3, H, W); a missing side is made from the other one."""
         greys = torch.stack([random_grey(draw, visible), random_grey(draw, thermal)], dim=1)
         if count := int(lacking.sum()):
             pictures = torch.stack([visible, thermal], dim=1)[lacking]

@@ -13,17 +13,17 @@ from distillmatch_ros.model.attention import to_tokens
 
 @dataclass(frozen=True)
 class DistillationConfig:
-    """Who teaches, and the weights of the three parts of the loss.
+    """The teacher, and the weights of the three parts of the loss.
 
     Attributes:
         teacher: hub id or folder of a vision foundation model, or a .pt file of this project.
-        mse: of the mean squared difference, token by token.
-        gram: of the difference between the tokens' cosine matrices: what is like what in the image.
-        kl: of the divergence between the softmaxes over the channels, teacher to student.
-        layer: which of a foundation model's layers teaches, counted from 1, or None for what it answers with.
-            Across modalities the middle ones agree best.
-        cache: folder that keeps the teacher's features, or None. Worth its space where the same views come
-            again: the rows of an ablation, a run that is repeated.
+        mse: weight of the mean squared difference of the tokens.
+        gram: weight of the difference of the tokens' cosine similarity matrices (structure of the image).
+        kl: weight of the Kullback-Leibler divergence of the channel softmaxes, teacher to student.
+        layer: layer of a foundation model whose features are used, from 1, or None for its output. Middle
+            layers agree best across modalities.
+        cache: folder for the teacher's features, or None. Useful if the same views are used again, as in an
+            ablation or a repeated run.
     """
 
     teacher: Pretrained
@@ -35,13 +35,12 @@ class DistillationConfig:
 
 
 class DistillationLoss(nn.Module):
-    """Compares the student's features with the teacher's; holds the projection between their widths.
+    """Compares the student's features with the teacher's; contains the projection between their widths.
 
-    Each token of either side is first brought to zero mean and unit variance over its channels. Teachers
-    differ in scale by orders of magnitude; this way a weight means the same with all of them: the squared
-    difference lies in [0, 4], a cosine in [-1, 1].
+    The tokens of both are standardised over the channels. Since teachers differ in scale by orders of
+    magnitude, this makes the weights comparable: squared differences are in [0, 4], cosines in [-1, 1].
 
-    The projection belongs to the loss, not to the network: nothing of it is exported.
+    The projection belongs to the loss, not to the network, and is not exported.
     """
 
     def __init__(self, student_width: int, teacher_width: int, config: DistillationConfig) -> None:
@@ -59,7 +58,7 @@ class DistillationLoss(nn.Module):
             teacher: features (B, T, h, w) of the same images; no gradient reaches them.
         """
         projected = self.projection(student)
-        # Cosines of bfloat16 products are off by what the student has yet to learn.
+        # In float32: the error of bfloat16 products is as large as the remaining differences.
         with torch.autocast(student.device.type, enabled=False):
             tokens, targets = _normalised(projected), _normalised(teacher.detach())
             channels = tokens.shape[2]
@@ -75,6 +74,6 @@ class DistillationLoss(nn.Module):
 
 
 def _normalised(features: Tensor) -> Tensor:
-    """(B, C, h, w) -> float32 tokens (B, h*w, C) of zero mean and unit variance."""
+    """Standardise (B, C, h, w) over the channels; returns float32 tokens (B, h*w, C)."""
     tokens = to_tokens(features).float()
     return F.layer_norm(tokens, tokens.shape[2:])

@@ -1,13 +1,13 @@
-"""Random numbers of a batch, a pure function of seed, step and rank."""
+"""Random numbers of a batch as a pure function of seed, step and rank."""
 
 import torch
 from torch import Tensor
 
 
 class Draw:
-    """One value per image of a batch, from a generator of its own.
+    """Draws one value per image of a batch, from its own generator.
 
-    A step that is repeated after a restart draws what it drew before, without any stored generator state.
+    A step repeated after a restart draws the same values without a stored generator state.
     """
 
     def __init__(self, batch: int, seed: tuple[int, ...], device: torch.device) -> None:
@@ -27,7 +27,7 @@ class Draw:
         return torch.randn(size, generator=self.generator, device=self.device)
 
     def chance(self, probability: float, *shape: int) -> Tensor:
-        """bool of the same shapes, true with the given probability."""
+        """bool of the same shapes as `uniform`, true with the given probability."""
         return self.uniform(0, 1, *shape) < probability
 
     def index(self, count: int, size: int) -> Tensor:
@@ -35,6 +35,6 @@ class Draw:
         return torch.randint(count, (size,), generator=self.generator, device=self.device)
 
     def choice(self, weights: Tensor) -> Tensor:
-        """int64 (B,) which of the weights was drawn, by their size, in ascending order."""
+        """Draw indices int64 (B,) with probability proportional to ``weights``, sorted ascending."""
         weights = weights.to(self.device)
         return torch.multinomial(weights, self.batch, True, generator=self.generator).sort().values

@@ -1,4 +1,4 @@
-"""Export of weights to ONNX."""
+"""Export of trained weights to ONNX."""
 
 import json
 import logging
@@ -21,16 +21,16 @@ PRECISIONS = ("fp32", "fp16")
 
 
 def export(weights: Weights, path: Path, precision: str = "fp32") -> None:
-    """Write an ONNX file with static shapes and everything an engine must know in its metadata.
+    """Write an ONNX file with static shapes and the metadata that an engine needs.
 
     Args:
         weights: the trained network.
-        path: where to write.
-        precision: ``fp32``, or ``fp16`` for a typed graph whose blocks run in half precision between float32
-            borders (similarities, coordinates and indices stay float32 and int64).
+        path: file to write.
+        precision: ``fp32``, or ``fp16`` for a graph whose blocks compute in half precision between float32
+            boundaries (similarities, coordinates and indices stay float32 and int64).
 
     Raises:
-        DistillMatchError: unknown precision, or a graph that TensorRT would not run.
+        DistillMatchError: unknown precision, or a graph that TensorRT does not support.
     """
     if precision not in PRECISIONS:
         raise DistillMatchError(f"precision {precision!r} is unknown; choose {' or '.join(PRECISIONS)}")
@@ -38,7 +38,7 @@ def export(weights: Weights, path: Path, precision: str = "fp32") -> None:
     if precision == "fp16":
         network.halve()
     config = weights.config
-    # Two tensors: given one twice, the exporter takes both inputs for the same.
+    # Two tensors: if one is passed twice, the exporter merges the inputs.
     images = tuple(torch.zeros(1, 1, config.height, config.width) for _ in range(2))
     with _quiet():
         program = torch.onnx.export(
@@ -74,7 +74,7 @@ def export(weights: Weights, path: Path, precision: str = "fp32") -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what the exporter says of itself: packages that it could use, names that it will not keep."""
+    """Suppress the exporter's messages on optional packages and renamed values."""
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)
@@ -87,7 +87,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _forget_where_it_was_made(model: onnx.ModelProto) -> None:
-    """Drop the exporter's notes: they hold paths of this machine and would change the file's hash."""
+    """Remove the exporter's metadata: it contains local paths and would change the file's hash."""
     for node in (*model.graph.node, *(node for function in model.functions for node in function.node)):
         del node.metadata_props[:]
         node.doc_string = ""

@@ -17,7 +17,7 @@ class Cells(NamedTuple):
     Attributes:
         pair: int64 (P,) index of the pair in the batch.
         visible: int64 (P,) index into the flattened grid.
-        thermal: int64 (P,).
+        thermal: int64 (P,) index into the flattened grid.
     """
 
     pair: Tensor
@@ -28,7 +28,7 @@ class Cells(NamedTuple):
 def _nearest_cells(
     mapping: Callable[[Tensor], Tensor], batch: int, grid: tuple[int, int], device: torch.device
 ) -> Tensor:
-    """For each cell of one image the cell of the other it maps into, int64 (B, N), -1 where none."""
+    """For each cell of one image the nearest cell of the other, int64 (B, N), -1 if it is outside."""
     rows, columns = grid
     cells = grid_points(torch.arange(rows * columns, device=device), columns)
     mapped = mapping((cells * COARSE_CELL).expand(batch, -1, -1)) / COARSE_CELL
@@ -38,12 +38,12 @@ def _nearest_cells(
 
 
 def coarse_cells(mapping: Mapping, visible_mask: Tensor, thermal_mask: Tensor) -> Cells:
-    """Cells that are each other's nearest and show the scene.
+    """Cells that are mutual nearest neighbours and show the scene.
 
     Args:
-        mapping: of B pairs.
-        visible_mask: (B, 1, H, W), 0 where the image shows nothing.
-        thermal_mask: (B, 1, H, W).
+        mapping: maps of B pairs.
+        visible_mask: (B, 1, H, W), 0 where the image is outside the stored one.
+        thermal_mask: (B, 1, H, W), likewise.
     """
     visible_shown, thermal_shown = (
         mask[..., ::COARSE_CELL, ::COARSE_CELL].flatten(1) > 0.5 for mask in (visible_mask, thermal_mask)
@@ -61,12 +61,13 @@ def coarse_cells(mapping: Mapping, visible_mask: Tensor, thermal_mask: Tensor) -
 
 
 def fine_pixels(mapping: Mapping, visible_cells: Tensor, thermal_cells: Tensor, columns: int) -> Tensor:
-    """Pixels of the fine windows that are each other's nearest.
+    """Pixels of the fine windows that are mutual nearest neighbours.
 
     Args:
-        mapping: of B pairs.
-        visible_cells: int64 (B, K); ``thermal_cells`` alike.
-        columns: of the 1/8 grid.
+        mapping: maps of B pairs.
+        visible_cells: int64 (B, K).
+        thermal_cells: int64 (B, K).
+        columns: columns of the 1/8 grid.
 
     Returns:
         bool (B, K, 25, 25), visible by thermal.

@@ -1,4 +1,4 @@
-"""Vision models of ``transformers``, from a folder or the Hugging Face Hub."""
+"""Loads vision models with ``transformers``, from a folder or the Hugging Face Hub."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,21 +9,21 @@ from torch import nn
 
 from distillmatch_ros.base.errors import DistillMatchError
 
-# ImageNet's mean and deviation, by which nearly every vision model normalises what it sees.
+# ImageNet's mean and standard deviation, by which most vision models normalise their input.
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def load_model(name: str, dtype: torch.dtype) -> nn.Module:
-    """Load the vision model with all its weights; from the hub only what is not on this machine yet.
+    """Load a vision model with all its weights; the hub is used only for files that are not cached.
 
     Args:
-        name: hub id, or a folder as ``save_pretrained`` and ``hf download`` write it.
-        dtype: of the weights.
+        name: hub id, or a folder written by ``save_pretrained`` or ``hf download``.
+        dtype: type of the weights.
 
     Raises:
-        DistillMatchError: it cannot be had, is incomplete, or is no vision model.
+        DistillMatchError: it cannot be loaded, is incomplete, or is no vision model.
     """
-    # Takes seconds to import, and only distillation needs it.
+    # Imported here: takes seconds, and only distillation needs it.
     try:
         from transformers import AutoModel
     except ModuleNotFoundError as error:
@@ -44,11 +44,11 @@ def load_model(name: str, dtype: torch.dtype) -> nn.Module:
             if Path(name).exists():
                 raise
             model, info = load(local_only=False)
-    except Exception as error:  # transformers raises whatever a folder or the network provokes
+    except Exception as error:  # transformers may raise any exception on files and network
         raise DistillMatchError(f"{name}: {_remedy(name, error)}") from error
     if model.main_input_name != "pixel_values":
         raise DistillMatchError(f"{name}: is no vision model; choose one like DINOv2 or DINOv3")
-    # A pooler often comes without weights, and nothing here reads it.
+    # A missing pooler is accepted: models often come without one, and it is not used.
     if missing := sorted(key for key in info["missing_keys"] if "pooler" not in key):
         raise DistillMatchError(
             f"{name}: lacks {len(missing)} of its weights, such as {missing[0]}; download it again"
@@ -57,7 +57,7 @@ def load_model(name: str, dtype: torch.dtype) -> nn.Module:
 
 
 def image_statistics(name: str) -> tuple[list[float], list[float]]:
-    """Mean and deviation of the three channels, images in [0, 1], that a loaded model was trained with."""
+    """Mean and standard deviation of the three channels in training, for images in [0, 1]."""
     from transformers import BaseImageProcessor
 
     try:
@@ -69,7 +69,7 @@ def image_statistics(name: str) -> tuple[list[float], list[float]]:
 
 
 def _remedy(name: str, error: Exception) -> str:
-    """The reason a model cannot be had, and the step that gets it."""
+    """Why a model cannot be loaded, and the remedy."""
     from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     elsewhere = (
@@ -93,7 +93,7 @@ def _remedy(name: str, error: Exception) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what led to it."""
+    """An error and the chain of its causes."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause

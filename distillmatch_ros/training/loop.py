@@ -15,7 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from distillmatch_ros.base.errors import DistillMatchError
 
-# A loss that is not a number ends the run only after so many steps in a row were skipped.
+# The run is aborted only after so many consecutive steps without a finite loss.
 MOST_SKIPS = 20
 # Steps between lines of a log file; a terminal has the progress bar.
 LOG_EVERY = 100
@@ -23,17 +23,17 @@ SCALARS_EVERY = 20
 
 
 class Run(Protocol):
-    """A training run, resumable at any step."""
+    """A training run that can be resumed at any step."""
 
     step: int
 
     @property
     def last(self) -> Path:
-        """The checkpoint a restarted run goes on from; its folder takes the logs."""
+        """Checkpoint from which a restarted run continues; logs are written to its folder."""
         ...
 
     def train_step(self) -> dict[str, float]:
-        """One step, which without a finite gradient changes nothing.
+        """Train one step; a step without a finite gradient changes nothing.
 
         Returns:
             Losses by name, with ``total`` and ``gradient_norm``.
@@ -41,18 +41,19 @@ class Run(Protocol):
         ...
 
     def save(self) -> None:
-        """Write the checkpoint, ``step`` steps being done."""
+        """Write the checkpoint after ``step`` steps."""
         ...
 
     def after_step(self, writer: SummaryWriter, losses: dict[str, float]) -> None:
-        """Checkpoints and the like, ``step`` steps being done."""
+        """Write checkpoints and other output that is due after ``step`` steps."""
         ...
 
 
 @contextmanager
 def ending_with_a_step() -> Iterator[Event]:
-    """While the body runs, Ctrl-C only sets the event, so that the step in hand can be ended; a second one is
-    as ever. Where Ctrl-C means something else already, it goes on meaning that.
+    """Let Ctrl-C only set the event during the body, so that the current step can be finished.
+
+    A second Ctrl-C has the previous effect. If Ctrl-C has another handler already, that one is kept.
     """
     stopped = Event()
 
@@ -71,18 +72,18 @@ def ending_with_a_step() -> Iterator[Event]:
 
 
 def go_on(run: Run, steps: int, batch: int, console: Console, leads: bool = True) -> None:
-    """Take a run to its end, or to that of the step in which Ctrl-C comes: that far it is kept.
+    """Continue a run to its last step, or to the end of the current step after Ctrl-C, and save it.
 
     Args:
-        run: what to run, from ``run.step`` on.
-        steps: steps in all.
+        run: the run, continued from ``run.step``.
+        steps: total number of steps.
         batch: pairs per step, over all processes.
         console: where progress is shown.
-        leads: whether this is the process that reports.
+        leads: whether this process reports.
 
     Raises:
-        DistillMatchError: the loss is not a number for too many steps in a row.
-        KeyboardInterrupt: Ctrl-C; it says what is kept.
+        DistillMatchError: the loss is not finite for too many consecutive steps.
+        KeyboardInterrupt: after Ctrl-C, with a message on what was saved.
     """
     if run.step >= steps:
         console.print(f"{run.last} has all of its {steps} steps already; raise steps for more")
@@ -102,7 +103,7 @@ def go_on(run: Run, steps: int, batch: int, console: Console, leads: bool = True
             begun = time.perf_counter()
             losses = run.train_step()
             run.step += 1
-            # Of all processes: the loss of one alone may be finite.
+            # The gradient norm is over all processes; the loss of this one alone may be finite.
             skipped = 0 if math.isfinite(losses["gradient_norm"]) else skipped + 1
             if skipped >= MOST_SKIPS:
                 raise DistillMatchError(
@@ -122,7 +123,7 @@ def go_on(run: Run, steps: int, batch: int, console: Console, leads: bool = True
             run.after_step(writer, losses)
     kept = ""
     if writer is not None:
-        # A step without a finite gradient may have spoilt what is no weight: means, spectral norms.
+        # Without a finite gradient, running statistics and spectral norms may be invalid: no checkpoint.
         if stopped.is_set() and skipped == 0:
             run.save()
             kept = f"stopped after step {run.step} of {steps}, kept in {run.last}"

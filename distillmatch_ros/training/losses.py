@@ -21,12 +21,12 @@ class LossConfig:
     """Weights of the total loss.
 
     Attributes:
-        coarse: of the focal loss on the 1/8 grid.
-        fine: of the focal loss in the fine windows.
-        subpixel: of the symmetric transfer error.
-        modality: of the cross-entropy on the modality category.
+        coarse: weight of the focal loss on the 1/8 grid.
+        fine: weight of the focal loss in the fine windows.
+        subpixel: weight of the symmetric transfer error.
+        modality: weight of the cross-entropy on the modality category.
         gamma: focal exponent; 0 is plain cross-entropy.
-        fine_matches: coarse matches per pair that train the fine stage.
+        fine_matches: number of coarse matches per pair that train the fine stage.
     """
 
     coarse: NonNegativeFloat
@@ -38,9 +38,9 @@ class LossConfig:
 
 
 def joint_mean(values: Tensor) -> Tensor:
-    """Mean over the batches of all processes, scaled so that the average of their gradients is its gradient.
+    """Mean over the batches of all processes, scaled so that averaged gradients are its gradient.
 
-    The batches hold unequal numbers of matches: the mean of their own means would weigh them unequally.
+    Batches have different numbers of matches: averaging their means would weight matches unequally.
     """
     count = torch.tensor(float(values.numel()), device=values.device)
     processes = 1
@@ -51,13 +51,13 @@ def joint_mean(values: Tensor) -> Tensor:
 
 
 def focal(log_confidence: Tensor, gamma: float) -> Tensor:
-    """Mean focal loss of the confidences that ought to be 1, from their logarithms."""
+    """Mean focal loss of confidences whose target is 1, from their logarithms."""
     weight = (1 - log_confidence.detach().exp()) ** gamma
     return joint_mean(-weight * log_confidence)
 
 
 def coarse_loss(scores: Tensor, cells: Cells, gamma: float) -> Tensor:
-    """Focal loss of the dual softmax of (B, N, N) scores at the cells that match."""
+    """Focal loss of the dual softmax of scores (B, N, N) at the matching cells."""
     pair, visible, thermal = cells
     partner_of_visible = torch.full(scores.shape[:2], IGNORED, device=scores.device)
     partner_of_thermal = torch.full_like(partner_of_visible, IGNORED)
@@ -69,10 +69,10 @@ def coarse_loss(scores: Tensor, cells: Cells, gamma: float) -> Tensor:
 
 
 def choose_cells(cells: Cells, batch: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """An even choice of ``count`` matching cells of every pair.
+    """Choose ``count`` matching cells of every pair, evenly distributed.
 
     Returns:
-        int64 (B, count) visible and thermal cells, and bool (B, count), false where a pair has too few.
+        int64 (B, count) visible and thermal cells, and bool (B, count), false for missing entries.
     """
     visible = torch.zeros(batch, count, dtype=torch.long, device=cells.pair.device)
     thermal, chosen = visible.clone(), torch.zeros_like(visible, dtype=torch.bool)
@@ -86,7 +86,7 @@ def choose_cells(cells: Cells, batch: int, count: int) -> tuple[Tensor, Tensor, 
 
 
 def transfer_error(mapping: Mapping, visible: Tensor, thermal: Tensor) -> Tensor:
-    """Distance (B, K) of points (B, K, 2) from their mapped partners, mean of both images, network pixels."""
+    """Symmetric transfer error (B, K) of points (B, K, 2): mean distance in both images, network pixels."""
     there = (mapping.to_visible(thermal) - visible).norm(dim=2)
     back = (mapping.to_thermal(visible) - thermal).norm(dim=2)
     loss: Tensor = (there + back) / 2
@@ -94,7 +94,7 @@ def transfer_error(mapping: Mapping, visible: Tensor, thermal: Tensor) -> Tensor
 
 
 class TotalLoss(nn.Module):
-    """The network and all its losses as one module, so that gradients are averaged over processes (DDP)."""
+    """The network and all losses as one module, so that DDP averages gradients over processes."""
 
     def __init__(
         self, network: DistillMatch, config: LossConfig, distillation: DistillationLoss | None = None
@@ -109,7 +109,7 @@ class TotalLoss(nn.Module):
 
         Args:
             batch: B pairs.
-            teacher: features (2B, T, H/16, W/16) of their images, visible ones first, where one teaches.
+            teacher: teacher's features (2B, T, H/16, W/16), visible images first; None without a teacher.
         """
         description = self.network.describe(batch.visible, batch.thermal)
         cells = coarse_cells(batch.mapping, batch.visible_mask, batch.thermal_mask)
@@ -120,7 +120,7 @@ class TotalLoss(nn.Module):
         columns = batch.visible.shape[3] // COARSE_CELL
         positive = fine_pixels(batch.mapping, visible, thermal, columns) & chosen[..., None, None]
         error = transfer_error(batch.mapping, fine.visible_points, fine.thermal_points) / FINE_CELL
-        # An offset reaches half a pixel of the window; a pair that is further off was matched wrongly.
+        # Offsets are limited to half a window pixel; pairs with larger errors are wrong matches.
         within_reach = chosen & (error.detach() < 2)
         residual = error[within_reach]
         losses = {

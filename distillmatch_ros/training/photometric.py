@@ -1,6 +1,6 @@
-"""Photometric augmentation: pseudo-thermal images from photos, and camera faults.
+"""Photometric augmentation: pseudo-thermal images from photos, and simulated camera faults.
 
-All functions take and give float32 images (B, C, H, W) in [0, 1] and draw one set of parameters per image.
+All functions take and return float32 images (B, C, H, W) in [0, 1] and draw parameters for each image.
 """
 
 import math
@@ -14,19 +14,19 @@ from distillmatch_ros.training.draw import Draw
 
 
 def to_range(image: Tensor) -> Tensor:
-    """Stretch every image to [0, 1]."""
+    """Stretch the values of every image to [0, 1]."""
     low, high = image.amin(dim=(1, 2, 3), keepdim=True), image.amax(dim=(1, 2, 3), keepdim=True)
     return (image - low) / (high - low).clamp(min=1e-3)
 
 
 def smooth_field(draw: Draw, like: Tensor, cells: int) -> Tensor:
-    """A random field in [0, 1], (B, 1, H, W), that changes over 1/``cells`` of the image."""
+    """A smooth random field in [0, 1], (B, 1, H, W), with features of 1/``cells`` of the image."""
     field = F.interpolate(draw.normal(1, cells, cells), like.shape[2:], mode="bicubic", align_corners=True)
     return (0.5 + 0.7 * field).clamp(0, 1)
 
 
 def random_grey(draw: Draw, rgb: Tensor) -> Tensor:
-    """A random mixture of the colour channels, so that equal greys of unequal colours part; (B, 1, H, W)."""
+    """Random mixture of the colour channels, so that colours of equal brightness differ; (B, 1, H, W)."""
     weights = draw.uniform(0, 1, 3, 1, 1) ** 2 + 0.05
     return (rgb * weights).sum(dim=1, keepdim=True) / weights.sum(dim=1, keepdim=True)
 
@@ -39,7 +39,7 @@ def cosine_curve(draw: Draw, grey: Tensor) -> Tensor:
 
 
 def tone_curve(draw: Draw, grey: Tensor, knots: int = 7) -> Tensor:
-    """A random piecewise linear curve, neither monotone nor one to one."""
+    """Random piecewise linear tone curve, not necessarily monotone."""
     values = draw.uniform(0, 1, knots)
     position = grey.clamp(0, 1) * (knots - 1)
     left = position.floor().clamp(max=knots - 2)
@@ -49,13 +49,13 @@ def tone_curve(draw: Draw, grey: Tensor, knots: int = 7) -> Tensor:
 
 
 def linear_curve(draw: Draw, grey: Tensor) -> Tensor:
-    """The grey itself or its negative, under a random gamma."""
+    """The grey image or its negative, with a random gamma."""
     sign = draw.chance(0.5)
     return torch.where(sign, 1 - grey, grey).clamp(min=1e-4) ** draw.uniform(-0.8, 0.8).exp()
 
 
 def flatten_texture(draw: Draw, grey: Tensor, radius: int = 4) -> Tensor:
-    """Self-guided filter: fine texture goes, edges stay, as where one material has one temperature."""
+    """Self-guided filter: removes fine texture and keeps edges, as for a material of one temperature."""
 
     def mean(x: Tensor) -> Tensor:
         return box_blur(x, 2 * radius + 1, separable=True)
@@ -68,10 +68,10 @@ def flatten_texture(draw: Draw, grey: Tensor, radius: int = 4) -> Tensor:
 
 
 def pseudo_thermal(draw: Draw, rgb: Tensor) -> Tensor:
-    """A visible image as a thermal camera might see the scene; (B, 3, H, W) -> (B, 1, H, W).
+    """Pseudo-thermal image from a visible one; (B, 3, H, W) -> (B, 1, H, W).
 
-    Two different tone curves of two different greys take turns over the image: what is bright need not be
-    hot, and what is hot here may be cold there. The edges stay where they are.
+    Two random tone curves of two random grey mixtures are blended over the image, since brightness and
+    temperature are related differently in different places. Edges keep their positions.
     """
 
     def curve() -> Tensor:
@@ -85,7 +85,7 @@ def pseudo_thermal(draw: Draw, rgb: Tensor) -> Tensor:
 
 
 def blobs(draw: Draw, like: Tensor, count: int = 5) -> Tensor:
-    """Soft spots (people, engines, lamps), (B, 1, H, W) in [0, 1]; fewer than ``count``, maybe none."""
+    """Up to ``count`` soft spots (people, engines, lamps), (B, 1, H, W) in [0, 1]."""
     rows = torch.linspace(0, 1, like.shape[2], device=like.device)[:, None]
     columns = torch.linspace(0, 1, like.shape[3], device=like.device)
     image = torch.zeros_like(like[:, :1])
@@ -98,29 +98,29 @@ def blobs(draw: Draw, like: Tensor, count: int = 5) -> Tensor:
 
 
 def blur(draw: Draw, image: Tensor, largest: float, probability: float) -> Tensor:
-    """Gaussian blur of up to ``largest`` pixels."""
+    """Gaussian blur with a standard deviation of up to ``largest`` pixels, with a probability."""
     sigma = draw.uniform(0.3, largest, 1).expand(-1, 2)
     return torch.where(draw.chance(probability), gaussian_blur2d(image, 9, sigma), image)
 
 
 def noise(draw: Draw, image: Tensor, largest: float) -> Tensor:
-    """White noise of a standard deviation up to ``largest``."""
+    """White noise with a standard deviation of up to ``largest``."""
     return image + draw.normal(*image.shape[1:]) * draw.uniform(0, 1).square() * largest
 
 
 def coarse_sensor(draw: Draw, image: Tensor, probability: float) -> Tensor:
-    """The picture of a sensor with fewer pixels, such as 160x120 or 80x60, enlarged."""
+    """Image of a sensor with fewer pixels, such as 160x120 or 80x60, enlarged; with a probability."""
     size = image.shape[2:]
     strength = draw.uniform(0, 1)
     coarser = image
-    for factor, rest in ((2, 1.0), (3, 0.5), (4, 0.2)):  # the rest of the images are coarser still
+    for factor, rest in ((2, 1.0), (3, 0.5), (4, 0.2)):  # rest: fraction that is at least as coarse
         smaller = F.interpolate(image, scale_factor=1 / factor, mode="area")
         coarser = torch.where(strength < rest, F.interpolate(smaller, size, mode="bilinear"), coarser)
     return torch.where(draw.chance(probability), coarser, image)
 
 
 def overprint(draw: Draw, image: Tensor, probability: float) -> tuple[Tensor, Tensor]:
-    """Bars beside the picture and marks burnt into it, which belong to the camera and not to the scene.
+    """Add bars and printed marks, which belong to the camera and not to the scene.
 
     Returns:
         The image, and a mask of the same shape that is 0 under them.
@@ -134,7 +134,7 @@ def overprint(draw: Draw, image: Tensor, probability: float) -> tuple[Tensor, Te
     for _ in range(3):
         inside = (rows - draw.uniform(0, 1)).abs() < draw.uniform(0.005, 0.05)
         inside = inside & ((columns - draw.uniform(0, 1)).abs() < draw.uniform(0.005, 0.12))
-        # Every other stroke, as of letters.
+        # Alternating strokes, similar to letters.
         strokes = (columns * draw.uniform(20, 80)).floor() % 2 == 0
         marks |= inside & strokes & draw.chance(0.5)
     covered = draw.chance(probability)
@@ -146,20 +146,20 @@ def overprint(draw: Draw, image: Tensor, probability: float) -> tuple[Tensor, Te
 
 
 def thermal_faults(draw: Draw, thermal: Tensor) -> Tensor:
-    """What real thermal cameras and their gain control do; (B, 1, H, W) -> the same."""
-    # A palette, read as grey.
+    """Faults of thermal cameras and their gain control; (B, 1, H, W) -> (B, 1, H, W)."""
+    # A colour palette converted to grey.
     thermal = torch.where(draw.chance(0.3), tone_curve(draw, thermal), thermal)
     thermal = torch.maximum(thermal, blobs(draw, thermal) * draw.chance(0.3))
     drift = smooth_field(draw, thermal, 3) - 0.5
     thermal = thermal + drift * draw.uniform(0, 0.5) * draw.chance(0.5)
     rows = torch.linspace(-1, 1, thermal.shape[2], device=thermal.device)[:, None]
     columns = torch.linspace(-1, 1, thermal.shape[3], device=thermal.device)
-    # The lens' vignette, and the ramp that a warm shutter leaves.
+    # Vignetting of the lens, and the gradient from a warm shutter.
     vignette = draw.uniform(0, 0.35) * draw.chance(0.4) * (rows.square() + columns.square()) / 2
     ramp = (draw.uniform(-0.3, 0.3) * rows + draw.uniform(-0.3, 0.3) * columns) * draw.chance(0.2)
     thermal = thermal * (1 - vignette) + ramp
     thermal = coarse_sensor(draw, blur(draw, thermal, 2.2, 0.5), 0.3)
-    # Low contrast: the scene in a part of the range, where noise and pattern noise weigh more.
+    # Low contrast: the scene uses part of the range, so that noise and pattern noise are stronger.
     thermal = draw.uniform(0.2, 1) * to_range(thermal)
     thermal = noise(draw, thermal, 0.06)
     for stripes in ((1, 1, thermal.shape[3]), (1, thermal.shape[2], 1)):
@@ -172,7 +172,7 @@ def thermal_faults(draw: Draw, thermal: Tensor) -> Tensor:
 
 
 def visible_faults(draw: Draw, visible: Tensor) -> Tensor:
-    """Day and night, exposure, lamps and noise; (B, 1, H, W) -> the same."""
+    """Faults of visible cameras: exposure, darkness, lamps and noise; (B, 1, H, W) -> (B, 1, H, W)."""
     night = draw.chance(0.25)
     gamma = torch.where(night, draw.uniform(1.2, 2.5), draw.uniform(-0.5, 0.5).exp())
     visible = visible.clamp(min=1e-4) ** gamma

@@ -10,11 +10,11 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.model.trunk import InvertedResidual, PretrainedTrunk
 from distillmatch_ros.model.weights import fitting
 
-# Of EfficientNet's batch normalisation.
+# Epsilon of EfficientNet's batch normalisation.
 EPSILON = 1e-3
-# What a z-scored grey value of 1 is where images of [-1, 1] were learnt from.
+# Input of the trunk, trained on images in [-1, 1], for a standardised grey value of 1.
 DEVIATION = 0.5
-# Blocks up to 1/4 of what the trunk sees: edges look alike everywhere, and here a step spends most on them.
+# Number of frozen blocks, to 1/4 of the trunk's input: their features are generic, their gradients expensive.
 FROZEN = 3
 REMEDY = (
     "name the .pth file of EfficientNet-Lite0 with its usual names (_conv_stem.weight, ...) as pretrained"
@@ -22,18 +22,18 @@ REMEDY = (
 
 
 def load_trunk(trunk: PretrainedTrunk, path: Path) -> None:
-    """Put ImageNet weights into a trunk, batch normalisation folded.
+    """Load ImageNet weights into a trunk, with batch normalisation folded into the convolutions.
 
     Raises:
         DistillMatchError: the file cannot be read, or holds another network.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises whatever the bytes provoke
+    except Exception as error:  # torch.load may raise any exception on damaged files
         raise DistillMatchError(f"{path}: cannot be read as weights ({error!s:.200}); {REMEDY}") from error
     with fitting(path, "weights of EfficientNet-Lite0", REMEDY), torch.no_grad():
         weight, bias = folded(state, "_conv_stem", "_bn0")
-        # The network's two views of one grey image stand for three equal colours.
+        # The network's two input channels replace three equal colour channels.
         grey = weight.sum(dim=1, keepdim=True) * DEVIATION / 2
         _put(trunk.stem, grey.expand(-1, 2, -1, -1), bias)
         for index, block in enumerate([*trunk.fine, *trunk.coarse]):
@@ -46,13 +46,13 @@ def load_trunk(trunk: PretrainedTrunk, path: Path) -> None:
 
 
 def freeze(trunk: PretrainedTrunk) -> None:
-    """Leave the first blocks as they are."""
+    """Freeze the first blocks."""
     for block in (trunk.stem, trunk.fine[:FROZEN]):
         block.requires_grad_(False)
 
 
 def folded(state: Mapping[str, Tensor], convolution: str, norm: str) -> tuple[Tensor, Tensor]:
-    """Weight and bias of a convolution that does what it and the batch normalisation after it do."""
+    """Weight and bias of a convolution combined with the batch normalisation after it."""
     gain = state[f"{norm}.weight"] / (state[f"{norm}.running_var"] + EPSILON).sqrt()
     weight = state[f"{convolution}.weight"] * gain[:, None, None, None]
     return weight, state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * gain

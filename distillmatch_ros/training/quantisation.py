@@ -1,4 +1,4 @@
-"""An exported network in 8-bit integers, for CPUs; the ranges of its values are measured on real pairs."""
+"""Quantises an exported network to 8-bit integers for CPUs; value ranges are calibrated on real pairs."""
 
 import logging
 import os
@@ -22,20 +22,20 @@ from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.training.export import export
 
 MAX_PAIRS = 100
-"""More are thinned out evenly: each takes half a second, and the ranges hardly change any more."""
+"""Greatest number of pairs; a larger list is subsampled, since more pairs change the ranges little."""
 
 Inputs = dict[str, Float32]
 
 
 def export_int8(weights: Weights, path: Path, pairs: Sequence[PairPaths]) -> None:
-    """Write an ONNX file whose convolutions and products compute in 8-bit integers.
+    """Write an ONNX file whose convolutions and matrix products compute in 8-bit integers.
 
     The graph is the float32 one with QuantizeLinear and DequantizeLinear; ONNX Runtime and OpenVINO run it.
 
     Args:
         weights: the trained network.
-        path: where to write.
-        pairs: what the ranges are measured on, at least one; they need not be aligned.
+        path: file to write.
+        pairs: pairs for the calibration of ranges, at least one; they need not be aligned.
 
     Raises:
         DistillMatchError: NNCF is not installed, or a pair cannot be read.
@@ -46,11 +46,11 @@ def export_int8(weights: Weights, path: Path, pairs: Sequence[PairPaths]) -> Non
         export(weights, full)
         inputs, model = _inputs(full, pairs), onnx.load(full)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    with redirect_stdout(StringIO()):  # its progress bars
+    with redirect_stdout(StringIO()):  # hides its progress bars
         model = nncf.quantize(
             model,
             nncf.Dataset(inputs),
-            # What was measured: symmetric weights, asymmetric activations, and attention kept precise.
+            # Best setting in measurements: symmetric weights, asymmetric activations, attention in float32.
             preset=nncf.QuantizationPreset.MIXED,
             model_type=nncf.ModelType.TRANSFORMER,
             subset_size=len(inputs),
@@ -62,7 +62,7 @@ def export_int8(weights: Weights, path: Path, pairs: Sequence[PairPaths]) -> Non
 
 
 class _Recorder:
-    """An engine that keeps what it was given: what the network sees on a robot, second passes among it."""
+    """An engine that records its inputs: those of first and second passes, as on a robot."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -89,12 +89,12 @@ def _inputs(network: Path, pairs: Sequence[PairPaths]) -> list[Inputs]:
 
 
 def _nncf() -> ModuleType:
-    """The library that quantises.
+    """Import NNCF, the quantisation library.
 
     Raises:
         DistillMatchError: it is not installed.
     """
-    os.environ.setdefault("NNCF_CI", "1")  # else it reports its use to its makers
+    os.environ.setdefault("NNCF_CI", "1")  # disables its telemetry
     try:
         import nncf
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Where training images come from: aligned pairs, visible photos, thermal images alone."""
+"""Sources of training images: aligned pairs, visible photos, thermal images."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ from distillmatch_ros.images.pairs import IMAGE_SUFFIXES, read_folder
 from distillmatch_ros.registration.alignment import Aligner
 from distillmatch_ros.registration.gate import Gate
 
-# Rows and columns of a stored image, whatever its shape was: a little finer than the network's input, so
-# that a narrow thermal view still has detail and a full view hardly aliases.
+# Rows and columns of stored images, independent of their aspect: slightly finer than the network's input, so
+# that narrow thermal views keep detail and full views hardly alias.
 STORED = (352, 448)
 
 
@@ -32,11 +32,11 @@ class Source:
     """Images of one kind and origin.
 
     Attributes:
-        kind: ``pairs`` of aligned images, ``photos`` of a visible camera, ``thermal`` images alone.
-        folder: a pairs folder, or a folder of pictures.
-        weight: how often it is drawn from, relative to the others: the largest source is not to rule.
-        names: which files, as a shell pattern.
-        realign: of pairs: put right, on the edges of the images, what the alignment is off by.
+        kind: ``pairs`` (aligned), ``photos`` (visible only) or ``thermal`` (thermal only).
+        folder: a pairs folder, or a folder of images.
+        weight: sampling weight relative to the other sources, so that the largest one does not dominate.
+        names: shell pattern of the file names.
+        realign: for pairs: whether to correct their alignment on the images' edges.
     """
 
     kind: Literal["pairs", "photos", "thermal"]
@@ -48,13 +48,12 @@ class Source:
 
 @dataclass(frozen=True)
 class ImageStore:
-    """Images in memory, stretched to one size.
+    """Images in memory, resized to one size.
 
     Attributes:
-        colours: uint8 (N, 3, h, w) RGB, or
-            (0, 3, h, w) for thermal images alone.
-        thermal: uint8 (N, 1, h, w), or (0, 1, h, w) for plain photos. Photos may have a translated one.
-        aspects: float32 (N,) width over height before stretching.
+        colours: uint8 (N, 3, h, w) RGB, or (0, 3, h, w) for thermal images alone.
+        thermal: uint8 (N, 1, h, w), or (0, 1, h, w) for plain photos. For photos it may be translated.
+        aspects: float32 (N,) width divided by height before resizing.
     """
 
     colours: Tensor
@@ -62,17 +61,17 @@ class ImageStore:
     aspects: Tensor
 
     def to(self, device: torch.device) -> "ImageStore":
-        """The same on another device."""
+        """A copy on another device."""
         return ImageStore(self.colours.to(device), self.thermal.to(device), self.aspects.to(device))
 
     def untranslated(self) -> "ImageStore":
-        """Photos without what a V2I-GAN made of them."""
+        """Photos without their translation by a V2I-GAN."""
         return ImageStore(self.colours, self.thermal[:0], self.aspects)
 
     def sides(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """What is visible and what is thermal of the images of an index, uint8 (B, 3, h, w) each.
+        """Visible and thermal sides of the images with these indices, uint8 (B, 3, h, w) each.
 
-        What was never taken by one of the cameras is the other's picture.
+        A missing side is replaced by the other one.
         """
         colours = self.colours if len(self.colours) else self.thermal
         thermal = self.thermal if len(self.thermal) else self.colours
@@ -86,7 +85,7 @@ def _stored(image: np.ndarray) -> Tensor:
 
 
 def stored_colours(image: np.ndarray) -> Tensor:
-    """A camera image as RGB of the stored size, uint8 (3, h, w)."""
+    """Convert a camera image to RGB of the stored size, uint8 (3, h, w)."""
     eight_bit = image if image.dtype == np.uint8 else to_8bit(image)
     if eight_bit.ndim == 2:
         eight_bit = cv2.cvtColor(eight_bit, cv2.COLOR_GRAY2BGR)
@@ -94,7 +93,7 @@ def stored_colours(image: np.ndarray) -> Tensor:
 
 
 def stored_thermal(image: np.ndarray) -> Tensor:
-    """A thermal image after gain control, of the stored size, uint8 (1, h, w)."""
+    """Convert a thermal image by gain control to the stored size, uint8 (1, h, w)."""
     return _stored(to_8bit(image))
 
 
@@ -108,11 +107,11 @@ def load_pairs(folder: Path, realign: bool = False, names: str = "*") -> ImageSt
 
     Args:
         folder: the folder.
-        realign: align each pair anew on the edges of its images, see `realigned`.
-        names: which pairs, as a shell pattern.
+        realign: whether to align each pair on the edges of its images; see `realigned`.
+        names: shell pattern of the pairs' names.
 
     Raises:
-        DistillMatchError: no pair is named so.
+        DistillMatchError: no pair has such a name, or an image cannot be read.
     """
     colours, thermals, aspects = [], [], []
     for pair in (pair for pair in read_folder(folder) if fnmatch(pair.visible.name, names)):
@@ -126,14 +125,14 @@ def load_pairs(folder: Path, realign: bool = False, names: str = "*") -> ImageSt
 
 
 def realigned(visible: np.ndarray, thermal: np.ndarray) -> np.ndarray:
-    """The thermal image where the edges of both put it, if they are sure.
+    """Align the thermal image on the edges of both images, if the result is clear.
 
-    Pairs that were aligned by hand are off by some pixels, more than the fine stage is to learn: by 6 of 640
-    in the median of RoadScene's.
+    Pairs aligned by hand are off by several pixels, more than the fine stage should learn: RoadScene's by 6
+    of 640 in the median.
 
     Args:
         visible: as read, (H, W) or (H, W, C).
-        thermal: uint8 (h, w), which spans the same field of view.
+        thermal: uint8 (h, w) with the same field of view.
 
     Returns:
         uint8 (h, w).
@@ -149,27 +148,27 @@ def realigned(visible: np.ndarray, thermal: np.ndarray) -> np.ndarray:
 
 
 def picture_paths(folder: Path) -> list[Path]:
-    """The pictures of a folder, sorted by name.
+    """The image files of a folder, sorted by name.
 
     Raises:
-        DistillMatchError: it is missing or holds none.
+        DistillMatchError: the folder is missing or holds none.
     """
     if not folder.is_dir():
-        raise DistillMatchError(f"{folder}: no such folder of pictures; check the path")
+        raise DistillMatchError(f"{folder}: no such folder of images; check the path")
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
-        raise DistillMatchError(f"{folder}: holds no pictures; name a folder of jpg or png files")
+        raise DistillMatchError(f"{folder}: holds no images; name a folder of jpg or png files")
     return paths
 
 
 def load_photos(folder: Path) -> ImageStore:
-    """Read every picture of a folder as a visible one."""
+    """Read all images of a folder as visible ones."""
     colours, aspects = _read_pictures(folder, stored_colours)
     return ImageStore(colours, torch.empty(0, 1, *STORED, dtype=torch.uint8), aspects)
 
 
 def load_thermals(folder: Path) -> ImageStore:
-    """Read every picture of a folder as a thermal one."""
+    """Read all images of a folder as thermal ones."""
     thermal, aspects = _read_pictures(folder, stored_thermal)
     return ImageStore(torch.empty(0, 3, *STORED, dtype=torch.uint8), thermal, aspects)
 

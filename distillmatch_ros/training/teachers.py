@@ -15,14 +15,14 @@ from distillmatch_ros.model.weights import Weights, digest, save
 from distillmatch_ros.training.distillation import DistillationConfig
 from distillmatch_ros.training.hub import image_statistics, load_model
 
-# Side of the square that a token of the student stands for, network pixels.
+# Side of the image area of a student's token, network pixels.
 TOKEN = 16
-# Side of an image that all usual patches (7, 8, 14, 16, 28, 32) divide.
+# Side of a test image that is divisible by all usual patch sizes (7, 8, 14, 16, 28, 32).
 PROBE = 224
 
 
 class Teacher(nn.Module):
-    """Tells what is where in an image: frozen, in evaluation mode, in half precision.
+    """A frozen network in evaluation mode and half precision that computes semantic features.
 
     Attributes:
         width: channels of its features.
@@ -36,13 +36,13 @@ class Teacher(nn.Module):
 
 
 class OwnNetwork(Teacher):
-    """The semantic features of a larger network of this project."""
+    """Semantic features of a larger network of this project."""
 
     def __init__(self, path: Path, view: tuple[int, int]) -> None:
         """Load weights.
 
         Raises:
-            DistillMatchError: the file holds none, or their network takes no images as large as ``view``.
+            DistillMatchError: the file holds none, or the network's input is smaller than ``view``.
         """
         super().__init__()
         weights = Weights.load(path)
@@ -65,11 +65,11 @@ class OwnNetwork(Teacher):
 
 
 class FoundationModel(Teacher):
-    """A vision backbone that ``transformers`` loads, such as DINOv2 or DINOv3.
+    """A vision backbone loaded by ``transformers``, such as DINOv2 or DINOv3.
 
-    It sees grey images in three equal channels, resized so that one of its patches falls on one token of
-    the student: to 7/8 for patches of 14 pixels (the paper's rule), not at all for 16, to twice the size for
-    a ConvNeXt of stride 32, whose features would otherwise be half as fine as the student's.
+    Grey images are repeated in three channels and resized so that a patch corresponds to a token of the
+    student: to 7/8 for 14-pixel patches (as in the paper), unchanged for 16, to twice the size for a ConvNeXt
+    of stride 32, whose features would otherwise be half as fine.
     """
 
     mean: Tensor
@@ -81,15 +81,15 @@ class FoundationModel(Teacher):
         Args:
             name: hub id or folder.
             view: rows and columns of the images.
-            layer: which layer's tokens are the features, from 1, or None for what the model answers with.
+            layer: layer whose tokens are the features, from 1, or None for the model's output.
 
         Raises:
-            DistillMatchError: it cannot be loaded, or does not see an image as a grid of patches.
+            DistillMatchError: it cannot be loaded, or does not process an image as a grid of patches.
         """
         super().__init__()
         self.name, self.layer = name, layer
         self.model = load_model(name, torch.bfloat16)
-        # Without being asked to, some models reject images of another size than they were trained on.
+        # Without this argument some models reject images of other sizes than in their training.
         parameters = inspect.signature(self.model.forward).parameters
         self.options = {key: True for key in ("interpolate_pos_encoding",) if key in parameters}
         if layer is not None:
@@ -100,25 +100,25 @@ class FoundationModel(Teacher):
         self.grid = view[0] // TOKEN, view[1] // TOKEN
         try:
             probe = self._tokens(torch.zeros(1, 3, PROBE, PROBE))
-            # n*n patches, and in front of them the class and registers, if any: too few for the next square.
+            # n*n patches after the class and register tokens, if any, which are too few for the next square.
             side = isqrt(probe.shape[1])
             self.front, self.width = probe.shape[1] - side**2, probe.shape[2]
             self.size = self.grid[0] * PROBE // side, self.grid[1] * PROBE // side
             count = self._tokens(torch.zeros(1, 3, *self.size)).shape[1] - self.front
         except (RuntimeError, TypeError, ValueError, AttributeError) as error:
             raise DistillMatchError(
-                f"{name}: cannot teach, it answers an image with {str(error).splitlines()[0]!r}; "
+                f"{name}: cannot be a teacher, it fails on an image with {str(error).splitlines()[0]!r}; "
                 "choose a model like DINOv2 or DINOv3"
             ) from error
         if PROBE % side or count != self.grid[0] * self.grid[1]:
             raise DistillMatchError(
-                f"{name}: cannot teach, its {count} tokens do not lie on the student's grid of "
+                f"{name}: cannot be a teacher, its {count} tokens do not form the student's grid of "
                 f"{self.grid[0]}x{self.grid[1]}; choose a model like DINOv2 or DINOv3"
             )
 
     def forward(self, images: Tensor) -> Tensor:
         """See :class:`Teacher`."""
-        # Antialiased where it shrinks: fine stripes would turn into coarse ones.
+        # With antialiasing, which prevents moire when scaling down.
         resized = F.interpolate(images, self.size, mode="bilinear", antialias=True)
         tokens = self._tokens((resized - self.mean) / self.deviation)
         features: Tensor = tokens[:, self.front :].transpose(1, 2).unflatten(2, self.grid)
@@ -126,11 +126,11 @@ class FoundationModel(Teacher):
 
     @torch.no_grad()
     def _tokens(self, images: Tensor) -> Tensor:
-        """Normalised (B, 3, h, w) -> (B, T, width), also from models that answer with a map."""
+        """Normalised images (B, 3, h, w) -> tokens (B, T, width), also if the model returns feature maps."""
         answer = self.model(pixel_values=images.bfloat16(), **self.options)
         features: Tensor = answer.last_hidden_state
         if self.layer is not None:
-            layers = answer.hidden_states[1:]  # the first are the patches themselves
+            layers = answer.hidden_states[1:]  # the first entry is the patch embedding
             if self.layer > len(layers):
                 raise DistillMatchError(
                     f"{self.name}: has {len(layers)} layers, distillation.layer is {self.layer}: choose one"
@@ -140,9 +140,9 @@ class FoundationModel(Teacher):
 
 
 class CachedTeacher(Teacher):
-    """Keeps a teacher's features on disk, one file for each image it was ever asked about.
+    """Caches a teacher's features on disk, one file per image.
 
-    A file is found by the teacher's weights and by the pixels it saw: image, view and faults are all in them.
+    The file name is a hash of the teacher's weights and the pixels, hence of image, view and faults.
     """
 
     def __init__(self, teacher: Teacher, folder: Path) -> None:
@@ -159,16 +159,16 @@ class CachedTeacher(Teacher):
         if new:
             for index, features in zip(new, self.teacher(images[new]), strict=True):
                 known[paths[index]] = features
-                # A copy: of a slice, the whole batch would be saved.
+                # Cloned: saving a slice would save the whole batch.
                 save({"features": features.clone().cpu()}, paths[index])
         return torch.stack([known[path].to(images.device) for path in paths])
 
 
 def open_teacher(config: DistillationConfig, view: tuple[int, int], device: torch.device) -> Teacher:
-    """The teacher a configuration names, for training views of the given rows and columns.
+    """The teacher of a configuration, for training views with these rows and columns.
 
     Raises:
-        DistillMatchError: it cannot be loaded, or cannot teach on these views.
+        DistillMatchError: it cannot be loaded, or does not support these views.
     """
     own = config.teacher.endswith(".pt")
     teacher = (
@@ -189,6 +189,6 @@ def _recall(path: Path) -> Tensor | None:
         return None
     try:
         features: Tensor = torch.load(path, weights_only=True)["features"]
-    except Exception:  # whatever damaged it: the teacher is asked again
+    except Exception:  # damaged in whatever way: computed again
         return None
     return features

@@ -1,4 +1,4 @@
-"""The training loop: mixed precision, several processes, resumable at any moment."""
+"""Training: mixed precision, several processes, resumable at any step."""
 
 import math
 import os
@@ -28,7 +28,7 @@ from distillmatch_ros.training.validation import validate
 
 
 def learning_rate(config: TrainingConfig, step: int) -> float:
-    """Linear warm-up, then a cosine down to a hundredth."""
+    """Linear warm-up, then a cosine decay to a hundredth."""
     if step < config.warmup:
         return config.learning_rate * (step + 1) / config.warmup
     progress = (step - config.warmup) / max(1, config.steps - config.warmup)
@@ -36,17 +36,17 @@ def learning_rate(config: TrainingConfig, step: int) -> float:
 
 
 class Trainer:
-    """One process of a run; torchrun starts several."""
+    """One process of a training run; torchrun starts several."""
 
     def __init__(
         self, config: TrainingConfig, console: Console, open_photos: OpenPhotos = open_photos
     ) -> None:
-        """Load the data and, where the run was begun before, its last checkpoint.
+        """Load the data and, if the run was started before, its last checkpoint.
 
         Args:
-            config: what to train.
+            config: configuration of the run.
             console: where progress is shown.
-            open_photos: loads the photos; runs that share theirs may pass one that remembers them.
+            open_photos: loads the photos; runs with the same photos may share a cached function.
         """
         self.config = config
         self.console = console
@@ -58,7 +58,7 @@ class Trainer:
 
         torch.manual_seed(config.seed)
         self.network = DistillMatch(config.model).to(self.device)
-        # A tenth of a step less; PyTorch declares no such overload.
+        # Reduces the time of a step by a tenth; PyTorch declares no such overload.
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if config.pretrained is not None:
             assert self.network.trunk is not None
@@ -95,7 +95,7 @@ class Trainer:
         )
 
     def _stores(self, open_photos: OpenPhotos) -> Iterator[tuple[ImageStore, float]]:
-        """The images of each source with its weight; photos translated in part count as two sources."""
+        """The images of each source with its weight; partly translated photos count as two sources."""
         gan = self.config.augmentation
         for source in self.config.sources:
             if source.kind == "pairs":
@@ -113,18 +113,18 @@ class Trainer:
 
     @property
     def last(self) -> Path:
-        """The checkpoint a restarted run goes on from."""
+        """Checkpoint from which a restarted run continues."""
         return self.config.output / "last.pt"
 
     def run(self) -> None:
-        """Train to the end."""
+        """Train until the last step."""
         batch = self.config.batch * self.processes
         go_on(self, self.config.steps, batch, self.console, leads=self.rank == 0)
 
     def train_step(self) -> dict[str, float]:
-        """One optimiser step on the batch of this step; without a finite loss it changes nothing."""
+        """One optimiser step; a step without a finite loss changes nothing."""
         self.network.train()
-        # What the network draws while training, too, depends on nothing but the seed and the step.
+        # Random numbers drawn by the network depend only on the seed and the step too.
         torch.manual_seed(hash((self.config.seed, self.step)))
         batch = self.sampler.sample(self.config.batch, (self.config.seed, self.step, self.rank), self.device)
         features = None
@@ -143,7 +143,7 @@ class Trainer:
         return {name: float(loss.detach()) for name, loss in losses.items()} | {"gradient_norm": float(norm)}
 
     def after_step(self, writer: SummaryWriter, losses: dict[str, float]) -> None:
-        """Checkpoint and validation where they are due."""
+        """Checkpoint and validate if due."""
         finished = self.step == self.config.steps
         if (self.step % self.config.checkpoint_every == 0 or finished) and math.isfinite(losses["total"]):
             self.save()
@@ -157,7 +157,7 @@ class Trainer:
             self.console.print(f"step {self.step}: {listed}")
 
     def save(self) -> None:
-        """Write the checkpoint, and the averaged weights alone."""
+        """Write the checkpoint, and the averaged weights separately."""
         save(
             {
                 "model": self.config.model.to_dict(),
@@ -177,7 +177,7 @@ class Trainer:
     def _start_from(self, path: Path) -> None:
         weights, blocks = Weights.load(path), self.config.model.without
         state = weights.state
-        # Then it begins with what both have.
+        # If the architectures differ, it starts with the common weights.
         if set(weights.config.without) != set(blocks) or weights.config.trunk != self.config.model.trunk:
             own = self.network.state_dict()
             state = {name: state.get(name, value) for name, value in own.items()}
@@ -202,7 +202,7 @@ class Trainer:
             self.average.n_averaged.copy_(values["averaged"])
             self.optimizer.load_state_dict(values["optimizer"])
         self.step = values["step"]
-        self.console.print(f"going on from step {self.step} of {self.last}")
+        self.console.print(f"continuing from step {self.step} of {self.last}")
 
     def _fitting(self, path: Path) -> AbstractContextManager[None]:
         what = f"state of {self.config.model.name} as configured, its teacher included"
@@ -210,5 +210,5 @@ class Trainer:
 
 
 def train(config_path: Path, console: Console | None = None) -> None:
-    """Train as a configuration says; a run that was interrupted goes on where it was."""
+    """Train according to a configuration file; an interrupted run is continued."""
     Trainer(TrainingConfig.load(config_path), console or Console()).run()

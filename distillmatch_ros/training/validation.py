@@ -10,7 +10,7 @@ from distillmatch_ros.registration.registrar import Registrar
 
 
 def validate(network: DistillMatch, folder: Path, warps: int = 1) -> dict[str, float]:
-    """Register the warped pairs of a folder; one figure a name, such as ``rig/auc_10``."""
+    """Register warped pairs of a folder; returns figures by name, such as ``rig/auc_10``."""
     pairs = read_folder(folder)
     figures = {}
     with Registrar(TorchEngine(network)) as registrar:

@@ -1,4 +1,4 @@
-"""Two virtual cameras looking at one stored image: random quadrilaterals, lenses, and where a pixel goes."""
+"""Two virtual cameras on one stored image: random quadrilaterals, lens distortion, maps between them."""
 
 import math
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from distillmatch_ros.training.draw import Draw
 
 @dataclass(frozen=True)
 class ViewRange:
-    """How far the thermal camera may stand from the visible one.
+    """Range of the thermal camera's pose relative to the visible one.
 
     Attributes:
-        side: smallest and largest side of what it sees, as a fraction of what the visible camera sees.
-        rotation: largest rotation, degrees.
-        shift: largest shift, as a fraction of the visible view.
-        jitter: largest displacement of a corner, as a fraction of the visible view.
-        weight: how often this range is drawn, relative to the others.
-        shear: largest shear along the rows, as of a rolling shutter on a turning robot.
-        distortion: largest distortion of either lens, as a fraction of the radius at the corners.
+        side: least and greatest side of the thermal view, as a fraction of the visible view.
+        rotation: greatest rotation, degrees.
+        shift: greatest shift, as a fraction of the visible view.
+        jitter: greatest displacement of a corner, as a fraction of the visible view.
+        weight: sampling weight relative to the other ranges.
+        shear: greatest shear along the rows, as of a rolling shutter on a rotating robot.
+        distortion: greatest distortion of either lens, as a fraction of the radius at the corners.
     """
 
     side: tuple[PositiveFloat, PositiveFloat]
@@ -37,14 +37,14 @@ class ViewRange:
 
 
 class Rig(NamedTuple):
-    """How the cameras of each pair stand, one value a pair.
+    """Poses of the cameras of each pair.
 
     Attributes:
-        side: (B, 1, 1) side of what the thermal camera sees, as a fraction of the visible view.
+        side: (B, 1, 1) side of the thermal view, as a fraction of the visible view.
         rotation: (B, 1, 1) radians.
         shear: (B, 1, 1).
-        shift: (B, 1, 2) of the visible view.
-        jitter: (B, 4, 2) of the visible view.
+        shift: (B, 1, 2), fraction of the visible view.
+        jitter: (B, 4, 2), fraction of the visible view.
         lenses: (B, 2) distortion of the visible and of the thermal lens.
     """
 
@@ -58,8 +58,7 @@ class Rig(NamedTuple):
 
 @dataclass(frozen=True)
 class Mapping:
-    """Where a pixel of one view lies in the other: lenses, and a homography between what they would show
-    without distortion.
+    """Maps between the pixels of two views: lens distortion, and a homography between undistorted views.
 
     Attributes:
         thermal_to_visible: (B, 3, 3) undistorted network pixels.
@@ -94,21 +93,21 @@ def apply(homography: Tensor, points: Tensor) -> Tensor:
 
 
 def _from_centre(points: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
-    """The centre of a view, what lies between it and each point, and that squared in half diagonals."""
+    """Centre of a view, offset of each point from it, and squared offset in half diagonals."""
     centre = torch.tensor([size[1] - 1, size[0] - 1], device=points.device) / 2
     away = points - centre
     return centre, away, away.square().sum(dim=2, keepdim=True) / (size[0] ** 2 + size[1] ** 2) * 4
 
 
 def undistort(points: Tensor, lens: Tensor, size: tuple[int, int]) -> Tensor:
-    """Where a pinhole camera would show what a lens shows at pixels (B, N, 2).
+    """Map pixels (B, N, 2) of a distorted view to those of a pinhole camera.
 
-    The division model (Fitzgibbon, CVPR 2001), whose inverse is known: r / (1 + lens * r^2), r = 1 at the
-    corners of the view.
+    Division model (Fitzgibbon, CVPR 2001), whose inverse has a closed form: r / (1 + lens * r^2), r = 1 at
+    the corners of the view.
 
     Args:
         points: (B, N, 2).
-        lens: (B,), below 0 for a barrel.
+        lens: (B,) coefficient, below 0 for barrel distortion.
         size: rows and columns of the view.
     """
     centre, away, square = _from_centre(points, size)
@@ -122,7 +121,7 @@ def distort(points: Tensor, lens: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def draw_rig(draw: Draw, ranges: list[ViewRange]) -> Rig:
-    """Draw how the cameras of each pair stand, each pair by one of the ranges."""
+    """Draw the camera poses of each pair, each from one of the ranges."""
     weights = torch.tensor([r.weight for r in ranges], device=draw.device)
     chosen = torch.multinomial(weights, draw.batch, replacement=True, generator=draw.generator)
 
@@ -136,7 +135,7 @@ def draw_rig(draw: Draw, ranges: list[ViewRange]) -> Rig:
         shear=limits([r.shear for r in ranges]) * draw.uniform(-1, 1, 1, 1),
         shift=limits([r.shift for r in ranges]) * draw.uniform(-1, 1, 1, 2),
         jitter=limits([r.jitter for r in ranges]) * draw.uniform(-1, 1, 4, 2),
-        # Barrels are the rule, and strong ones rarer than weak ones.
+        # Mostly barrel distortion, and strong distortion is rarer than weak.
         lenses=limits([r.distortion for r in ranges])[:, 0]
         * draw.uniform(-1, 0.3, 2)
         * draw.uniform(0, 1, 2),
@@ -146,13 +145,13 @@ def draw_rig(draw: Draw, ranges: list[ViewRange]) -> Rig:
 def visible_quads(
     draw: Draw, aspect: Tensor, crop: tuple[float, float], wider: Tensor | None = None
 ) -> Tensor:
-    """What the visible camera sees of an image that spans [-aspect/2, aspect/2] x [-1/2, 1/2].
+    """Visible view of an image that spans [-aspect/2, aspect/2] x [-1/2, 1/2].
 
     Args:
-        draw: where chance comes from.
-        aspect: (B,) width over height of the stored images.
-        crop: smallest and largest side of what the camera that sees more sees, as a fraction of the image.
-        wider: (B, 1, 1) at least 1, side of what the other camera sees, as a fraction of this one's.
+        draw: random numbers.
+        aspect: (B,) width divided by height of the stored images.
+        crop: least and greatest side of the larger of both views, as a fraction of the image.
+        wider: (B, 1, 1), at least 1: side of the other camera's view relative to this one's; None for 1.
 
     Returns:
         (B, 4, 2) corners, clockwise from the upper left.
@@ -166,17 +165,17 @@ def visible_quads(
 
 
 def thermal_quads(draw: Draw, visible: Tensor, rig: Rig) -> Tensor:
-    """What the thermal camera sees, relative to the visible view; (B, 4, 2) -> (B, 4, 2)."""
+    """Thermal view, relative to the visible one; corners (B, 4, 2) -> (B, 4, 2)."""
     centre = visible.mean(dim=1, keepdim=True)
     extent = visible[:, 2:3] - visible[:, 0:1]
-    # The thermal camera's own aspect: 5:4 to the visible one's, as on real rigs, but not always.
+    # Aspect of the thermal camera: mostly near 5:4 relative to the visible one, as on real rigs.
     stretch = draw.uniform(-0.12, 0.12, 1, 1).exp()
     corners = torch.tensor(UNIT_CORNERS, device=draw.device) * extent * rig.side
     corners = corners * torch.cat([stretch, 1 / stretch], dim=2)
     x, y = (corners[..., :1] + rig.shear * corners[..., 1:]), corners[..., 1:]
     cos, sin = rig.rotation.cos(), rig.rotation.sin()
     corners = torch.cat([x * cos - y * sin, x * sin + y * cos], dim=2)
-    # A corner moves by a part of what its own camera sees: half a small view would fold it.
+    # Jitter is relative to the thermal view: relative to the visible one it could fold a small view.
     moved = rig.shift + rig.jitter * rig.side
     return centre + corners + moved * extent
 
@@ -200,9 +199,10 @@ def view_to_image(quads: Tensor, aspect: Tensor, view: tuple[int, int], image: t
 
 
 def warp(images: Tensor, to_image: Tensor, view: tuple[int, int], lens: Tensor | None = None) -> Tensor:
-    """Look at images (B, C, h, w) through a lens and a homography from the view's pixels to theirs.
+    """Resample images (B, C, h, w) by lens distortion and a homography from the view's pixels to theirs.
 
-    Each pixel is the mean of four bilinear samples, as of a sensor with an area: a wide view shrinks much.
+    Each pixel is the mean of four bilinear samples, similar to the area of a sensor's pixel, since wide views
+    are scaled down strongly.
 
     Args:
         images: float32 (B, C, h, w).

@@ -1,4 +1,4 @@
-"""The configuration of a V2I-GAN: config/training/gan*.yaml."""
+"""Configuration of a V2I-GAN: config/training/gan*.yaml."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,10 +19,10 @@ class GeneratorConfig:
 
     Attributes:
         width: channels at full resolution; twice and four times as many at 1/2 and 1/4.
-        encoder_blocks: residual blocks before the semantic features come in.
+        encoder_blocks: residual blocks before the aggregation of semantic features.
         decoder_blocks: residual blocks after it.
         heads: attention heads of the aggregation, a divisor of four times the width.
-        stride: keys and values of its spatial attention lie on a grid this much coarser than 1/4.
+        stride: factor by which keys and values of its spatial attention are coarser than 1/4.
     """
 
     width: PositiveInt
@@ -37,15 +37,15 @@ class GeneratorConfig:
 
     @classmethod
     def from_dict(cls, values: Any, source: str) -> "GeneratorConfig":
-        """Build a configuration of what :meth:`to_dict` gave, read from ``source``.
+        """Make a configuration from the plain values of :meth:`to_dict`, read from ``source``.
 
         Raises:
-            DistillMatchError: a value is missing, unknown or impossible.
+            DistillMatchError: a value is missing, unknown or invalid.
         """
         return configuration.build(cls, values, source, "train again, or name another file")
 
     def to_dict(self) -> dict[str, int]:
-        """Plain values, for a file."""
+        """The configuration as plain values, for a file."""
         return asdict(self)
 
 
@@ -56,25 +56,25 @@ class GanConfig:
     Attributes:
         generator: architecture of both generators.
         discriminator_width: channels of the discriminators' first layer.
-        semantics: who says what is where in an image: a trained network (.pt) of this project, whose student
-            is asked, or the hub id or folder of a vision foundation model.
+        semantics: source of semantic features: a trained network (.pt) of this project, whose student is
+            used, or the hub id or folder of a vision foundation model.
         pairs: aligned pairs folder, or None. Aligned pairs also supervise the translation.
-        photos: folder of visible pictures without a thermal side, or None.
-        thermals: folder of thermal pictures without a visible side, or None.
-        samples: aligned pairs folder whose first pairs show the progress, or None.
+        photos: folder of visible images without thermal counterpart, or None.
+        thermals: folder of thermal images without visible counterpart, or None.
+        samples: aligned pairs folder whose first pairs are shown as samples, or None.
         output: folder of checkpoints, TensorBoard logs and sample grids.
         view: rows and columns of the training images, multiples of 32.
-        crop: smallest and largest side of a view, as a fraction of the stored image.
-        steps: optimiser steps in all; over the second half the learning rate falls to zero.
+        crop: least and greatest side of a view, as a fraction of the stored image.
+        steps: total number of optimiser steps; over the second half the learning rate decreases to zero.
         batch: images of each modality per step.
         unpaired_fraction: fraction of a batch whose two images show different scenes.
-        learning_rate: Adam's.
-        gradient_limit: largest gradient norm.
-        average: decay of the exponential average of the generators' weights, which is what is kept.
-        pool: past translations of each modality that the discriminators still see.
+        learning_rate: learning rate of Adam.
+        gradient_limit: greatest gradient norm.
+        average: decay of the exponential average of the generators' weights, which is saved.
+        pool: number of past translations of each modality that are kept for the discriminators.
         checkpoint_every: steps between checkpoints.
         sample_every: steps between sample grids.
-        seed: of weights and data.
+        seed: seed of weights and data.
         loss: weights of the losses.
     """
 
@@ -108,9 +108,9 @@ class GanConfig:
 
     @classmethod
     def load(cls, path: Path) -> "GanConfig":
-        """Read a YAML file; paths in it are relative to it.
+        """Read a YAML file; relative paths in it start at its folder.
 
         Raises:
-            DistillMatchError: a value is missing, unknown or impossible.
+            DistillMatchError: a value is missing, unknown or invalid.
         """
         return configuration.load(cls, path, EXAMPLE)

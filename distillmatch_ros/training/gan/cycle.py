@@ -1,4 +1,4 @@
-"""Both generators of the cycle: each image into the other modality and back."""
+"""Both generators of the cycle: translation into the other modality and back."""
 
 from typing import NamedTuple
 
@@ -10,13 +10,13 @@ from distillmatch_ros.training.gan.semantics import Semantics
 
 
 class Cycle(NamedTuple):
-    """What becomes of a batch; float32 (B, C, H, W) in [0, 1].
+    """A translated batch; float32 (B, C, H, W) in [0, 1].
 
     Attributes:
-        thermal: the visible images, translated.
-        visible: the thermal images, translated.
-        visible_back: the visible images, there and back.
-        thermal_back: the thermal images, there and back.
+        thermal: translations of the visible images.
+        visible: translations of the thermal images.
+        visible_back: reconstructions of the visible images.
+        thermal_back: reconstructions of the thermal images.
     """
 
     thermal: Tensor
@@ -26,7 +26,7 @@ class Cycle(NamedTuple):
 
 
 class Generators(nn.Module):
-    """Visible to thermal, and thermal to visible."""
+    """The generators visible to thermal and thermal to visible."""
 
     def __init__(self, semantic_width: int, config: GeneratorConfig) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Generators(nn.Module):
         self.to_visible = Generator(1, 3, semantic_width, config)
 
     def forward(self, visible: Tensor, thermal: Tensor, semantics: Semantics) -> Cycle:
-        """Translate (B, 3, H, W) and (B, 1, H, W), and back."""
+        """Translate visible (B, 3, H, W) and thermal (B, 1, H, W) images, and back."""
         new_thermal = self.to_thermal(visible, semantics(visible))
         new_visible = self.to_visible(thermal, semantics(thermal))
         return Cycle(

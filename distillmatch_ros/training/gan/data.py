@@ -1,4 +1,4 @@
-"""Training crops of both modalities, of the same scene where a pair is aligned."""
+"""Training crops of both modalities, of the same scene for aligned pairs."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ def _joined(stores: list[ImageStore]) -> ImageStore:
 
 
 class CropSampler:
-    """Makes the batch of a step: first aligned pairs, then images of different scenes."""
+    """Generates the batch of a step: first aligned pairs, then images of different scenes."""
 
     def __init__(self, config: GanConfig, device: torch.device) -> None:
         """Load the images that a configuration names.
@@ -47,13 +47,13 @@ class CropSampler:
         pairs = None if config.pairs is None else load_pairs(config.pairs).to(device)
         photos = None if config.photos is None else load_photos(config.photos).to(device)
         thermals = None if config.thermals is None else load_thermals(config.thermals).to(device)
-        self.pairs = 0 if pairs is None else len(pairs.colours)  # they stand first in both stores
+        self.pairs = 0 if pairs is None else len(pairs.colours)  # the first images of both stores
         self.visible = _joined([store for store in (pairs, photos) if store is not None])
         self.thermal = _joined([store for store in (pairs, thermals) if store is not None])
         self.device = device
 
     def sample(self, seed: tuple[int, ...]) -> Crops:
-        """The batch that belongs to a seed."""
+        """The batch for a seed; equal seeds give equal batches."""
         batch = self.config.batch
         unpaired = round(batch * self.config.unpaired_fraction) if self.pairs else batch
         visible_draw, thermal_draw = (Draw(batch, (*seed, side), self.device) for side in range(2))
@@ -74,7 +74,7 @@ class CropSampler:
         )
 
     def _views(self, draw: Draw, aspects: Tensor) -> Tensor:
-        """Homographies (B, 3, 3) from the pixels of a random view, half of them mirrored, to those stored."""
+        """Homographies (B, 3, 3) from pixels of random views, half of them mirrored, to stored pixels."""
         quads = visible_quads(draw, aspects, self.config.crop)
         mirrored = draw.chance(0.5, 1, 1)
         quads = torch.where(mirrored, quads[:, [1, 0, 3, 2]], quads)

@@ -1,4 +1,4 @@
-"""Three small patch discriminators: they see an image in colour, in grey and as gradients (PearlGAN)."""
+"""Three small patch discriminators, on colour, grey values and gradients (PearlGAN)."""
 
 from itertools import pairwise
 
@@ -7,12 +7,12 @@ from kornia.filters import gaussian_blur2d, sobel
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-# Standard deviation of the blur that leaves colours without texture, pixels.
+# Standard deviation of the blur that removes texture from the colours, pixels.
 BLUR = 2.0
 
 
 class PatchDiscriminator(nn.Module):
-    """PatchGAN with spectral normalisation: a score for every patch of 46 px, one for 8."""
+    """PatchGAN with spectral normalisation: a score for every patch of 46 px, one per 8 px."""
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class PatchDiscriminator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Judges one modality: its blurred colours, its grey values, its gradients."""
+    """Discriminators of one modality: on blurred colours, grey values and gradients."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
@@ -44,12 +44,12 @@ class Discriminator(nn.Module):
         return [
             self.colour(2 * blurred - 1),
             self.grey(2 * grey - 1),
-            self.gradient(torch.log1p(20 * sobel(grey))),  # weak edges are the many
+            self.gradient(torch.log1p(20 * sobel(grey))),  # logarithm, since most edges are weak
         ]
 
 
 class Discriminators(nn.Module):
-    """One for each modality."""
+    """One discriminator for each modality."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -1,28 +1,28 @@
-"""What is measured of a translation, as people and as programs read it."""
+"""Figures of a translation, as table and JSON."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
 COLUMNS = ("method", "visible edges", "thermal edges", "histogram", "SSIM", "KID x 1000")
 LEGEND = (
-    "edges: how far gradients keep the direction of the visible (or real thermal) image's on its strongest "
-    "edges, 0 to 1, whatever their sign; histogram: mean distance of sorted grey values, of 255; SSIM with "
-    "the real thermal image; KID: distance to the real thermal images in semantic features, 0 is none"
+    "edges: agreement of gradient directions with the visible (or real thermal) image on its strongest "
+    "edges, 0 to 1, ignoring sign; histogram: mean distance of sorted grey values, of 255; SSIM with "
+    "the real thermal image; KID: distance to the real thermal images in semantic features, 0 is equal"
 )
 
 
 @dataclass(frozen=True)
 class Figures:
-    """How one method did, means over all pairs.
+    """Figures of one method, means over all pairs.
 
     Attributes:
-        method: its name.
+        method: name of the method.
         visible_edges: normalised gradient agreement with the visible source on the source's edges, 0 to 1.
-        thermal_edges: the same with the real thermal image on that image's edges.
+        thermal_edges: normalised gradient agreement with the real thermal image on that image's edges.
         histogram: earth mover's distance from the real thermal image's histogram, grey levels of 255.
-        ssim: with the real thermal image.
-        kid: kernel inception distance from the real thermal images, on semantic features; unbiased, so that
-            it may fall below 0. None for those images themselves.
+        ssim: structural similarity with the real thermal image.
+        kid: kernel inception distance from the real thermal images, on semantic features; an unbiased
+            estimate, which may be below 0. None for those images themselves.
     """
 
     method: str
@@ -46,13 +46,13 @@ class Figures:
 
 @dataclass(frozen=True)
 class Measured:
-    """The table.
+    """The table of all methods.
 
     Attributes:
-        folder: aligned pairs that were measured on.
-        pairs: how many.
-        steps: optimiser steps behind the translation.
-        figures: one for each method; the real thermal images come last.
+        folder: folder of the aligned pairs.
+        pairs: number of pairs.
+        steps: optimiser steps of the translation's training.
+        figures: one for each method; the real thermal images are last.
     """
 
     folder: str
@@ -61,11 +61,11 @@ class Measured:
     figures: list[Figures]
 
     def summary(self) -> str:
-        """What was measured, in a line."""
+        """Data and weights as one line of text."""
         return f"{self.folder}: {self.pairs} pairs; V2I-GAN after {self.steps} steps"
 
     def to_markdown(self) -> str:
-        """For a model card."""
+        """The table as Markdown, for a model card."""
         lines = [
             f"{self.summary()}.",
             "",
@@ -78,5 +78,5 @@ class Measured:
         return "\n".join(lines) + "\n"
 
     def record(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """The figures as plain values, for JSON."""
         return asdict(self)

@@ -1,4 +1,4 @@
-"""A generator after PearlGAN's plan: encoder, semantic features by STFA, decoder."""
+"""Generator similar to PearlGAN's: encoder, aggregation of semantic features (STFA), decoder."""
 
 import torch
 from torch import Tensor, nn
@@ -20,12 +20,11 @@ def _scaled(inputs: int, outputs: int, stride: int) -> nn.Sequential:
 
 
 class Generator(nn.Module):
-    """Translates the images of one modality into the other.
+    """Translates images of one modality into the other.
 
-    The image also goes straight to the last two layers, which are 3x3: edges that never passed the 1/4 grid
-    nor a 7x7 kernel are sharp from the first steps on, which a short training cannot do without. The decoder
-    resizes and convolves where PearlGAN has transposed convolutions, whose checkerboard a matcher would take
-    for texture.
+    A skip connection leads from the image to the last two layers (3x3): edges that bypass the 1/4 grid and
+    the 7x7 kernels are sharp from the first steps on, which matters in short training. The decoder uses resizing
+    and convolution instead of transposed convolutions, whose checkerboard artefacts a matcher would learn.
     """
 
     def __init__(self, inputs: int, outputs: int, semantic_width: int, config: GeneratorConfig) -> None:
@@ -56,11 +55,11 @@ class Generator(nn.Module):
         )
 
     def forward(self, image: Tensor, semantic: Tensor) -> Tensor:
-        """Translate.
+        """Translate a batch.
 
         Args:
             image: float32 (B, inputs, H, W) in [0, 1]; H and W multiples of 8.
-            semantic: float32 (B, S, h, w), what is where in the image, on any grid.
+            semantic: float32 (B, S, h, w), semantic features of the image, on any grid.
 
         Returns:
             float32 (B, outputs, H, W) in [0, 1].

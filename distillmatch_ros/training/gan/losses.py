@@ -10,12 +10,12 @@ from pydantic import NonNegativeFloat
 from torch import Tensor
 from torch.nn import functional as F
 
-# Differences below it count as squares, larger ones linearly.
+# Differences below this value are squared, larger ones linear (smooth L1).
 SMOOTH = 0.1
-# Supervision compares averages over so many pixels: aligned pairs are aligned to a pixel or two.
+# Supervision compares block means over so many pixels, since pairs are aligned to a pixel or two.
 BLOCK = 4
 # Structured gradient alignment: patches along each side of an image; fraction of a source edge's strength
-# that its translation must reach; gradient, in full scales per pixel, below which nothing is an edge.
+# that its translation must reach; gradient, in full scales per pixel, below which there is no edge.
 PATCHES, FRACTION, FLOOR = 8, 0.8, 0.02
 SSIM_WINDOW = 11
 
@@ -25,12 +25,12 @@ class GanLossConfig:
     """Weights of the generators' loss.
 
     Attributes:
-        adversarial: of the relativistic least-squares loss.
-        cycle: of the smooth L1 distance of an image from its way there and back.
-        ssim: of 1 - SSIM between the same two.
-        gradient: of the structured gradient alignment.
-        variation: of the total variation of a translation.
-        supervised: of the smooth L1 distance from the aligned image, where there is one.
+        adversarial: weight of the relativistic least-squares loss.
+        cycle: weight of the smooth L1 distance between an image and its reconstruction.
+        ssim: weight of 1 - SSIM of the same two.
+        gradient: weight of the structured gradient alignment.
+        variation: weight of the total variation of a translation.
+        supervised: weight of the smooth L1 distance from the aligned image, if there is one.
     """
 
     adversarial: NonNegativeFloat
@@ -42,11 +42,11 @@ class GanLossConfig:
 
 
 def relativistic(winners: Sequence[Tensor], losers: Sequence[Tensor]) -> Tensor:
-    """Relativistic least squares: winners score 1 above the mean loser, losers 1 below the mean winner.
+    """Relativistic least squares: targets are 1 above the mean loser, and 1 below the mean winner.
 
     Args:
-        winners: score maps (B, N); the real images' for a discriminator, the translations' for a generator.
-        losers: the others'.
+        winners: score maps (B, N); of real images for a discriminator, of translations for a generator.
+        losers: score maps of the other images.
     """
     losses = [
         (winner - loser.mean() - 1).square().mean() + (loser - winner.mean() + 1).square().mean()
@@ -56,34 +56,34 @@ def relativistic(winners: Sequence[Tensor], losers: Sequence[Tensor]) -> Tensor:
 
 
 def cycle(image: Tensor, back: Tensor) -> Tensor:
-    """Smooth L1 distance of an image from its way there and back."""
+    """Smooth L1 distance between an image and its reconstruction."""
     return F.smooth_l1_loss(back, image, beta=SMOOTH)
 
 
 def dissimilarity(image: Tensor, back: Tensor) -> Tensor:
-    """1 - SSIM, 0 for equal images."""
+    """1 - SSIM; 0 for equal images."""
     return 2 * ssim_loss(back, image, SSIM_WINDOW)  # kornia's is (1 - SSIM) / 2
 
 
 def variation(image: Tensor) -> Tensor:
-    """Mean absolute difference of neighbours."""
+    """Total variation: mean absolute difference of neighbours."""
     return image.diff(dim=2).abs().mean() + image.diff(dim=3).abs().mean()
 
 
 def gradient_alignment(source: Tensor, translation: Tensor) -> Tensor:
-    """Structured gradient alignment: where the source has an edge, its translation must have one.
+    """Structured gradient alignment: penalises missing edges in a translation.
 
-    Edges are compared patch by patch, each patch relative to its own strongest edge, so that a low contrast
-    in the translation costs nothing. PearlGAN draws one patch with edges at random; all of them cost the same
-    here and make less noise.
+    Edges are compared patch by patch, relative to the strongest edge of the patch, so that low contrast in
+    the translation is not penalised. PearlGAN draws one patch with edges at random; using all of them costs the
+    same here and has less noise.
 
     Returns:
-        Mean over the patches that hold a source edge; 0 where every edge has its like, ``FRACTION`` at most.
+        Mean over the patches with a source edge: 0 if the translation has all edges, at most ``FRACTION``.
     """
     edges, found = (_patches(sobel(image.mean(dim=1, keepdim=True))) for image in (source, translation))
     strongest = edges.amax(dim=1, keepdim=True)
     edges = edges / strongest.clamp(min=FLOOR)
-    edges = edges * (edges > 0.25)  # the edge itself, not the ripple around it
+    edges = edges * (edges > 0.25)  # without weak gradients near the edge
     found = found / found.amax(dim=1, keepdim=True).clamp(min=FLOOR)
     missing = F.relu(FRACTION * edges - found).sum(dim=1) / (edges.sum(dim=1) + 1)
     holds_edge = strongest[:, 0] > 2 * FLOOR

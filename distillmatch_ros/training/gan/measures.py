@@ -19,23 +19,23 @@ from distillmatch_ros.training.sources import load_pairs
 
 __all__ = ["COLUMNS", "LEGEND", "Figures", "Measured", "measure"]
 
-# RGB float32 (1, 3, H, W) in [0, 1] -> thermal float32 (1, 1, H, W) in [0, 1].
+# Maps RGB float32 (1, 3, H, W) in [0, 1] to thermal float32 (1, 1, H, W) in [0, 1].
 Method = Callable[[Draw, Tensor], Tensor]
 
 REAL = "real thermal"
-# Fraction of an image's pixels that count as its edges, those of the steepest gradient.
+# Fraction of an image's pixels that count as edges: those with the steepest gradient.
 EDGES = 0.1
-# Gradient, in full scales per pixel, that counts as half an edge.
+# Gradient, in full scales per pixel, whose agreement counts half.
 FAINT = 0.01
-# Parts of an image along each side that KID takes for one sample each.
+# Parts of an image along each side; each part is one sample of KID.
 PARTS = 2
-# Grey values that stand for the histogram of an image.
+# Number of quantiles that represent the histogram of an image.
 QUANTILES = 256
 
 
 @torch.inference_mode()
 def measure(weights: Path, folder: Path, seed: int = 0) -> Measured:
-    """Measure a translation beside the plain grey image and the random curves, on an aligned pairs folder.
+    """Evaluate a translation on an aligned pairs folder, compared with grey images and random tone curves.
 
     Raises:
         DistillMatchError: the weights or an image cannot be read.
@@ -60,14 +60,14 @@ def measure(weights: Path, folder: Path, seed: int = 0) -> Measured:
 
 
 class _Tally:
-    """What was measured on the images of one method so far."""
+    """Collects the measurements of one method."""
 
     def __init__(self) -> None:
         self.measured: list[tuple[float, float, float, float]] = []
         self.features: list[Tensor] = []
 
     def add(self, image: Tensor, visible: Tensor, thermal: Tensor, semantics: Semantics) -> None:
-        """Measure an image (1, 1, H, W) beside the visible and the thermal one of its pair."""
+        """Measure an image (1, 1, H, W) against the visible and the thermal image of its pair."""
         self.measured.append(
             (
                 edge_agreement(visible.mean(dim=1, keepdim=True), image),
@@ -80,17 +80,17 @@ class _Tally:
         self.features.append(parts[0].flatten(1).transpose(0, 1))
 
     def figures(self, method: str, real: "_Tally | None") -> Figures:
-        """The means, and KID between these features and those of the real thermal images."""
+        """The means, and KID between the features of this method and of the real thermal images."""
         visible_edges, thermal_edges, histogram, similarity = torch.tensor(self.measured).mean(dim=0).tolist()
         kid = None if real is None else kernel_distance(torch.cat(self.features), torch.cat(real.features))
         return Figures(method, visible_edges, thermal_edges, histogram, similarity, kid)
 
 
 def edge_agreement(source: Tensor, image: Tensor) -> float:
-    """Squared cosine between the gradients of two (1, 1, H, W) on the strongest edges of the source.
+    """Squared cosine between the gradients of two (1, 1, H, W) images on the source's strongest edges.
 
-    Normalised gradient fields (Haber and Modersitzki 2006): blind to sign and strength, but a gradient that
-    drowns in noise counts as none.
+    Normalised gradient fields (Haber and Modersitzki 2006): invariant to sign and strength, except that
+    gradients below the noise count as none.
     """
     there, here = (
         spatial_gradient(gaussian_blur2d(picture, 7, (1.0, 1.0)))[0, 0] for picture in (source, image)

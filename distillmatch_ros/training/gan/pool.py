@@ -7,10 +7,10 @@ from distillmatch_ros.training.draw import Draw
 
 
 class Pool:
-    """The last translations of one modality, thinned at random.
+    """Past translations of one modality, replaced at random.
 
     Attributes:
-        images: float32 (N, C, H, W), at most ``size`` of them.
+        images: float32 (N, C, H, W), N at most ``size``.
     """
 
     def __init__(self, size: int, channels: int, view: tuple[int, int], device: torch.device) -> None:
@@ -18,10 +18,10 @@ class Pool:
         self.images = torch.empty(0, channels, *view, device=device)
 
     def exchange(self, draw: Draw, fresh: Tensor) -> Tensor:
-        """Take translations (B, C, H, W) in and give as many out.
+        """Exchange translations (B, C, H, W) with the pool; returns as many.
 
-        While the pool fills, they come straight back; then each is kept with probability 1/2 in exchange for
-        an earlier one.
+        While the pool fills, they are returned unchanged; then each is exchanged for an earlier one with
+        probability 1/2.
         """
         room = self.size - len(self.images)
         kept = fresh[: max(0, room)]

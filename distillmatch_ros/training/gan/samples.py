@@ -1,4 +1,4 @@
-"""Sample pictures during training."""
+"""Sample images during training."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ SIZE = (176, 224)
 
 
 class Samples:
-    """The first pairs of a folder, each a row: visible, translated, really thermal, and there and back."""
+    """The first pairs of a folder, one row each: visible, translation, real thermal, and reconstruction."""
 
     def __init__(self, folder: Path, device: torch.device) -> None:
         """Read an aligned pairs folder."""
@@ -29,7 +29,7 @@ class Samples:
 
     @torch.inference_mode()
     def draw(self, generators: nn.Module, semantics: Semantics) -> NDArray[np.uint8]:
-        """The grid, RGB (rows, columns, 3)."""
+        """The grid as RGB, uint8 (rows, columns, 3)."""
         assert isinstance(generators, Generators)
         translated = generators.to_thermal(self.visible, semantics(self.visible))
         back = generators.to_visible(translated, semantics(translated))

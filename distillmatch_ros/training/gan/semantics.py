@@ -1,4 +1,4 @@
-"""Semantic features of a frozen network for the generators."""
+"""Semantic features from a frozen network, for the generators."""
 
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,16 @@ from distillmatch_ros.model.network import DistillMatch
 from distillmatch_ros.model.weights import Weights
 from distillmatch_ros.training.teachers import FoundationModel
 
-# The student's grid is 1/16, and InputNormalisation wants multiples of 8.
+# The student's grid is 1/16, and InputNormalisation requires multiples of 8.
 MULTIPLE = 16
-# Rows and columns of what a foundation model is given, multiples of 16.
+# Rows and columns of the foundation model's input, multiples of 16.
 FOUNDATION_VIEW = (256, 320)
 
 
 class Semantics(nn.Module):
-    """Says what is where; stays frozen and in evaluation mode.
+    """A frozen network in evaluation mode that computes semantic features.
 
-    No gradient runs through it: a generator could please it with patterns that no camera sees.
+    Gradients are not propagated through it: a generator could exploit them with unrealistic patterns.
 
     Attributes:
         width: channels of the features.
@@ -30,16 +30,16 @@ class Semantics(nn.Module):
     width: int
 
     def train(self, mode: bool = True) -> "Semantics":
-        """Evaluation mode, whatever is asked."""
+        """Stay in evaluation mode, whatever ``mode`` is."""
         return super().train(False)
 
     def to_dict(self) -> dict[str, Any]:
-        """What :meth:`from_dict` needs, for a file."""
+        """Plain values and tensors for :meth:`from_dict`, to be saved in a file."""
         raise NotImplementedError
 
     @staticmethod
     def open(name: str) -> "Semantics":
-        """The branch of a .pt file of this project, or a foundation model by hub id or folder.
+        """Open the semantic branch of a .pt file of this project, or a foundation model by hub id or folder.
 
         Raises:
             DistillMatchError: it cannot be loaded.
@@ -48,7 +48,7 @@ class Semantics(nn.Module):
 
     @staticmethod
     def from_dict(values: dict[str, Any], source: str) -> "Semantics":
-        """What :meth:`to_dict` gave, read from the file ``source``; to be called inside `fitting`."""
+        """Restore from :meth:`to_dict`, read from the file ``source``; must be called inside `fitting`."""
         if "foundation" in values:
             return Foundation(values["foundation"])
         branch = StudentBranch(ModelConfig.from_dict(values["model"], source))
@@ -57,7 +57,7 @@ class Semantics(nn.Module):
 
     @torch.no_grad()
     def forward(self, image: Tensor) -> Tensor:
-        """float32 (B, C, H, W) in [0, 1] -> features (B, width, h, w) on a grid of its own."""
+        """Features (B, width, h, w) of images float32 (B, C, H, W) in [0, 1], on a grid of their own."""
         rows, columns = self._size(image.shape[2], image.shape[3])
         grey = image.mean(dim=1, keepdim=True)
         if grey.shape[2:] != (rows, columns):
@@ -65,7 +65,7 @@ class Semantics(nn.Module):
         return self._features(grey)
 
     def _size(self, rows: int, columns: int) -> tuple[int, int]:
-        """Rows and columns that an image of the given ones is resized to."""
+        """Rows and columns that an image of the given size is resized to."""
         raise NotImplementedError
 
     def _features(self, grey: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ class Semantics(nn.Module):
 
 
 class StudentBranch(Semantics):
-    """The semantic branch of a trained network: input normalisation, texture backbone, student."""
+    """Semantic branch of a trained network: input normalisation, texture backbone, student."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -87,18 +87,18 @@ class StudentBranch(Semantics):
 
     @classmethod
     def of(cls, weights: Weights) -> "StudentBranch":
-        """Take the branch out of a whole network."""
+        """Extract the branch from a whole network."""
         branch = cls(weights.config)
         with weights.fitting():
             branch.load_state_dict({name: weights.state[name] for name in branch.state_dict()})
         return branch
 
     def to_dict(self) -> dict[str, Any]:
-        """Architecture and weights: a translation must not change when the network is trained further."""
+        """Architecture and weights, so that later training of the network does not change translations."""
         return {"model": self.config.to_dict(), "weights": self.state_dict()}
 
     def _size(self, rows: int, columns: int) -> tuple[int, int]:
-        """An image larger than the network's input is made smaller."""
+        """Images larger than the network's input are scaled down."""
         rows, columns = (
             max(MULTIPLE, min(side, largest) // MULTIPLE * MULTIPLE)
             for side, largest in ((rows, self.config.height), (columns, self.config.width))
@@ -111,7 +111,7 @@ class StudentBranch(Semantics):
 
 
 class Foundation(Semantics):
-    """A vision foundation model, such as DINOv2; a file keeps its name, not its weights."""
+    """A vision foundation model, such as DINOv2; its name is saved, not its weights."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -121,7 +121,7 @@ class Foundation(Semantics):
         self.requires_grad_(False).eval()
 
     def to_dict(self) -> dict[str, Any]:
-        """Its hub id or folder."""
+        """Hub id or folder."""
         return {"foundation": self.name}
 
     def _size(self, rows: int, columns: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The V2I-GAN's training: two generators against two discriminators, resumable at any step."""
+"""Training of the V2I-GAN: two generators against two discriminators, resumable at any step."""
 
 import math
 from pathlib import Path
@@ -26,15 +26,15 @@ BETAS = (0.5, 0.999)
 
 
 def learning_rate(config: GanConfig, step: int) -> float:
-    """Constant over the first half, then down to zero on a line."""
+    """Constant over the first half of the steps, then linearly decreasing to zero."""
     return config.learning_rate * min(1.0, 2 * (1 - step / config.steps))
 
 
 class GanTrainer:
-    """One run, in one process."""
+    """One training run, in one process."""
 
     def __init__(self, config: GanConfig, console: Console) -> None:
-        """Load the data and, where the run was begun before, its last checkpoint."""
+        """Load the data and, if the run was started before, its last checkpoint."""
         self.config = config
         self.console = console
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -59,15 +59,15 @@ class GanTrainer:
 
     @property
     def last(self) -> Path:
-        """The checkpoint a restarted run goes on from."""
+        """Checkpoint from which a restarted run continues."""
         return self.config.output / "last.pt"
 
     def run(self) -> None:
-        """Train to the end."""
+        """Train until the last step."""
         go_on(self, self.config.steps, self.config.batch, self.console)
 
     def train_step(self) -> dict[str, float]:
-        """One step of the generators, then one of the discriminators; without a finite loss neither."""
+        """One step of the generators, then of the discriminators; a step without a finite loss is skipped."""
         crops = self.sampler.sample((self.config.seed, self.step))
         with torch.autocast(self.device.type, torch.bfloat16):
             made = self.generators(crops.visible, crops.thermal, self.semantics)
@@ -80,7 +80,7 @@ class GanTrainer:
         return {name: float(loss.detach()) for name, loss in found.items()} | {"gradient_norm": norm}
 
     def after_step(self, writer: SummaryWriter, losses: dict[str, float]) -> None:
-        """Checkpoint and sample grid where they are due."""
+        """Write checkpoint and sample grid if they are due."""
         finished = self.step == self.config.steps
         if (self.step % self.config.checkpoint_every == 0 or finished) and math.isfinite(losses["total"]):
             self.save()
@@ -122,7 +122,7 @@ class GanTrainer:
         )
 
     def _update(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> float:
-        """Follow a loss downhill, unless its gradient is no number; the gradient's norm."""
+        """Apply an optimiser step unless the gradient is not finite; returns the gradient's norm."""
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         (group,) = optimizer.param_groups
@@ -133,7 +133,7 @@ class GanTrainer:
         return norm
 
     def save(self) -> None:
-        """Write the checkpoint, and the generator alone."""
+        """Write the checkpoint, and the generator separately."""
         averaged = self.average.module
         assert isinstance(averaged, Generators)
         kept = contents(self.config.generator, averaged.to_thermal.state_dict(), self.semantics, self.step)
@@ -157,10 +157,10 @@ class GanTrainer:
                 optimizer.load_state_dict(state)
             self.semantics = Semantics.from_dict(values["semantics"], str(self.last)).to(self.device)
             for pool, images in zip((self.visible_pool, self.thermal_pool), values["pools"], strict=True):
-                # Images of another view than the empty pool's are rejected.
+                # The empty pool checks the shape of the images.
                 pool.images = torch.cat([pool.images, images.to(self.device)])
         self.step = values["step"]
-        self.console.print(f"going on from step {self.step} of {self.last}")
+        self.console.print(f"continuing from step {self.step} of {self.last}")
 
 
 def _sum(parts: Any) -> Tensor:
@@ -168,5 +168,5 @@ def _sum(parts: Any) -> Tensor:
 
 
 def train_gan(config_path: Path, console: Console | None = None) -> None:
-    """Train as a configuration says; a run that was interrupted goes on where it was."""
+    """Train according to a configuration file; an interrupted run is continued."""
     GanTrainer(GanConfig.load(config_path), console or Console()).run()

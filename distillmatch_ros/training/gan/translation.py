@@ -28,7 +28,7 @@ class Translator(nn.Module):
     """The visible-to-thermal generator with the semantic branch it was trained on.
 
     Attributes:
-        steps: optimiser steps behind it.
+        steps: optimiser steps of its training.
     """
 
     def __init__(self, config: GeneratorConfig, semantics: Semantics, steps: int) -> None:
@@ -40,7 +40,7 @@ class Translator(nn.Module):
 
     @classmethod
     def load(cls, path: Path) -> "Translator":
-        """Read what training wrote, in evaluation mode.
+        """Read weights written by train-gan, in evaluation mode.
 
         Raises:
             DistillMatchError: the file holds no V2I-GAN of this project.
@@ -55,22 +55,21 @@ class Translator(nn.Module):
 
     @torch.no_grad()
     def forward(self, visible: Tensor) -> Tensor:
-        """float32 (B, 3, H, W) RGB in [0, 1], multiples of 8 -> pseudo-thermal (B, 1, H, W) in [0, 1]."""
+        """Translate RGB float32 (B, 3, H, W) in [0, 1], multiples of 8, to thermal (B, 1, H, W) in [0, 1]."""
         with torch.autocast(visible.device.type, torch.bfloat16):
             translated: Tensor = self.generator(visible, self.semantics(visible))
             return translated
 
     def picture(self, image: NDArray[Any]) -> NDArray[np.uint8]:
-        """Translate a camera image of any size; uint8 (H, W) of its size.
+        """Translate a camera image of any size; uint8 (H, W) of the same size.
 
-        The generator works at the size that it was trained at (`STORED`), so that detail of a larger image is
-        lost.
+        The generator works at the size of its training (`STORED`): finer detail is lost.
         """
         (thermal,) = self._of_stored(stored_colours(image)[None])
         return resize(thermal[0].numpy(), (image.shape[0], image.shape[1]))
 
     def store(self, photos: ImageStore) -> ImageStore:
-        """Photos with their pseudo-thermal side, which a generator draws the same every time."""
+        """Photos with their pseudo-thermal side, which is deterministic."""
         thermals = [self._of_stored(colours) for colours in photos.colours.split(STORE_BATCH)]
         return ImageStore(photos.colours, torch.cat(thermals), photos.aspects)
 
@@ -85,13 +84,13 @@ OpenPhotos = Callable[[Path, Path | None, torch.device, Console], ImageStore]
 
 
 def open_photos(folder: Path, v2i: Path | None, device: torch.device, console: Console) -> ImageStore:
-    """The photos that a matcher trains on, translated where there is a V2I-GAN to do so.
+    """The photos that a matcher is trained on, translated if there is a V2I-GAN.
 
     Args:
-        folder: visible pictures.
-        v2i: what ``train-gan`` wrote, or None.
-        device: where the photos are to be.
-        console: where it is told; hundreds of photos take minutes without a GPU.
+        folder: folder of visible images.
+        v2i: weights written by ``train-gan``, or None.
+        device: device of the result.
+        console: where progress is reported; hundreds of photos take minutes without a GPU.
     """
     photos = load_photos(folder).to(device)
     if v2i is None:
@@ -103,18 +102,18 @@ def open_photos(folder: Path, v2i: Path | None, device: torch.device, console: C
 def contents(
     config: GeneratorConfig, state: dict[str, Tensor], semantics: Semantics, step: int
 ) -> dict[str, Any]:
-    """What a file holds that :meth:`Translator.load` reads; a checkpoint holds more."""
+    """Content of a file for :meth:`Translator.load`; a checkpoint contains more."""
     return {"model": config.to_dict(), "weights": state, "semantics": semantics.to_dict(), "step": step}
 
 
 def targets(folder: Path, out: Path) -> list[tuple[Path, Path]]:
-    """Each picture of a folder, and the PNG of the same name in ``out`` that its translation goes to.
+    """Each image of a folder with the PNG in ``out`` for its translation.
 
     Raises:
-        DistillMatchError: the folder holds no pictures, or two of one name, or is ``out`` itself.
+        DistillMatchError: the folder holds no images, or two of one name, or is ``out`` itself.
     """
     if out.resolve() == folder.resolve():
-        raise DistillMatchError(f"{out}: holds the pictures to translate; name another folder")
+        raise DistillMatchError(f"{out}: holds the images to translate; name another folder")
     paths = picture_paths(folder)
     by_name: dict[str, Path] = {}
     for path in paths:
@@ -127,7 +126,7 @@ def targets(folder: Path, out: Path) -> list[tuple[Path, Path]]:
 
 
 def translate_files(weights: Path, listed: Sequence[tuple[Path, Path]]) -> Iterator[DistillMatchError | None]:
-    """Translate pictures on disk, each to its target; yields for each why it could not be read, if so.
+    """Translate image files, each to its target; yields for each its error, or None.
 
     Raises:
         DistillMatchError: the weights cannot be read, or a target cannot be written.
