@@ -1,4 +1,4 @@
-"""Cars: hatchbacks of flat panels."""
+"""Cars: hatchbacks made of flat panels."""
 
 from dataclasses import dataclass
 
@@ -10,18 +10,18 @@ from distillmatch_ros.scene.raster import Surface, Texture
 
 PAINTS = ("b3282d", "e8e6df", "2f4858", "30343a", "7f8c8d", "d8a32f", "3e6b5a", "4c78a8")
 DARK, PALE = colour("1b1e22"), colour("e8e6dc")
-# Metres: across, from the ground to the windows, by which the roof is narrower on either side.
+# Metres: width, height of the windows' lower edge, inward offset of the roof on either side.
 WIDTH, BELT, TUCK = 1.78, 0.92, 0.17
-# Metres along: what is flat behind and before the windows, how far these lean.
+# Metres along the car: flat part behind and before the windows, and longitudinal extent of their slope.
 BOOT, BONNET, RAKE_BACK, RAKE_FRONT = 0.05, 1.05, 0.35, 0.75
 
 
 def car(rng: np.random.Generator, climate: Climate, running: bool, heading: int) -> list[Surface]:
-    """A car whose near end is at the origin: ``heading`` 1 shows its back, -1 its front."""
+    """The surfaces of a car with its near end at the origin; ``heading`` 1 shows its back, -1 its front."""
     length, top = rng.uniform(3.9, 4.5), rng.uniform(1.42, 1.62)
     body = _Body(climate, colour(rng.choice(PAINTS)), running, heading, length, top - BELT)
     half, inner = WIDTH / 2, WIDTH / 2 - TUCK
-    # Along the car: the windows' near and far end at the belt, then at the roof.
+    # Longitudinal positions of the windows' near and far end, at their lower edge and at the roof.
     start, end, back, front = BOOT, length - BONNET, BOOT + RAKE_BACK, length - BONNET - RAKE_FRONT
     if heading < 0:
         start, back, front = length - end, length - front, length - back
@@ -30,7 +30,7 @@ def car(rng: np.random.Generator, climate: Climate, running: bool, heading: int)
         Surface(body.glass(), (-half, -top, back), (WIDTH, 0, 0), (0, body.rise, start - back), 0.45),
     ]
     windows, flank = body.windows(), body.flank()
-    # Looked at from outside, the left side runs from far to near and the right one from near to far.
+    # Seen from outside, the left side runs from far to near and the right one from near to far.
     for side, z, run, sun in ((-1, length, -length, 0.6), (1, 0.0, length, 0.1)):
         for texture, x, y, lean in ((windows, inner, top, TUCK), (flank, half, BELT, 0.0)):
             drawn = texture if side * heading > 0 else texture.mirrored()
@@ -43,7 +43,7 @@ def car(rng: np.random.Generator, climate: Climate, running: bool, heading: int)
 
 @dataclass(frozen=True, eq=False)
 class _Body:
-    """Paints the panels of one car; ``rise`` is the height of its windows in metres."""
+    """Textures of the panels of one car; ``rise`` is the height of its windows, metres."""
 
     climate: Climate
     paint: Colour
@@ -61,7 +61,7 @@ class _Body:
         return self.climate.tyre if self.running else self.climate.road
 
     def warmed(self, offset: float) -> float:
-        """Temperature of a part near the engine: its own while it runs, else the body's."""
+        """Temperature of a part near the engine: the engine's plus ``offset`` if it runs, else the body's."""
         return self.climate.engine + offset if self.running else self.heat
 
     def roof(self) -> Texture:
@@ -111,7 +111,7 @@ class _Body:
         return sheet.texture()
 
     def flank(self) -> Texture:
-        """Side below the windows, the front at the right."""
+        """Side below the windows, with the front at the right."""
         sheet = Sheet((self.length, BELT), 50)
         end, sill = self.length, BELT - 0.22
         sheet.polygon(path(0, 0, end, 0.02, end, 0.3, end, sill, 0, sill), self.paint, self.heat)
@@ -127,7 +127,7 @@ class _Body:
         return sheet.texture()
 
     def windows(self) -> Texture:
-        """Side windows, the front at the right."""
+        """Side windows, with the front at the right."""
         sheet = Sheet((self.length, self.rise), 50)
         a, b, low = BOOT, self.length - BONNET, self.rise - 0.03
         frame = path(a + RAKE_BACK, 0, b - RAKE_FRONT, 0, b, self.rise, a, self.rise)

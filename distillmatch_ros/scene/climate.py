@@ -9,14 +9,14 @@ from distillmatch_ros.scene.paint import Colour, colour
 class Climate:
     """Apparent temperatures in degrees Celsius, and light.
 
-    A clear sky is far colder than the air, glass and car roofs mirror it, asphalt keeps the day's warmth:
-    contrast in the thermal image has little to do with brightness in the visible one.
+    A clear sky is far colder than the air and is reflected by glass and car roofs, and asphalt stays warm at
+    night: contrast in the thermal image is hardly related to brightness in the visible one.
 
     Attributes:
-        solar: degrees that full sunlight adds to a surface.
+        solar: temperature rise of a surface in full sunlight, degrees.
         ambient: light from all sides, linear BGR, as a factor on reflectance.
-        sunlight: light from the sun, likewise; black at night.
-        haze: colour into which distance fades.
+        sunlight: light from the sun, linear BGR; black at night.
+        haze: colour of distant haze, linear BGR.
         lit: fraction of the windows with a light behind them.
         exposure: gain of the visible camera.
         grain: standard deviation of the visible camera's noise, in grey levels of 255.

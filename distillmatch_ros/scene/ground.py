@@ -1,4 +1,4 @@
-"""The ground of the street and the town behind it, as painted textures."""
+"""Painted textures of the street's ground and of the town behind it."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ PAINT = colour("e4e2da")
 def ground(
     rng: np.random.Generator, half_road: float, half_street: float, length: float, climate: Climate
 ) -> Texture:
-    """A stretch of street from above, its far end at the top; stretches join one another."""
+    """A stretch of street from above, its far end at the top; consecutive stretches join without a seam."""
     sheet = Sheet((2 * half_street, length), 44)
     _pavement(sheet, climate)
     middle, left, right = half_street, half_street - half_road, half_street + half_road
@@ -22,7 +22,7 @@ def ground(
     for x in (left, right - 0.25):
         sheet.rectangle(x, 0, x + 0.25, length, colour("cbc6bb"), climate.paving - 1)  # kerb stones
     for x in (left + 0.25, right - 0.33):
-        sheet.rectangle(x, 0, x + 0.08, length, colour("3e3e40"), road + 0.8)  # and their gutter
+        sheet.rectangle(x, 0, x + 0.08, length, colour("3e3e40"), road + 0.8)  # and the gutter
     for x in (middle + rng.uniform(0.6, 1.2), middle - rng.uniform(2.0, 2.6)):
         ys = np.linspace(-0.2, length + 0.2, 9)
         xs = x + rng.normal(0, 0.02, 9)
@@ -30,7 +30,7 @@ def ground(
         seam = list(zip(xs.tolist(), ys.tolist(), strict=True))
         sheet.stroke(
             seam, 0.05, colour("424244"), road + 1.6
-        )  # bitumen: dark to one camera, hot to the other
+        )  # bitumen: dark in the visible image, hot in the thermal one
     for start in (0.12, 0.62):
         sheet.rectangle(
             middle - 0.07, start * length, middle + 0.07, (start + 0.27) * length, PAINT, road - 2.5
@@ -39,7 +39,7 @@ def ground(
         for start in np.arange(0.02, 1, 0.2):
             sheet.rectangle(x, start * length, x + 0.1, (start + 0.1) * length, PAINT, road - 2.2)
     x, y = middle + rng.choice([-1.7, 1.9]), length * rng.uniform(0.2, 0.8)
-    drain = 5 if climate.night else -5  # air from below ground
+    drain = 5 if climate.night else -5  # relative to the road: air from below ground
     sheet.ellipse(x, y, 0.36, 0.36, colour("4a4642"), road + drain)
     sheet.ellipse(x, y, 0.28, 0.28, colour("5e5954"), road + 0.8 * drain)
     rows, columns = sheet.visible.shape[:2]
@@ -61,7 +61,7 @@ def _pavement(sheet: Sheet, climate: Climate) -> None:
 
 
 def zebra(width: float, climate: Climate) -> Texture:
-    """The bars of a crossing."""
+    """The stripes of a zebra crossing."""
     sheet = Sheet((width, 3), 40)
     for x in np.arange(0.3, width - 0.5, 1):
         sheet.rectangle(x, 0, x + 0.5, 3, PAINT, climate.road - 3)
@@ -69,7 +69,7 @@ def zebra(width: float, climate: Climate) -> Texture:
 
 
 def shadow() -> Texture:
-    """A soft dark patch for the ground under things."""
+    """A soft dark patch for the ground under objects."""
     sheet = Sheet((1, 1), 64)
     side = np.abs(np.linspace(-1, 1, 64))
     rim = np.maximum(side[:, None], side) ** 4 + np.hypot(side[:, None], side) ** 6 / 8
@@ -78,7 +78,7 @@ def shadow() -> Texture:
 
 
 def skyline(rng: np.random.Generator, climate: Climate) -> Texture:
-    """Hills, houses and a church."""
+    """Hills, houses and a church on the horizon."""
     width, height = 480.0, 60.0
     sheet = Sheet((width, height), 2.2)
     for hill, rise, heat in (("8fa0ad", 30, climate.foliage - 2), ("74886f", 20, climate.foliage)):

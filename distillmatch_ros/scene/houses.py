@@ -1,4 +1,4 @@
-"""Houses along the street, as painted textures."""
+"""Painted textures of the houses along the street."""
 
 from dataclasses import dataclass
 
@@ -20,12 +20,12 @@ GROUND_FLOOR, STOREY, CORNICE = 3.9, 3.05, 0.55  # metres
 
 
 def facade(rng: np.random.Generator, length: float, storeys: int, climate: Climate) -> Texture:
-    """A house front with a shop below and ``storeys`` rows of windows above."""
+    """A house front with a shop on the ground floor and ``storeys`` rows of windows above."""
     sheet = Sheet((length, GROUND_FLOOR + storeys * STOREY + CORNICE), 28)
     wall, warm = colour(rng.choice(WALLS)), climate.wall + rng.normal(0, 1.3)
     sheet.fill(wall, warm)
     rows, columns = sheet.visible.shape[:2]
-    # Bricks in some; their courses are all of one temperature.
+    # Some fronts have visible brick courses; the thermal camera does not see them.
     courses = 1 - 0.16 * (np.arange(rows) % 5 == 0)[:, None] * (rng.random() < 0.35)
     stains = 1 + 0.05 * noise(rng, (rows, columns), 60, 4)
     sheet.grain(stains * courses, 0.35 * noise(rng, (rows, columns), 90, 3))
@@ -42,7 +42,7 @@ def facade(rng: np.random.Generator, length: float, storeys: int, climate: Clima
 
 @dataclass(frozen=True, eq=False)
 class _Front:
-    """Paints windows and the shop into a front whose wall has the temperature ``warm``."""
+    """Paints windows and shop on a front whose wall has the temperature ``warm``."""
 
     sheet: Sheet
     rng: np.random.Generator
@@ -142,7 +142,7 @@ class _Front:
 
 
 def awning(rng: np.random.Generator, length: float, climate: Climate) -> Texture:
-    """Striped cloth, the wall's edge at the top."""
+    """Striped cloth, with the wall's edge at the top."""
     sheet = Sheet((length, 1.43), 32)
     sheet.fill(colour("ece3d0"), climate.cloth - 6)
     stripe = colour(rng.choice(AWNINGS))
@@ -153,7 +153,7 @@ def awning(rng: np.random.Generator, length: float, climate: Climate) -> Texture
 
 
 def roof(rng: np.random.Generator, length: float, depth: float, climate: Climate) -> Texture:
-    """Tiles with skylights, the eaves at the bottom."""
+    """Tiles with skylights, with the eaves at the bottom."""
     sheet = Sheet((length, depth), 20)
     sheet.fill(colour(rng.choice(ROOFS)), climate.wall + (-5 if climate.night else 4))
     rows, columns = sheet.visible.shape[:2]
@@ -165,7 +165,7 @@ def roof(rng: np.random.Generator, length: float, depth: float, climate: Climate
 
 
 def gable(rng: np.random.Generator, width: float, height: float, climate: Climate) -> Texture:
-    """The blind end wall of a house that overtops its neighbour."""
+    """The windowless end wall of a house that is higher than its neighbour."""
     sheet = Sheet((width, height), 24)
     sheet.fill(colour(rng.choice(WALLS), 0.9), climate.wall - 0.5)
     shape = sheet.visible.shape[:2]
@@ -174,7 +174,7 @@ def gable(rng: np.random.Generator, width: float, height: float, climate: Climat
 
 
 def garden_wall(rng: np.random.Generator, length: float, climate: Climate) -> Texture:
-    """What closes a gap between houses: a wall with ivy."""
+    """A wall with ivy that closes a gap between houses."""
     sheet = Sheet((length, 2.2), 32)
     sheet.fill(colour("a98f78"), climate.wall - 0.5)
     sheet.rectangle(0, 0, length, 0.15, TRIM * 0.8, climate.wall - 1)

@@ -1,4 +1,4 @@
-"""Illumination: sun, lamps, and the sun's contribution to temperatures."""
+"""Illumination by sun and lamps, and the sun's contribution to temperatures."""
 
 import numpy as np
 
@@ -7,11 +7,11 @@ from distillmatch_ros.scene.climate import Climate
 from distillmatch_ros.scene.paint import colour
 from distillmatch_ros.scene.raster import Canvas, Float32, Pinhole
 
-CLEAR = 380.0  # metres in which the air takes 63 % of the light
+CLEAR = 380.0  # metres after which the air has absorbed 63 % of the light
 
 
 def radiance(canvas: Canvas, sky: Canvas, camera: Pinhole, street: world.Street, climate: Climate) -> Float32:
-    """What the visible camera collects, float32 (H, W, 3) linear BGR; 1 is white in full light."""
+    """Radiance at the visible camera, float32 (H, W, 3) linear BGR; 1 is white in full light."""
     points = _points(canvas, camera)
     if climate.night:
         light = climate.ambient + _lamplight(points)[..., None] * colour("ffd3a0")
@@ -28,10 +28,10 @@ def radiance(canvas: Canvas, sky: Canvas, camera: Pinhole, street: world.Street,
 def temperature(
     canvas: Canvas, sky: Canvas, camera: Pinhole, street: world.Street, climate: Climate
 ) -> Float32:
-    """What the thermal camera collects, float32 (H, W), degrees Celsius."""
+    """Apparent temperature at the thermal camera, float32 (H, W), degrees Celsius."""
     celsius, alpha = canvas.pixels[..., 0], canvas.pixels[..., 1]
     if climate.solar:
-        # Shadows move faster than ground and walls cool: to this camera their edges are soft.
+        # Shadows move faster than surfaces cool: in the thermal image their edges are soft.
         sunlit = canvas.sun * street.sunshine(_points(canvas, camera), 1.2)
         celsius = celsius + climate.solar * alpha * sunlit
     return np.asarray(celsius + (1 - alpha) * sky.pixels[..., 0], np.float32)
@@ -56,7 +56,7 @@ def _lamplight(points: Float32) -> Float32:
 
 
 def _headlight(points: Float32, camera: Pinhole) -> Float32:
-    """Irradiance from the car's own dipped beam."""
+    """Irradiance from the car's own low beam."""
     ahead = np.maximum(points[..., 2] - np.float32(camera.centre[2]), 1)
     aside = (points[..., 0] - np.float32(camera.centre[0])) / ahead
     above = (-points[..., 1] - 0.65) / ahead

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.scene.raster import Float32, Texture
 
-Colour = NDArray[np.floating]  # (3,) linear BGR reflectance; above 1 is light of its own
+Colour = NDArray[np.floating]  # (3,) linear BGR reflectance; values above 1 are emitted light
 Points = Sequence[tuple[float, float]]
 _SHIFT = 4  # cv2 takes polygon corners in 1/16 texel
 
@@ -21,7 +21,7 @@ def colour(code: str, light: float = 1.0) -> Colour:
 
 
 def glow(code: str, strength: float) -> Colour:
-    """A colour that shines by itself."""
+    """A light-emitting colour of the given strength."""
     return 1 + strength * colour(code)
 
 
@@ -29,14 +29,14 @@ def noise(rng: np.random.Generator, shape: tuple[int, int], cell: float, octaves
     """Smooth random field, float32 ``shape``, of about unit variance.
 
     Args:
-        rng: where its numbers come from.
+        rng: random generator.
         shape: rows and columns.
-        cell: size of its largest bumps, pixels.
-        octaves: how often bumps of half the size and half the height are added.
+        cell: size of the largest features, pixels.
+        octaves: number of layers, each with half the feature size and half the amplitude of the previous one.
     """
     finest = cell / 2 ** (octaves - 1)
     grid = [round(side / finest) + 3 for side in shape]
-    total = np.zeros(grid, np.float32)  # at the scale of the finest bumps, for speed
+    total = np.zeros(grid, np.float32)  # at the resolution of the finest layer, for speed
     for octave in range(octaves):
         coarse = [(side >> (octaves - 1 - octave)) + 3 for side in grid]
         bumps = rng.standard_normal(coarse, dtype=np.float32)
@@ -45,19 +45,19 @@ def noise(rng: np.random.Generator, shape: tuple[int, int], cell: float, octaves
 
 
 def path(*numbers: float) -> Points:
-    """Points given as x and y by turns."""
+    """Points from alternating x and y."""
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
 class Sheet:
     """A texture being painted. Coordinates are metres from its top left corner, x right, y down.
 
-    A stroke with ``paint=None`` is felt by the thermal camera alone (a warm radiator behind a wall), one with
-    ``heat=None`` is seen by the visible camera alone (a poster): both must lie on what is already there.
+    A stroke with ``paint=None`` is visible to the thermal camera only (a warm radiator behind a wall), one
+    with ``heat=None`` to the visible camera only (a poster): both must lie on a painted area.
 
     Args:
-        size: width and height in metres.
-        density: texels a metre.
+        size: width and height, metres.
+        density: texels per metre.
     """
 
     def __init__(self, size: tuple[float, float], density: float) -> None:
@@ -124,7 +124,7 @@ class Sheet:
         paint: Colour | None,
         heat: float | None = None,
     ) -> None:
-        """A line of round joints through ``points``."""
+        """A line with round joints through ``points``."""
         for (x0, y0), (x1, y1) in pairwise(points):
             along = np.array([x1 - x0, y1 - y0])
             sx, sy = along[::-1] / max(float(np.hypot(*along)), 1e-9) * (-width / 2, width / 2)
@@ -137,11 +137,11 @@ class Sheet:
     def mask(
         self, alpha: NDArray[np.floating], paint: NDArray[np.floating], heat: NDArray[np.floating] | None
     ) -> None:
-        """Lay a picture over the whole sheet: alpha (h, w), paint a colour or (h, w, 3), heat (h, w)."""
+        """Paint the whole sheet: alpha (h, w), paint a colour or (h, w, 3), heat (h, w)."""
         self._lay(np.s_[:, :], alpha[..., None], paint, heat)
 
     def write(self, text: str, x: float, y: float, height: float, paint: Colour) -> None:
-        """Letters centred on (x, y); visible paint only, as on a real sign."""
+        """Text centred on (x, y), visible to the visible camera only, as on a real sign."""
         scale = height * self.density / 21  # the font's capitals are 21 px high at scale 1
         thickness = max(1, round(2.4 * scale))
         (width, rise), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, scale, thickness)
@@ -151,7 +151,7 @@ class Sheet:
         self._lay(np.s_[:, :], mask[..., None] * np.float32(1 / 255), paint, None)
 
     def grain(self, shade: NDArray[np.floating], warmth: NDArray[np.floating]) -> None:
-        """Multiply the paint by ``shade`` (h, w) and add ``warmth`` (h, w) degrees to what is there."""
+        """Multiply the paint by ``shade`` (h, w), and add ``warmth`` (h, w), degrees, to the temperature."""
         self.visible[..., :3] *= shade[..., None]
         self.thermal[..., 0] += warmth * self.thermal[..., 1]
 
@@ -172,8 +172,8 @@ class Sheet:
 
 
 def _over(layer: Float32, alpha: NDArray[np.floating] | float, value: NDArray[np.floating]) -> None:
-    """Lay a value over a layer whose last channel is alpha and multiplied in."""
-    if isinstance(alpha, float) and alpha == 1:  # most strokes by far, and much faster
+    """Blend a value over a layer with premultiplied alpha in its last channel."""
+    if isinstance(alpha, float) and alpha == 1:  # the most frequent case, and much faster
         layer[..., :-1] = value
         layer[..., -1] = 1
     else:

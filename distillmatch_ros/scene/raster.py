@@ -1,6 +1,6 @@
-"""Draw textured parallelograms through a pinhole camera: colour or heat, and inverse depth.
+"""Rasterises textured parallelograms through a pinhole camera: colour or temperature, and inverse depth.
 
-World axes are the camera's: x right, y down, z ahead, metres; the street lies in the plane y = 0.
+World axes are those of the camera: x right, y down, z forward, metres; the street is in the plane y = 0.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ Float64 = NDArray[np.float64]
 Vector = tuple[float, float, float]
 Modality = Literal["visible", "thermal"]
 
-NEAR = 0.3  # metres; nothing closer than this is drawn
+NEAR = 0.3  # metres; closer surfaces are clipped
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,10 +25,10 @@ class Pinhole:
     """A camera without distortion; integer pixel coordinates are pixel centres.
 
     Attributes:
-        size: (width, height) in pixels.
-        matrix: float64 (3, 3), focal lengths and principal point in pixels.
+        size: (width, height), pixels.
+        matrix: float64 (3, 3), focal lengths and principal point, pixels.
         rotation: float64 (3, 3), world to camera.
-        centre: float64 (3,), where the camera stands in the world, metres.
+        centre: float64 (3,), position in the world, metres.
     """
 
     size: tuple[int, int]
@@ -47,12 +47,12 @@ class Pinhole:
 
 @dataclass(frozen=True, eq=False)
 class Texture:
-    """What both cameras see of a flat thing, alpha last and multiplied in, so that edges filter cleanly.
+    """Appearance of a flat object for both cameras, with premultiplied alpha, so that edges filter cleanly.
 
     Attributes:
-        visible: float32 (h, w, 4), BGR reflectance in [0, 1] (what exceeds 1 is light of its own), alpha.
+        visible: float32 (h, w, 4), BGR reflectance in [0, 1] (values above 1 are emitted light), alpha.
         thermal: float32 (h, w, 2), apparent temperature in degrees Celsius, alpha.
-        size: width and height in metres.
+        size: width and height, metres.
     """
 
     visible: Float32
@@ -61,7 +61,7 @@ class Texture:
     _shrunk: dict[tuple[Modality, int, int], Float32] = field(default_factory=dict, repr=False)
 
     def shrunk(self, modality: Modality, across: int, down: int) -> Float32:
-        """The picture averaged over ``across`` x ``down`` texels; without it distant windows flicker."""
+        """The texture averaged over ``across`` x ``down`` texels, to avoid aliasing of distant surfaces."""
         key = (modality, across, down)
         if key not in self._shrunk:
             full = self.visible if modality == "visible" else self.thermal
@@ -71,21 +71,21 @@ class Texture:
         return self._shrunk[key]
 
     def mirrored(self) -> "Texture":
-        """Left and right exchanged."""
+        """The texture with left and right exchanged."""
         left_to_right = np.s_[:, ::-1]
         return Texture(self.visible[left_to_right].copy(), self.thermal[left_to_right].copy(), self.size)
 
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """A texture spread over a parallelogram in the world, seen from its front only.
+    """A texture on a parallelogram in the world, visible from its front only.
 
     Attributes:
-        texture: what to draw.
-        origin: the texture's top left corner, metres.
-        across: from there to its top right corner, metres.
-        down: from there to its bottom left corner, metres.
-        sun: fraction of direct sunlight it takes by the way it faces, in [0, 1].
+        texture: the texture.
+        origin: its top left corner, metres.
+        across: vector from there to its top right corner, metres.
+        down: vector from there to its bottom left corner, metres.
+        sun: fraction of direct sunlight by its orientation, in [0, 1].
     """
 
     texture: Texture
@@ -97,12 +97,12 @@ class Surface:
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """What a camera collects.
+    """Rendered buffers of a camera.
 
     Attributes:
-        pixels: float32 (H, W, C), as in ``Texture``: reflectance or temperature, not lit yet, and alpha.
-        inverse_depth: float32 (H, W), 1/metres along the optical axis; 0 where nothing is.
-        sun: float32 (H, W), ``Surface.sun`` of what is seen.
+        pixels: float32 (H, W, C), as in ``Texture``: reflectance or temperature without light, and alpha.
+        inverse_depth: float32 (H, W), 1/metres along the optical axis; 0 for background.
+        sun: float32 (H, W), ``Surface.sun`` of the visible surface.
     """
 
     pixels: Float32
@@ -111,7 +111,7 @@ class Canvas:
 
 
 def rasterise(camera: Pinhole, surfaces: Iterable[Surface], modality: Modality) -> Canvas:
-    """Draw surfaces over one another in the order given, which must run from far to near."""
+    """Draw surfaces over one another in the given order, which must be from far to near."""
     width, height = camera.size
     canvas = Canvas(
         np.zeros((height, width, 4 if modality == "visible" else 2), np.float32),
@@ -125,12 +125,12 @@ def rasterise(camera: Pinhole, surfaces: Iterable[Surface], modality: Modality) 
 
 def _draw(canvas: Canvas, camera: Pinhole, surface: Surface, modality: Modality) -> None:
     projection = camera.matrix @ camera.rotation
-    # Columns: where a step across, a step down and the corner itself go, homogeneous pixels.
+    # Columns: images of a step across, a step down and the corner, homogeneous pixels.
     plane = projection @ np.stack(
         [surface.across, surface.down, np.subtract(surface.origin, camera.centre)], axis=1
     )
     region = _region(plane, camera.size)
-    if region is None or np.linalg.det(plane) < 1e-6:  # out of sight, seen edge-on or from behind
+    if region is None or np.linalg.det(plane) < 1e-6:  # outside the view, seen edge-on or from behind
         return
     x0, y0, x1, y1 = region
     to_plane = np.linalg.inv(plane) @ np.array([[1.0, 0.0, x0], [0.0, 1.0, y0], [0.0, 0.0, 1.0]])
@@ -139,12 +139,12 @@ def _draw(canvas: Canvas, camera: Pinhole, surface: Surface, modality: Modality)
     across, down = _texels_a_pixel(to_plane, (x1 - x0, y1 - y0), (full.shape[1], full.shape[0]))
     picture = surface.texture.shrunk(modality, across, down)
     rows, columns = picture.shape[:2]
-    # Edges run through the outermost texels' centres and fade beyond: neighbours join without a seam.
+    # Edges are at the centres of the outermost texels and fade outside: neighbours join without a seam.
     to_texture = np.diag([columns - 1, rows - 1, 1]) @ to_plane
     drawn = cv2.warpPerspective(
         picture, to_texture, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     )
-    # The third row of `to_plane` is the inverse depth, linear in the pixel; negative is behind the camera.
+    # The third row of `to_plane` is the inverse depth, linear in the pixel; it is negative behind the camera.
     inverse = (
         np.arange(x1 - x0, dtype=np.float32) * np.float32(to_plane[2, 0])
         + np.arange(y1 - y0, dtype=np.float32)[:, None] * np.float32(to_plane[2, 1])
@@ -164,7 +164,7 @@ def _draw(canvas: Canvas, camera: Pinhole, surface: Surface, modality: Modality)
 
 
 def _region(plane: Float64, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
-    """Pixel box (x0, y0, x1, y1) of the part of a surface in front of the camera, None if there is none."""
+    """Pixel box (x0, y0, x1, y1) of the part of a surface in front of the camera; None if there is none."""
     corners = [plane @ (s, t, 1.0) for s, t in ((0, 0), (1, 0), (1, 1), (0, 1))]
     polygon = []
     for here, there in zip(corners, corners[1:] + corners[:1], strict=True):
@@ -181,7 +181,7 @@ def _region(plane: Float64, size: tuple[int, int]) -> tuple[int, int, int, int] 
 
 
 def _texels_a_pixel(to_plane: Float64, box: tuple[int, int], texels: tuple[int, int]) -> tuple[int, int]:
-    """Powers of two by which to shrink a texture across and down, judged in the middle of its box."""
+    """Powers of two by which to reduce a texture across and down, estimated at the centre of its box."""
     x, y = box[0] / 2, box[1] / 2
     places = to_plane @ np.array([[x, x + 1, x], [y, y, y + 1], [1, 1, 1]])
     places = places[:2] / places[2]

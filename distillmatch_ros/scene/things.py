@@ -1,4 +1,4 @@
-"""Trees, people, lamps, signs and the sky, as painted textures."""
+"""Painted textures of trees, people, lamps, signs and the sky."""
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def tree(rng: np.random.Generator, climate: Climate) -> Texture:
     rows, columns = sheet.thermal.shape[:2]
     x, y = np.meshgrid(np.linspace(0, width, columns), np.linspace(0, height, rows))
     swell, light = np.full((rows, columns), -9.0), np.zeros((rows, columns))
-    for _ in range(26):  # tufts on a ball: how far inside one is, and how it is turned towards the light
+    for _ in range(26):  # leaf clusters on a sphere, with their distance from the rim and shading
         angle, reach = rng.uniform(0, 2 * np.pi), np.sqrt(rng.uniform())
         aside, below = reach * np.cos(angle), reach * np.sin(angle)
         radius = rng.uniform(0.17, 0.24) * width
@@ -37,7 +37,7 @@ def tree(rng: np.random.Generator, climate: Climate) -> Texture:
         light = np.where(inside > swell, -0.17 * dx - 0.28 * dy - 0.2 * aside - 0.35 * below, light)
         swell = np.maximum(swell, inside)
     leaves = noise(rng, (rows, columns), 9, 2)
-    tone = np.round(4 * (0.9 + 0.75 * light + 0.13 * leaves)) / 4  # a few flat tones, as with a brush
+    tone = np.round(4 * (0.9 + 0.75 * light + 0.13 * leaves)) / 4  # few levels, as if painted
     alpha = np.clip((swell + 0.2 * leaves) / 0.12, 0, 1)
     warmth = climate.foliage + 0.7 * noise(rng, (rows, columns), 24, 3) + 2.2 * (tone - 1)
     hue = colour(rng.choice(["5f7f3a", "4f7a45", "7d8a3c", "6b8f4e"]))
@@ -46,7 +46,7 @@ def tree(rng: np.random.Generator, climate: Climate) -> Texture:
 
 
 def person(seed: int, phase: float, climate: Climate) -> Texture:
-    """Somebody 0.9 m x 1.8 m seen from behind or in front; ``phase`` in [0, 1) is where in the stride."""
+    """A person, 0.9 m x 1.8 m, from behind or in front; ``phase`` in [0, 1) is the phase of the stride."""
     rng = np.random.default_rng(seed)
     coat, legs, skin = (colour(rng.choice(choices)) for choices in (COATS, TROUSERS, SKINS))
     hair = colour(rng.choice(["2a2019", "5a3d28", "8d6b43", "3a3a3e"]))
@@ -73,13 +73,13 @@ def person(seed: int, phase: float, climate: Climate) -> Texture:
     sheet.ellipse(0.45, 0.17, 0.1, 0.135, skin, climate.skin)
     locks = path(0.34, 0.2, 0.34, 0.1, 0.4, 0.03, 0.5, 0.03, 0.56, 0.1, 0.56, 0.2, 0.53, 0.12, 0.38, 0.11)
     sheet.polygon(locks, hair, climate.skin - 5)
-    if seed % 3 == 0:  # a bag, cold against the coat
+    if seed % 3 == 0:  # a bag, colder than the coat
         sheet.rectangle(0.6, 0.78, 0.78, 1.06, colour("7a4b2a"), climate.paving)
     return sheet.texture()
 
 
 def lamp_post(climate: Climate) -> Texture:
-    """A street lamp whose arm reaches to the right."""
+    """A street lamp with an arm to the right."""
     sheet = Sheet((1.6, 6.6), 60)
     iron, heat = colour("3b4446"), climate.metal + 1
     sheet.stroke(path(0.12, 6.6, 0.12, 0.5), 0.12, iron, heat)
@@ -92,7 +92,7 @@ def lamp_post(climate: Climate) -> Texture:
 
 
 def road_sign(rng: np.random.Generator, climate: Climate) -> Texture:
-    """A round sign on its pole: a speed limit, a direction or no stopping."""
+    """A round sign on a pole: a speed limit, a direction or no stopping."""
     sheet = Sheet((0.7, 2.8), 80)
     sheet.stroke(path(0.35, 2.8, 0.35, 0.2), 0.07, colour("8d9496"), climate.metal)
     red, blue, white = colour("c0262d"), colour("2860b8"), colour("f3f1ea")
@@ -104,7 +104,7 @@ def road_sign(rng: np.random.Generator, climate: Climate) -> Texture:
 
 
 def sky(rng: np.random.Generator, climate: Climate) -> Texture:
-    """The whole sky as radiance, horizon at the bottom edge."""
+    """The whole sky as radiance, with the horizon at the bottom edge."""
     height, width = 320, 960
     sheet = Sheet((width, height), 1)
     rise = np.repeat(np.linspace(1, 0, height)[:, None], width, axis=1)

@@ -17,16 +17,16 @@ KELVIN = 273.15
 
 @dataclass(frozen=True, eq=False)
 class SyntheticPair:
-    """One moment seen by both cameras, and where everything truly is.
+    """Images of both cameras at one time, with the true geometry.
 
     Attributes:
         visible: uint8 (720, 960, 3), BGR.
         thermal: uint16 (512, 640), apparent temperature in hundredths of a kelvin.
         truth: float32 (512, 640, 2), the visible pixel (x, y) in which each thermal pixel's scene point
-            appears; NaN where it lies outside the visible image or is hidden there.
+            appears; NaN if it is outside the visible image or occluded there.
         depth: float32 (512, 640), metres along the thermal camera's optical axis; infinite for the sky.
-        visible_camera: where the visible camera stands and how it projects.
-        thermal_camera: likewise.
+        visible_camera: pose and intrinsics of the visible camera.
+        thermal_camera: pose and intrinsics of the thermal camera.
     """
 
     visible: NDArray[np.uint8]
@@ -41,8 +41,8 @@ class Scene:
     """A drive along a street. The same seed gives the same pixels.
 
     Args:
-        seed: chooses the street and how the two cameras sit on the car.
-        night: after dark, under street lamps.
+        seed: seed of the street and of the cameras' mounting on the car.
+        night: whether it is night, with street lamps.
     """
 
     def __init__(self, seed: int, *, night: bool = False) -> None:
@@ -52,10 +52,10 @@ class Scene:
         self._street = world.Street(rng, self._climate)
         self._mount = _rotation(*np.radians(rng.uniform(-1, 1, 3)))
         self._baseline = np.array([rng.uniform(0.05, 0.08), rng.uniform(-0.02, 0.02), 0])  # metres
-        self._view = rng.uniform(43, 47)  # of the thermal camera across, degrees
+        self._view = rng.uniform(43, 47)  # horizontal field of view of the thermal camera, degrees
 
     def render(self, time: float = 0.0) -> SyntheticPair:
-        """What both cameras see after driving for ``time`` seconds."""
+        """Render both cameras' images after a drive of ``time`` seconds."""
         rng = np.random.default_rng([self._seed, int(self._climate.night), abs(round(1e3 * time))])
         visible_camera, thermal_camera = self._cameras(time)
         camera_z = float(visible_camera.centre[2])
@@ -77,7 +77,7 @@ class Scene:
         )
 
     def _cameras(self, time: float) -> tuple[Pinhole, Pinhole]:
-        """The visible and the thermal camera on a car that sways a little."""
+        """The visible and the thermal camera on a slightly swaying car."""
         pitch, yaw = 0.012 + 0.004 * np.sin(3.1 * time), 0.035 + 0.02 * np.sin(0.5 * time)
         heading = _rotation(pitch, yaw, 0.004 * np.sin(1.3 * time))
         centre = np.array([world.EGO_X + 0.15 * np.sin(0.4 * time), -1.75, world.EGO_SPEED * time])
@@ -89,12 +89,12 @@ class Scene:
 
 
 def render_pair(seed: int, *, night: bool = False, time: float = 0.0) -> SyntheticPair:
-    """One pair of a street of its own, ``time`` seconds into the drive."""
+    """Render one pair of a new street, ``time`` seconds into the drive."""
     return Scene(seed, night=night).render(time)
 
 
 def _intrinsics(size: tuple[int, int], view: float) -> Float64:
-    """Matrix of a camera that sees ``view`` degrees across."""
+    """Camera matrix for a horizontal field of view of ``view`` degrees."""
     width, height = size
     focal = width / 2 / np.tan(np.radians(view / 2))
     return np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
@@ -105,7 +105,7 @@ def _rotation(pitch: float, yaw: float, roll: float) -> Float64:
 
 
 def _truth(thermal: Canvas, thermal_camera: Pinhole, visible: Canvas, visible_camera: Pinhole) -> Float32:
-    # Turning the camera maps pixels by a homography; moving it adds a shift that grows with inverse depth.
+    # Camera rotation maps pixels by a homography; translation adds a shift proportional to inverse depth.
     onto = visible_camera.matrix @ visible_camera.rotation
     turn = onto @ np.linalg.inv(thermal_camera.matrix @ thermal_camera.rotation)
     shift = onto @ (thermal_camera.centre - visible_camera.centre)
@@ -119,13 +119,13 @@ def _truth(thermal: Canvas, thermal_camera: Pinhole, visible: Canvas, visible_ca
     height, width = visible.inverse_depth.shape
     inside = (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)
     nearest = np.where(inside, y, 0).round().astype(int), np.where(inside, x, 0).round().astype(int)
-    # Along the road inverse depth grows by 7e-4 a pixel: a greater jump means that something is in between.
+    # Along the road, inverse depth increases by 7e-4 per pixel: a larger difference means occlusion.
     hidden = np.abs(visible.inverse_depth[nearest] - inverse_depth) > 2e-3 + 0.03 * inverse_depth
     return np.where((inside & ~hidden)[..., None], np.stack([x, y], axis=-1), np.nan).astype(np.float32)
 
 
 def _expose(light: Float32, climate: Climate, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Glare around lights, a film-like curve, noise."""
+    """Visible camera: glare around lights, film-like tone curve, noise."""
     height, width = light.shape[:2]
     small = cv2.resize(np.clip(light - 0.9, 0, 5), (width // 4, height // 4), interpolation=cv2.INTER_AREA)
     for sigma, share in ((2.5, 0.35), (16, 0.3)):
@@ -139,7 +139,7 @@ def _expose(light: Float32, climate: Climate, rng: np.random.Generator) -> NDArr
 
 
 def _measure(celsius: Float32, rng: np.random.Generator) -> NDArray[np.uint16]:
-    """A microbolometer: slightly blurred, warmed by its housing towards the corners, no two columns alike."""
+    """Microbolometer: slight blur, warming by the housing towards the corners, column noise."""
     height, width = celsius.shape
     x, y = np.linspace(-1, 1, width), np.linspace(-0.8, 0.8, height)[:, None]
     housing = 0.9 * (x**2 + y**2)

@@ -14,11 +14,11 @@ PERIOD = 150.0  # metres
 HALF_STREET, HALF_ROAD = 9.5, 5.2  # metres from the middle of the road to the houses, to the kerb
 LAMP_SPACING, LAMP_HEIGHT, LAMP_X = 25.0, 6.3, 4.6
 SUN = (-0.50, -0.79, -0.36)  # unit vector towards the sun: left, up, behind
-EGO_X, EGO_SPEED = 1.5, 7.0  # the lane one drives in, metres; metres a second
-_BEHIND = 22.0  # metres behind the camera at which things go to the other end of the street
-_STRETCH = 12.5  # metres of ground in a texture
-_HEIGHT_STEP = 0.25  # metres along the street between known heights of roofs
-_LEAN, _RISE = 0.9, 2.6  # metres by which a roof leans back and rises
+EGO_X, EGO_SPEED = 1.5, 7.0  # lateral position of the ego lane, metres; speed, metres per second
+_BEHIND = 22.0  # metres behind the camera at which objects move to the other end of the street
+_STRETCH = 12.5  # metres of ground per texture
+_HEIGHT_STEP = 0.25  # metres along the street between samples of the roofs' height
+_LEAN, _RISE = 0.9, 2.6  # metres by which a roof extends backwards and upwards
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +27,9 @@ class Thing:
 
     Attributes:
         start: x and z at time 0, metres.
-        surfaces: at a time in seconds, relative to the point.
-        velocity: metres a second along x and z.
-        shade: width and length in metres of the dark patch on the ground around it, None for none.
+        surfaces: function of time (s) that returns the surfaces relative to the point.
+        velocity: velocity along x and z, metres per second.
+        shade: width and length of its dark patch on the ground, metres; None for none.
     """
 
     start: tuple[float, float]
@@ -38,15 +38,15 @@ class Thing:
     shade: tuple[float, float] | None = None
 
     def place(self, time: float, camera_z: float) -> tuple[float, float]:
-        """Its x and z at a time, the repetition that is in view."""
+        """Position x and z at a time, of the repetition that is in view."""
         x = self.start[0] + self.velocity[0] * time
-        if self.velocity[0]:  # to and fro between the pavements
+        if self.velocity[0]:  # back and forth between the pavements
             x = abs((x + 7) % 28 - 14) - 7
         return x, _ahead(self.start[1] + self.velocity[1] * time, camera_z)
 
 
 class Street:
-    """Everything that stands or moves in the street, generated from random numbers."""
+    """All static and moving objects of the street, generated from random numbers."""
 
     def __init__(self, rng: np.random.Generator, climate: Climate) -> None:
         self._climate = climate
@@ -60,14 +60,14 @@ class Street:
         self._others = [*self._furniture(rng), *self._traffic(rng), *self._people(rng)]
 
     def surfaces(self, time: float, camera_z: float) -> list[Surface]:
-        """All surfaces but the sky at a time in seconds, from far to near."""
+        """All surfaces except the sky at a time in seconds, from far to near."""
         found = self._backdrop(camera_z)
         for thing in self._others:
             if thing.shade is not None:
                 (x, z), (width, length) = thing.place(time, camera_z), thing.shade
                 corner = (x - 0.62 * width, 0.0, z + 1.08 * length)
                 found.append(_flat(self._shadow, corner, 1.5 * width, 1.2 * length))
-        for group in (self._houses, self._others):  # nothing but houses stands behind houses
+        for group in (self._houses, self._others):  # only the backdrop is behind the houses
             placed = [(thing, *thing.place(time, camera_z)) for thing in group]
             for thing, x, z in sorted(placed, key=lambda item: -item[2]):
                 for part in thing.surfaces(time):
@@ -76,7 +76,7 @@ class Street:
         return found
 
     def sunshine(self, points: Float32, penumbra: float) -> Float32:
-        """Fraction of the sun that points (..., 3) see past the houses; ``penumbra`` in metres."""
+        """Fraction of direct sunlight at points (..., 3), by the houses' shadows; ``penumbra`` in metres."""
         reach = (points[..., 0] + HALF_STREET) / -SUN[0]
         height = -points[..., 1] - reach * SUN[1]
         along = (points[..., 2] + reach * SUN[2]) % PERIOD
@@ -84,11 +84,11 @@ class Street:
         return np.clip((height - roofs) / penumbra + 0.5, 0, 1).astype(np.float32)
 
     def sky(self, camera_z: float) -> Surface:
-        """The sky, as far away as ever, however far one drives."""
+        """The sky, at a constant distance from the camera."""
         return Surface(self._sky, (-3600, -2300, camera_z + 3000), (7200, 0, 0), (0, 2400, 0))
 
     def _backdrop(self, camera_z: float) -> list[Surface]:
-        """The town, which stays away likewise, and the ground."""
+        """The town, at a constant distance from the camera, and the ground."""
         found = [Surface(self._town, (-240, -58, camera_z + 330), (480, 0, 0), (0, 60, 0), 0.4)]
         first = np.floor((camera_z - 2) / _STRETCH)
         for index in reversed(range(14)):
@@ -106,7 +106,7 @@ class Street:
             if PERIOD - z - length < 9:
                 length = PERIOD - z
             parts = self._garden(rng, side, length) if rng.random() < 0.15 else self._house(rng, side, length)
-            if side < 0:  # the side of the sun
+            if side < 0:  # the side towards the sun
                 top = max(-part.origin[1] for part in parts if part.texture not in self._trees)
                 self._heights[round(z / _HEIGHT_STEP) : round((z + length) / _HEIGHT_STEP)] = top
             yield Thing((0.0, z), _fixed(parts))
@@ -195,26 +195,26 @@ def _fixed(parts: Sequence[Surface]) -> Callable[[float], Sequence[Surface]]:
 
 
 def _ahead(z: float, camera_z: float) -> float:
-    """Where the repetition of ``z`` lies that is in view."""
+    """Position of the repetition of ``z`` that is in view."""
     start = camera_z - _BEHIND
     return float((z - start) % PERIOD + start)
 
 
 def _upright(texture: Texture, x: float = 0.0, z: float = 0.0) -> Surface:
-    """Standing at (x, z), turned to whoever drives along the street."""
+    """A surface standing at (x, z), facing along the street."""
     width, height = texture.size
     return Surface(texture, (x - width / 2, -height, z), (width, 0, 0), (0, height, 0), 0.6)
 
 
 def _flat(texture: Texture, corner: Vector, width: float, length: float) -> Surface:
-    """On the ground, its far left corner given."""
+    """A surface on the ground, given its far left corner."""
     return Surface(texture, corner, (width, 0, 0), (0, 0, -length), -SUN[1])
 
 
 def _along(
     texture: Texture, side: int, top: tuple[float, float], down: tuple[float, float], more_sun: float = 0.0
 ) -> Surface:
-    """Along the houses from z = 0, turned to the street: x and y of its upper edge, and down from there."""
+    """A surface along the houses from z = 0, facing the street; ``top``: x and y of its upper edge."""
     length = texture.size[0]
     z, run = (0.0, length) if side < 0 else (length, -length)
     sun = max(0.0, side * -SUN[0]) + more_sun

@@ -23,8 +23,9 @@ class Generator(nn.Module):
     """Translates images of one modality into the other.
 
     A skip connection leads from the image to the last two layers (3x3): edges that bypass the 1/4 grid and
-    the 7x7 kernels are sharp from the first steps on, which matters in short training. The decoder uses resizing
-    and convolution instead of transposed convolutions, whose checkerboard artefacts a matcher would learn.
+    the 7x7 kernels are sharp from the first steps on, which matters in short training. The decoder uses
+    resizing and convolution instead of transposed convolutions, whose checkerboard artefacts a matcher would
+    learn.
     """
 
     def __init__(self, inputs: int, outputs: int, semantic_width: int, config: GeneratorConfig) -> None:

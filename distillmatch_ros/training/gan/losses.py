@@ -74,8 +74,8 @@ def gradient_alignment(source: Tensor, translation: Tensor) -> Tensor:
     """Structured gradient alignment: penalises missing edges in a translation.
 
     Edges are compared patch by patch, relative to the strongest edge of the patch, so that low contrast in
-    the translation is not penalised. PearlGAN draws one patch with edges at random; using all of them costs the
-    same here and has less noise.
+    the translation is not penalised. PearlGAN draws one patch with edges at random; using all of them costs
+    the same here and has less noise.
 
     Returns:
         Mean over the patches with a source edge: 0 if the translation has all edges, at most ``FRACTION``.
