@@ -1,4 +1,4 @@
-"""What colcon has to be told (ament_python); everything else is in pyproject.toml."""
+"""Settings for colcon (ament_python); everything else is in pyproject.toml."""
 
 import re
 from pathlib import Path
@@ -10,14 +10,14 @@ SHARE = f"share/{NAME}"
 
 
 def version() -> str:
-    """The version that the package says of itself."""
+    """Version of the package, read from its ``__init__.py``."""
     found = re.search(r'^__version__ = "(.+)"$', Path(NAME, "__init__.py").read_text("utf-8"), re.MULTILINE)
     assert found is not None
     return found[1]
 
 
 def shared(folder: str) -> list[tuple[str, list[str]]]:
-    """The files of a folder and below, each to the same place under ``share``."""
+    """Install rules for all files of a folder, with the same relative paths under ``share``."""
     files = sorted(
         path for path in Path(folder).rglob("*") if path.is_file() and not path.name.startswith(".")
     )

@@ -1,4 +1,4 @@
-"""Register every pair of a folder (visible/NAME, thermal/NAME) to a table: folder.py FOLDER TABLE.csv."""
+"""Register every pair of a folder (visible/NAME, thermal/NAME) into a CSV: folder.py FOLDER TABLE.csv."""
 
 import csv
 import sys

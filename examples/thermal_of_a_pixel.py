@@ -1,4 +1,4 @@
-"""A node that uses ~/homography: for the visible image's centre, says which thermal pixel sees it."""
+"""Example node that uses ~/homography: logs the thermal pixel at the visible image's centre."""
 
 from contextlib import suppress
 

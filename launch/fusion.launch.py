@@ -1,4 +1,4 @@
-"""The node on a robot, beside its camera drivers.
+"""Starts the node on a robot, in addition to its camera drivers.
 
 ros2 launch distillmatch_ros fusion.launch.py rgb:=/camera/color/image_raw thermal:=/flir/image_raw
 """
@@ -20,13 +20,13 @@ CONFIG = Path(get_package_share_directory("distillmatch_ros")) / "config"
 ARGUMENTS = {
     "namespace": ("", "Namespace of the node."),
     "params_file": (str(CONFIG / "fusion.yaml"), "Parameters: a copy of config/fusion.yaml."),
-    "autostart": ("true", "Configure and activate; false for a lifecycle manager."),
+    "autostart": ("true", "Configure and activate at start; false if a lifecycle manager does that."),
     "log_level": ("info", "debug, info, warn or error."),
     "rgb": ("rgb/image", "Topic of the visible camera's images."),
     "thermal": ("thermal/image", "Topic of the thermal camera's images."),
     "rgb_info": ("rgb/camera_info", "Topic of the visible camera's CameraInfo."),
     "thermal_info": ("thermal/camera_info", "Topic of the thermal camera's CameraInfo."),
-    "use_sim_time": ("false", "Take the time from /clock, as with bags."),
+    "use_sim_time": ("false", "Use the time from /clock, as with bags."),
 }
 
 
@@ -57,7 +57,7 @@ def generate_launch_description() -> LaunchDescription:
                 DeclareLaunchArgument(name, default_value=default, description=description)
                 for name, (default, description) in ARGUMENTS.items()
             ),
-            # Also for camera drivers that a launch file starts after including this one.
+            # Applies to camera drivers that a launch file starts after including this one, too.
             *(SetEnvironmentVariable(*variable) for variable in variables_to_set(os.environ).items()),
             node,
         ]

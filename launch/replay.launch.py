@@ -1,4 +1,4 @@
-"""A bag through the node, and RViz on what comes out.
+"""Plays a bag to the node, and shows the outputs in RViz.
 
 ros2 launch distillmatch_ros replay.launch.py bag:=drive.mcap rgb:=/camera/image_raw thermal:=/flir/image_raw
 """
@@ -19,7 +19,7 @@ SHARE = Path(get_package_share_directory("distillmatch_ros"))
 ARGUMENTS = {
     "bag": (None, "Bag to play; ROS 2 (for ROS 1 see `distillmatch bag`)."),
     "rate": ("1.0", "Speed of the replay."),
-    "loop": ("false", "Play it again and again."),
+    "loop": ("false", "Repeat the replay."),
     "rviz": ("true", "Show the outputs."),
     "params_file": (str(SHARE / "config" / "fusion.yaml"), "Parameters: a copy of config/fusion.yaml."),
     "rgb": ("rgb/image", "Topic of the visible camera's images."),
@@ -48,7 +48,7 @@ def generate_launch_description() -> LaunchDescription:
                 DeclareLaunchArgument(name, default_value=default, description=description)
                 for name, (default, description) in ARGUMENTS.items()
             ),
-            fusion,  # before the player: it sets the transport profile for all that follow
+            fusion,  # first, since it sets the transport profile for the following actions
             ExecuteProcess(cmd=play, output="screen", condition=UnlessCondition(value["loop"])),
             ExecuteProcess(cmd=[*play, "--loop"], output="screen", condition=IfCondition(value["loop"])),
             rviz,
