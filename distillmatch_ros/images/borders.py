@@ -147,7 +147,7 @@ def _differing(image: NDArray[Any], level: float, tolerance: float) -> NDArray[n
     if np.isnan(level):
         finite: NDArray[np.float64] = np.isfinite(image).mean(axis=1)
         return finite
-    # As numbers of NumPy: those of Python would be cast to the image's type, and may be too large for it.
+    # As float64: Python numbers would be cast to the image's type, and may be out of its range.
     low, high = np.float64(level - tolerance), np.float64(level + tolerance)
     same = image == level if tolerance == 0 else (image >= low) & (image <= high)
     differing: NDArray[np.float64] = 1 - same.mean(axis=1)

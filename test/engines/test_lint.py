@@ -101,7 +101,10 @@ CASES = {
         ),
         "Einsum culprit: has 3 operands",
     ),
-    "attention": (graph(node("Attention", "x x x"), opset=19), "Attention culprit: the parser supports it only from"),
+    "attention": (
+        graph(node("Attention", "x x x"), opset=19),
+        "Attention culprit: the parser supports it only from",
+    ),
     "foreign operator": (graph(helper.make_node("Glow", ["x"], ["y"], domain="com.example")), "com.example"),
     "unknown operator": (graph(node("Celu")), "Celu culprit: is not among"),
     "dynamic input": (

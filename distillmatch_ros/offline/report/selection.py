@@ -88,7 +88,7 @@ def _worst(entries: Sequence[Entry], shifts: Mapping[int, float]) -> Iterator[Ch
         if rank < len(fewest):
             yield Chosen(fewest[rank], "fewest inliers")
         if rank < len(farthest):
-            yield Chosen(farthest[rank], "farthest from its usual place")
+            yield Chosen(farthest[rank], "farthest from its median position")
 
 
 def _others(entries: Sequence[Entry]) -> list[str]:

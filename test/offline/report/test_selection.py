@@ -30,7 +30,7 @@ def test_typical_and_worst_are_what_they_are_called() -> None:
     shifts = {each.number: 0.1 for each in entries} | {80: 9.0}
     chosen = {each.entry.number: each.why for each in choose(entries, shifts)}
     assert chosen[30] == "fewest inliers" and chosen[60] == "least probable"
-    assert chosen[80] == "farthest from its usual place"
+    assert chosen[80] == "farthest from its median position"
     typical = [number for number, why in chosen.items() if why == "typical"]
     assert len({(number - 1) // 25 for number in typical}) == TYPICAL  # from all parts of the drive
     assert len(chosen) == SHOWN

@@ -1,4 +1,4 @@
-// The report's few interactions; without them it is still all there.
+// Interactions of the report, which is complete without them.
 "use strict";
 
 // Pictures: slider between two, and the choice of a view.
@@ -59,7 +59,7 @@ if (form) {
       }));
       const compare = (a, b) => {
         const [x, y] = [keys.get(a), keys.get(b)];
-        if (number && (isNaN(x) || isNaN(y))) return isNaN(x) - isNaN(y);  // what is not known comes last
+        if (number && (isNaN(x) || isNaN(y))) return isNaN(x) - isNaN(y);  // unknown values last
         return (number ? x - y : x.localeCompare(y)) * (descending ? -1 : 1);
       };
       rows.sort(compare);
