@@ -252,7 +252,7 @@ def test_torch_runs_the_weights_beside_an_exported_network(
     weights = Weights(tiny_config, DistillMatch(tiny_config).state_dict(), steps=0)
     saved = write_network().with_suffix(".pt")
     weights.save(saved)
-    with pytest.raises(DistillMatchError, match=r"tiny\.pt: other weights than tiny\.onnx"):
+    with pytest.raises(DistillMatchError, match=r"tiny\.pt: other weights than those tiny\.onnx"):
         open_engine(write_network(), backend="torch")
     engine = open_engine(write_network(weights_sha256=Weights.load(saved).sha256()), backend="torch")
     assert engine.info.device.startswith("torch")

@@ -81,7 +81,7 @@ def test_a_page_says_what_was_measured(page: Page) -> None:
     cards = [attrs["id"] for tag, attrs in page.tags if tag == "article"]
     assert len(cards) == 12 and "pair-17" in cards and "pair-23" in cards
     alternatives = [attrs.get("alt") for tag, attrs in page.tags if tag == "img" and attrs.get("src")]
-    assert all(alternatives) and "matches of pair 17: 0 of 60 agree" in alternatives
+    assert all(alternatives) and "matches of pair 17: 0 of 60 are inliers" in alternatives
     ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
 

@@ -46,7 +46,7 @@ def test_a_steady_drive_is_good_and_needs_no_advice() -> None:
 def test_a_mount_that_slips_is_told_from_parallax() -> None:
     slipped = of([entry(number, right=0.0 if number < 20 else 8.0) for number in range(1, 41)])
     assert slipped.level is Level.MOVES and topics(slipped) == {"mounting"}
-    assert "32.0 px elsewhere" in slipped.advice[0].seen  # 8 px of 160 are 32 of 640
+    assert "displaced by 32.0 px" in slipped.advice[0].seen  # 8 px of 160 are 32 of 640
     swaying = of([entry(number, right=4.0 * (number % 2)) for number in range(1, 41)])
     assert swaying.level is Level.MOVES and topics(swaying) == {"parallax"}
 
