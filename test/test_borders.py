@@ -46,6 +46,7 @@ EXTERNAL: dict[str, set[str]] = {
     "cuda": {"engines/cuda.py"},
     "rosbags": {"offline/bag"},
     "mcap": {"offline/bag"},
+    **{key: {"offline/fleet"} for key in ("dask", "distributed", "fsspec", "pyarrow")},
     "typer": {"cli"},
 }
 """Packages that only some rooms, folders or modules may import."""

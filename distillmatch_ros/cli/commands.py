@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from distillmatch_ros.cli import (
+    bags,
     engines,
     generation,
     images,
@@ -19,8 +20,13 @@ __all__ = ["app"]
 
 # In the order of --help: the most used commands first.
 _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
-    "Register": {"match": images.match, "bag": streams.bag, "calibrate": streams.calibrate},
-    "View": {"inspect": inspection.inspect, "report": reports.report, "demo": streams.demo},
+    "Register": {"match": images.match, "bag": bags.bag, "calibrate": streams.calibrate},
+    "View": {
+        "inspect": inspection.inspect,
+        "report": reports.report,
+        "fleet": bags.fleet,
+        "demo": streams.demo,
+    },
     "Measure": {
         "evaluate": images.evaluate,
         "benchmark": images.benchmark,

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from distillmatch_ros import __version__
 from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.extras import needing
 from distillmatch_ros.cli import end_interrupted
 from distillmatch_ros.cli.view import common
 
@@ -113,11 +114,5 @@ def program(
 
 def needs_torch(module: str) -> ModuleType:
     """Import a module of ``distillmatch_ros`` that needs the packages of the extra ``train``."""
-    try:
+    with needing("train"):
         return importlib.import_module(f"distillmatch_ros.{module}")
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("distillmatch_ros"):
-            raise
-        raise DistillMatchError(
-            f"this command needs {error.name}, which is not installed: pip install 'distillmatch_ros[train]'"
-        ) from error

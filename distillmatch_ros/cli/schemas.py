@@ -13,6 +13,7 @@ from distillmatch_ros.evaluation.probability import Bin
 from distillmatch_ros.evaluation.report import EvaluationRecord
 from distillmatch_ros.evaluation.verification import Verification
 from distillmatch_ros.offline.bag.summary import BagRecord
+from distillmatch_ros.offline.fleet.overview import OverviewRecord
 from distillmatch_ros.offline.image_files import PairRecord
 from distillmatch_ros.offline.inspection import Inspection
 from distillmatch_ros.offline.report.verdict import ReportRecord
@@ -40,6 +41,7 @@ def _of(kind: Any) -> Callable[[], dict[str, Any]]:
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "match": _of(PairRecord),
     "bag": _of(list[BagRecord]),
+    "fleet": _of(list[OverviewRecord]),
     "inspect": _of(list[Inspection]),
     "calibrate": _of(list[BagRecord]),
     "evaluate": _of(EvaluationRecord),

@@ -1,4 +1,4 @@
-"""Commands that read or write bags: bag, calibrate, demo. Imports are local: rosbags is slow."""
+"""Commands that read or write single bags: calibrate, demo. Imports are local: rosbags is slow."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -69,56 +69,6 @@ Params = Annotated[
 ]
 
 
-def bag(
-    bags: Annotated[
-        list[Path],
-        typer.Argument(metavar="IN...", help="ROS 1 or ROS 2 bags: .bag, .mcap, .db3, or a folder."),
-    ],
-    out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="OUT.mcap, or a folder if there are several inputs.")
-    ],
-    rgb: Rgb = None,
-    thermal: Thermal = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Write only this output, such as homography; may be repeated."),
-    ] = None,
-    params: Params = None,
-    settings: Settings = None,
-    jobs: Annotated[
-        int,
-        typer.Option(metavar="N", min=1, help="Bags in parallel, each in a process with one engine thread."),
-    ] = 1,
-    json_file: JsonFile = None,
-    overwrite: Overwrite = False,
-    model: Model = None,
-    backend: Backend = "auto",
-    threads: Threads = None,
-) -> None:
-    """Register every pair of a bag, and write what the node would publish.
-
-    ROS is not needed. A truncated bag is processed as far as it can be read, with exit code 1. Ctrl-C leaves
-    a complete bag of the pairs registered so far.
-    """
-    from distillmatch_ros.offline.bag.batch import count_frames, plan, process_bags
-    from distillmatch_ros.offline.bag.processing import BagJob, chosen_outputs
-
-    parameters = _parameters(params, settings, model, backend, threads)
-    outputs = chosen_outputs(only)
-    work = [
-        BagJob(each, target, rgb, thermal, outputs, parameters.undistort, parameters.jpeg_quality, overwrite)
-        for each, target in zip(bags, plan(bags, out, overwrite), strict=True)
-    ]
-    check_outputs([json_file], overwrite)
-    quiet = json_file == STANDARD_OUTPUT
-    with _progress(count_frames(work), quiet) as (on_frame, stop):
-        summaries = process_bags(work, parameters, jobs, on_frame=on_frame, stop=stop)
-    _report(summaries, json_file)
-    if stop():
-        raise KeyboardInterrupt("the bags hold what was registered so far")
-    _fail_with(summaries)
-
-
 def calibrate(
     source: Annotated[
         Path, typer.Argument(metavar="IN", help="A bag, recorded in motion with distant scenes in view.")
@@ -138,18 +88,18 @@ def calibrate(
 ) -> None:
     """Estimate one homography from a whole bag, for mode fixed of the node."""
     from distillmatch_ros.cli.view import streams
-    from distillmatch_ros.offline.bag.batch import count_frames
+    from distillmatch_ros.offline.bag.guess import count_frames
     from distillmatch_ros.offline.bag.processing import BagJob, process_bag
     from distillmatch_ros.stream.assembly import open_registrar, open_stream
 
     # Calibration collects the matches of full passes: one for each pair.
-    parameters = _parameters(params, settings, model, backend, threads).changed({"pass_seconds": 0.0})
+    parameters = parameters_of(params, settings, model, backend, threads).changed({"pass_seconds": 0.0})
     check_outputs([out, json_file], overwrite)
     job = BagJob(source, None, rgb, thermal, (), parameters.undistort)
     quiet = json_file == STANDARD_OUTPUT
     with (
         open_registrar(parameters) as registrar,
-        _progress(count_frames([job]), quiet) as (on_frame, stop),
+        _progress(count_frames([source], rgb), quiet) as (on_frame, stop),
     ):
         stream = open_stream(parameters, registrar)
         summary = process_bag(
@@ -165,8 +115,8 @@ def calibrate(
     calibration.save(out)
     if not quiet:
         streams.show_calibration(calibration, str(out))
-    _report([summary], json_file)
-    _fail_with([summary])
+    report_bags([summary], json_file)
+    fail_with([summary])
 
 
 def demo(
@@ -189,7 +139,7 @@ def demo(
     from distillmatch_ros.demo.run import OUTPUTS, run_demo
     from distillmatch_ros.demo.story import write_page
 
-    parameters = _parameters(None, None, model, backend, threads)
+    parameters = parameters_of(None, None, model, backend, threads)
     check_outputs([json_file, *(out / name for name in OUTPUTS)], overwrite)
     quiet = json_file == STANDARD_OUTPUT
     told = run_demo(
@@ -214,7 +164,7 @@ def _progress(frames: int, quiet: bool) -> Iterator[tuple[Callable[[], None], Ca
         yield lambda: bar.advance(task), interrupted.is_set
 
 
-def _parameters(
+def parameters_of(
     file: Path | None, settings: list[str] | None, model: Path | None, backend: str, threads: int | None
 ) -> "Parameters":
     from distillmatch_ros.stream.parameter_files import read_parameters
@@ -227,7 +177,7 @@ def _parameters(
     )
 
 
-def _report(summaries: "list[BagSummary]", json_file: Path | None) -> None:
+def report_bags(summaries: "list[BagSummary]", json_file: Path | None) -> None:
     from distillmatch_ros.cli.view import streams
 
     if json_file is not None:
@@ -241,6 +191,6 @@ def _report(summaries: "list[BagSummary]", json_file: Path | None) -> None:
             common.complain(f"{summary.bag}: {problem}" if summary.bag not in problem else problem)
 
 
-def _fail_with(summaries: "list[BagSummary]") -> None:
+def fail_with(summaries: "list[BagSummary]") -> None:
     if any(summary.problems for summary in summaries):
         raise typer.Exit(SOME_INPUTS_FAILED)

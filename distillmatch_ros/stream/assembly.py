@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.machine import usable_cores
 from distillmatch_ros.base.units import SECOND
-from distillmatch_ros.registration.registrar import Registrar
+from distillmatch_ros.registration.registrar import SHIPPED_MODEL, Registrar
 from distillmatch_ros.stream.calibration import Calibration
 from distillmatch_ros.stream.parameters import ARRIVAL, Parameters
 from distillmatch_ros.stream.stream import Stream
@@ -24,11 +25,23 @@ def open_registrar(parameters: Parameters, *, beside: bool = False) -> Registrar
     Raises:
         DistillMatchError: it cannot be opened.
     """
-    model = Path(parameters.model).expanduser() if parameters.model else None
     threads = threads_beside(parameters) if beside else parameters.threads
     return Registrar.open(
-        model, parameters.backend, threads or None, parameters.passes, parameters.stream.gate
+        model_path(parameters),
+        parameters.backend,
+        threads or None,
+        parameters.passes,
+        parameters.stream.gate,
     )
+
+
+def model_path(parameters: Parameters) -> Path:
+    """Path of the network file.
+
+    Raises:
+        DistillMatchError: no file is named, and this installation lacks the shipped one.
+    """
+    return Path(parameters.model).expanduser() if parameters.model else resources.find(SHIPPED_MODEL)
 
 
 def threads_beside(parameters: Parameters) -> int:

@@ -1,5 +1,6 @@
 """Bags for tests, in every format, of small images that tell their number."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from rosbags.highlevel import AnyReader
 from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 from rosbags.rosbag2 import Writer as Ros2Writer
@@ -121,6 +123,15 @@ def write_bag(folder: Path, kind: str, drive: Drive | Sequence[Message]) -> Path
                 connections[each.topic] = writer.add_connection(each.topic, type_, typestore=ROS2)
             writer.write(connections[each.topic], each.received, ROS2.serialize_cdr(each.message, type_))
     return path
+
+
+def digests(path: Path) -> list[tuple[str, int, str]]:
+    """Topic, time of receipt in ns and hash of every message of a bag."""
+    with AnyReader([path]) as reader:
+        return [
+            (connection.topic, received, hashlib.sha256(data).hexdigest())
+            for connection, received, data in reader.messages()
+        ]
 
 
 def _write_ros1(path: Path, compression: str, messages: Sequence[Message]) -> Path:

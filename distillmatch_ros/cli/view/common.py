@@ -36,9 +36,10 @@ def complain(message: str, console: Console | None = None) -> None:
     console.print(f"error: {message}", style="red", soft_wrap=True, markup=False, highlight=False)
 
 
-def remark(message: str) -> None:
+def remark(message: str, console: Console | None = None) -> None:
     """Print a hint as one line on standard error."""
-    Console(stderr=True).print(message, style="dim", soft_wrap=True, markup=False, highlight=False)
+    console = console or Console(stderr=True)
+    console.print(message, style="dim", soft_wrap=True, markup=False, highlight=False)
 
 
 class _Rate(ProgressColumn):

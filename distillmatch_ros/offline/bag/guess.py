@@ -1,8 +1,11 @@
 """Which image topics of a bag are those of the two cameras, by their names and encodings."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.offline.bag.reading import Bag
 from distillmatch_ros.stream.synchroniser import Side
 
@@ -23,6 +26,21 @@ def encodings(bag: Bag) -> dict[str, str]:
         message = None if first is None else first.message
         found[topic.name] = str(getattr(message, "encoding", "") or getattr(message, "format", ""))
     return found
+
+
+def count_frames(bags: Iterable[Path], rgb: str | None) -> int:
+    """Visible frames of all bags, for a progress bar; a bag that cannot be read has none.
+
+    Args:
+        bags: their paths.
+        rgb: topic of the visible camera; guessed if None.
+    """
+    frames = 0
+    for path in bags:
+        with suppress(DistillMatchError), Bag(path) as bag:
+            name = rgb or guess_topics(encodings(bag)).get(Side.VISIBLE)
+            frames += bag.image_topic(name, "--rgb").count
+    return frames
 
 
 def guess_topics(told: Mapping[str, str]) -> dict[Side, str]:

@@ -66,6 +66,7 @@ def process_bag(
     *,
     about: Mapping[str, Any] | None = None,
     on_frame: Callable[[], None] = lambda: None,
+    on_result: Callable[[Result], None] = lambda _: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> BagSummary:
     """Register every pair of a bag.
@@ -78,6 +79,7 @@ def process_bag(
         parameters: how frames are paired; the others are the stream's.
         about: see `provenance`; ``out`` keeps it, together with the summary.
         on_frame: called for each visible frame, in a thread of its own.
+        on_result: called for each pair, in the order of the bag.
         stop: asked for each message whether to end early; what was written by then is a whole bag.
 
     Raises:
@@ -103,6 +105,7 @@ def process_bag(
                 summary.statuses[result.registration.status.value] += 1
                 summary.registration_ms.append(result.latency_ms["total"])
                 write((matched, result))
+                on_result(result)
             summary.dropped.update(_dropped(synchroniser))
             summary.lose(bag.losses)
             reader.diagnose()

@@ -26,16 +26,17 @@ class Movement:
         numbers: numbers of the entries, (N,).
         offsets: float64 (N, 4, 2), offset of each corner from its median position: top left, top right,
             bottom right, bottom left.
+        positions: float64 (4, 2), median positions of the corners.
     """
 
     numbers: tuple[int, ...]
     offsets: Float64
+    positions: Float64
 
     @property
     def shifts(self) -> Float64:
         """Distance of the corners from their median positions, mean over the four, (N,)."""
-        distances: Float64 = np.linalg.norm(self.offsets, axis=2).mean(axis=1)
-        return distances
+        return mean_distance(self.offsets)
 
     @property
     def by_number(self) -> dict[int, float]:
@@ -46,8 +47,7 @@ class Movement:
     def scatter(self) -> float:
         """Median over the pairs of the shift from the median of their time segment."""
         parts = [part - np.median(part, axis=0) for part in self._parts()]
-        distances = [np.linalg.norm(part, axis=2).mean(axis=1) for part in parts]
-        return float(np.median(np.concatenate(distances)))
+        return float(np.median(np.concatenate([mean_distance(part) for part in parts])))
 
     @property
     def slip(self) -> float:
@@ -55,12 +55,17 @@ class Movement:
         if the recording is too short for segments.
         """
         medians = [np.median(part, axis=0) for part in self._parts()]
-        gaps = [np.linalg.norm(a - b, axis=1).mean() for a in medians for b in medians]
-        return float(max(gaps))
+        return float(max(mean_distance(a - b) for a in medians for b in medians))
 
     def _parts(self) -> list[Float64]:
         parts = SEGMENTS if len(self.offsets) >= SEGMENTS * LEAST_PAIRS else 1
         return list(np.array_split(self.offsets, parts))
+
+
+def mean_distance(offsets: Float64) -> Float64:
+    """Length of offsets (..., 4, 2) of the four corners, mean over the corners, (...)."""
+    distances: Float64 = np.linalg.norm(offsets, axis=-1).mean(axis=-1)
+    return distances
 
 
 def movement(entries: Sequence[Entry]) -> Movement | None:
@@ -77,7 +82,8 @@ def movement(entries: Sequence[Entry]) -> Movement | None:
     if len(places) < 2:
         return None
     stacked = np.array(places)
-    return Movement(tuple(numbers), stacked - np.median(stacked, axis=0))
+    median = np.asarray(np.median(stacked, axis=0), np.float64)
+    return Movement(tuple(numbers), stacked - median, median)
 
 
 def inlier_counts(entries: Sequence[Entry]) -> NDArray[np.float64] | None:

@@ -1,13 +1,22 @@
 """``distillmatch bag`` and ``calibrate``: the whole way, in processes of their own where it matters."""
 
-import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from rosbags.highlevel import AnyReader
-from support.bags import FORMATS, RGB, START, THERMAL, Drive, Message, header, image, write_bag
+from support.bags import (
+    FORMATS,
+    RGB,
+    START,
+    THERMAL,
+    Drive,
+    Message,
+    digests,
+    header,
+    image,
+    write_bag,
+)
 from typer.testing import CliRunner, Result
 
 from distillmatch_ros.cli import app
@@ -31,14 +40,6 @@ def run(*arguments: object) -> Result:
 
 def register(bag: Path, out: Path, model: str, *more: object) -> Result:
     return run("bag", bag, out, *TOPICS, "--model", model, *more)
-
-
-def digests(path: Path) -> list[tuple[str, int, str]]:
-    with AnyReader([path]) as reader:
-        return [
-            (connection.topic, received, hashlib.sha256(data).hexdigest())
-            for connection, received, data in reader.messages()
-        ]
 
 
 def counts(path: Path) -> dict[str, int]:
@@ -252,7 +253,7 @@ def test_bags_share_processes_and_one_that_fails_stops_no_other(model: str, tmp_
     assert result.exit_code == 1, result.output
     assert [record["pairs"] for record in json.loads(result.stdout)] == [3, 0, 3]
     assert str(bags[1]) in result.stderr
-    assert sorted(each.name for each in (tmp_path / "out").iterdir()) == ["a.mcap", "c.mcap"]
+    assert sorted(each.name for each in (tmp_path / "out").glob("*.mcap")) == ["a.mcap", "c.mcap"]
     assert digests(tmp_path / "out/a.mcap") == digests(tmp_path / "out/c.mcap")
 
 

@@ -1,0 +1,161 @@
+"""Commands about any number of bags: bag, fleet. They import when they run: rosbags takes time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from distillmatch_ros.base.extras import needing
+from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
+from distillmatch_ros.cli.interruption import interruptible
+from distillmatch_ros.cli.program import Backend, JsonFile, Model, Overwrite, Settings, Threads
+from distillmatch_ros.cli.streams import Params, Rgb, Thermal, fail_with, parameters_of, report_bags
+from distillmatch_ros.cli.view import common
+
+if TYPE_CHECKING:
+    from distillmatch_ros.offline.fleet.run import Watch
+
+FLEET = "Many bags"
+
+
+def bag(
+    bags: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IN...",
+            help="ROS 1 or ROS 2 bags: .bag, .mcap, .db3, or a folder; paths, URLs, patterns in quotes, or "
+            "text files (.txt) with one of these a line.",
+        ),
+    ],
+    out: Annotated[
+        str, typer.Argument(metavar="OUT", help="OUT.mcap, or a folder for the outputs of several; or a URL.")
+    ],
+    rgb: Rgb = None,
+    thermal: Thermal = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Write only this output, such as homography; may be repeated."),
+    ] = None,
+    params: Params = None,
+    settings: Settings = None,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Bags in parallel, each in a process with one engine thread.",
+            rich_help_panel=FLEET,
+        ),
+    ] = 1,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="local|URL|FILE",
+            help="Workers of Dask: on this machine, two cores each, or those of the scheduler at a URL, "
+            "or that wrote a file (.json).",
+            rich_help_panel=FLEET,
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            metavar="",
+            help="Go on with OUT: what its manifest says is done is left alone, the rest is done anew.",
+            rich_help_panel=FLEET,
+        ),
+    ] = False,
+    table: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Write every pair to Parquet files there too.", rich_help_panel=FLEET
+        ),
+    ] = None,
+    json_file: JsonFile = None,
+    overwrite: Overwrite = False,
+    model: Model = None,
+    backend: Backend = "auto",
+    threads: Threads = None,
+) -> None:
+    """Register every pair of bags, and write what the node would publish.
+
+    ROS is not needed. A truncated bag is processed as far as it can be read, with exit code 1. Ctrl-C leaves
+    a complete bag of the pairs registered so far.
+    """
+    from distillmatch_ros.offline.bag.processing import chosen_outputs
+    from distillmatch_ros.offline.fleet.plan import Order
+    from distillmatch_ros.offline.fleet.run import run_fleet
+
+    order = Order(
+        parameters_of(params, settings, model, backend, threads), rgb, thermal, chosen_outputs(only)
+    )
+    check_outputs([json_file], overwrite)
+    with _watching(quiet=json_file == STANDARD_OUTPUT) as watch:
+        summaries = run_fleet(
+            bags,
+            out,
+            order,
+            jobs=jobs,
+            cluster=cluster,
+            table=table,
+            overwrite=overwrite,
+            resume=resume,
+            watch=watch,
+        )
+    report_bags(summaries, json_file)
+    if watch.stop():
+        raise KeyboardInterrupt("the bags hold what was registered so far")
+    fail_with(summaries)
+
+
+def fleet(
+    table: Annotated[
+        str, typer.Argument(metavar="TABLE", help="Folder that bag --table wrote; a path or a URL.")
+    ],
+    json_file: JsonFile = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Show how the bags of a fleet were registered, how their rigs moved, and which need a look."""
+    with needing("fleet"):
+        from distillmatch_ros.offline.fleet.table_reading import read_table
+    from distillmatch_ros.cli.view.fleet import show_fleet
+    from distillmatch_ros.offline.fleet.overview import overview
+
+    check_outputs([json_file], overwrite)
+    seen = overview(read_table(table))
+    if json_file is not None:
+        write_json(json_file, [bag.record() for bag in seen])
+    if json_file != STANDARD_OUTPUT:
+        show_fleet(seen)
+
+
+@contextmanager
+def _watching(quiet: bool) -> Iterator["Watch"]:
+    """A bar over frames where their number is known, else over bags; Ctrl-C stops the run."""
+    from distillmatch_ros.offline.fleet.run import Watch
+
+    with interruptible() as interrupted, common.progress(hidden=quiet) as bar:
+        task = bar.add_task("registering", total=None)
+        read, by_frames = 0, True
+
+        def begin(bags: int, frames: int | None) -> None:
+            nonlocal by_frames
+            by_frames = frames is not None
+            bar.update(task, total=bags if frames is None else frames or None)
+
+        def add_frames(number: int) -> None:
+            nonlocal read
+            read += number
+            if by_frames:
+                bar.advance(task, number)
+            else:
+                bar.update(task, description=f"registering, {read} frames")
+
+        def add_bag() -> None:
+            if not by_frames:
+                bar.advance(task)
+
+        yield Watch(
+            begin, add_frames, add_bag, lambda note: common.remark(note, bar.console), interrupted.is_set
+        )

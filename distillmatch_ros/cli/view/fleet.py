@@ -1,0 +1,44 @@
+"""Terminal output of fleet."""
+
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from distillmatch_ros.offline.fleet.overview import BagOverview
+from distillmatch_ros.offline.report.verdict import Level
+
+SHOWN = 50
+"""Bags in the table; --json lists them all."""
+COLOURS = {Level.GOOD: "green", Level.MOVES: "yellow", Level.POOR: "red", Level.EMPTY: "dim"}
+
+
+def show_fleet(bags: Sequence[BagOverview]) -> None:
+    """Bags with what became of their pairs and rigs, those to look at first."""
+    table = Table("bag", "begin", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in ("OK", "TRACKED", "rejected", "scatter", "slip", "shift"):
+        table.add_column(column, justify="right")
+    table.add_column("verdict")
+    for bag in bags[:SHOWN]:
+        level = bag.verdict.level
+        table.add_row(
+            escape(bag.name),
+            "-" if bag.begin is None else f"{bag.begin:%Y-%m-%d %H:%M}",
+            *(str(bag.statuses[status]) for status in ("OK", "TRACKED")),
+            str(bag.rejected),
+            *("-" if px is None else f"{px:.1f}" for px in (bag.scatter_px, bag.slip_px, bag.shift_px)),
+            f"[{COLOURS[level]}]{level}[/]{' *' if bag.needs_look else ''}",
+        )
+    console = Console()
+    console.print(table)
+    if len(bags) > SHOWN:
+        console.print(f"{len(bags) - SHOWN} more bags; --json lists them all")
+    pairs = sum(bag.statuses.total() for bag in bags)
+    looks = sum(bag.needs_look for bag in bags)
+    console.print(
+        f"{len(bags)} bags, {pairs} pairs, {sum(bag.rejected for bag in bags)} rejected; {looks} bags need a "
+        "look (*). Scatter, slip\nand shift against the other bags are px of a visible image 640 px wide.",
+        highlight=False,
+    )

@@ -1,0 +1,153 @@
+"""A fleet at a glance: how each bag was registered, how its rig moved, and which bags need a look."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Literal
+
+import numpy as np
+from typing_extensions import TypedDict
+
+from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.geometry.homography import Float64, Size
+from distillmatch_ros.offline.report.movement import mean_distance, movement
+from distillmatch_ros.offline.report.recording import Recording
+from distillmatch_ros.offline.report.verdict import STEADY_PX, Level, Verdict, judge
+
+Cameras = tuple[Size | None, Size | None]
+WORST_FIRST = (Level.POOR, Level.EMPTY, Level.MOVES, Level.GOOD)
+
+
+class OverviewRecord(TypedDict):
+    """A bag of a fleet as a JSON object.
+
+    Attributes:
+        bag: its name.
+        begin: when its first pair was taken, by its stamp, ISO 8601 in UTC; null without pairs.
+        pairs: that were registered, or rejected.
+        ok: registered by a pass.
+        tracked: registered by tracking.
+        rejected: without a homography that their images support.
+        level: good, moves, poor or empty.
+        headline: the verdict in a sentence.
+        topics: of the advice, such as ``clock``.
+        scatter_px: of the rig from pair to pair; null where that is not known.
+        slip_px: of the rig within the bag; likewise.
+        shift_px: of the rig against the other bags of such cameras; likewise.
+        needs_look: the level is not good, or the shift more than a rig at rest has.
+    """
+
+    bag: str
+    begin: str | None
+    pairs: int
+    ok: int
+    tracked: int
+    rejected: int
+    level: Literal["good", "moves", "poor", "empty"]
+    headline: str
+    topics: list[str]
+    scatter_px: float | None
+    slip_px: float | None
+    shift_px: float | None
+    needs_look: bool
+
+
+@dataclass(frozen=True, eq=False)
+class BagOverview:
+    """A bag of a fleet. Lengths are pixels of a visible image 640 px wide.
+
+    Attributes:
+        name: of the bag.
+        stamp: of its first pair, ns; None without pairs.
+        statuses: pairs by status.
+        rejected: pairs without a homography that their images support.
+        verdict: on this bag alone.
+        cameras: (height, width) of the visible and the thermal images.
+        positions: float64 (4, 2), median positions of the thermal corners in the visible image; None with fewer
+            than two registered pairs.
+        scatter_px: see `Movement.scatter`; None likewise.
+        slip_px: see `Movement.slip`; None likewise.
+        shift_px: distance of ``positions`` from their median over all bags with these image sizes, mean over
+            the four corners; None likewise.
+    """
+
+    name: str
+    stamp: int | None
+    statuses: Counter[str]
+    rejected: int
+    verdict: Verdict
+    cameras: Cameras
+    positions: Float64 | None
+    scatter_px: float | None
+    slip_px: float | None
+    shift_px: float | None = None
+
+    @property
+    def needs_look(self) -> bool:
+        """Whether it is not good, or its rig stood elsewhere than those of the other bags."""
+        return self.verdict.level is not Level.GOOD or (self.shift_px or 0.0) > STEADY_PX
+
+    @property
+    def begin(self) -> datetime | None:
+        """When its first pair was taken."""
+        return None if self.stamp is None else datetime.fromtimestamp(self.stamp / SECOND, timezone.utc)
+
+    def record(self) -> OverviewRecord:
+        """The bag as a JSON object."""
+        return {
+            "bag": self.name,
+            "begin": self.begin.isoformat() if self.begin is not None else None,
+            "pairs": self.statuses.total(),
+            "ok": self.statuses["OK"],
+            "tracked": self.statuses["TRACKED"],
+            "rejected": self.rejected,
+            "level": self.verdict.level.value,
+            "headline": self.verdict.headline,
+            "topics": sorted({advice.topic for advice in self.verdict.advice}),
+            "scatter_px": self.scatter_px,
+            "slip_px": self.slip_px,
+            "shift_px": self.shift_px,
+            "needs_look": self.needs_look,
+        }
+
+
+def overview(recordings: Iterable[Recording]) -> list[BagOverview]:
+    """Judge the bags of a fleet, each by itself and its rig against the others; those to look at first.
+
+    Args:
+        recordings: read one at a time.
+    """
+    alone = [_alone(recording) for recording in recordings]
+    by_cameras: dict[Cameras, list[Float64]] = {}
+    for bag in alone:
+        if bag.positions is not None:
+            by_cameras.setdefault(bag.cameras, []).append(bag.positions)
+    usual = {cameras: np.median(places, axis=0) for cameras, places in by_cameras.items()}
+    bags = [
+        bag
+        if bag.positions is None
+        else replace(bag, shift_px=float(mean_distance(bag.positions - usual[bag.cameras])))
+        for bag in alone
+    ]
+    return sorted(bags, key=_urgency)
+
+
+def _urgency(bag: BagOverview) -> tuple[bool, int, int]:
+    return not bag.needs_look, WORST_FIRST.index(bag.verdict.level), bag.stamp or 0
+
+
+def _alone(recording: Recording) -> BagOverview:
+    entries = recording.entries
+    moved = movement(entries)
+    return BagOverview(
+        recording.title,
+        entries[0].stamp if entries else None,
+        Counter(entry.status for entry in entries),
+        sum(entry.judged and not entry.registered for entry in entries),
+        judge(recording, moved),
+        (entries[0].visible_size, entries[0].thermal_size) if entries else (None, None),
+        None if moved is None else moved.positions,
+        None if moved is None else moved.scatter,
+        None if moved is None else moved.slip,
+    )

@@ -1,0 +1,171 @@
+"""A fleet from its inputs to its outputs: planned, shared out, noted, and gone on with after a fault."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.extras import needing
+from distillmatch_ros.base.machine import usable_cores
+from distillmatch_ros.offline.bag.guess import count_frames
+from distillmatch_ros.offline.bag.summary import BagSummary
+from distillmatch_ros.offline.fleet.manifest import Manifest, open_manifest
+from distillmatch_ros.offline.fleet.places import existing, is_url
+from distillmatch_ros.offline.fleet.plan import Order, Unit, check_outputs, plan, table_file
+from distillmatch_ros.offline.fleet.work import Outcome, register_all
+
+LOCAL = "local"
+"""Name of the cluster on this machine."""
+THREADS = 2
+"""Of each of its workers, unless their number is given: a pair of cores."""
+COUNTED = 100
+"""Most bags whose frames are counted beforehand, which takes a moment each."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Whoever looks on, and may stop the run.
+
+    Attributes:
+        on_begin: called with the numbers of bags and of their visible frames, None where these are not known.
+        on_frames: called with numbers of visible frames that were read, maybe in another thread.
+        on_bag: called when a bag is done.
+        on_note: called with what a person should know.
+        stop: asked again and again whether to end early.
+    """
+
+    on_begin: Callable[[int, int | None], None] = lambda bags, frames: None
+    on_frames: Callable[[int], None] = lambda number: None
+    on_bag: Callable[[], None] = lambda: None
+    on_note: Callable[[str], None] = lambda note: None
+    stop: Callable[[], bool] = lambda: False
+
+
+def run_fleet(
+    inputs: Sequence[str],
+    out: str,
+    order: Order,
+    *,
+    jobs: int = 1,
+    cluster: str | None = None,
+    table: str | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    watch: Watch | None = None,
+) -> list[BagSummary]:
+    """Register bags; one that cannot be used is a problem of its summary, and the others go on.
+
+    Args:
+        inputs: see `plan`.
+        out: likewise; a folder gets a manifest.
+        order: what is done with each bag.
+        jobs: bags at a time. 1 is this process, with as many threads as the order says; more are processes of
+            one thread each, unless the order says another number.
+        cluster: `LOCAL` for workers of `THREADS` threads each, or the address of a scheduler.
+        table: folder of the Parquet files; None for none.
+        overwrite: outputs that exist may be replaced.
+        resume: leave alone what the manifest says is done, and replace what else it names.
+        watch: who looks on.
+
+    Returns:
+        A summary for each bag that was begun, in the order of the inputs.
+
+    Raises:
+        DistillMatchError: the only bag cannot be used, the network not be opened, a package is missing, or
+            see `plan`, `open_manifest`.
+    """
+    watch, single = watch or Watch(), PurePosixPath(out).suffix == ".mcap"
+    if resume and single:
+        raise DistillMatchError(f"{out}: --resume goes on with a folder; name one, or leave --resume out")
+    if cluster not in (None, LOCAL):
+        if jobs > 1:
+            raise DistillMatchError(
+                f"--jobs {jobs}: the workers of {cluster} take as many bags as they have threads; leave it "
+                "out"
+            )
+        inputs, out = [_absolute(each) for each in inputs], _absolute(out)
+        table = None if table is None else _absolute(table)
+    units = plan(inputs, out, table)
+    if single:
+        check_outputs(units := [replace(unit, overwrite=overwrite) for unit in units], out)
+        return _run(units, order, jobs, cluster, watch, None)
+    with open_manifest(out) as manifest:
+        begun = manifest.names if resume else set()
+        units = [replace(unit, overwrite=overwrite or unit.name in begun) for unit in units]
+        if resume:
+            left = _left(units, order, manifest, out, table)
+            watch.on_note(f"{len(units) - len(left)} of {len(units)} bags are done already")
+            units = left
+        check_outputs(units, out)
+        manifest.begin(units, order)
+        return _run(units, order, jobs, cluster, watch, manifest) if units else []
+
+
+def _left(units: Sequence[Unit], order: Order, manifest: Manifest, out: str, table: str | None) -> list[Unit]:
+    """The units that are not done, or whose outputs are gone."""
+    bags, tables = existing(out), set() if table is None else existing(table)
+
+    def is_done(unit: Unit) -> bool:
+        whole = f"{unit.name}.mcap" in bags and (table is None or table_file(unit.name) in tables)
+        return whole and manifest.is_done(unit, order)
+
+    return [unit for unit in units if not is_done(unit)]
+
+
+def _run(
+    units: Sequence[Unit],
+    order: Order,
+    jobs: int,
+    cluster: str | None,
+    watch: Watch,
+    manifest: Manifest | None,
+) -> list[BagSummary]:
+    outcomes: dict[str, Outcome] = {}
+    with _workers(order, min(jobs, len(units)), cluster, watch) as register:
+        for outcome in register(units):
+            outcomes[outcome.unit.name] = outcome
+            if manifest is not None:
+                manifest.end(outcome)
+            watch.on_bag()
+    if len(units) == 1 and (error := outcomes[units[0].name].error):
+        raise DistillMatchError(error)
+    return [outcomes[unit.name].summary for unit in units if unit.name in outcomes]
+
+
+@contextmanager
+def _workers(
+    order: Order, jobs: int, cluster: str | None, watch: Watch
+) -> Iterator[Callable[[Sequence[Unit]], Iterator[Outcome]]]:
+    """What registers units: this process, or a cluster, of which threads and packages are seen to."""
+    if cluster is None and jobs == 1:
+        yield partial(_register_here, order=order, watch=watch)
+        return
+    with needing("fleet"):
+        from distillmatch_ros.offline.fleet.cluster import open_local, open_remote
+    threads = order.parameters.threads or (min(THREADS, usable_cores()) if cluster == LOCAL else 1)
+    order = replace(order, parameters=order.parameters.replace(threads=threads))
+    workers = jobs if jobs > 1 else max(1, usable_cores() // threads)
+    opened = open_remote(cluster) if cluster not in (None, LOCAL) else open_local(workers)
+    with opened as dask:
+        if cluster is not None:
+            watch.on_note(f"workers: {dask.slots}, dashboard: {dask.dashboard}")
+
+        def register(units: Sequence[Unit]) -> Iterator[Outcome]:
+            watch.on_begin(len(units), None)
+            return dask.register_all(units, order, on_frames=watch.on_frames, stop=watch.stop)
+
+        yield register
+
+
+def _register_here(units: Sequence[Unit], order: Order, watch: Watch) -> Iterator[Outcome]:
+    here = [Path(unit.source) for unit in units if not is_url(unit.source)]
+    counted = len(here) == len(units) <= COUNTED
+    watch.on_begin(len(units), count_frames(here, order.rgb) if counted else None)
+    return register_all(units, order, on_frame=lambda: watch.on_frames(1), stop=watch.stop)
+
+
+def _absolute(place: str) -> str:
+    """A place that means the same to workers, which may have another working directory."""
+    return place if is_url(place) else str(Path(place).absolute())
