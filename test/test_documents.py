@@ -34,6 +34,7 @@ TITLES = {
     "takes long",
     "several terminals",
     "beside a running node",
+    "on several machines",
     "excerpt",
 }
 RUN = {"sh": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable]}
@@ -91,7 +92,12 @@ def material(tmp_path_factory: pytest.TempPathFactory, day: SyntheticPair, night
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`distillmatch` and `python` of this very interpreter, wherever it is installed."""
     folder = tmp_path_factory.mktemp("bin")
-    for name, module in (("distillmatch", "-m distillmatch_ros.cli"), ("python", ""), ("python3", "")):
+    for name, module in (
+        ("distillmatch", "-m distillmatch_ros.cli"),
+        ("dask", "-m dask"),
+        ("python", ""),
+        ("python3", ""),
+    ):
         (folder / name).write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {module} "$@"\n')
         (folder / name).chmod(0o755)
     return folder
