@@ -1,4 +1,4 @@
-"""Packages that only some commands need, and that may be absent."""
+"""Optional packages that only some commands need."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 
 @contextmanager
 def needing(extra: str) -> Iterator[None]:
-    """Around imports of the packages of an extra.
+    """Translate errors of imports of the packages of an extra.
 
     Args:
         extra: its name in ``pip install 'distillmatch_ros[extra]'``.

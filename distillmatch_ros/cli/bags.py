@@ -1,4 +1,4 @@
-"""Commands about any number of bags: bag, fleet. They import when they run: rosbags takes time."""
+"""Commands for any number of bags: bag, fleet. Imports are local: rosbags is slow."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,12 +24,15 @@ def bag(
         list[str],
         typer.Argument(
             metavar="IN...",
-            help="ROS 1 or ROS 2 bags: .bag, .mcap, .db3, or a folder; paths, URLs, patterns in quotes, or "
-            "text files (.txt) with one of these a line.",
+            help="ROS 1 or ROS 2 bags: .bag, .mcap, .db3, or a folder; as paths, URLs, quoted patterns, or "
+            "text files (.txt) that list these.",
         ),
     ],
     out: Annotated[
-        str, typer.Argument(metavar="OUT", help="OUT.mcap, or a folder for the outputs of several; or a URL.")
+        str,
+        typer.Argument(
+            metavar="OUT", help="OUT.mcap, or a folder if there are several inputs; a path or a URL."
+        ),
     ],
     rgb: Rgb = None,
     thermal: Thermal = None,
@@ -52,8 +55,8 @@ def bag(
         str | None,
         typer.Option(
             metavar="local|URL|FILE",
-            help="Workers of Dask: on this machine, two cores each, or those of the scheduler at a URL, "
-            "or that wrote a file (.json).",
+            help="Dask workers: on this machine with two cores each, or those of a running scheduler, by its "
+            "URL or scheduler file (.json).",
             rich_help_panel=FLEET,
         ),
     ] = None,
@@ -62,14 +65,16 @@ def bag(
         typer.Option(
             "--resume",
             metavar="",
-            help="Go on with OUT: what its manifest says is done is left alone, the rest is done anew.",
+            help="Continue a run: skip the bags that the manifest in OUT records as done.",
             rich_help_panel=FLEET,
         ),
     ] = False,
     table: Annotated[
         str | None,
         typer.Option(
-            metavar="DIR", help="Write every pair to Parquet files there too.", rich_help_panel=FLEET
+            metavar="DIR",
+            help="Also write one row per pair to Parquet files in this folder.",
+            rich_help_panel=FLEET,
         ),
     ] = None,
     json_file: JsonFile = None,
@@ -116,7 +121,7 @@ def fleet(
     json_file: JsonFile = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Show how the bags of a fleet were registered, how their rigs moved, and which need a look."""
+    """Show results and rig movement of every bag of a fleet, and the bags that need inspection."""
     with needing("fleet"):
         from distillmatch_ros.offline.fleet.table_reading import read_table
     from distillmatch_ros.cli.view.fleet import show_fleet
@@ -132,7 +137,7 @@ def fleet(
 
 @contextmanager
 def _watching(quiet: bool) -> Iterator["Watch"]:
-    """A bar over frames where their number is known, else over bags; Ctrl-C stops the run."""
+    """Progress bar over frames if their number is known, else over bags; Ctrl-C stops the run."""
     from distillmatch_ros.offline.fleet.run import Watch
 
     with interruptible() as interrupted, common.progress(hidden=quiet) as bar:

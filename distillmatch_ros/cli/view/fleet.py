@@ -1,4 +1,4 @@
-"""Terminal output of fleet."""
+"""Terminal output of the command fleet."""
 
 from collections.abc import Sequence
 
@@ -11,12 +11,12 @@ from distillmatch_ros.offline.fleet.overview import BagOverview
 from distillmatch_ros.offline.report.verdict import Level
 
 SHOWN = 50
-"""Bags in the table; --json lists them all."""
+"""Greatest number of bags in the table; --json lists all."""
 COLOURS = {Level.GOOD: "green", Level.MOVES: "yellow", Level.POOR: "red", Level.EMPTY: "dim"}
 
 
 def show_fleet(bags: Sequence[BagOverview]) -> None:
-    """Bags with what became of their pairs and rigs, those to look at first."""
+    """Print a table of the bags, those that need inspection first."""
     table = Table("bag", "begin", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for column in ("OK", "TRACKED", "rejected", "scatter", "slip", "shift"):
         table.add_column(column, justify="right")
@@ -38,7 +38,7 @@ def show_fleet(bags: Sequence[BagOverview]) -> None:
     pairs = sum(bag.statuses.total() for bag in bags)
     looks = sum(bag.needs_look for bag in bags)
     console.print(
-        f"{len(bags)} bags, {pairs} pairs, {sum(bag.rejected for bag in bags)} rejected; {looks} bags need a "
-        "look (*). Scatter, slip\nand shift against the other bags are px of a visible image 640 px wide.",
+        f"{len(bags)} bags, {pairs} pairs, {sum(bag.rejected for bag in bags)} rejected; {looks} need "
+        "inspection (*). Scatter, slip\nand shift against the other bags are px in a visible image 640 wide.",
         highlight=False,
     )

@@ -29,11 +29,11 @@ def encodings(bag: Bag) -> dict[str, str]:
 
 
 def count_frames(bags: Iterable[Path], rgb: str | None) -> int:
-    """Visible frames of all bags, for a progress bar; a bag that cannot be read has none.
+    """Number of visible frames of all bags, for a progress bar; unreadable bags count as 0.
 
     Args:
-        bags: their paths.
-        rgb: topic of the visible camera; guessed if None.
+        bags: paths of the bags.
+        rgb: image topic of the visible camera; guessed if None.
     """
     frames = 0
     for path in bags:

@@ -1,8 +1,7 @@
-"""Bags shared out among the workers of a Dask cluster: one on this machine, or one that runs already.
+"""Registration of the bags of a fleet on a Dask cluster, on this machine or already running.
 
-No more bags are given out than the workers have threads, so that a worker that is killed costs those alone
-that it was at. Dask gives these to other workers, and gives up on a bag that `RETRIES` more of them were lost
-with.
+At most one bag per worker thread is submitted at a time, so that a killed worker affects only the bags that
+it was processing. Dask reassigns these, and gives up on a bag after `RETRIES` more workers were lost with it.
 """
 
 import ctypes
@@ -35,27 +34,27 @@ from distillmatch_ros.stream.assembly import open_registrar
 from distillmatch_ros.stream.parameters import Parameters
 
 RETRIES = 3
-"""Workers that a bag is given to after the first one was lost with it."""
+"""Further workers that a bag is assigned to after the first one was lost with it."""
 POLL_S = 0.1
 TELL_S = 0.5
-"""Time between two messages of a worker about its progress."""
+"""Interval of progress messages from a worker."""
 FILE = ".json"
 """Suffix of a scheduler file."""
 CONNECT_S = 20
-"""Time that a scheduler may take to answer."""
+"""Timeout for connecting to a scheduler."""
 
 
 class Cluster:
-    """Workers that take bags."""
+    """Workers that register bags."""
 
     def __init__(self, client: Client) -> None:
-        """Take a client, which remains the caller's to close."""
+        """Use a client, which the caller closes."""
         self._client = client
         self.dashboard: str = client.dashboard_link
 
     @property
     def slots(self) -> int:
-        """Bags that are worked on at a time, at least 1: a scheduler without workers may get some."""
+        """Number of worker threads, at least 1: workers may still join."""
         threads: dict[str, int] = self._client.nthreads()
         return max(1, sum(threads.values()))
 
@@ -67,16 +66,16 @@ class Cluster:
         on_frames: Callable[[int], None],
         stop: Callable[[], bool],
     ) -> Iterator[Outcome]:
-        """Register bags, which come out as they are done; what happens to one stops no other.
+        """Register bags, yielded as they end; an error in one does not stop the others.
 
         Args:
             units: the bags.
-            order: what is done with each; threads are those of a bag.
-            on_frames: called with numbers of visible frames that were read, in another thread.
-            stop: asked again and again whether to end early; bags that were begun come out interrupted.
+            order: settings of the run; its threads are those of one bag.
+            on_frames: see `Watch`; called in another thread.
+            stop: polled; True ends early, and the bags in progress are yielded as interrupted.
 
         Raises:
-            DistillMatchError: the scheduler is gone.
+            DistillMatchError: the connection to the scheduler is lost.
         """
         run, left, stopped = uuid4().hex, deque(units), False
         begun: dict[Key, tuple[Unit, Future[BagSummary]]] = {}
@@ -91,7 +90,7 @@ class Cluster:
                 free = self.slots - len(begun) if left else 0
                 while left and free > 0:
                     unit, free = left.popleft(), free - 1
-                    # What is lost with a worker, results included, is done again, and replaces what is there.
+                    # Results that are lost with a worker are made again, and replace the outputs.
                     again = replace(unit, overwrite=True)
                     future = self._client.submit(_work, again, order, run, key=f"{run}-{unit.name}")
                     begun[future.key] = unit, future
@@ -104,7 +103,7 @@ class Cluster:
 
 @contextmanager
 def open_local(workers: int) -> Iterator[Cluster]:
-    """A cluster on this machine, and reachable from it alone: so many processes of a thread each."""
+    """Start a cluster of single-threaded processes that listens only on this machine."""
     with (
         silence_logging_cmgr(logging.CRITICAL),
         LocalCluster(
@@ -122,10 +121,10 @@ def open_local(workers: int) -> Iterator[Cluster]:
 
 @contextmanager
 def open_remote(address: str) -> Iterator[Cluster]:
-    """A cluster that runs already.
+    """Connect to a running cluster.
 
     Args:
-        address: of its scheduler, such as ``tcp://host:8786``, or the `FILE` where it wrote that.
+        address: address of the scheduler, such as ``tcp://host:8786``, or its scheduler file (`FILE`).
 
     Raises:
         DistillMatchError: no scheduler answers, or its workers have another version of this package.
@@ -158,16 +157,16 @@ def _check_version(client: Client, address: str) -> None:
 
 @contextmanager
 def _reaching_scheduler() -> Iterator[None]:
-    """Around whatever needs the scheduler.
+    """Translate errors of the connection to the scheduler.
 
     Raises:
-        DistillMatchError: it is gone.
+        DistillMatchError: the connection is lost.
     """
     try:
         yield
     except (OSError, CancelledError) as error:
         raise DistillMatchError(
-            "the scheduler is gone; start it again, and go on with what is left by --resume"
+            "the connection to the scheduler is lost; start it again, and pass --resume"
         ) from error
 
 
@@ -182,7 +181,7 @@ def _outcome(unit: Unit, future: "Future[BagSummary]") -> Outcome:
             f"{unit.source}: {RETRIES + 1} workers were lost with it, killed or out of memory; try it alone, "
             "with more memory",
         )
-    except Exception as error:  # of any package, on any machine; other bags go on
+    except Exception as error:  # from any package on the worker; the other bags continue
         if future.status != "error":
             raise
         return Outcome.failed(unit, f"{unit.source}: cannot be registered ({type(error).__name__}: {error})")
@@ -190,21 +189,21 @@ def _outcome(unit: Unit, future: "Future[BagSummary]") -> Outcome:
 
 # What follows runs on the workers.
 
-# Of mallopt(3): what an allocator that adapts itself reaches with images of some MB; bytes.
+# Arguments of mallopt(3): parameter and bytes, the limits that glibc adapts to by default.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = (-1, 1 << 26), (-3, 1 << 25)
 _here = threading.local()
 _stopped: set[str] = set()
 
 
 class _LeaveInterruptsToClient(WorkerPlugin):
-    """Ctrl-C reaches all processes of a terminal; the client tells its workers what follows from it."""
+    """Ignore SIGINT in workers: Ctrl-C reaches all processes of a terminal; the client stops its workers."""
 
     def setup(self, worker: Worker) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class _Frames:
-    """Counts frames, and tells the client now and then."""
+    """Counts frames and reports them to the client at intervals."""
 
     def __init__(self, worker: Worker, topic: str) -> None:
         self._tell = partial(worker.log_event, topic)
@@ -222,7 +221,7 @@ class _Frames:
 
 
 def _work(unit: Unit, order: Order, run: str) -> BagSummary:
-    """Register a bag."""
+    """Register a bag on this worker."""
     worker = get_worker()
     key = worker.get_current_task()
     frames = _Frames(worker, run)
@@ -244,13 +243,13 @@ def _work(unit: Unit, order: Order, run: str) -> BagSummary:
 
 
 def _is_orphaned(worker: Worker, key: Key) -> bool:
-    """Whether nobody waits for a task any more: its client is gone."""
+    """Whether the client of a task has disconnected."""
     task = worker.state.tasks.get(key)
     return task is None or task.state == "cancelled"
 
 
 def _registrar(parameters: Parameters) -> Registrar:
-    """The network of this thread, opened for its first bag; another run may want another one."""
+    """Registrar of this thread: opened for its first bag, and again if the parameters change."""
     if getattr(_here, "parameters", None) != parameters:
         _reuse_memory()
         if hasattr(_here, "registrar"):
@@ -261,9 +260,10 @@ def _registrar(parameters: Parameters) -> Registrar:
 
 
 def _reuse_memory() -> None:
-    """Have the allocator keep the memory of an image for the next one, as it does by itself.
+    """Let glibc keep freed memory for the next image, as is its default.
 
-    Dask's nanny has it give all back at once, which costs a third of a worker's time. Only glibc's is told.
+    Dask's nanny sets MALLOC_TRIM_THRESHOLD_ so that all memory is returned at once; with images of some MB
+    this costs a third of a worker's time. Other C libraries are left alone.
     """
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,7 +1,7 @@
-"""What became of each bag of a fleet, kept beside the outputs: ``manifest.jsonl``, an object a line.
+"""Manifest of a fleet, ``manifest.jsonl`` in the output folder: JSON Lines with one record per bag.
 
-A line is added when a bag is done; of several lines of one output the last one holds, and the file is
-written anew with one a bag when a run begins and ends.
+A line is appended when a bag ends; if there are several lines for one output, the last one counts. The file
+is rewritten with one line per bag when a run begins and ends.
 """
 
 import json
@@ -24,11 +24,11 @@ from distillmatch_ros.offline.fleet.work import Outcome
 
 NAME = "manifest.jsonl"
 SAVE_S = 30.0
-"""Time between two uploads of a manifest in a store, which takes no single lines."""
+"""Interval of uploads of a manifest in a store, where lines cannot be appended."""
 
 
 class State(str, Enum):
-    """What became of a bag; of those planned nothing is known yet, interrupted ones hold a part."""
+    """State of a bag: PLANNED has no result yet, INTERRUPTED has the pairs up to Ctrl-C."""
 
     PLANNED = "planned"
     DONE = "done"
@@ -41,18 +41,18 @@ class Record:
     """A line of the manifest.
 
     Attributes:
-        name: of the output below the folder, without suffix.
+        name: relative name of the output without suffix.
         input: path or URL of the bag, without password.
-        size: of the bag, bytes; None if it was not there.
-        stamp: its entity tag, or when it was changed; None likewise.
+        size: see `Version`; None if the bag does not exist.
+        stamp: see `Version`; None likewise.
         settings: hash of the settings.
-        model: hash of the network's file.
-        state: what became of it.
+        model: hash of the network file.
+        state: state of the bag.
         frames: images that were read, by side.
         dropped: frames that went into no pair, by side and reason.
         statuses: pairs by status.
-        seconds: how long it took.
-        problems: what could not be read, or found no partner, for people.
+        seconds: duration.
+        problems: see `BagSummary`.
         error: why there is no output; None if there is one.
     """
 
@@ -72,17 +72,17 @@ class Record:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """Of what it is the outcome."""
+        """What the result depends on."""
         return self.input, self.size, self.stamp, self.settings, self.model
 
     @classmethod
     def planned(cls, unit: Unit, order: Order) -> "Record":
-        """Of a bag that nothing is known of yet."""
+        """Record of a bag without result."""
         size, stamp = (None, None) if unit.version is None else (unit.version.size, unit.version.stamp)
         return cls(unit.name, redacted(unit.source), size, stamp, order.settings, order.model)
 
     def ended(self, outcome: Outcome) -> "Record":
-        """The same, once the bag was worked on."""
+        """This record with the result of the bag."""
         summary, error = outcome.summary, outcome.error
         state = State.INTERRUPTED if summary.interrupted else State.DONE
         return replace(
@@ -104,10 +104,10 @@ class Manifest:
     """The manifest of a folder; see `open_manifest`."""
 
     def __init__(self, folder: str) -> None:
-        """Read what there is.
+        """Read the manifest of a folder; empty if there is none.
 
         Raises:
-            DistillMatchError: a line is none of a manifest, or the store cannot be reached.
+            DistillMatchError: a line is invalid, or the store cannot be reached.
         """
         self._place = beside(folder, NAME)
         self._records = {record.name: record for record in _read(self._place, folder)}
@@ -115,11 +115,11 @@ class Manifest:
 
     @property
     def names(self) -> set[str]:
-        """Of the outputs that it tells of."""
+        """Names of the recorded outputs."""
         return set(self._records)
 
     def is_done(self, unit: Unit, order: Order) -> bool:
-        """Whether a run with these settings and this network did the bag, as it is now."""
+        """Whether this version of the bag was registered with these settings and this network."""
         record = self._records.get(unit.name)
         return (
             record is not None
@@ -128,12 +128,12 @@ class Manifest:
         )
 
     def begin(self, units: Iterable[Unit], order: Order) -> None:
-        """Note what is going to be done."""
+        """Record bags that are about to be registered."""
         self._records |= {unit.name: Record.planned(unit, order) for unit in units}
         self.save()
 
     def end(self, outcome: Outcome) -> None:
-        """Note what became of a bag that was begun."""
+        """Record the result of a bag that was begun."""
         name = outcome.unit.name
         record = self._records[name] = self._records[name].ended(outcome)
         if not is_url(self._place):
@@ -143,7 +143,7 @@ class Manifest:
             self.save()
 
     def save(self) -> None:
-        """Write it anew, a line a bag."""
+        """Rewrite the manifest with one line per bag."""
         with published(self._place) as path:
             write_text(path, "".join(map(_line, self._records.values())))
         self._saved = monotonic()
@@ -151,12 +151,12 @@ class Manifest:
 
 @contextmanager
 def open_manifest(folder: str) -> Iterator[Manifest]:
-    """The manifest of a folder, which is held meanwhile: one run at a time writes there.
+    """Open the manifest of a folder and lock the folder: only one run at a time writes there.
 
-    A folder in a store is held among the processes of this user on this machine alone.
+    For a folder in a store the lock covers only the processes of this user on this machine.
 
     Raises:
-        DistillMatchError: another run holds the folder, it cannot be written, or see `Manifest`.
+        DistillMatchError: another run has locked the folder, it cannot be written, or see `Manifest`.
     """
     place = cache_folder() / "fleet" if is_url(folder) else Path(folder)
     name = f"{sha256(folder.encode()).hexdigest()}.lock" if is_url(folder) else f".{NAME}.lock"
@@ -185,12 +185,11 @@ def _read(place: str, folder: str) -> Iterator[Record]:
     for number, line in enumerate(lines, 1):
         try:
             yield _RECORD.validate_json(line)
-        except ValidationError as error:  # noqa: PERF203  most lines are as they should be
+        except ValidationError as error:  # noqa: PERF203  invalid lines are rare
             if number == len(lines) and not line.endswith("\n"):
                 return  # the run was killed while it wrote this line
             raise DistillMatchError(
-                f"{redacted(place)}: line {number} is none of a manifest; move the file, or name another "
-                "folder"
+                f"{redacted(place)}: line {number} is invalid; move the file, or name another folder"
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""A fleet at a glance: how each bag was registered, how its rig moved, and which bags need a look."""
+"""Overview of a fleet: result of each bag, movement of its rig, and the bags that need inspection."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -24,18 +24,18 @@ class OverviewRecord(TypedDict):
 
     Attributes:
         bag: its name.
-        begin: when its first pair was taken, by its stamp, ISO 8601 in UTC; null without pairs.
-        pairs: that were registered, or rejected.
-        ok: registered by a pass.
-        tracked: registered by tracking.
-        rejected: without a homography that their images support.
-        level: good, moves, poor or empty.
+        begin: stamp of its first pair, ISO 8601 in UTC; null without pairs.
+        pairs: number of pairs.
+        ok: pairs with status OK.
+        tracked: pairs with status TRACKED.
+        rejected: pairs without a homography that their images support.
+        level: verdict: good, moves, poor or empty.
         headline: the verdict in a sentence.
-        topics: of the advice, such as ``clock``.
-        scatter_px: of the rig from pair to pair; null where that is not known.
-        slip_px: of the rig within the bag; likewise.
-        shift_px: of the rig against the other bags of such cameras; likewise.
-        needs_look: the level is not good, or the shift more than a rig at rest has.
+        topics: topics of the advice, such as ``clock``.
+        scatter_px: see `Movement.scatter`; null if unknown.
+        slip_px: see `Movement.slip`; null if unknown.
+        shift_px: offset of the rig from the median of all bags with these image sizes; null if unknown.
+        needs_look: the level is not good, or the shift exceeds that of a fixed rig.
     """
 
     bag: str
@@ -59,13 +59,13 @@ class BagOverview:
 
     Attributes:
         name: of the bag.
-        stamp: of its first pair, ns; None without pairs.
+        stamp: stamp of its first pair, ns; None without pairs.
         statuses: pairs by status.
         rejected: pairs without a homography that their images support.
         verdict: on this bag alone.
         cameras: (height, width) of the visible and the thermal images.
-        positions: float64 (4, 2), median positions of the thermal corners in the visible image; None with fewer
-            than two registered pairs.
+        positions: float64 (4, 2), median positions of the thermal corners in the visible image; None with
+            fewer than two registered pairs.
         scatter_px: see `Movement.scatter`; None likewise.
         slip_px: see `Movement.slip`; None likewise.
         shift_px: distance of ``positions`` from their median over all bags with these image sizes, mean over
@@ -85,12 +85,12 @@ class BagOverview:
 
     @property
     def needs_look(self) -> bool:
-        """Whether it is not good, or its rig stood elsewhere than those of the other bags."""
+        """Whether the verdict is not good, or the rig is shifted against those of the other bags."""
         return self.verdict.level is not Level.GOOD or (self.shift_px or 0.0) > STEADY_PX
 
     @property
     def begin(self) -> datetime | None:
-        """When its first pair was taken."""
+        """Time of its first pair, in UTC."""
         return None if self.stamp is None else datetime.fromtimestamp(self.stamp / SECOND, timezone.utc)
 
     def record(self) -> OverviewRecord:
@@ -113,10 +113,13 @@ class BagOverview:
 
 
 def overview(recordings: Iterable[Recording]) -> list[BagOverview]:
-    """Judge the bags of a fleet, each by itself and its rig against the others; those to look at first.
+    """Judge each bag of a fleet, and its rig against those of the other bags.
 
     Args:
-        recordings: read one at a time.
+        recordings: one per bag; only one at a time is kept in memory.
+
+    Returns:
+        The bags, those that need inspection first.
     """
     alone = [_alone(recording) for recording in recordings]
     by_cameras: dict[Cameras, list[Float64]] = {}

@@ -1,7 +1,7 @@
-"""Where bags are and outputs go: paths, or URLs of any store that fsspec knows (s3, gs, az, sftp, ...).
+"""Places of bags and outputs: local paths, or URLs that fsspec supports (s3, gs, az, sftp, ...).
 
-Who may read and write is told by fsspec's own means: environment, configuration files, the URL. Passwords in
-URLs are never shown.
+Credentials come from fsspec's own configuration (environment, configuration files, URL). Passwords in URLs
+are never printed.
 """
 
 import re
@@ -17,17 +17,23 @@ from typing import Any
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.extras import needing
 
-_STAMPS = ("ETag", "etag", "md5Hash", "mtime", "LastModified")  # what stores call them, the surest first
+_STAMPS = (
+    "ETag",
+    "etag",
+    "md5Hash",
+    "mtime",
+    "LastModified",
+)  # names in different stores, the most reliable first
 _PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^/@\s]*@")
 
 
 @dataclass(frozen=True)
 class Version:
-    """What tells whether a file, or a folder of files, is the one that it was.
+    """Version of a file or folder; equal versions mean equal contents.
 
     Attributes:
-        size: bytes, of all files.
-        stamp: the entity tag of its store, or when it was changed last.
+        size: total size of all files, bytes.
+        stamp: entity tag, or time of the last change; a hash of these for a folder.
     """
 
     size: int
@@ -35,25 +41,25 @@ class Version:
 
 
 def is_url(place: str) -> bool:
-    """Whether a place is a URL; else it is a path."""
+    """Whether a place is a URL instead of a local path."""
     return "://" in place
 
 
 def redacted(text: str) -> str:
-    """A text without the passwords of the URLs in it."""
+    """Replace the passwords of all URLs in a text."""
     return _PASSWORD.sub(r"\1:***@", text)
 
 
 def beside(folder: str, name: str) -> str:
-    """A place in a folder; ``name`` may have several parts."""
+    """Join a folder and a relative name."""
     return f"{folder.rstrip('/')}/{name}" if is_url(folder) else str(Path(folder) / name)
 
 
 def version(place: str) -> Version:
-    """The version of a bag, be it a file or a folder.
+    """Version of a bag, a file or a folder.
 
     Raises:
-        DistillMatchError: there is nothing, or the store cannot be reached.
+        DistillMatchError: it does not exist, or the store cannot be reached.
     """
     if not is_url(place):
         try:
@@ -66,7 +72,7 @@ def version(place: str) -> Version:
 
 
 def matching(pattern: str) -> list[str]:
-    """The places that a pattern with ``*``, ``?``, ``[...]`` or ``**`` matches, sorted.
+    """Places that match a pattern with ``*``, ``?``, ``[...]`` or ``**``, sorted.
 
     Raises:
         DistillMatchError: the store cannot be reached.
@@ -74,13 +80,13 @@ def matching(pattern: str) -> list[str]:
     if not is_url(pattern):
         return sorted(iglob(pattern, recursive=True))  # noqa: PTH207  pathlib takes no absolute patterns
     with store(pattern) as (system, path):
-        # Of the URL as it was given: what the store returns lacks protocol and host.
+        # The results of `glob` lack protocol and host; these are taken from the pattern.
         head = pattern[: pattern.index(path)] if path in pattern else f"{pattern.partition('://')[0]}://"
         return sorted(head + str(found) for found in system.glob(path))
 
 
 def existing(folder: str) -> set[str]:
-    """Names of all files below a folder, relative to it; none where it is not there.
+    """Relative names of all files below a folder; empty if it does not exist.
 
     Raises:
         DistillMatchError: the store cannot be reached.
@@ -94,11 +100,11 @@ def existing(folder: str) -> set[str]:
 
 @contextmanager
 def staged(place: str, scratch: str | None = None) -> Iterator[Path]:
-    """A bag as files of this machine: those of a store are fetched, and removed afterwards.
+    """Provide a bag as local files; from a store it is downloaded, and removed afterwards.
 
     Args:
-        place: the bag.
-        scratch: folder for what is fetched; the system's own if None.
+        place: path or URL of the bag.
+        scratch: folder for downloads; the system's temporary folder if None.
 
     Raises:
         DistillMatchError: the store cannot be reached.
@@ -115,14 +121,14 @@ def staged(place: str, scratch: str | None = None) -> Iterator[Path]:
 
 @contextmanager
 def published(place: str, scratch: str | None = None) -> Iterator[Path]:
-    """Where to write a file of this machine that goes to its place once the body is done.
+    """Provide a local path for a file to write; for a URL it is uploaded when the body ends without an error.
 
-    In a store it is there whole or not at all: it is uploaded under another name first. Of a path the body
-    takes care itself.
+    The upload is atomic: it goes to a temporary key first. For a local path the body itself has to write
+    atomically.
 
     Args:
-        place: where it goes.
-        scratch: folder for what is uploaded; the system's own if None.
+        place: path or URL of the file.
+        scratch: folder for files to upload; the system's temporary folder if None.
 
     Raises:
         DistillMatchError: the store cannot be reached.
@@ -142,10 +148,10 @@ def published(place: str, scratch: str | None = None) -> Iterator[Path]:
 
 @contextmanager
 def store(place: str) -> Iterator[tuple[Any, str]]:
-    """The file system of a URL, and the path within it.
+    """Open the file system of a URL; yields it and the path within it.
 
     Raises:
-        DistillMatchError: fsspec or the store's package is missing, or the body cannot reach it.
+        DistillMatchError: fsspec or the package of the store is missing, or the body cannot reach the store.
     """
     with needing("fleet"):
         import fsspec

@@ -1,4 +1,4 @@
-"""Which bags a fleet consists of, what is done with each, and where its outputs go."""
+"""Planning of a fleet: its bags, the settings of the run, and the paths of all outputs."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,24 +28,24 @@ from distillmatch_ros.stream.parameters import Parameters
 from distillmatch_ros.stream.temporal import Mode
 
 LIST = ".txt"
-"""Suffix of a text file that names inputs, one a line."""
+"""Suffix of a text file that lists inputs, one per line."""
 OF_THE_MACHINE = ("threads", "model", "calibration_file")
-"""Parameters that say how, or by which file, and are no part of the settings; files go by what they hold."""
+"""Parameters that are not part of the settings' hash: files are hashed by their contents."""
 ASKED_AT_ONCE = 32
-"""Questions to a store that are under way at a time."""
+"""Concurrent requests to a store."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """One bag, which one worker registers at a time.
+    """One bag, the unit of work of a worker.
 
     Attributes:
-        name: of its outputs, without suffix; of several parts where a pattern matched several folders.
+        name: relative name of its outputs without suffix; with folders if a pattern matched several.
         source: path or URL of the bag.
         target: path or URL of the MCAP file to write.
         table: path or URL of the Parquet file of its pairs; None for none.
-        version: of the bag; None where nothing is there.
-        overwrite: replace the outputs where they exist.
+        version: version of the bag; None if it does not exist.
+        overwrite: replace existing outputs.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Order:
-    """What is done with each bag: the parameters are the node's, the others see `BagJob`."""
+    """Settings of a run: the parameters of the node, and topics and outputs as in `BagJob`."""
 
     parameters: Parameters
     rgb: str | None
@@ -67,7 +67,7 @@ class Order:
 
     @cached_property
     def settings(self) -> str:
-        """Hash of all that decides about results, but for the bag and the network.
+        """Hash of all settings that affect results; the network is not included.
 
         Raises:
             DistillMatchError: the calibration of mode fixed cannot be read.
@@ -80,19 +80,19 @@ class Order:
 
     @cached_property
     def model(self) -> str:
-        """Hash of the network's file.
+        """Hash of the network file.
 
         Raises:
-            DistillMatchError: there is no such file.
+            DistillMatchError: the file does not exist.
         """
         return _hash(model_path(self.parameters))
 
 
 def plan(inputs: Sequence[str], out: str, table: str | None = None) -> list[Unit]:
-    """Find the bags, and name their outputs.
+    """Find the bags and choose the names of their outputs.
 
     Args:
-        inputs: paths and URLs of bags, patterns, and text files (``.txt``) of such, a line each.
+        inputs: paths and URLs of bags, patterns, and text files (``.txt``) that list these, one per line.
         out: ``NAME.mcap`` for one bag; else a folder.
         table: folder of the Parquet files; None for none.
 
@@ -136,7 +136,7 @@ def plan(inputs: Sequence[str], out: str, table: str | None = None) -> list[Unit
 
 
 def check_outputs(units: Iterable[Unit], out: str) -> None:
-    """See that the outputs can be written, and that nothing is lost by it.
+    """Check that the outputs can be written without replacing files by accident.
 
     Raises:
         DistillMatchError: one exists, or see `check_bag`.
@@ -153,12 +153,12 @@ def check_outputs(units: Iterable[Unit], out: str) -> None:
 
 
 def table_file(name: str) -> str:
-    """Where the pairs of a bag are in a table; the folder's name is read as the value of a column ``bag``."""
+    """Relative path of a bag's file in a table; readers take the column ``bag`` from the folder's name."""
     return f"bag={quote(name, safe=' ')}/pairs.parquet"
 
 
 def _expand(given: str) -> Iterator[tuple[str, str]]:
-    """Names and places of the bags that an input stands for."""
+    """Names and places of the bags that an input refers to."""
     if not is_url(given) and given.endswith(LIST):
         for line in _lines(Path(given)):
             yield from _expand(line if is_url(line) else str(Path(given).parent / line))
@@ -182,7 +182,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _version(place: str) -> Version | None:
-    with suppress(DistillMatchError):  # whoever registers it says what is wrong with it
+    with suppress(DistillMatchError):  # registering the bag reports the error
         return version(place)
     return None
 

@@ -1,4 +1,4 @@
-"""A fleet from its inputs to its outputs: planned, shared out, noted, and gone on with after a fault."""
+"""Run of a fleet: planning, distribution to workers, manifest, resumption."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,21 +19,21 @@ from distillmatch_ros.offline.fleet.work import Outcome, register_all
 LOCAL = "local"
 """Name of the cluster on this machine."""
 THREADS = 2
-"""Of each of its workers, unless their number is given: a pair of cores."""
+"""Threads of each of its workers: one worker per pair of cores."""
 COUNTED = 100
-"""Most bags whose frames are counted beforehand, which takes a moment each."""
+"""Greatest number of bags whose frames are counted for the progress bar, which means opening each."""
 
 
 @dataclass(frozen=True)
 class Watch:
-    """Whoever looks on, and may stop the run.
+    """Callbacks of a run.
 
     Attributes:
-        on_begin: called with the numbers of bags and of their visible frames, None where these are not known.
-        on_frames: called with numbers of visible frames that were read, maybe in another thread.
-        on_bag: called when a bag is done.
-        on_note: called with what a person should know.
-        stop: asked again and again whether to end early.
+        on_begin: called with the number of bags and the number of their visible frames, None if unknown.
+        on_frames: called with the number of visible frames read since the last call, in any thread.
+        on_bag: called when a bag ends.
+        on_note: called with a hint for the user.
+        stop: polled; True ends the run early.
     """
 
     on_begin: Callable[[int, int | None], None] = lambda bags, frames: None
@@ -55,22 +55,22 @@ def run_fleet(
     resume: bool = False,
     watch: Watch | None = None,
 ) -> list[BagSummary]:
-    """Register bags; one that cannot be used is a problem of its summary, and the others go on.
+    """Register bags; an error in one is reported in its summary and does not stop the others.
 
     Args:
         inputs: see `plan`.
-        out: likewise; a folder gets a manifest.
-        order: what is done with each bag.
-        jobs: bags at a time. 1 is this process, with as many threads as the order says; more are processes of
-            one thread each, unless the order says another number.
+        out: see `plan`; a folder gets a manifest.
+        order: settings of the run.
+        jobs: bags in parallel. 1 is this process with the threads of the order; more are processes of one
+            engine thread each, unless the order sets another number.
         cluster: `LOCAL` for workers of `THREADS` threads each, or the address of a scheduler.
         table: folder of the Parquet files; None for none.
-        overwrite: outputs that exist may be replaced.
-        resume: leave alone what the manifest says is done, and replace what else it names.
-        watch: who looks on.
+        overwrite: replace existing outputs.
+        resume: skip what the manifest records as done, and replace the other outputs that it names.
+        watch: callbacks.
 
     Returns:
-        A summary for each bag that was begun, in the order of the inputs.
+        A summary of each bag that was begun, in the order of the inputs.
 
     Raises:
         DistillMatchError: the only bag cannot be used, the network not be opened, a package is missing, or
@@ -104,7 +104,7 @@ def run_fleet(
 
 
 def _left(units: Sequence[Unit], order: Order, manifest: Manifest, out: str, table: str | None) -> list[Unit]:
-    """The units that are not done, or whose outputs are gone."""
+    """Units that are not done, or whose outputs are missing."""
     bags, tables = existing(out), set() if table is None else existing(table)
 
     def is_done(unit: Unit) -> bool:
@@ -138,7 +138,7 @@ def _run(
 def _workers(
     order: Order, jobs: int, cluster: str | None, watch: Watch
 ) -> Iterator[Callable[[Sequence[Unit]], Iterator[Outcome]]]:
-    """What registers units: this process, or a cluster, of which threads and packages are seen to."""
+    """A function that registers units, in this process or on a cluster."""
     if cluster is None and jobs == 1:
         yield partial(_register_here, order=order, watch=watch)
         return
@@ -167,5 +167,5 @@ def _register_here(units: Sequence[Unit], order: Order, watch: Watch) -> Iterato
 
 
 def _absolute(place: str) -> str:
-    """A place that means the same to workers, which may have another working directory."""
+    """An absolute place, since workers may have another working directory."""
     return place if is_url(place) else str(Path(place).absolute())

@@ -1,4 +1,4 @@
-"""The pairs of a fleet as a table: Parquet, a row a pair, a file a bag in the folder ``bag=NAME``."""
+"""Writing of fleet tables: Parquet, one row per pair, one file per bag in the folder ``bag=NAME``."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from distillmatch_ros.offline.report.recording import WITHOUT_MATCHES
 from distillmatch_ros.stream.stream import Result
 
 KEY = b"distillmatch"
-"""Of the file's metadata: how the pairs came about, and the bag's summary, as a JSON object."""
+"""Key of the file's metadata that holds provenance and summary of the bag as a JSON object."""
 HOMOGRAPHY = tuple(f"h{row}{column}" for row in range(3) for column in range(3))
 SCHEMA = pa.schema(
     [
@@ -35,13 +35,13 @@ SCHEMA = pa.schema(
         ),
     ]
 )
-"""Columns; ``bag`` comes from the folder's name."""
+"""Columns of a file; the column ``bag`` comes from the folder's name."""
 ROWS = 10_000
-"""Rows that are kept in memory before they are written."""
+"""Rows that are buffered in memory."""
 
 
 class PairTable:
-    """The rows of one bag in the making."""
+    """Writes the rows of one bag."""
 
     def __init__(self, writer: parquet.ParquetWriter) -> None:
         self._writer = writer
@@ -54,18 +54,18 @@ class PairTable:
             self.flush()
 
     def note(self, about: Mapping[str, Any]) -> None:
-        """Keep how the pairs came about."""
+        """Store provenance and summary in the file's metadata."""
         self._writer.add_key_value_metadata({KEY: json.dumps(about).encode()})
 
     def flush(self) -> None:
-        """Write the rows that wait."""
+        """Write the buffered rows."""
         self._writer.write_table(pa.Table.from_pylist(self._rows, SCHEMA))
         self._rows.clear()
 
 
 @contextmanager
 def writing_pairs(place: str, scratch: str | None = None) -> Iterator[PairTable]:
-    """The table of a bag, which takes its place once the body is done.
+    """Write the table of a bag; the file appears when the body ends without an error.
 
     Args:
         place: path or URL of the file.

@@ -1,4 +1,4 @@
-"""Tables of fleets, read bag by bag: each is a recording like any other, without images."""
+"""Reading of fleet tables: each bag becomes a recording without images."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ _FOLDER, _FILE = "bag=", "pairs.parquet"
 
 
 def read_table(place: str) -> Iterator[Recording]:
-    """The bags of a table, in the order of their names.
+    """Read the bags of a table, in the order of their names.
 
     Args:
         place: path or URL of its folder.
@@ -61,7 +61,7 @@ def _read(place: str, name: str) -> Recording:
 
 
 def _rows(pairs: pa.Table) -> list[dict[str, Any]]:
-    """With stamps in ns: Python's own times have no such."""
+    """Rows in the order of their stamps, which are int64 ns: Python's datetime has no nanoseconds."""
     for name in ("visible_stamp", "thermal_stamp"):
         pairs = pairs.set_column(pairs.schema.get_field_index(name), name, pairs[name].cast(pa.int64()))
     rows: list[dict[str, Any]] = sorted(pairs.to_pylist(), key=lambda row: int(row["visible_stamp"]))

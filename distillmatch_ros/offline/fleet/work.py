@@ -1,4 +1,4 @@
-"""One bag after the other through one network, in this process."""
+"""Registration of the bags of a fleet in this process."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -19,11 +19,11 @@ from distillmatch_ros.stream.stream import Result
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a bag.
+    """Result of a bag.
 
     Attributes:
         unit: the bag.
-        summary: of it.
+        summary: its summary.
         error: why there is no output; None if there is one.
     """
 
@@ -33,7 +33,7 @@ class Outcome:
 
     @classmethod
     def failed(cls, unit: Unit, error: str) -> "Outcome":
-        """Of a bag that could not be registered."""
+        """Result of a bag that could not be registered."""
         error = redacted(error)
         return cls(unit, BagSummary(redacted(unit.source), redacted(unit.target), problems=[error]), error)
 
@@ -47,15 +47,15 @@ def register(
     stop: Callable[[], bool],
     scratch: str | None = None,
 ) -> BagSummary:
-    """Register a bag, wherever it is.
+    """Register a bag, local or in a store.
 
     Args:
         unit: the bag.
-        order: what is done with it.
-        registrar: opened with the order's parameters.
+        order: settings of the run.
+        registrar: opened with the parameters of the order.
         on_frame: called for each visible frame.
-        stop: asked again and again whether to end early.
-        scratch: folder for what comes from and goes to stores; the system's own if None.
+        stop: polled; True ends early.
+        scratch: folder for downloads and uploads; the system's temporary folder if None.
 
     Raises:
         DistillMatchError: the bag cannot be used, an output cannot be written, or a store not be reached.
@@ -93,7 +93,7 @@ def register(
 def register_all(
     units: Iterable[Unit], order: Order, *, on_frame: Callable[[], None], stop: Callable[[], bool]
 ) -> Iterator[Outcome]:
-    """Register bags in this process, one after the other; what happens to one stops no other.
+    """Register bags one after the other; an error in one does not stop the others.
 
     Raises:
         DistillMatchError: the network cannot be opened.
@@ -109,7 +109,7 @@ def register_all(
 
 
 def _as_given(text: str, local: dict[str, str]) -> str:
-    """A message about files of this machine, told of what they stand for."""
+    """Replace temporary local paths in a message by the places they stand for."""
     for path, place in local.items():
         text = text.replace(path, place)
     return text
@@ -119,7 +119,7 @@ def _as_given(text: str, local: dict[str, str]) -> str:
 def _table(
     unit: Unit, scratch: str | None
 ) -> Iterator[tuple[Callable[[Result], None], Callable[[Mapping[str, Any]], None]]]:
-    """What takes the pairs of a bag, and what takes its summary, for the table if there is one."""
+    """Callbacks for pairs and summary of a bag that write its table, if there is one."""
     if unit.table is None:
         yield lambda _: None, lambda _: None
         return

@@ -93,7 +93,7 @@ def test_a_line_that_was_cut_off_is_no_harm_and_others_are_named(model: str, dri
     assert done(run(model, *drives, "out", "--resume", "--json", "-")) == []
     manifest.write_text("{}\n" + text)
     result = run(model, *drives, "out", "--resume")
-    assert result.exit_code == 2 and "out/manifest.jsonl: line 1 is none of a manifest" in result.stderr
+    assert result.exit_code == 2 and "out/manifest.jsonl: line 1 is invalid" in result.stderr
 
 
 @pytest.mark.slow

@@ -150,7 +150,7 @@ def test_the_overview_names_the_bags_that_need_a_look(tmp_path: Path) -> None:
     assert bags["dark"].rejected == 10 and bags["tue"].rejected == 0
     assert "thermal contrast" in bags["dark"].record()["topics"]
     result = run("fleet", tmp_path)
-    assert result.exit_code == 0 and "6 bags, 60 pairs, 10 rejected; 2 bags need a look" in result.stdout
+    assert result.exit_code == 0 and "6 bags, 60 pairs, 10 rejected; 2 need inspection" in result.stdout
     result = run("fleet", tmp_path, "--json", "-")
     assert [record["bag"] for record in json.loads(result.stdout)] == list(bags)
 
