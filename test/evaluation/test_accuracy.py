@@ -198,7 +198,7 @@ def test_compare_gives_every_method_the_same_trials_and_reports_what_it_cannot_u
     assert all(score.rejections == score.trials == 2 for score in report.scores)
     assert report.pairs == len(ticks) == 3
     assert [Path(pair.thermal).name for pair in report.unreadable] == ["a.png", "b.png"]
-    assert "one size" in report.unreadable[1].reason
+    assert "equal size" in report.unreadable[1].reason
 
 
 def test_evaluate_stops_at_a_pair_it_cannot_use(folder: Path) -> None:
