@@ -54,7 +54,7 @@ def bag(
     cluster: Annotated[
         str | None,
         typer.Option(
-            metavar="local|URL|FILE",
+            metavar="CLUSTER",
             help="Dask workers: on this machine with two cores each, or those of a running scheduler, by its "
             "URL or scheduler file (.json).",
             rich_help_panel=FLEET,

@@ -24,7 +24,7 @@ def test_help_names_the_commands() -> None:
     listed = re.findall(r"^│ ([a-z][a-z-]+)  ", result.stdout, re.MULTILINE)
     assert listed == [
         *("match", "bag", "calibrate"),
-        *("inspect", "report", "demo"),
+        *("inspect", "report", "fleet", "demo"),
         *("evaluate", "benchmark", "benchmark-node", "fit-probability"),
         *("train", "ablate", "train-gan", "translate", "evaluate-gan"),
         *("export", "build-engine", "verify"),

@@ -31,6 +31,7 @@ OUTPUTS = {
     "bag --json": ("bag drive.mcap new.mcap --rgb /r --thermal /t --json {}", "s.json"),
     "calibrate": ("calibrate drive.mcap --rgb /r --thermal /t --out {}", "rig.yaml"),
     "calibrate --json": ("calibrate drive.mcap --rgb /r --thermal /t --out new.yaml --json {}", "s.json"),
+    "fleet": ("fleet table --json {}", "f.json"),
     "demo": ("demo --out {}", "index.html"),
     "demo --json": ("demo --out new --json {}", "d.json"),
     "fit-probability": ("fit-probability . --out {}", "p.json"),

@@ -87,6 +87,14 @@ class Order:
         """
         return _hash(model_path(self.parameters))
 
+    def check(self) -> None:
+        """Read the files that the run needs, before anything is written.
+
+        Raises:
+            DistillMatchError: the network or the calibration cannot be read.
+        """
+        _ = self.settings, self.model
+
 
 def plan(inputs: Sequence[str], out: str, table: str | None = None) -> list[Unit]:
     """Find the bags and choose the names of their outputs.

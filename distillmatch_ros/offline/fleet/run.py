@@ -91,6 +91,9 @@ def run_fleet(
     if single:
         check_outputs(units := [replace(unit, overwrite=overwrite) for unit in units], out)
         return _run(units, order, jobs, cluster, watch, None)
+    order.check()
+    if not resume:  # before the folder is created and locked
+        check_outputs([replace(unit, overwrite=overwrite) for unit in units], out)
     with open_manifest(out) as manifest:
         begun = manifest.names if resume else set()
         units = [replace(unit, overwrite=overwrite or unit.name in begun) for unit in units]
