@@ -153,6 +153,25 @@ def cache_folder() -> Path:
     return platformdirs.user_cache_path("distillmatch_ros", appauthor=False)
 
 
+def take_lock(path: Path, busy: str) -> filelock.FileLock:
+    """Take an exclusive lock file without waiting; the operating system releases it if the process dies.
+
+    Args:
+        path: lock file, in an existing folder.
+        busy: what the error says if another process holds the lock.
+
+    Raises:
+        DistillMatchError: another process holds the lock, or the folder cannot be written.
+    """
+    lock = filelock.FileLock(path)
+    with writing(path.parent):
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout as error:
+            raise DistillMatchError(busy) from error
+    return lock
+
+
 @contextmanager
 def locked(folder: Path, waiting: str, level: int = logging.WARNING) -> Iterator[None]:
     """Hold an exclusive lock on a folder; the operating system releases it if the process dies.

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from rosbags.interfaces import (
     Connection,
     Qos,
@@ -19,7 +19,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys.store import Typestore
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.files import check_outputs, make_folder, writing
+from distillmatch_ros.base.files import check_outputs, make_folder, take_lock, writing
 
 _FOREVER = QosTime(2147483647, 4294967295)  # DDS's infinity
 OFFERED_QOS = Qos(
@@ -58,15 +58,7 @@ def _lock(part: Path) -> FileLock:
     """
     if any(path.name not in (LOCK, part.stem.removesuffix(".mcap")) for path in part.iterdir()):
         raise DistillMatchError(f"{part}: holds files that no run left; move them, or name another file")
-    lock = FileLock(part / LOCK)
-    with writing(part):
-        try:
-            lock.acquire(blocking=False)
-        except Timeout as error:
-            raise DistillMatchError(
-                f"{part}: another run is writing it; wait for it, or name another file"
-            ) from error
-    return lock
+    return take_lock(part / LOCK, f"{part}: another run is writing it; wait for it, or name another file")
 
 
 def _part_of(path: Path) -> Path:

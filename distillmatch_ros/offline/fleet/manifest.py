@@ -13,11 +13,10 @@ from hashlib import sha256
 from pathlib import Path
 from time import monotonic
 
-from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.files import cache_folder, make_folder, open_text, write_text, writing
+from distillmatch_ros.base.files import cache_folder, make_folder, open_text, take_lock, write_text
 from distillmatch_ros.offline.fleet.places import beside, existing, is_url, published, redacted, staged
 from distillmatch_ros.offline.fleet.plan import Order, Unit
 from distillmatch_ros.offline.fleet.work import Outcome
@@ -161,14 +160,9 @@ def open_manifest(folder: str) -> Iterator[Manifest]:
     place = cache_folder() / "fleet" if is_url(folder) else Path(folder)
     name = f"{sha256(folder.encode()).hexdigest()}.lock" if is_url(folder) else f".{NAME}.lock"
     make_folder(place)
-    lock = FileLock(place / name)
-    with writing(place):
-        try:
-            lock.acquire(blocking=False)
-        except Timeout as error:
-            raise DistillMatchError(
-                f"{redacted(folder)}: another run is writing there; wait for it, or name another folder"
-            ) from error
+    lock = take_lock(
+        place / name, f"{redacted(folder)}: another run is writing there; wait for it, or name another folder"
+    )
     try:
         manifest = Manifest(folder)
         yield manifest
