@@ -92,7 +92,7 @@ def run_fleet(
         check_outputs(units := [replace(unit, overwrite=overwrite) for unit in units], out)
         return _run(units, order, jobs, cluster, watch, None)
     order.check()
-    if not resume:  # before the folder is created and locked
+    if not resume:  # before the folder is created; under its lock once more
         check_outputs([replace(unit, overwrite=overwrite) for unit in units], out)
     with open_manifest(out) as manifest:
         begun = manifest.names if resume else set()
@@ -132,7 +132,7 @@ def _run(
             if manifest is not None:
                 manifest.end(outcome)
             watch.on_bag()
-    if len(units) == 1 and (error := outcomes[units[0].name].error):
+    if len(units) == 1 and outcomes and (error := outcomes[units[0].name].error):
         raise DistillMatchError(error)
     return [outcomes[unit.name].summary for unit in units if unit.name in outcomes]
 

@@ -8,11 +8,14 @@ from pathlib import Path
 from time import sleep
 
 import pytest
-from support.bags import digests
+from support.bags import RGB, THERMAL, digests
 from support.fleet import PROGRAM, QUICK, TOPICS, read_manifest, start, wait_for, write_drives
 from typer.testing import CliRunner, Result
 
 from distillmatch_ros.cli import app
+from distillmatch_ros.offline.fleet.plan import Order
+from distillmatch_ros.offline.fleet.run import Watch, run_fleet
+from distillmatch_ros.stream.parameters import Parameters
 
 
 def run(model: str, *arguments: object) -> Result:
@@ -139,3 +142,9 @@ def test_without_dask_the_remedy_is_said(
     )
     result = run(model, *drives, "out", "--jobs", 2, "--cluster", "tcp://127.0.0.1:1")
     assert result.exit_code == 2 and "leave it out" in result.stderr
+
+
+def test_nothing_is_begun_after_a_stop(model: str, drives: list[Path]) -> None:
+    order = Order(Parameters(model=model), RGB, THERMAL, ("homography",))
+    assert run_fleet(["a.mcap"], "out.mcap", order, watch=Watch(stop=lambda: True)) == []
+    assert not Path("out.mcap").exists()
