@@ -121,7 +121,7 @@ def calibrate(
 
 def demo(
     out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder for bags, images and report: some 80 MB.")
+        Path, typer.Option(metavar="DIR", help="Folder for bags, images and report: some 100 MB.")
     ] = Path("out/demo"),
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the synthetic street.")] = 0,
     frames: Annotated[int, typer.Option(metavar="N", min=1, help="Image pairs of the drive.")] = 30,
