@@ -23,7 +23,7 @@ def test_a_folder_is_translated_and_what_cannot_be_read_is_told(
     result = run("translate", photos_folder, tmp_path / "out", "--weights", gan)
     assert result.exit_code == 1
     assert "torn.jpg" in result.stderr
-    assert "3 of 4 pictures translated" in result.stdout
+    assert "3 of 4 images translated" in result.stdout
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert written == ["0.png", "1.png", "2.png"]
     for name in written:
