@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.extras import needing
 from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
 from distillmatch_ros.cli.program import JsonFile, Overwrite
 from distillmatch_ros.cli.streams import Rgb, Thermal
@@ -12,10 +14,11 @@ from distillmatch_ros.cli.streams import Rgb, Thermal
 
 def report(
     recording: Annotated[
-        Path,
+        str,
         typer.Argument(
             metavar="IN",
-            help="Output of bag, a recording of the node, a folder of match --out, or JSON Lines.",
+            help="Output of bag, a recording of the node, a folder of match --out, or JSON Lines; or the "
+            "table of a fleet, a path or a URL.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="HTML file to write.")] = Path(
@@ -34,15 +37,41 @@ def report(
     json_file: JsonFile = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a report that assesses a registration: one HTML file that needs no network connection."""
+    """Write a report that assesses a registration, or a fleet, as one HTML file that needs no network."""
     from distillmatch_ros.cli.view import streams
     from distillmatch_ros.offline.report.page import Report, write_report
     from distillmatch_ros.offline.report.reading import read_recording
 
     check_outputs([out, json_file], overwrite)
-    judged = Report(read_recording(recording, source, rgb, thermal))
+    if _is_table(recording):
+        if source or rgb or thermal:
+            raise DistillMatchError("a table has no images; leave out --source, --rgb and --thermal")
+        _report_fleet(recording, out, json_file)
+        return
+    judged = Report(read_recording(Path(recording), source, rgb, thermal))
     write_report(judged, out)
     if json_file is not None:
         write_json(json_file, judged.record())
     if json_file != STANDARD_OUTPUT:
         streams.show_verdict(judged.verdict, out)
+
+
+def _is_table(place: str) -> bool:
+    return "://" in place or any(Path(place).glob("bag=*"))
+
+
+def _report_fleet(table: str, out: Path, json_file: Path | None) -> None:
+    with needing("fleet"):
+        from distillmatch_ros.offline.fleet.table_reading import read_table
+    from distillmatch_ros.cli.view.fleet import show_fleet
+    from distillmatch_ros.offline.fleet.overview import overview
+    from distillmatch_ros.offline.fleet.page import write_fleet
+    from distillmatch_ros.offline.fleet.places import redacted
+
+    bags = overview(read_table(table))
+    write_fleet(bags, redacted(table), out)
+    if json_file is not None:
+        write_json(json_file, [bag.record() for bag in bags])
+    if json_file != STANDARD_OUTPUT:
+        show_fleet(bags)
+        typer.echo(f"page: {out}")

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import Float64, Size
 from distillmatch_ros.offline.report.movement import mean_distance, movement
-from distillmatch_ros.offline.report.recording import Recording
+from distillmatch_ros.offline.report.recording import OWN, Recording
 from distillmatch_ros.offline.report.verdict import STEADY_PX, Level, Verdict, judge
 
 Cameras = tuple[Size | None, Size | None]
@@ -87,6 +87,20 @@ class BagOverview:
     def needs_look(self) -> bool:
         """Whether the verdict is not good, or the rig is shifted against those of the other bags."""
         return self.verdict.level is not Level.GOOD or (self.shift_px or 0.0) > STEADY_PX
+
+    @property
+    def finding(self) -> str:
+        """Why it needs inspection, as a sentence; the verdict if it does not."""
+        if self.verdict.level is Level.GOOD and self.needs_look:
+            return f"The rig is shifted by {self.shift_px:.1f} px against the other bags."
+        return self.verdict.headline
+
+    @property
+    def registered(self) -> float | None:
+        """Fraction of pairs with a homography, of those whose images decided on it; None without any."""
+        found = sum(self.statuses[status] for status in OWN)
+        judged = found + self.rejected
+        return found / judged if judged else None
 
     @property
     def begin(self) -> datetime | None:

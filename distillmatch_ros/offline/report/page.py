@@ -1,21 +1,18 @@
 """The report as one self-contained HTML file that needs no network connection."""
 
-import base64
-import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import BaseLoader
 
-from distillmatch_ros import __version__
 from distillmatch_ros.base.files import write_text
 from distillmatch_ros.offline.report import contents
 from distillmatch_ros.offline.report.movement import coverage, movement
 from distillmatch_ros.offline.report.pictures import Views, views
 from distillmatch_ros.offline.report.recording import Entry, Recording
+from distillmatch_ros.offline.report.rendering import render
 from distillmatch_ros.offline.report.selection import choose
 from distillmatch_ros.offline.report.verdict import ReportRecord, Verdict, judge
 
@@ -52,11 +49,11 @@ class Report:
         Raises:
             DistillMatchError: the images to show cannot be read.
         """
-        environment = _environment(loader)
         recording = self.recording
         timed = recording.timed
         abscissa = "seconds" if timed else "pair"
-        return environment.get_template(template).render(
+        return render(
+            template,
             {
                 "title": recording.title,
                 "about": recording.about,
@@ -71,9 +68,9 @@ class Report:
                 "cards": self._cards(),
                 "entries": recording.entries,
                 "columns": contents.columns(recording.entries, self.movement),
-                "version": __version__,
                 **more,
-            }
+            },
+            loader,
         )
 
     def record(self) -> ReportRecord:
@@ -117,24 +114,3 @@ def write_report(report: Report, path: Path) -> None:
         DistillMatchError: it cannot be written, or the images cannot be read.
     """
     write_text(path, report.to_html())
-
-
-def _environment(loader: BaseLoader | None) -> Environment:
-    own = PackageLoader("distillmatch_ros.offline.report")
-    environment = Environment(
-        loader=ChoiceLoader([own, *([loader] if loader else [])]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-    def source(name: str) -> Markup:
-        return Markup(environment.loader.get_source(environment, name)[0])  # type: ignore[union-attr]
-
-    def digest(text: str) -> str:
-        return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-    environment.globals.update(source=source, digest=digest)
-    environment.filters["figure"] = contents.figure
-    return environment

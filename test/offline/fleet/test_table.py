@@ -14,10 +14,10 @@ from pyarrow import parquet
 from support import ROOT
 from support.bags import START, Drive, write_bag
 from support.fleet import TOPICS, write_drives
+from support.tables import write_pairs
 from typer.testing import CliRunner, Result
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.cli import app
 from distillmatch_ros.offline.fleet import table
 from distillmatch_ros.offline.fleet.overview import overview
@@ -113,26 +113,6 @@ def test_resume_fills_in_what_the_table_lacks(registered: Path) -> None:
     )
     assert [record["bag"] for record in json.loads(result.stdout)] == ["c.mcap"]
     assert (registered / "bag=c/pairs.parquet").exists()
-
-
-def write_pairs(place: Path, name: str, shift: float, status: str = "OK", size: int = 640) -> None:
-    """A bag of ten pairs, whose thermal image lies ``shift`` px to the right."""
-    homography = [1.0, 0, shift, 0, 1, 0, 0, 0, 1] if status == "OK" else [None] * 9
-    rows = [
-        {
-            "visible_stamp": START + number * SECOND,
-            "thermal_stamp": START + number * SECOND,
-            "skew_ms": 0.0,
-            "status": status,
-            **dict(zip(HOMOGRAPHY, homography, strict=True)),
-            "latency_ms": 10.0,
-            **{f"{side}_width": size for side in ("visible", "thermal")},
-            **{f"{side}_height": 480 for side in ("visible", "thermal")},
-        }
-        for number in range(10)
-    ]
-    (place / f"bag={name}").mkdir(parents=True)
-    parquet.write_table(pa.Table.from_pylist(rows, SCHEMA), place / f"bag={name}/pairs.parquet")
 
 
 def test_the_overview_names_the_bags_that_need_a_look(tmp_path: Path) -> None:

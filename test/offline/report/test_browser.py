@@ -75,12 +75,12 @@ def test_views_are_chosen_and_enlarged_by_keyboard(browser: Any, file: Path) -> 
 def test_the_table_filters_and_sorts(browser: Any, file: Path) -> None:
     with opened(browser, file) as page:
         assert page.evaluate(f"{VISIBLE_ROWS}.length") == 40
-        page.select_option("select[name=status]", "FEW_MATCHES")
+        page.select_option("select[name=kind]", "FEW_MATCHES")
         assert page.evaluate(f"{VISIBLE_ROWS}.map(row => row.cells[0].textContent)") == ["5", "6"]
         assert page.locator(".filter output").text_content() == "2 of 40 pairs"
         page.fill("input[name=text]", "0.50")
         assert page.evaluate(f"{VISIBLE_ROWS}.map(row => row.cells[0].textContent)") == ["6"]
-        page.select_option("select[name=status]", "")
+        page.select_option("select[name=kind]", "")
         page.fill("input[name=text]", "")
         head = page.locator("th", has_text="shift px")
         head.locator("button").focus()

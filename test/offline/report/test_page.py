@@ -76,8 +76,8 @@ def test_a_page_says_what_was_measured(page: Page) -> None:
         "Skew",
     ):
         assert said in page.text, said
-    rows = [attrs for tag, attrs in page.tags if tag == "tr" and "data-status" in attrs]
-    assert len(rows) == 40 and sum(row["data-status"] == "OK" for row in rows) == 35
+    rows = [attrs for tag, attrs in page.tags if tag == "tr" and "data-kind" in attrs]
+    assert len(rows) == 40 and sum(row["data-kind"] == "OK" for row in rows) == 35
     cards = [attrs["id"] for tag, attrs in page.tags if tag == "article"]
     assert len(cards) == 12 and "pair-17" in cards and "pair-23" in cards
     alternatives = [attrs.get("alt") for tag, attrs in page.tags if tag == "img" and attrs.get("src")]

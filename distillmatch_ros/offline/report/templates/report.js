@@ -34,14 +34,15 @@ if (form) {
   const body = document.querySelector("#table tbody");
   const rows = [...body.rows];
   const filter = () => {
-    const text = form.text.value.trim().toLowerCase(), status = form.status.value;
+    const text = form.text.value.trim().toLowerCase(), kind = form.kind.value;
     let shown = 0;
     for (const row of rows) {
       row.hidden =
-        (status !== "" && row.dataset.status !== status) || !row.textContent.toLowerCase().includes(text);
+        (kind !== "" && row.dataset.kind !== kind) || !row.textContent.toLowerCase().includes(text);
       shown += !row.hidden;
     }
-    form.querySelector("output").textContent = `${shown} of ${rows.length} pairs`;
+    const told = form.querySelector("output");
+    told.textContent = `${shown} of ${rows.length} ${told.dataset.noun}`;
   };
   form.addEventListener("input", filter);
   form.addEventListener("submit", (event) => event.preventDefault());
