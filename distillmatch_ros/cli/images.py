@@ -13,9 +13,10 @@ from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_js
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, Backend, JsonFile, Model, Overwrite, Threads
 from distillmatch_ros.cli.view import common
 from distillmatch_ros.evaluation import report
-from distillmatch_ros.evaluation.accuracy import HARD, PRESETS, RIG, compare
-from distillmatch_ros.evaluation.baselines import FeatureMatcher
+from distillmatch_ros.evaluation.accuracy import compare
+from distillmatch_ros.evaluation.baselines import BASELINES, CLASSIC, open_baselines
 from distillmatch_ros.evaluation.latency import read_images, run_benchmark
+from distillmatch_ros.evaluation.warped import HARD, PRESETS, RIG
 from distillmatch_ros.images.orientation import Orientation
 from distillmatch_ros.images.pairs import PairPaths, list_images, read_csv, read_folder
 from distillmatch_ros.images.sizes import MAX_PIXELS
@@ -151,6 +152,14 @@ def evaluate(
         int, typer.Option(metavar="N", min=1, help="Random homographies per pair and preset.")
     ] = 3,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the random homographies.")] = 0,
+    baselines: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,...",
+            help=f"Methods to compare with, or none: {', '.join(BASELINES)}. Those after akaze need "
+            "the extra peers.",
+        ),
+    ] = ",".join(CLASSIC),
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write evaluation.json and evaluation.md.")
     ] = None,
@@ -160,13 +169,14 @@ def evaluate(
     backend: Backend = "auto",
     threads: Threads = None,
 ) -> None:
-    """Evaluate accuracy on aligned pairs, compared with SIFT and AKAZE.
+    """Evaluate accuracy on aligned pairs, compared with baselines.
 
     Each thermal image is warped by known homographies; errors are the mean over its corners, in pixels of a
     visible image 640 px wide.
     """
     written = [] if out is None else [out / "evaluation.json", out / "evaluation.md"]
     check_outputs([json_file, *written], overwrite)
+    others = open_baselines(_baselines(baselines))
     pairs = read_folder(folder)
     with (
         Registrar.open(model, backend=backend, threads=threads) as registrar,
@@ -175,11 +185,7 @@ def evaluate(
         engine = registrar.engine.info
         task = bar.add_task("evaluating", total=len(pairs))
         evaluated = compare(
-            {
-                engine.config: lambda visible, thermal: registrar.register(visible, thermal).homography,
-                "SIFT": FeatureMatcher.sift(),
-                "AKAZE": FeatureMatcher.akaze(),
-            },
+            {engine.config: registrar.register, **others},
             pairs,
             [known for known in PRESETS if known.name in preset],
             seed,
@@ -197,6 +203,14 @@ def evaluate(
         common.complain(pair.reason)
     if evaluated.unreadable:
         raise typer.Exit(SOME_INPUTS_FAILED)
+
+
+def _baselines(text: str) -> list[str]:
+    """The names in a comma-separated list."""
+    names = [] if text == "none" else [name.strip() for name in text.split(",")]
+    if unknown := [name for name in names if name not in BASELINES]:
+        raise typer.BadParameter(f"{unknown[0]!r}: none, or some of {', '.join(BASELINES)}")
+    return names
 
 
 def benchmark(

@@ -1,80 +1,25 @@
-"""Accuracy of a matcher on aligned pairs: seeded homographies, corner error, AUC.
+"""Accuracy of methods on warped pairs: corner error, AUC, rejections and wrong homographies."""
 
-A trial replaces the thermal image of an aligned pair by the view of a 640x512 camera on a random
-quadrilateral inside it; the visible image is unchanged. The homography from the new thermal frame to the
-visible image is then known up to the alignment error of the pair, 2-5 px on road scenes: differences below
-that have no meaning.
-"""
-
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import WithJsonSchema
+from typing_extensions import TypedDict
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.geometry.homography import corner_error
-from distillmatch_ros.images.files import read_image, read_thermal
+from distillmatch_ros.evaluation.warped import PRESETS, RIG, Image, Preset, Trial, read_aligned, trials
+from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.images.pairs import PairPaths
+from distillmatch_ros.registration.quality import Quality
+from distillmatch_ros.registration.registrar import Registration
 
-Image = NDArray[Any]
-Float64 = NDArray[np.float64]
-# Takes a visible and a thermal image; returns the homography thermal px -> visible px, or None (rejected).
-Register = Callable[[Image, Image], Float64 | None]
+Register = Callable[[Image, Image], Registration | Float64 | None]
+"""Takes a visible and a thermal image; returns a registration, or the homography thermal px -> visible px, or
+None (rejected)."""
 
-THERMAL_WIDTH, THERMAL_HEIGHT = 640, 512
-WRONG_PX = 20.0
-
-_SMALLEST_SIDE = 32
-_CORNERS = np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) * np.array([THERMAL_WIDTH - 1.0, THERMAL_HEIGHT - 1.0])
-
-
-@dataclass(frozen=True)
-class Preset:
-    """Range of the random homographies.
-
-    Attributes:
-        name: name in tables.
-        side: least and greatest side of the quadrilateral, fraction of the image's side.
-        rotation_deg: greatest rotation about the centre, either way, degrees.
-        shift: greatest shift, either way, fraction of the image's width and height.
-        jitter: greatest displacement of each corner, either way, fraction of the image's width and height.
-    """
-
-    name: str
-    side: tuple[float, float]
-    rotation_deg: float
-    shift: float
-    jitter: float
-
-
-RIG = Preset("rig", side=(0.72, 0.88), rotation_deg=5, shift=0.05, jitter=0.02)
-HARD = Preset("hard", side=(0.50, 0.80), rotation_deg=25, shift=0.15, jitter=0.06)
-PRESETS = (RIG, HARD)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One warped pair.
-
-    Attributes:
-        visible: the visible image as stored.
-        thermal: (512, 640) or (512, 640, C), source dtype: what the simulated thermal camera sees.
-        truth: float64 (3, 3), thermal px -> visible px.
-    """
-
-    visible: Image
-    thermal: Image
-    truth: Float64
-
-    def corner_error(self, homography: Float64) -> float:
-        """See `geometry.homography.corner_error`; reference pixels."""
-        height, width = self.visible.shape[:2]
-        return corner_error(homography, self.truth, (THERMAL_HEIGHT, THERMAL_WIDTH), (height, width))
+RIGHT_PX, WRONG_PX = 10.0, 20.0
 
 
 @dataclass(frozen=True)
@@ -118,10 +63,37 @@ class Score:
             auc_10=area_under_recall(px, 10),
             auc_20=area_under_recall(px, 20),
             median_px=float(np.median(px)) if len(px) else np.inf,
-            under_10_px=100 * float(np.mean(px < 10)) if len(px) else 0.0,
+            under_10_px=100 * float(np.mean(px < RIGHT_PX)) if len(px) else 0.0,
             rejections=rejections,
             wrong=int(np.sum(px > WRONG_PX)) - rejections,
         )
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """Result of one method on one warped pair.
+
+    Attributes:
+        visible: the visible image as listed.
+        thermal: the thermal image as listed.
+        preset: name of the preset.
+        warp: number of the warp, from 0.
+        method: name of the method.
+        error_px: corner error, reference pixels; None if rejected.
+        status: its `Status`; OK or REJECTED for a method that gives a homography alone.
+        probability: probability that the corner error is below 10 px; None if unknown.
+        quality: figures that thresholds of the gate can be compared with; None if unknown.
+    """
+
+    visible: str
+    thermal: str
+    preset: str
+    warp: int
+    method: str
+    error_px: float | None
+    status: str
+    probability: float | None
+    quality: Quality | None
 
 
 @dataclass(frozen=True)
@@ -142,6 +114,7 @@ class Report:
         warps: random homographies per pair and preset.
         seed: seed of the homographies.
         scores: one per preset and method.
+        trials: one per warped pair and method.
         unreadable: pairs left out.
     """
 
@@ -149,6 +122,7 @@ class Report:
     warps: int
     seed: int
     scores: tuple[Score, ...]
+    trials: tuple[TrialResult, ...]
     unreadable: tuple[Unreadable, ...]
 
 
@@ -167,12 +141,12 @@ def evaluate(
     Raises:
         DistillMatchError: an image cannot be read, or a pair is not aligned.
     """
-    errors = [
-        _error(register, trial)
+    results = [
+        result
         for pair in pairs
-        for trial in trials(*read_aligned(pair), pair.visible.stem, preset, seed, warps)
+        for result in _results({"": register}, pair, read_aligned(pair), [preset], seed, warps)
     ]
-    return Score.of("", preset.name, errors)
+    return Score.of("", preset.name, [result.error_px for result in results])
 
 
 def compare(
@@ -193,75 +167,23 @@ def compare(
         warps: random homographies per pair and preset.
         on_pair: called after each pair, for a progress bar.
     """
-    errors: dict[tuple[str, str], list[float | None]] = {
-        (preset.name, method): [] for preset in presets for method in methods
-    }
+    results: list[TrialResult] = []
     unreadable = []
     for pair in pairs:
         try:
-            visible, thermal = read_aligned(pair)
+            images = read_aligned(pair)
         except DistillMatchError as error:
             unreadable.append(Unreadable(*pair.listed_as, str(error)))
         else:
-            for preset in presets:
-                for trial in trials(visible, thermal, pair.visible.stem, preset, seed, warps):
-                    for method, register in methods.items():
-                        errors[preset.name, method].append(_error(register, trial))
+            results += _results(methods, pair, images, presets, seed, warps)
         on_pair()
+    errors: dict[tuple[str, str], list[float | None]] = {
+        (preset.name, method): [] for preset in presets for method in methods
+    }
+    for result in results:
+        errors[result.preset, result.method].append(result.error_px)
     scores = tuple(Score.of(method, preset, px) for (preset, method), px in errors.items())
-    return Report(len(pairs), warps, seed, scores, tuple(unreadable))
-
-
-def read_aligned(pair: PairPaths) -> tuple[Image, Image]:
-    """Read the two images of an aligned pair.
-
-    Raises:
-        DistillMatchError: an image cannot be read, the sizes differ, or a side is shorter than 32 px.
-    """
-    visible, thermal = read_image(pair.visible), read_thermal(pair.thermal)
-    (height, width), (thermal_height, thermal_width) = visible.shape[:2], thermal.shape[:2]
-    if (height, width) != (thermal_height, thermal_width):
-        raise DistillMatchError(
-            f"{pair.visible} is {width}x{height}, {pair.thermal} is {thermal_width}x{thermal_height}; "
-            "evaluation needs aligned pairs of equal size"
-        )
-    if min(height, width) < _SMALLEST_SIDE:
-        raise DistillMatchError(
-            f"{pair.visible} is {width}x{height}; evaluation needs at least {_SMALLEST_SIDE} px a side"
-        )
-    return visible, thermal
-
-
-def trials(
-    visible: Image, thermal: Image, name: str, preset: Preset, seed: int, warps: int
-) -> Iterator[Trial]:
-    """Warp an aligned pair by homographies that depend only on its name, the preset and the seed."""
-    height, width = thermal.shape[:2]
-    digest = hashlib.sha256(f"{seed}/{preset.name}/{name}".encode()).digest()
-    rng = np.random.default_rng(int.from_bytes(digest, "big"))
-    for _ in range(warps):
-        quad = sample_quad(rng, preset, width, height)
-        solved = cv2.getPerspectiveTransform(_CORNERS.astype(np.float32), quad.astype(np.float32))
-        truth = np.asarray(solved, np.float64)
-        yield Trial(visible, _camera_view(thermal, truth, quad), truth)
-
-
-def sample_quad(rng: np.random.Generator, preset: Preset, width: int, height: int) -> Float64:
-    """Draw the quadrilateral that the thermal camera sees; repeated until it lies inside the image.
-
-    Returns:
-        float64 (4, 2), px of the aligned image: the camera's corners, clockwise from top left.
-    """
-    last = np.array([width - 1, height - 1], np.float64)
-    unit = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])
-    while True:
-        angle = np.radians(rng.uniform(-preset.rotation_deg, preset.rotation_deg))
-        rotation = np.array([(np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle))])
-        centre = last * (0.5 + rng.uniform(-preset.shift, preset.shift, 2))
-        jitter = last * rng.uniform(-preset.jitter, preset.jitter, (4, 2))
-        quad: Float64 = centre + (unit * last * rng.uniform(*preset.side)) @ rotation.T + jitter
-        if (quad >= 0).all() and (quad <= last).all():
-            return quad
+    return Report(len(pairs), warps, seed, scores, tuple(results), tuple(unreadable))
 
 
 def area_under_recall(errors: Float64, threshold: float) -> float:
@@ -281,21 +203,39 @@ def area_under_recall(errors: Float64, threshold: float) -> float:
     return float(100 * np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2) / threshold)
 
 
-def _camera_view(thermal: Image, truth: Float64, quad: Float64) -> Image:
-    """The view of the 640x512 camera; blurred first where it samples more coarsely than the image."""
-    edges = np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1)
-    step = float((edges / (THERMAL_WIDTH, THERMAL_HEIGHT, THERMAL_WIDTH, THERMAL_HEIGHT)).max())
-    if step > 1:
-        thermal = cv2.GaussianBlur(thermal, (0, 0), 0.5 * np.sqrt(step**2 - 1))
-    return cv2.warpPerspective(
-        thermal,
-        truth,
-        (THERMAL_WIDTH, THERMAL_HEIGHT),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+def _results(
+    methods: Mapping[str, Register],
+    pair: PairPaths,
+    images: tuple[Image, Image],
+    presets: Sequence[Preset],
+    seed: int,
+    warps: int,
+) -> Iterator[TrialResult]:
+    for preset in presets:
+        for number, trial in enumerate(trials(*images, pair.visible.stem, preset, seed, warps)):
+            for name, register in methods.items():
+                told = _told(register(trial.visible, trial.thermal), trial)
+                yield TrialResult(*pair.listed_as, preset.name, number, name, **told)
 
 
-def _error(register: Register, trial: Trial) -> float | None:
-    homography = register(trial.visible, trial.thermal)
+class _Told(TypedDict):
+    error_px: float | None
+    status: str
+    probability: float | None
+    quality: Quality | None
+
+
+def _told(found: Registration | Float64 | None, trial: Trial) -> _Told:
+    if not isinstance(found, Registration):
+        status = "REJECTED" if found is None else "OK"
+        return {"error_px": _error(found, trial), "status": status, "probability": None, "quality": None}
+    return {
+        "error_px": _error(found.homography, trial),
+        "status": found.status.value,
+        "probability": found.probability,
+        "quality": found.quality,
+    }
+
+
+def _error(homography: Float64 | None, trial: Trial) -> float | None:
     return None if homography is None else trial.corner_error(homography)

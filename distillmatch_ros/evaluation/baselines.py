@@ -1,69 +1,32 @@
-"""Classic baselines of ``distillmatch evaluate``: SIFT and AKAZE.
+"""Baselines of ``distillmatch evaluate`` by name."""
 
-They get the same 8-bit grey images as the network but at full resolution, use OpenCV's default detectors and
-Lowe's ratio of 0.8, and estimate with MAGSAC++. There is no gate: every homography from at least four matches
-counts, so that their wrong homographies show the benefit of a gate.
-"""
+from collections.abc import Callable, Mapping
 
-from typing import Any
+from distillmatch_ros.base.extras import needing
+from distillmatch_ros.evaluation import peers
+from distillmatch_ros.evaluation.accuracy import Register
+from distillmatch_ros.evaluation.features import FeatureMatcher
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
+BASELINES: Mapping[str, tuple[str, Callable[[], Register]]] = {
+    "sift": ("SIFT", FeatureMatcher.sift),
+    "akaze": ("AKAZE", FeatureMatcher.akaze),
+    "xfeat": ("XFeat", peers.XFeatMatcher),
+    "lighterglue": ("XFeat + LighterGlue", peers.LighterGlueMatcher),
+    "lightglue": ("ALIKED + LightGlue", peers.LightGlueMatcher),
+}
+"""Name in tables and factory by name on the command line."""
+CLASSIC = ("sift", "akaze")
+"""Baselines that need nothing but OpenCV."""
 
-from distillmatch_ros.images.gain_control import to_8bit
 
-_LOWE_RATIO = 0.8
-_INLIER_PX = 3.0
-_MAGSAC_ITERATIONS = 5_000
-_LEAST_MATCHES = 4
+def open_baselines(names: list[str]) -> dict[str, Register]:
+    """Open baselines, by their names in tables.
 
+    Args:
+        names: keys of `BASELINES`.
 
-class FeatureMatcher:
-    """A classic detector and descriptor, ratio test, MAGSAC++."""
-
-    def __init__(self, detector: cv2.Feature2D, norm: int) -> None:
-        """Match the detector's descriptors by ``norm``, one of OpenCV's ``NORM_`` constants."""
-        self._detector = detector
-        self._matcher = cv2.BFMatcher(norm)
-
-    @classmethod
-    def sift(cls) -> "FeatureMatcher":
-        """SIFT key points and descriptors."""
-        return cls(cv2.SIFT.create(), cv2.NORM_L2)
-
-    @classmethod
-    def akaze(cls) -> "FeatureMatcher":
-        """AKAZE key points and binary descriptors."""
-        return cls(cv2.AKAZE.create(), cv2.NORM_HAMMING)
-
-    def __call__(self, visible: NDArray[Any], thermal: NDArray[Any]) -> NDArray[np.float64] | None:
-        """Register one pair.
-
-        Args:
-            visible: image as OpenCV gives it.
-            thermal: image as OpenCV gives it, any depth.
-
-        Returns:
-            float64 (3, 3), thermal px -> visible px; None with fewer than four matches or without a model.
-        """
-        visible_points, visible_descriptors = self._detector.detectAndCompute(to_8bit(visible), None)
-        thermal_points, thermal_descriptors = self._detector.detectAndCompute(to_8bit(thermal), None)
-        if not visible_points or not thermal_points:
-            return None
-        # With fewer than two neighbours there is no ratio.
-        nearest = [
-            n for n in self._matcher.knnMatch(thermal_descriptors, visible_descriptors, k=2) if len(n) == 2
-        ]
-        matches = [best for best, second in nearest if best.distance < _LOWE_RATIO * second.distance]
-        if len(matches) < _LEAST_MATCHES:
-            return None
-        homography, _ = cv2.findHomography(
-            np.array([thermal_points[match.queryIdx].pt for match in matches]),
-            np.array([visible_points[match.trainIdx].pt for match in matches]),
-            cv2.USAC_MAGSAC,
-            ransacReprojThreshold=_INLIER_PX,
-            maxIters=_MAGSAC_ITERATIONS,
-            confidence=0.9999,
-        )
-        return None if homography is None else homography.astype(np.float64)
+    Raises:
+        DistillMatchError: the packages of a baseline are not installed.
+    """
+    with needing("peers"):
+        return {BASELINES[name][0]: BASELINES[name][1]() for name in dict.fromkeys(names)}

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.evaluation.accuracy import PRESETS, Trial, read_aligned, trials
+from distillmatch_ros.evaluation.warped import PRESETS, Trial, read_aligned, trials
 from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.images.frames import to_grey
 from distillmatch_ros.images.gain_control import to_8bit

@@ -1,13 +1,16 @@
 """Output of an evaluation as table, Markdown and JSON."""
 
 import math
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
+import numpy as np
 from typing_extensions import TypedDict
 
 from distillmatch_ros.engines.protocol import EngineInfo
-from distillmatch_ros.evaluation.accuracy import WRONG_PX, Report, Score, Unreadable
+from distillmatch_ros.evaluation.accuracy import RIGHT_PX, WRONG_PX, Report, Score, TrialResult, Unreadable
+from distillmatch_ros.registration.quality import Quality
 
 AUCS = ("AUC@3", "AUC@5", "AUC@10", "AUC@20")
 COLUMNS = ("preset", "method", *AUCS, "median", "< 10 px", "rejected", "wrong")
@@ -15,6 +18,17 @@ LEGEND = (
     "AUC and < 10 px: percent; median: px; rejected: no homography; "
     f"wrong: off by more than {WRONG_PX:.0f} px"
 )
+
+
+QUALITY_COLUMNS = (
+    *("preset", "outcome", "trials", "inliers", "inlier ratio", "spread", "rms"),
+    *("edge score", "2nd peak", "probability"),
+)
+QUALITY_LEGEND = (
+    "Medians of the figures that thresholds of the gate are compared with; rms: px; edge score: peak "
+    "prominence; 2nd peak: ratio to the first"
+)
+OUTCOMES = (f"< {RIGHT_PX:.0f} px", f">= {RIGHT_PX:.0f} px", "rejected")
 
 
 class EvaluationRecord(TypedDict):
@@ -27,6 +41,7 @@ class EvaluationRecord(TypedDict):
         warps: random homographies per pair and preset.
         seed: seed of the homographies.
         scores: one per preset and method.
+        trials: one per warped pair and method.
         unreadable: pairs left out, with the reasons.
     """
 
@@ -36,6 +51,7 @@ class EvaluationRecord(TypedDict):
     warps: int
     seed: int
     scores: list[Score]
+    trials: list[TrialResult]
     unreadable: list[Unreadable]
 
 
@@ -44,13 +60,21 @@ def rows(report: Report) -> list[tuple[str, ...]]:
     return [_row(score) for score in report.scores]
 
 
+def quality_rows(report: Report) -> list[tuple[str, ...]]:
+    """One row of `QUALITY_COLUMNS` for each preset and outcome, of the methods that tell their quality."""
+    told = [trial for trial in report.trials if trial.quality is not None]
+    presets = dict.fromkeys(trial.preset for trial in told)
+    groups = [
+        (preset, outcome, [trial for trial in told if (trial.preset, _outcome(trial)) == (preset, outcome)])
+        for preset in presets
+        for outcome in OUTCOMES
+    ]
+    return [_quality_row(*group) for group in groups if group[-1]]
+
+
 def markdown_table(report: Report) -> list[str]:
     """`rows` as the lines of a Markdown table."""
-    return [
-        "| " + " | ".join(COLUMNS) + " |",
-        "|---|---|" + "---:|" * (len(COLUMNS) - 2),
-        *("| " + " | ".join(row) + " |" for row in rows(report)),
-    ]
+    return _markdown(COLUMNS, rows(report))
 
 
 def to_markdown(report: Report, folder: str, engine: EngineInfo) -> str:
@@ -63,6 +87,8 @@ def to_markdown(report: Report, folder: str, engine: EngineInfo) -> str:
         "",
         f"{LEGEND}.",
     ]
+    if quality := quality_rows(report):
+        lines += ["", *_markdown(QUALITY_COLUMNS, quality), "", f"{QUALITY_LEGEND}."]
     if report.unreadable:
         lines += ["", "Left out:", *(f"- {pair.reason}" for pair in report.unreadable)]
     return "\n".join(lines) + "\n"
@@ -71,7 +97,17 @@ def to_markdown(report: Report, folder: str, engine: EngineInfo) -> str:
 def record(report: Report, folder: str, engine: EngineInfo) -> dict[str, Any]:
     """The evaluation as a JSON object, an `EvaluationRecord`."""
     scores = [score_record(score) for score in report.scores]
-    return {"folder": folder, "model": asdict(engine), **asdict(report), "scores": scores}
+    trials = [
+        {**asdict(trial), "error_px": None if trial.error_px == math.inf else trial.error_px}
+        for trial in report.trials
+    ]
+    return {
+        "folder": folder,
+        "model": asdict(engine),
+        **asdict(replace(report, trials=())),
+        "scores": scores,
+        "trials": trials,
+    }
 
 
 def score_record(score: Score) -> dict[str, Any]:
@@ -96,3 +132,37 @@ def _row(score: Score) -> tuple[str, ...]:
         str(score.rejections),
         str(score.wrong),
     )
+
+
+def _outcome(trial: TrialResult) -> str:
+    if trial.status != "OK":
+        return OUTCOMES[2]
+    return OUTCOMES[trial.error_px is None or trial.error_px >= RIGHT_PX]
+
+
+def _quality_row(preset: str, outcome: str, trials: Sequence[TrialResult]) -> tuple[str, ...]:
+    def median(figure: Callable[[Quality], float | None], digits: int) -> str:
+        known = [value for trial in trials if trial.quality and (value := figure(trial.quality)) is not None]
+        return f"{np.median(known):.{digits}f}" if known else "-"
+
+    likely = [trial.probability for trial in trials if trial.probability is not None]
+    return (
+        preset,
+        outcome,
+        str(len(trials)),
+        median(lambda quality: quality.inliers, 0),
+        median(lambda quality: quality.inlier_ratio, 2),
+        median(lambda quality: quality.spread, 2),
+        median(lambda quality: quality.rms_px, 1),
+        median(lambda quality: quality.peak_prominence, 1),
+        median(lambda quality: quality.second_peak_ratio, 2),
+        f"{np.median(likely):.2f}" if likely else "-",
+    )
+
+
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [
+        "| " + " | ".join(columns) + " |",
+        "|---|---|" + "---:|" * (len(columns) - 2),
+        *("| " + " | ".join(row) + " |" for row in rows),
+    ]

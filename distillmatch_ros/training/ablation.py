@@ -14,7 +14,8 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import write_json, write_text
 from distillmatch_ros.engines.torch import TorchEngine
 from distillmatch_ros.evaluation import report
-from distillmatch_ros.evaluation.accuracy import PRESETS, Report, Score, Unreadable, compare
+from distillmatch_ros.evaluation.accuracy import Report, Score, Unreadable, compare
+from distillmatch_ros.evaluation.warped import PRESETS
 from distillmatch_ros.images.pairs import PairPaths, read_folder
 from distillmatch_ros.model.config import Block
 from distillmatch_ros.model.weights import Weights
@@ -133,7 +134,7 @@ def ablate(config_path: Path, steps: int, out: Path, console: Console | None = N
         f"{steps} steps of {config.batch} pairs, "
         f"views of {config.view[1]}x{config.view[0]}, seed {config.seed}",
         folder=str(config.validation),
-        figures=Report(len(pairs), warps=WARPS, seed=0, scores=(), unreadable=()),
+        figures=Report(len(pairs), warps=WARPS, seed=0, scores=(), trials=(), unreadable=()),
         missing={row.name: row.lacking for row in rows if row.config is None},
     )
     # Cached for all rows: the photos are translated only once.
@@ -171,7 +172,8 @@ def _measured(
     Trainer(replace(config, validation=None), console, photos).run()
     network = Weights.load(config.output / "weights.pt").network()
     with Registrar(TorchEngine(network)) as registrar:
-        figures = compare({name: lambda v, t: registrar.register(v, t).homography}, pairs, warps=WARPS)
+        # Only the scores are kept: trials are many, and no decision is taken by one.
+        figures = replace(compare({name: registrar.register}, pairs, warps=WARPS), trials=())
     write_json(path, {"settings": settings, "figures": _record(figures)})
     return figures
 
@@ -197,6 +199,7 @@ def _report(values: dict[str, Any]) -> Report:
     ]
     parts: dict[str, Any] = {
         "scores": tuple(Score(**score) for score in scores),
+        "trials": (),
         "unreadable": tuple(Unreadable(**pair) for pair in values["unreadable"]),
     }
     return Report(**{**values, **parts})

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from distillmatch_ros.engines.torch import TorchEngine
-from distillmatch_ros.evaluation.accuracy import PRESETS, evaluate
+from distillmatch_ros.evaluation.accuracy import evaluate
+from distillmatch_ros.evaluation.warped import PRESETS
 from distillmatch_ros.images.pairs import read_folder
 from distillmatch_ros.model.network import DistillMatch
 from distillmatch_ros.registration.registrar import Registrar

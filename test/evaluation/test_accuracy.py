@@ -10,19 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.evaluation.accuracy import (
-    HARD,
-    PRESETS,
-    RIG,
-    Preset,
-    Score,
-    area_under_recall,
-    compare,
-    evaluate,
-    read_aligned,
-    sample_quad,
-    trials,
-)
+from distillmatch_ros.evaluation.accuracy import Score, area_under_recall, compare, evaluate
+from distillmatch_ros.evaluation.warped import HARD, PRESETS, RIG, Preset, read_aligned, sample_quad, trials
 from distillmatch_ros.images.pairs import PairPaths, read_folder
 
 SHIFT_BY_30 = np.array([(1, 0, 30), (0, 1, 0), (0, 0, 1)], np.float64)

@@ -111,16 +111,27 @@ def show_counts(counts: Mapping[str, int]) -> None:
 
 
 def show_evaluation(evaluated: Report, folder: str) -> None:
-    """Print the table of an evaluation, within 80 columns."""
+    """Print the tables of an evaluation, within 80 columns."""
+    console = Console()
+    console.print(report.summary(evaluated, folder), highlight=False, markup=False)
+    tables = (
+        (report.COLUMNS, report.rows(evaluated), report.LEGEND),
+        (report.QUALITY_COLUMNS, report.quality_rows(evaluated), report.QUALITY_LEGEND),
+    )
+    for columns, rows, legend in tables:
+        if rows:
+            console.print(_sections(columns, rows))
+            console.print(legend, style="dim", highlight=False, markup=False)
+
+
+def _sections(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A table with two columns of names, and a line where the first of them changes."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for index, column in enumerate(report.COLUMNS):
+    for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index < 2 else "right")
-    rows = report.rows(evaluated)
     for row, following in zip_longest(rows, rows[1:], fillvalue=rows[-1]):
         table.add_row(*row, end_section=following[0] != row[0])
-    console = Console()
-    for text in (report.summary(evaluated, folder), table, report.LEGEND):
-        console.print(text, style="dim" if text is report.LEGEND else None, highlight=False, markup=False)
+    return table
 
 
 def show_table(summary: str, columns: Sequence[str], rows: Sequence[Sequence[str]], legend: str) -> None:
