@@ -164,6 +164,7 @@ def test_wrong_use_of_training_is_one_line(
         ["match", "a.png", "b.png", "--threads", "0"],
         ["evaluate", ".", "--preset", "easy"],
         ["evaluate", ".", "--warps", "0"],
+        ["evaluate", ".", "--baselines", "sift,surf"],
         ["evaluate"],
         ["train"],
         ["unknown"],
@@ -196,16 +197,31 @@ def test_evaluate_writes_table_json_and_markdown(model: str, folder: Path) -> No
         (preset, method) for preset in ("rig", "hard") for method in ("tiny", "SIFT", "AKAZE")
     ]
     assert all(score["trials"] == 2 for score in record["scores"])
-    assert (folder / "out/evaluation.md").read_text().count("| rig |") == 3
+    assert len(record["trials"]) == 12 and {trial["method"] for trial in record["trials"]} >= {"tiny", "SIFT"}
+    table = (folder / "out/evaluation.md").read_text()
+    assert table.count("| rig | tiny |") == 1 and "| rig | SIFT |" in table and "inlier ratio" in table
     assert "AUC@10" in result.stdout and "tiny" in result.stdout
 
 
 def test_evaluate_reports_an_unreadable_pair_and_exits_1(model: str, folder: Path) -> None:
     (folder / "visible/b.png").write_bytes(b"")
-    result = run("evaluate", folder, "--model", model, "--preset", "rig", "--warps", 1, "--json", "-")
+    result = run(
+        "evaluate",
+        folder,
+        "--model",
+        model,
+        "--preset",
+        "rig",
+        "--warps",
+        1,
+        "--json",
+        "-",
+        "--baselines",
+        "none",
+    )
     assert result.exit_code == 1
     record = json.loads(result.stdout)
-    assert record["pairs"] == 2 and [score["trials"] for score in record["scores"]] == [1, 1, 1]
+    assert record["pairs"] == 2 and [score["trials"] for score in record["scores"]] == [1]
     assert "b.png" in record["unreadable"][0]["reason"] and "b.png" in result.stderr
 
 
