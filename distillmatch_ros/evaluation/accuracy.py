@@ -12,7 +12,6 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.evaluation.warped import PRESETS, RIG, Image, Preset, Trial, read_aligned, trials
 from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.images.pairs import PairPaths
-from distillmatch_ros.registration.quality import Quality
 from distillmatch_ros.registration.registrar import Registration
 
 Register = Callable[[Image, Image], Registration | Float64 | None]
@@ -82,7 +81,7 @@ class TrialResult:
         error_px: corner error, reference pixels; None if rejected.
         status: its `Status`; OK or REJECTED for a method that gives a homography alone.
         probability: probability that the corner error is below 10 px; None if unknown.
-        quality: figures that thresholds of the gate can be compared with; None if unknown.
+        quality: figures that thresholds of the gate can be compared with, by name; None if unknown.
     """
 
     visible: str
@@ -93,7 +92,7 @@ class TrialResult:
     error_px: float | None
     status: str
     probability: float | None
-    quality: Quality | None
+    quality: dict[str, float | None] | None
 
 
 @dataclass(frozen=True)
@@ -222,7 +221,7 @@ class _Told(TypedDict):
     error_px: float | None
     status: str
     probability: float | None
-    quality: Quality | None
+    quality: dict[str, float | None] | None
 
 
 def _told(found: Registration | Float64 | None, trial: Trial) -> _Told:
@@ -233,7 +232,7 @@ def _told(found: Registration | Float64 | None, trial: Trial) -> _Told:
         "error_px": _error(found.homography, trial),
         "status": found.status.value,
         "probability": found.probability,
-        "quality": found.quality,
+        "quality": None if found.quality is None else found.quality.record(),
     }
 
 

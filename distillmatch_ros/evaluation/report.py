@@ -1,7 +1,7 @@
 """Output of an evaluation as table, Markdown and JSON."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -10,7 +10,6 @@ from typing_extensions import TypedDict
 
 from distillmatch_ros.engines.protocol import EngineInfo
 from distillmatch_ros.evaluation.accuracy import RIGHT_PX, WRONG_PX, Report, Score, TrialResult, Unreadable
-from distillmatch_ros.registration.quality import Quality
 
 AUCS = ("AUC@3", "AUC@5", "AUC@10", "AUC@20")
 COLUMNS = ("preset", "method", *AUCS, "median", "< 10 px", "rejected", "wrong")
@@ -141,8 +140,8 @@ def _outcome(trial: TrialResult) -> str:
 
 
 def _quality_row(preset: str, outcome: str, trials: Sequence[TrialResult]) -> tuple[str, ...]:
-    def median(figure: Callable[[Quality], float | None], digits: int) -> str:
-        known = [value for trial in trials if trial.quality and (value := figure(trial.quality)) is not None]
+    def median(name: str, digits: int) -> str:
+        known = [value for trial in trials if trial.quality and (value := trial.quality[name]) is not None]
         return f"{np.median(known):.{digits}f}" if known else "-"
 
     likely = [trial.probability for trial in trials if trial.probability is not None]
@@ -150,12 +149,12 @@ def _quality_row(preset: str, outcome: str, trials: Sequence[TrialResult]) -> tu
         preset,
         outcome,
         str(len(trials)),
-        median(lambda quality: quality.inliers, 0),
-        median(lambda quality: quality.inlier_ratio, 2),
-        median(lambda quality: quality.spread, 2),
-        median(lambda quality: quality.rms_px, 1),
-        median(lambda quality: quality.peak_prominence, 1),
-        median(lambda quality: quality.second_peak_ratio, 2),
+        median("inliers", 0),
+        median("inlier_ratio", 2),
+        median("spread", 2),
+        median("rms_px", 1),
+        median("peak_prominence", 1),
+        median("second_peak_ratio", 2),
         f"{np.median(likely):.2f}" if likely else "-",
     )
 

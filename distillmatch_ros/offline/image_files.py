@@ -1,10 +1,9 @@
 """Registers pairs of image files: one line of JSON and, on request, pictures for each pair."""
 
 import json
-import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, TextIO
@@ -18,7 +17,6 @@ from distillmatch_ros.base.files import open_text, write_bytes, writing
 from distillmatch_ros.images.files import encode_file, read_image, read_thermal, read_visible_of_thermal
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.images.sizes import MAX_PIXELS
-from distillmatch_ros.registration.quality import Quality
 from distillmatch_ros.registration.registrar import Registrar, Registration
 from distillmatch_ros.stream.search import advise
 from distillmatch_ros.visualisation.overlay import covered, draw_matches, draw_overlay, warp_thermal
@@ -110,7 +108,7 @@ class PairResult:
             "probability": None
             if found is None or found.probability is None
             else round(found.probability, 4),
-            "quality": None if found is None or found.quality is None else _figures(found.quality),
+            "quality": None if found is None or found.quality is None else found.quality.record(),
             "latency_ms": {} if found is None else {k: round(ms, 3) for k, ms in found.latency_ms.items()},
         }
         if points:
@@ -217,15 +215,6 @@ def _write_line(file: TextIO, record: PairRecord, path: Path) -> None:
     with writing(path):
         file.write(json.dumps(record, allow_nan=False, ensure_ascii=False) + "\n")
         file.flush()
-
-
-def _figures(quality: Quality) -> dict[str, float | None]:
-    """Figures of a homography for thresholds; an infinite value stands for unknown and becomes null."""
-    figures = {name: value for name, value in asdict(quality).items() if name != "inliers"}
-    return {
-        name: round(value, 4) if value is not None and math.isfinite(value) else None
-        for name, value in figures.items()
-    }
 
 
 def _correspondences(found: Registration) -> list[list[float | bool]]:

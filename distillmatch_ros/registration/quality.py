@@ -1,7 +1,7 @@
 """Figures by which a homography is judged: of its matches and, after alignment, of the images' edges."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,13 @@ class Quality:
     edge_correlation: float | None = None
     peak_prominence: float | None = None
     second_peak_ratio: float | None = None
+
+    def record(self) -> dict[str, float | None]:
+        """The figures by name, to four decimals, for JSON; None if unknown or infinite."""
+        return {
+            name: round(value, 4) if value is not None and math.isfinite(value) else None
+            for name, value in asdict(self).items()
+        }
 
 
 def measure(

@@ -15,7 +15,7 @@ ENGINE = EngineInfo(256, 320, 500, "light", "fp32", "abcdef0123456789", "onnxrun
 
 def result(status: str, error: float | None, probability: float | None) -> TrialResult:
     quality = Quality(100, 0.5, -30.0, 0.6, 1.5, 2.0, peak_prominence=probability and 10 * probability)
-    return TrialResult("a.png", "b.png", "rig", 1, "light", error, status, probability, quality)
+    return TrialResult("a.png", "b.png", "rig", 1, "light", error, status, probability, quality.record())
 
 
 @pytest.fixture
