@@ -52,21 +52,25 @@ def read_thermal(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
         DistillMatchError: see `read_image`, or the sensor values are damaged.
     """
     data = _content(path)
-    values = radiometric.read_thermal_values(data, str(path))
+    values = radiometric.read_thermal_values(data, str(path), max_pixels)
     if values is None:
         return _upright(data, str(path), max_pixels)
     check_image(values, str(path))
     return _exif(data).upright(values)
 
 
-def read_visible_of_thermal(path: Path) -> NDArray[np.uint8]:
+def read_visible_of_thermal(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Read the visible image embedded in a thermal camera's file, uint8 (H, W, 3) BGR.
+
+    Args:
+        path: the file.
+        max_pixels: see `read_image`.
 
     Raises:
         DistillMatchError: the file cannot be read, or holds no visible image.
     """
     data = _content(path)
-    return _exif(data).upright(radiometric.read_embedded_visible(data, str(path)))
+    return _exif(data).upright(radiometric.read_embedded_visible(data, str(path), max_pixels))
 
 
 def _content(path: Path) -> NDArray[np.uint8]:
@@ -101,7 +105,7 @@ def decode_file(
     if head.startswith(_NPY):
         image = _decode_npy(data, name)
     elif is_tiff(head):
-        image = decode_tiff(data, name, remedy)
+        image = decode_tiff(data, name, remedy, max_pixels)
     else:
         image = _decode_picture(data, name, remedy)
     check_image(image, name)

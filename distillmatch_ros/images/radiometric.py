@@ -10,39 +10,43 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.images.sizes import check_size, is_jpeg_or_png, picture_size
 
 _APP1, _APP3 = 0xE1, 0xE3
 _START_OF_SCAN = 0xDA
 _FLIR = b"FLIR\0"
+_FLIR_ENTRIES = 0x1C  # place of the number of records
+_FLIR_ENTRY, _FLIR_HEADER = 32, 32  # bytes of a directory entry, and of the header of an image's record
 # Sensor sizes of DJI cameras: the raw values have no header, and the picture may be enlarged.
 _DJI_SIZES = {
     rows * columns: (rows, columns) for rows, columns in ((512, 640), (256, 320), (120, 160), (1024, 1280))
 }
 
 
-def read_thermal_values(data: NDArray[np.uint8], name: str) -> NDArray[Any] | None:
+def read_thermal_values(data: NDArray[np.uint8], name: str, max_pixels: int) -> NDArray[Any] | None:
     """The sensor values of a radiometric JPEG.
 
     Args:
         data: content of the file, uint8 (N,).
         name: name of the file in errors.
+        max_pixels: larger images are rejected by their header, before decoding.
 
     Returns:
         (H, W): float32 kelvin for FLIR, uint16 sensor counts if the constants are missing or for DJI; None
         for any other file.
 
     Raises:
-        DistillMatchError: the sensor values are damaged.
+        DistillMatchError: the sensor values are damaged, or too large.
     """
     segments = list(_segments(data.tobytes()))
     if any(marker == _APP1 and body.startswith(_FLIR) for marker, body in segments):
-        return _flir_values(data, name)
+        return _flir_values(data, name, max_pixels)
     raw = b"".join(body for marker, body in segments if marker == _APP3)
     size = _DJI_SIZES.get(len(raw) // 2)
     if size is None or len(raw) % 2:
@@ -50,11 +54,11 @@ def read_thermal_values(data: NDArray[np.uint8], name: str) -> NDArray[Any] | No
     return np.frombuffer(raw, "<u2").astype(np.uint16).reshape(size)
 
 
-def read_embedded_visible(data: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
+def read_embedded_visible(data: NDArray[np.uint8], name: str, max_pixels: int) -> NDArray[np.uint8]:
     """The visible image that FLIR embeds in a radiometric JPEG, uint8 (H, W, 3) BGR.
 
     Raises:
-        DistillMatchError: the file holds none, or it is damaged.
+        DistillMatchError: the file holds none, or it is damaged or larger than ``max_pixels``.
     """
     optical = None
     if any(marker == _APP1 and body.startswith(_FLIR) for marker, body in _segments(data.tobytes())):
@@ -62,6 +66,7 @@ def read_embedded_visible(data: NDArray[np.uint8], name: str) -> NDArray[np.uint
         import flyr
 
         with _damage_said(name):
+            _flir_records(data, name, max_pixels)
             optical = flyr.unpack(BytesIO(data.tobytes())).optical
     if optical is None:
         raise DistillMatchError(f"{name}: holds no visible image; name the file of one")
@@ -84,15 +89,14 @@ def _require_flyr(name: str) -> None:
         ) from error
 
 
-def _flir_values(data: NDArray[np.uint8], name: str) -> NDArray[Any]:
+def _flir_values(data: NDArray[np.uint8], name: str, max_pixels: int) -> NDArray[Any]:
     _require_flyr(name)
-    from flyr.records import RecordIndex, extract_flir_app1, parse_flir_records
+    from flyr.records import RecordIndex
     from flyr.thermal import parse_camera_info, parse_raw_data
     from flyr.thermogram import FlyrThermogram
 
     with _damage_said(name):
-        stream = extract_flir_app1(BytesIO(data.tobytes()))
-        records = parse_flir_records(stream)
+        stream, records = _flir_records(data, name, max_pixels)
         raw = np.asarray(parse_raw_data(stream, records[RecordIndex.RAW_DATA.value])[2])
     try:
         constants = parse_camera_info(stream, records[RecordIndex.CAMERA_INFO.value])
@@ -103,10 +107,39 @@ def _flir_values(data: NDArray[np.uint8], name: str) -> NDArray[Any]:
     return kelvin if np.isfinite(kelvin).all() else raw.astype(np.uint16)
 
 
+def _flir_records(
+    data: NDArray[np.uint8], name: str, max_pixels: int
+) -> tuple[BinaryIO, dict[int, tuple[int, int, int, int]]]:
+    """FLIR's part of the file and its records by type, with images of at most ``max_pixels``."""
+    from flyr.records import RecordIndex, extract_flir_app1, parse_flir_records
+
+    stream: BinaryIO = extract_flir_app1(BytesIO(data.tobytes()))
+    start = stream.tell()
+    content = stream.read()
+    (entries,) = struct.unpack_from(">I", content, _FLIR_ENTRIES)
+    if entries * _FLIR_ENTRY > len(content):  # flyr would visit them all
+        raise ValueError(f"a directory of {entries} records in {len(content)} bytes")
+    stream.seek(start)
+    records: dict[int, tuple[int, int, int, int]] = parse_flir_records(stream)
+    for kind in (RecordIndex.RAW_DATA.value, RecordIndex.EMBEDDED_IMAGE.value):
+        if kind not in records:
+            continue
+        _, _, offset, length = records[kind]
+        stream.seek(offset)
+        record = np.frombuffer(stream.read(_FLIR_HEADER + length), np.uint8)
+        width, height = struct.unpack_from("<HH", record.tobytes(), 2)
+        check_size(height, width, name, max_pixels)
+        if is_jpeg_or_png(picture := record[_FLIR_HEADER:]):
+            check_size(*picture_size(picture, name, "copy the file from the camera again"), name, max_pixels)
+    return stream, records
+
+
 @contextmanager
 def _damage_said(name: str) -> Iterator[None]:
     try:
         yield
+    except DistillMatchError:
+        raise
     except Exception as error:  # a damaged file may raise any exception in its reader
         reason = str(error) or type(error).__name__
         raise DistillMatchError(

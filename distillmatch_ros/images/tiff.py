@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.orientation import Orientation
+from distillmatch_ros.images.sizes import check_size
 
+MAX_CHANNELS = 4
+"""Greatest number of values per pixel: colour and opacity."""
 _MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _OPENCV = ("uint8", "uint16", "int16", "int32", "float32", "float64")
 _COMPRESSIONS = (1, 5, 8, 7, 32773, 32946)  # supported by OpenCV: none, LZW, deflate (2), JPEG, PackBits
@@ -31,14 +34,18 @@ def tiff_size(data: NDArray[np.uint8], name: str, remedy: str) -> tuple[int, int
         return int(page.imagelength), int(page.imagewidth)
 
 
-def decode_tiff(data: NDArray[np.uint8], name: str, remedy: str) -> NDArray[Any]:
+def decode_tiff(data: NDArray[np.uint8], name: str, remedy: str, max_pixels: int) -> NDArray[Any]:
     """Decode the first page that is no thumbnail, upright, with channels in OpenCV's order.
 
     Raises:
-        DistillMatchError: damaged, or of an unsupported kind.
+        DistillMatchError: damaged, of an unsupported kind, or with tiles of more than ``max_pixels``.
     """
     with _opened(data, name, remedy) as file:
         page = _page(file)
+        if page.is_tiled:  # a tile is decoded whole, however small the image is
+            check_size(int(page.tilelength), int(page.tilewidth), f"{name}, a tile", max_pixels)
+        if page.samplesperpixel > MAX_CHANNELS:
+            raise DistillMatchError(f"{name}: holds {page.samplesperpixel} values per pixel; {remedy}")
         orientation = Orientation.of_exif(int(page.tags.valueof(274, 1)))
         plain = page.index == 0 and str(page.dtype) in _OPENCV and int(page.compression) in _COMPRESSIONS
         if plain and orientation.rotation in (0, 180):

@@ -152,7 +152,7 @@ def match_files(
         try:
             thermal = read_thermal(pair.thermal, max_pixels)
             visible = (
-                read_visible_of_thermal(pair.visible)
+                read_visible_of_thermal(pair.visible, max_pixels)
                 if visible_from_thermal
                 else read_image(pair.visible, max_pixels)
             )

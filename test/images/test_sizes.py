@@ -3,16 +3,19 @@
 import struct
 import tracemalloc
 import zlib
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
+from support.radiometric import flir_jpeg
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.compressed import decode_compressed
-from distillmatch_ros.images.files import file_size, read_image, read_thermal
+from distillmatch_ros.images.files import file_size, read_image, read_thermal, read_visible_of_thermal
 
 SIDE = 30_000
 
@@ -67,6 +70,56 @@ def test_bombs_cost_nothing(name: str, read, folder: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 20e6
     finally:
         tracemalloc.stop()
+
+
+def tiff(**tags: int) -> bytes:
+    """A TIFF of 8 x 8 pixels whose tags promise more."""
+    stream = BytesIO()
+    tifffile.imwrite(stream, np.zeros((16, 16), np.uint8), tile=(16, 16))
+    stream.seek(0)
+    with tifffile.TiffFile(stream) as file:
+        places = {name: file.pages[0].tags[name].valueoffset for name in tags}
+        types = {name: file.pages[0].tags[name].dtype for name in tags}
+    data = bytearray(stream.getvalue())
+    for name, value in tags.items():
+        struct.pack_into("<H" if types[name] == tifffile.DATATYPE.SHORT else "<I", data, places[name], value)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("tags", "reason"),
+    [
+        ({"TileWidth": 16 * 2000, "TileLength": 16 * 2000}, "a.tiff, a tile: 32000 x 32000 is beyond"),
+        ({"SamplesPerPixel": 60_000}, "a.tiff: (holds 60000 values per pixel|damaged)"),
+    ],
+)
+def test_small_tiff_of_large_parts(tags: dict[str, int], reason: str, tmp_path: Path) -> None:
+    (tmp_path / "a.tiff").write_bytes(tiff(**tags))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DistillMatchError, match=reason):
+            read_image(tmp_path / "a.tiff")
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_bombs_within_radiometric_files(tmp_path: Path) -> None:
+    pytest.importorskip("flyr")
+    whole = flir_jpeg(np.zeros((8, 8), np.uint16), np.zeros((8, 8, 3), np.uint8), png=True)
+    ihdr = whole.index(b"IHDR") + 4
+    sof = whole.index(b"\xff\xc0", ihdr) + 5
+    entries = whole.index(b"FFF\0") + 0x1C
+    for read, place, layout, reason in (
+        (read_thermal, ihdr, ">II", "30000 x 30000 is beyond"),
+        (read_visible_of_thermal, sof, ">HH", "30000 x 30000 is beyond"),
+        (read_thermal, entries, ">I", "a directory of 30000 records"),
+    ):
+        data = bytearray(whole)
+        struct.pack_into(layout, data, place, *[SIDE] * (len(layout) - 1))
+        (tmp_path / "a.jpg").write_bytes(data)
+        with pytest.raises(DistillMatchError, match=rf"a\.jpg: .*{reason}"):
+            read(tmp_path / "a.jpg")
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg"])
