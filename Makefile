@@ -3,8 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PROJECT := pyproject.toml setup.py setup.cfg
-# Two files at a time: much of a test's time is waiting for other processes.
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+# Two tests at a time: much of their time is waiting for other processes.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 # A sourced ROS workspace sets PYTHONPATH, and its packages would come before those of the virtual environment.
 unexport PYTHONPATH

@@ -155,7 +155,7 @@ def evaluate(
     baselines: Annotated[
         str,
         typer.Option(
-            metavar="NAME,...",
+            metavar="NAMES",
             help=f"Methods to compare with, or none: {', '.join(BASELINES)}. Those after akaze need "
             "the extra peers.",
         ),

@@ -161,5 +161,5 @@ def test_ctrl_c_at_work_is_one_line(name: str, folder: Path, model: str) -> None
         with suppress(subprocess.TimeoutExpired):
             process.wait(4)
         os.killpg(process.pid, signal.SIGINT)
-        output, error = process.communicate(timeout=60)
+        output, error = process.communicate(timeout=200)
     assert (process.returncode, output, error) == (130, "", "interrupted\n")

@@ -154,7 +154,7 @@ def test_signals_that_another_thread_takes_are_noticed() -> None:
         "endings.wait()\n"
         "os._exit(0)\n"
     )
-    subprocess.run([sys.executable, "-c", program], timeout=30, check=True)
+    subprocess.run([sys.executable, "-c", program], timeout=200, check=True)
 
 
 def catches(pid: int, number: signal.Signals) -> bool:
@@ -215,6 +215,6 @@ def test_parameter_that_does_not_exist_is_warned_of(start: StartNode) -> None:
 @pytest.mark.parametrize(("argument", "code"), [("--help", 0), ("--speed", 2)])
 def test_what_is_no_argument_of_a_node_gets_the_usage(argument: str, code: int) -> None:
     command = [sys.executable, "-m", "distillmatch_ros.ros.fusion_node", argument]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == code
     assert "usage: fusion_node" in (done.stdout if code == 0 else done.stderr)

@@ -45,7 +45,7 @@ def start(
     )
 
 
-def wait_for(met: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(met: Callable[[], bool], seconds: float = 200) -> None:
     """Wait until a condition is met."""
     deadline = monotonic() + seconds
     while not met():
@@ -79,7 +79,7 @@ def dask_cluster(folder: Path, workers: int, *options: str) -> Iterator[DaskClus
         )
     ]
     try:
-        wait_for(told.exists)
+        wait_for(lambda: told.exists() and told.read_text().endswith("}"))
         address = json.loads(told.read_text())["address"]
         worker = ("-m", "distributed.cli.dask_worker", address, *alone, "--nthreads", "1", *options)
         scratch = [folder / f"worker{number}" for number in range(workers)]
@@ -89,4 +89,4 @@ def dask_cluster(folder: Path, workers: int, *options: str) -> Iterator[DaskClus
         for process in reversed(processes):
             process.kill()
         for process in processes:
-            process.communicate(timeout=30)
+            process.communicate(timeout=200)

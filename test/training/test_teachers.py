@@ -209,7 +209,7 @@ def ask_hub(*names: str, **environment: str) -> list[str]:
         env={**os.environ, "HF_HUB_DISABLE_TELEMETRY": "1", **environment},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
         check=True,
     )
     return told.stdout.splitlines()

@@ -221,7 +221,7 @@ def test_two_processes_train_as_one(write_run: WriteRun, tiny_config: ModelConfi
         ],
         check=True,
         capture_output=True,
-        timeout=100,
+        timeout=200,
     )
     assert (folder / "hash0").read_text() == (folder / "hash1").read_text()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.bags import FORMATS, INFO, RGB, ROS2, THERMAL, Drive, Message, write_bag
 
@@ -165,6 +165,7 @@ def test_what_is_no_bag_is_rejected_in_a_line(tmp_path: Path) -> None:
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kind=st.sampled_from(["mcap", "mcap-zstd", "sqlite3", "ros1", "ros1-lz4"]), seed=st.integers(0, 2**32))
+@example(kind="sqlite3", seed=4000)  # a topic without a name
 def test_damage_never_crashes(kind: str, seed: int, tmp_path: Path) -> None:
     """Whatever bytes are overwritten or cut off: an error a person can read, or messages."""
     rng = np.random.default_rng(seed)

@@ -111,7 +111,7 @@ def test_resume_after_the_client_was_killed(jobs: int, model: str, tmp_path: Pat
     states = [record["state"] for record in read_manifest(tmp_path / "out").values()]
     assert "planned" in states
     with start((*arguments, "--resume"), tmp_path) as client:
-        _, error = client.communicate(timeout=60)
+        _, error = client.communicate(timeout=200)
     assert client.returncode == 0, error
     assert f"{states.count('done')} of 4 bags are done already" in error
     assert len({tuple(digests(tmp_path / "out" / drive.name)) for drive in drives}) == 1

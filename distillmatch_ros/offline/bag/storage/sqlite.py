@@ -36,6 +36,8 @@ class SqliteFile(StorageFile):
             self._ids = {
                 key: (topic, kind)
                 for key, topic, kind in self._database.execute("SELECT id, name, type FROM topics")
+                if isinstance(topic, str)
+                and isinstance(kind, str)  # a flipped bit changes the type of a value
             }
             self.topics = dict(self._ids.values())
             self._damage: str | None = None
@@ -60,6 +62,8 @@ class SqliteFile(StorageFile):
                 wanted,
             )
             for row, key, received, data in rows:
+                if not _is_whole(received, data):
+                    raise TypeError("a time or message of another type")
                 given.add(row)
                 counts[self._ids[key][0]] += 1
                 yield Raw(*self._ids[key], received, data)
@@ -110,7 +114,7 @@ class SqliteFile(StorageFile):
                 step = step * 2 if failed > GAP else 1
                 continue
             step, failed = 1, 0
-            if found is not None and found[0] in self._ids:
+            if found is not None and found[0] in self._ids and _is_whole(*found[1:]):
                 yield found
 
     def _last_row(self) -> int:
@@ -118,3 +122,8 @@ class SqliteFile(StorageFile):
             return int(self._database.execute("SELECT max(id) FROM messages").fetchone()[0] or 0)
         except sqlite3.DatabaseError:
             return 1 << 40
+
+
+def _is_whole(received: object, data: object) -> bool:
+    """Whether time and message of a row have their types: SQLite keeps whatever the file says."""
+    return isinstance(received, int) and isinstance(data, bytes)
