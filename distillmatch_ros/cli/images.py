@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import asdict
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -185,7 +186,7 @@ def evaluate(
         engine = registrar.engine.info
         task = bar.add_task("evaluating", total=len(pairs))
         evaluated = compare(
-            {engine.config: registrar.register, **others},
+            {engine.config: partial(registrar.register, search=True), **others},
             pairs,
             [known for known in PRESETS if known.name in preset],
             seed,

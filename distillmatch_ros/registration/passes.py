@@ -7,6 +7,7 @@ from functools import cached_property
 from time import perf_counter
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +18,9 @@ from distillmatch_ros.registration.alignment import Aligner, Alignment
 from distillmatch_ros.registration.gate import Estimate, Gate, Status, confirm, estimate, is_plausible
 from distillmatch_ros.registration.probability import ProbabilityModel
 
+SCALES, TURNS = (0.6, 0.85, 1.2), (-20.0, 0.0, 20.0)
+"""Starts of a search: size of the thermal image relative to the largest that fits into the visible one, and
+rotation, degrees."""
 STAGES = ("gain_control", "resize", "engine", "homography", "alignment")
 
 
@@ -78,6 +82,15 @@ class PairOfImages:
             return first
         return second
 
+    def search(self, gate: Gate) -> Pass | None:
+        """Match from each of `starts`; the accepted pass with the greatest peak prominence, or None."""
+        accepted = [
+            (found.alignment.peak_prominence, found)
+            for start in starts(self._thermal_size, self._visible_size)
+            if (found := self._pass_aligned(start, gate)).estimate.status is Status.OK and found.alignment
+        ]
+        return max(accepted, key=lambda each: each[0])[1] if accepted else None
+
     def _pass(self, gate: Gate) -> Pass:
         """Match the unchanged images."""
         with self._clock.stage("resize"):
@@ -135,6 +148,24 @@ class PairOfImages:
     @cached_property
     def _aligner(self) -> Aligner:
         return Aligner(self._thermal)
+
+
+def starts(thermal: Size, visible: Size) -> Iterator[Float64]:
+    """Homographies to start from where the unchanged images have none.
+
+    The thermal image lies in the middle of the visible one, at each of `SCALES`, turned by each of `TURNS`.
+
+    Args:
+        thermal: size of the thermal image.
+        visible: size of the visible image.
+    """
+    fitting = min(length / other for length, other in zip(visible, thermal, strict=True))
+    for scale in SCALES:
+        for turn in TURNS:
+            middle = ((thermal[1] - 1) / 2, (thermal[0] - 1) / 2)
+            rotation = np.asarray(cv2.getRotationMatrix2D(middle, turn, scale * fitting), np.float64)
+            rotation[:, 2] += (visible[1] - thermal[1]) / 2, (visible[0] - thermal[0]) / 2
+            yield np.vstack([rotation, (0.0, 0.0, 1.0)])
 
 
 class Stopwatch:

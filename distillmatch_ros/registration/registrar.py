@@ -163,6 +163,7 @@ class Registrar:
         thermal: NDArray[Any],
         prior: Float64 | None = None,
         thermal_wider: Sequence[bool] = (False, True),
+        search: bool = False,
     ) -> Registration:
         """Register one pair.
 
@@ -177,6 +178,8 @@ class Registrar:
                 gives no homography.
             thermal_wider: assumptions to try in this order: whether the thermal camera sees more than the
                 visible one. The second is tried only if the first gives no homography.
+            search: whether to match from other scales and rotations too if there is no homography: nine more
+                passes.
 
         Raises:
             DistillMatchError: an argument is not an image, or the prior is not a matrix.
@@ -191,7 +194,9 @@ class Registrar:
                     "prior homography: not a finite 3x3 matrix; pass None if there is none"
                 )
             prior = prior_of_views(prior, visible_view, thermal_view)
-        found, wider = self._match(visible_view.picture, thermal_view.picture, prior, thermal_wider, clock)
+        found, wider = self._match(
+            visible_view.picture, thermal_view.picture, prior, thermal_wider, search, clock
+        )
         found = in_camera_pixels(found, visible_view, thermal_view)
         borders = {
             "visible image": visible_view.content.describe(visible_view.upright_size),
@@ -228,7 +233,7 @@ class Registrar:
             if orientation == self.mounting.thermal:
                 continue
             view = View.of(thermal, orientation, "thermal image", stretch=True)
-            found, _ = self._match(picture, view.picture, None, (False,), clock)
+            found, _ = self._match(picture, view.picture, None, (False,), False, clock)
             if found.estimate.status is not Status.OK or found.alignment is None:
                 continue
             prominence = found.alignment.peak_prominence
@@ -242,6 +247,7 @@ class Registrar:
         thermal: NDArray[np.uint8],
         prior: Float64 | None,
         thermal_wider: Sequence[bool],
+        search: bool,
         clock: Stopwatch,
     ) -> tuple[Pass, bool]:
         """Match two images in the given roles, in turn; returns the first success, else the first result."""
@@ -263,6 +269,10 @@ class Registrar:
             if homography is not None and (not wider or thermal_is_wider(homography, *sizes)):
                 return found, wider
             results.append((found, wider))
+        if search:
+            pair = PairOfImages(self.engine, self._probability, visible, thermal, clock)
+            if (searched := pair.search(self.gate)) is not None:
+                return searched, False
         return next((result for result in results if not result[1]), (rejected(results[0][0]), results[0][1]))
 
 

@@ -1,4 +1,4 @@
-"""Searches for the cameras' roles and, once, for the images' orientations if no homography is found."""
+"""Searches for roles, scale, rotation and, once, for the images' orientations if no homography is found."""
 
 from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.images.frames import Frame
@@ -7,7 +7,8 @@ from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.registrar import Registrar, Registration
 
 PATIENCE = 3
-"""Number of pairs from the start without a homography after which orientations are tried."""
+"""Number of consecutive pairs without a homography after which other scales and rotations are tried and, if
+there never was one, other orientations."""
 
 
 class Search:
@@ -37,7 +38,8 @@ class Search:
             thermal: the thermal frame.
             prior: see `Registrar.register`.
         """
-        found = self._registrar.register(visible.image, thermal.image, prior, self._roles())
+        search = self._failures + 1 == PATIENCE
+        found = self._registrar.register(visible.image, thermal.image, prior, self._roles(), search)
         self._learn(visible, thermal, found)
         return found
 

@@ -120,6 +120,33 @@ def test_silent_topic(bench: Bench) -> None:
     said(bench, "pairs/s")
 
 
+def test_cameras_change_size_and_encoding(bench: Bench) -> None:
+    def send(index: int, thermal: tuple[np.ndarray, str], rgb: tuple[np.ndarray, str]) -> int:
+        stamp = bench.now
+        bench.send("rgb", *rgb, stamp)
+        bench.send("thermal", *thermal, stamp)
+        bench.now += SECOND // 5
+        bench.spin(0.2)
+        return stamp
+
+    def twice(image: np.ndarray) -> np.ndarray:
+        return cv2.resize(image, None, fx=2, fy=2)
+
+    for change in ("thermal", "rgb", "encoding", "back"):
+        del bench.outputs["homography"][:]
+        sent = []
+        for index in range(10):
+            rgb, thermal = picture("rgb", index), picture("thermal", index)
+            if change == "thermal":
+                thermal = twice(thermal[0]), thermal[1]
+            elif change == "rgb":
+                rgb = twice(rgb[0]), rgb[1]
+            elif change == "encoding":
+                thermal = (thermal[0].astype(np.float32), "32FC1")
+            sent.append(send(index, thermal, rgb))
+        bench.until(lambda: set(sent) & set(map(stamp_of, bench.outputs["homography"])))  # noqa: B023
+
+
 def test_thermal_picture_that_stands_still(bench: Bench) -> None:
     for index in range(15):
         bench.send("rgb", *picture("rgb", index), bench.now)

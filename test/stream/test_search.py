@@ -10,6 +10,7 @@ from support.scripted_engine import TRUTH, ScriptedEngine, plain, points_of, sce
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.orientation import ORIENTATIONS, UPRIGHT, Orientation
 from distillmatch_ros.registration.gate import Status
+from distillmatch_ros.registration.passes import SCALES, TURNS
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.views import Mounting
 from distillmatch_ros.stream.search import PATIENCE, advise
@@ -79,7 +80,8 @@ def test_searching_costs_less_and_less_while_nothing_fits() -> None:
         stream.process(*frames(number))
         costs.append(len(engine.shown) - before)
     assert costs[0] == costs[1] == 2
-    assert costs[PATIENCE - 1] == 2 + len(ORIENTATIONS) - 1  # once
+    starts = len(SCALES) * len(TURNS)
+    assert costs[PATIENCE - 1] == 2 + starts + len(ORIENTATIONS) - 1  # once
     assert [number for number, cost in enumerate(costs) if cost > 1] == [0, 1, 2, 4, 8, 16]
 
 
@@ -95,8 +97,8 @@ def test_fitting_pairs_are_not_searched() -> None:
 def test_the_setting_that_helps_is_named() -> None:
     upside_down = Orientation(180)
     nothing, right = points_of(np.eye(3), count=5), points_of(plain(TRUTH))
-    # Two failures of two passes and one of one; then orientations, of which 180 is the second after 90.
-    engine = ScriptedEngine(*[nothing] * 7, right, nothing)
+    # Three failures of two passes each, nine starts; then orientations, of which 180 is the second after 90.
+    engine = ScriptedEngine(*[nothing] * (3 * 2 + 9 + 1), right, nothing)
     stream = Stream(Registrar(engine))
     for number in range(PATIENCE):
         frame = frames(number)

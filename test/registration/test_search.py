@@ -1,0 +1,73 @@
+"""Search from other scales and rotations where a pair has no homography."""
+
+import numpy as np
+import pytest
+from support.scripted_engine import (
+    ALIGNED_PX,
+    THERMAL,
+    TRUTH,
+    VISIBLE,
+    ScriptedEngine,
+    aligned,
+    corner_error,
+    noise_pair,
+    plain,
+    points_of,
+    scene_pair,
+)
+
+from distillmatch_ros import Registrar, Status
+from distillmatch_ros.geometry.homography import corners, transform
+from distillmatch_ros.registration.passes import SCALES, TURNS, starts
+
+NOTHING = points_of(np.eye(3), wrong=200)
+STARTS = len(SCALES) * len(TURNS)
+
+
+def test_starts_lie_in_the_middle_at_their_scale_and_rotation() -> None:
+    for thermal, visible in ((THERMAL, VISIBLE), (VISIBLE, THERMAL), ((100, 100), (300, 200))):
+        height, width = visible
+        for number, start in enumerate(starts(thermal, visible)):
+            scale, turn = SCALES[number // len(TURNS)], TURNS[number % len(TURNS)]
+            mapped = transform(start, corners(thermal))
+            np.testing.assert_allclose(mapped.mean(axis=0), ((width - 1) / 2, (height - 1) / 2), atol=1e-6)
+            along = mapped[1] - mapped[0]
+            assert np.degrees(np.arctan2(-along[1], along[0])) == pytest.approx(turn, abs=1e-6)
+            fitting = min(height / thermal[0], width / thermal[1])
+            assert np.hypot(*along) == pytest.approx(scale * fitting * thermal[1])
+
+
+def test_a_start_near_the_truth_finds_it() -> None:
+    every = list(starts(THERMAL, VISIBLE))
+    answers = [
+        points_of(aligned(TRUTH, by=start)) if number == 5 else NOTHING for number, start in enumerate(every)
+    ]
+    engine = ScriptedEngine(NOTHING, NOTHING, *answers)  # the unchanged pair in both roles comes first
+    result = Registrar(engine, passes=1).register(*scene_pair(), search=True)
+    assert result.status is Status.OK and corner_error(result, TRUTH) < ALIGNED_PX
+    assert len(engine.shown) == 2 + STARTS and not result.thermal_wider
+
+
+def test_of_several_the_one_that_edges_support_best_is_taken() -> None:
+    every = list(starts(THERMAL, VISIBLE))
+    off = np.array([[1.0, 0, 40], [0, 1, 0], [0, 0, 1]]) @ TRUTH
+    for first, second in ((TRUTH, off), (off, TRUTH)):
+        answers = [points_of(aligned(first, by=every[0])), points_of(aligned(second, by=every[1])), NOTHING]
+        engine = ScriptedEngine(NOTHING, NOTHING, *answers)
+        result = Registrar(engine, passes=1).register(*scene_pair(), search=True)
+        assert corner_error(result, TRUTH) < ALIGNED_PX
+
+
+def test_a_pair_with_a_homography_is_not_searched() -> None:
+    engine = ScriptedEngine(points_of(plain(TRUTH)))
+    plainly = Registrar(engine).register(*scene_pair())
+    searched = Registrar(engine).register(*scene_pair(), search=True)
+    np.testing.assert_array_equal(searched.homography, plainly.homography)
+    assert len(engine.shown) == 2
+
+
+def test_without_support_the_rejection_stays_that_of_the_unchanged_pair() -> None:
+    engine = ScriptedEngine(points_of(plain(TRUTH), count=5), NOTHING)
+    result = Registrar(engine).register(*noise_pair(), search=True)
+    assert result.status is Status.FEW_MATCHES and len(result.visible_points) == 5
+    assert len(engine.shown) == 2 + STARTS
