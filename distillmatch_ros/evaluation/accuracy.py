@@ -12,13 +12,14 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.evaluation.warped import PRESETS, RIG, Image, Preset, Trial, read_aligned, trials
 from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.images.pairs import PairPaths
+from distillmatch_ros.registration.probability import RIGHT_PX
 from distillmatch_ros.registration.registrar import Registration
 
 Register = Callable[[Image, Image], Registration | Float64 | None]
 """Takes a visible and a thermal image; returns a registration, or the homography thermal px -> visible px, or
 None (rejected)."""
 
-RIGHT_PX, WRONG_PX = 10.0, 20.0
+WRONG_PX = 20.0
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import numpy as np
 from typing_extensions import TypedDict
 
 from distillmatch_ros.engines.protocol import EngineInfo
-from distillmatch_ros.evaluation.accuracy import RIGHT_PX, WRONG_PX, Report, Score, TrialResult, Unreadable
+from distillmatch_ros.evaluation.accuracy import WRONG_PX, Report, Score, TrialResult, Unreadable
+from distillmatch_ros.registration.probability import RIGHT_PX
 
 AUCS = ("AUC@3", "AUC@5", "AUC@10", "AUC@20")
 COLUMNS = ("preset", "method", *AUCS, "median", "< 10 px", "rejected", "wrong")

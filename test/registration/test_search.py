@@ -19,6 +19,7 @@ from support.scripted_engine import (
 from distillmatch_ros import Registrar, Status
 from distillmatch_ros.geometry.homography import corners, transform
 from distillmatch_ros.registration.passes import SCALES, TURNS, starts
+from distillmatch_ros.registration.probability import FEATURES, ProbabilityModel
 
 NOTHING = points_of(np.eye(3), wrong=200)
 STARTS = len(SCALES) * len(TURNS)
@@ -71,3 +72,12 @@ def test_without_support_the_rejection_stays_that_of_the_unchanged_pair() -> Non
     result = Registrar(engine).register(*noise_pair(), search=True)
     assert result.status is Status.FEW_MATCHES and len(result.visible_points) == 5
     assert len(engine.shown) == 2 + STARTS
+
+
+def test_what_is_found_must_be_more_probable_than_not() -> None:
+    start = next(iter(starts(THERMAL, VISIBLE)))
+    for intercept, status in ((0.1, Status.OK), (-0.1, Status.FEW_INLIERS)):
+        model = ProbabilityModel("", intercept, dict.fromkeys(FEATURES, 0.0), 100, 0.01)
+        engine = ScriptedEngine(NOTHING, NOTHING, points_of(aligned(TRUTH, by=start)), NOTHING)
+        registrar = Registrar(engine, passes=1, probability=model)
+        assert registrar.register(*scene_pair(), search=True).status is status
