@@ -21,14 +21,14 @@ LEGEND = (
 
 
 QUALITY_COLUMNS = (
-    *("preset", "outcome", "trials", "inliers", "inlier ratio", "spread", "rms"),
-    *("edge score", "2nd peak", "probability"),
+    *("preset", "outcome", "trials", "inliers", "ratio", "spread", "rms"),
+    *("edges", "2nd", "prob."),
 )
 QUALITY_LEGEND = (
-    "Medians of the figures that thresholds of the gate are compared with; rms: px; edge score: peak "
-    "prominence; 2nd peak: ratio to the first"
+    f"Medians. right: off by less than {RIGHT_PX:.0f} px; ratio: of inliers; rms: px; edges: peak "
+    "prominence; 2nd: ratio of the second peak; prob.: probability"
 )
-OUTCOMES = (f"< {RIGHT_PX:.0f} px", f">= {RIGHT_PX:.0f} px", "rejected")
+OUTCOMES = ("right", "off", "rejected")
 
 
 class EvaluationRecord(TypedDict):
@@ -154,7 +154,7 @@ def _quality_row(preset: str, outcome: str, trials: Sequence[TrialResult]) -> tu
         median("inlier_ratio", 2),
         median("spread", 2),
         median("rms_px", 1),
-        median("peak_prominence", 1),
+        median("peak_prominence", 2),
         median("second_peak_ratio", 2),
         f"{np.median(likely):.2f}" if likely else "-",
     )

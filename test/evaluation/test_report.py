@@ -69,12 +69,12 @@ def test_markdown_is_a_table_with_its_provenance(evaluated: Report) -> None:
 def test_the_quality_is_told_by_outcome(evaluated: Report) -> None:
     found = {row[1]: dict(zip(QUALITY_COLUMNS, row, strict=True)) for row in quality_rows(evaluated)}
     assert {outcome: row["trials"] for outcome, row in found.items()} == {
-        "< 10 px": "1",
-        ">= 10 px": "2",
+        "right": "1",
+        "off": "2",
         "rejected": "1",
     }
-    assert (found["< 10 px"]["edge score"], found["< 10 px"]["probability"]) == ("9.0", "0.90")
-    assert (found["rejected"]["edge score"], found["rejected"]["inlier ratio"]) == ("-", "0.50")
-    assert "| rig | >= 10 px | 2 | 100 | 0.50 | 0.60 | 1.5 | 3.0 | - | 0.30 |" in to_markdown(
+    assert (found["right"]["edges"], found["right"]["prob."]) == ("9.00", "0.90")
+    assert (found["rejected"]["edges"], found["rejected"]["ratio"]) == ("-", "0.50")
+    assert "| rig | off | 2 | 100 | 0.50 | 0.60 | 1.5 | 3.00 | - | 0.30 |" in to_markdown(
         evaluated, "val", ENGINE
     )
