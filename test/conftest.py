@@ -1,6 +1,5 @@
 """Fixtures that more than one test module needs, and how the tests are named."""
 
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +16,6 @@ from distillmatch_ros.scene import SyntheticPair, render_pair
 # How long a machine takes is no fault of what is tested.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
-
-# Files that are tested side by side share the cores: PyTorch's threads would wait for each other.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 LONGEST_ID = 60
 PLAIN = (str, int, float, bool, type(None))
