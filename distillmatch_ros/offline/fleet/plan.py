@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.offline.bag.storage.folder import FORMATS
+from distillmatch_ros.offline.bag.storage.folder import FORMATS, PACKED
 from distillmatch_ros.offline.bag.writing import check_bag
 from distillmatch_ros.offline.fleet.places import (
     Version,
@@ -176,9 +176,16 @@ def _expand(given: str) -> Iterator[tuple[str, str]]:
             raise DistillMatchError(f"{redacted(given)}: matches no bag; check the pattern")
         before = given[: min(given.index(sign) for sign in "*?[" if sign in given)]
         fixed = "".join(before.rpartition("/")[:2])
-        yield from ((str(PurePosixPath(each.removeprefix(fixed)).with_suffix("")), each) for each in found)
+        yield from ((_without_format(each.removeprefix(fixed)), each) for each in found)
     else:
-        yield Path(given).stem, given
+        yield _without_format(PurePosixPath(given).name), given
+
+
+def _without_format(name: str) -> str:
+    """A bag's name without the ending of its format; other dots belong to the name, as in dates."""
+    name = name.removesuffix(PACKED)
+    ending = PurePosixPath(name).suffix
+    return name.removesuffix(ending) if ending in FORMATS else name
 
 
 def _lines(path: Path) -> list[str]:

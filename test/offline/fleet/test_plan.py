@@ -41,6 +41,21 @@ def test_outputs_are_called_like_their_bags_and_patterns_keep_folders() -> None:
     assert table_file("mon/drive") == "bag=mon%2Fdrive/pairs.parquet"
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("a/drive_2026.11.26", "drive_2026.11.26"),
+        ("drive_2026.11.26/", "drive_2026.11.26"),
+        ("drive_2026.11.26.mcap", "drive_2026.11.26"),
+        ("drive.db3.zstd", "drive"),
+        ("s3://store/a.b/drive.v2.bag", "drive.v2"),
+    ],
+)
+def test_dots_belong_to_the_name(given: str, name: str) -> None:
+    (unit,) = plan([given], "out")
+    assert unit.name == name and unit.target == f"out/{name}.mcap"
+
+
 @pytest.mark.usefixtures("drives")
 def test_a_text_file_names_bags_relative_to_itself() -> None:
     Path("fleet/list.txt").write_text("# of this week\n\ntue/late.mcap\n*/drive.mcap  \ns3://store/x.mcap\n")
