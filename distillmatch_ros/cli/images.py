@@ -186,7 +186,7 @@ def evaluate(
         engine = registrar.engine.info
         task = bar.add_task("evaluating", total=len(pairs))
         evaluated = compare(
-            {engine.config: partial(registrar.register, search=True), **others},
+            {engine.config: partial(registrar.register, search=True, verify=True), **others},
             pairs,
             [known for known in PRESETS if known.name in preset],
             seed,

@@ -156,7 +156,7 @@ def match_files(
                 if visible_from_thermal
                 else read_image(pair.visible, max_pixels)
             )
-            registration = registrar.register(visible, thermal, search=True)
+            registration = registrar.register(visible, thermal, search=True, verify=True)
         except DistillMatchError as error:
             yield PairResult(pair, None, str(error))
             continue

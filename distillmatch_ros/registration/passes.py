@@ -21,8 +21,8 @@ from distillmatch_ros.registration.probability import ProbabilityModel
 SCALES, TURNS = (0.6, 0.85, 1.2), (-20.0, 0.0, 20.0)
 """Starts of a search: size of the thermal image relative to the largest that fits into the visible one, and
 rotation, degrees."""
-EVEN = 0.5
-"""Least probability of a homography that a search found."""
+LIKELY = 0.6
+"""Least probability of a homography that a search found, or that is not verified."""
 STAGES = ("gain_control", "resize", "engine", "homography", "alignment")
 
 
@@ -87,14 +87,14 @@ class PairOfImages:
     def search(self, gate: Gate) -> Pass | None:
         """Match from each of `starts`; the accepted pass with the greatest peak prominence, or None.
 
-        A pass counts only if it is more probably right than not: of many attempts one succeeds by chance.
+        A pass counts from a probability of `LIKELY` on: of many attempts one succeeds by chance.
         """
         accepted = [
             (found.alignment.peak_prominence, found)
             for start in starts(self._thermal_size, self._visible_size)
             if (found := self._pass_aligned(start, gate)).estimate.status is Status.OK
             and found.alignment is not None
-            and (found.probability is None or found.probability >= EVEN)
+            and (found.probability is None or found.probability >= LIKELY)
         ]
         return max(accepted, key=lambda each: each[0])[1] if accepted else None
 

@@ -16,7 +16,7 @@ from distillmatch_ros.engines.protocol import Engine, Float32
 from distillmatch_ros.geometry.homography import Float64, inverse
 from distillmatch_ros.images.orientation import ORIENTATIONS, Orientation
 from distillmatch_ros.registration.gate import Gate, Status
-from distillmatch_ros.registration.passes import PairOfImages, Pass, Stopwatch, blank_pass
+from distillmatch_ros.registration.passes import LIKELY, PairOfImages, Pass, Stopwatch, blank_pass
 from distillmatch_ros.registration.probability import ProbabilityModel, find_model
 from distillmatch_ros.registration.quality import Quality
 from distillmatch_ros.registration.views import (
@@ -164,6 +164,7 @@ class Registrar:
         prior: Float64 | None = None,
         thermal_wider: Sequence[bool] = (False, True),
         search: bool = False,
+        verify: bool = False,
     ) -> Registration:
         """Register one pair.
 
@@ -180,6 +181,8 @@ class Registrar:
                 visible one. The second is tried only if the first gives no homography.
             search: whether to match from other scales and rotations too if there is no homography: nine more
                 passes.
+            verify: whether to reject a homography whose probability is below `LIKELY` if edges support one of
+                another orientation of the thermal image better, such as mirrored: seven more passes.
 
         Raises:
             DistillMatchError: an argument is not an image, or the prior is not a matrix.
@@ -197,6 +200,8 @@ class Registrar:
         found, wider = self._match(
             visible_view.picture, thermal_view.picture, prior, thermal_wider, search, clock
         )
+        if verify and self._is_doubtful(found, visible, thermal):
+            found = rejected(found)
         found = in_camera_pixels(found, visible_view, thermal_view)
         borders = {
             "visible image": visible_view.content.describe(visible_view.upright_size),
@@ -226,6 +231,22 @@ class Registrar:
         Raises:
             DistillMatchError: an argument is not an image.
         """
+        best = self._best_orientation(visible, thermal)
+        return None if best is None else best[1]
+
+    def _is_doubtful(self, found: Pass, visible: NDArray[Any], thermal: NDArray[Any]) -> bool:
+        """Whether a homography may be wrong, and another orientation is supported better."""
+        if found.estimate.homography is None or found.probability is None or found.probability >= LIKELY:
+            return False
+        other = self._best_orientation(visible, thermal)
+        return (
+            other is not None and found.alignment is not None and other[0] > found.alignment.peak_prominence
+        )
+
+    def _best_orientation(
+        self, visible: NDArray[Any], thermal: NDArray[Any]
+    ) -> tuple[float, Orientation] | None:
+        """The other orientation that edges support best, and clearly, with its peak prominence."""
         clock = Stopwatch()
         picture = View.of(visible, self.mounting.visible, "visible image", stretch=False).picture
         best: tuple[float, Orientation] | None = None
@@ -239,7 +260,7 @@ class Registrar:
             prominence = found.alignment.peak_prominence
             if prominence >= self.gate.sure_peak_prominence and (best is None or prominence > best[0]):
                 best = prominence, orientation
-        return None if best is None else best[1]
+        return best
 
     def _match(
         self,

@@ -38,8 +38,14 @@ class Search:
             thermal: the thermal frame.
             prior: see `Registrar.register`.
         """
-        search = self._failures + 1 == PATIENCE
-        found = self._registrar.register(visible.image, thermal.image, prior, self._roles(), search)
+        found = self._registrar.register(
+            visible.image,
+            thermal.image,
+            prior,
+            self._roles(),
+            search=self._failures + 1 == PATIENCE,
+            verify=self._failures > 0 or not self._fitted,
+        )
         self._learn(visible, thermal, found)
         return found
 

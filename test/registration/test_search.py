@@ -1,5 +1,6 @@
-"""Search from other scales and rotations where a pair has no homography."""
+"""Search where a pair has no homography, and the check of one that is doubtful."""
 
+import cv2
 import numpy as np
 import pytest
 from support.scripted_engine import (
@@ -18,6 +19,7 @@ from support.scripted_engine import (
 
 from distillmatch_ros import Registrar, Status
 from distillmatch_ros.geometry.homography import corners, transform
+from distillmatch_ros.images.orientation import ORIENTATIONS, UPRIGHT, Orientation
 from distillmatch_ros.registration.passes import SCALES, TURNS, starts
 from distillmatch_ros.registration.probability import FEATURES, ProbabilityModel
 
@@ -76,8 +78,32 @@ def test_without_support_the_rejection_stays_that_of_the_unchanged_pair() -> Non
 
 def test_what_is_found_must_be_more_probable_than_not() -> None:
     start = next(iter(starts(THERMAL, VISIBLE)))
-    for intercept, status in ((0.1, Status.OK), (-0.1, Status.FEW_INLIERS)):
+    for intercept, status in ((0.5, Status.OK), (0.3, Status.FEW_INLIERS)):  # 0.62 and 0.57
         model = ProbabilityModel("", intercept, dict.fromkeys(FEATURES, 0.0), 100, 0.01)
         engine = ScriptedEngine(NOTHING, NOTHING, points_of(aligned(TRUTH, by=start)), NOTHING)
         registrar = Registrar(engine, passes=1, probability=model)
         assert registrar.register(*scene_pair(), search=True).status is status
+
+
+@pytest.mark.parametrize("mirrored", [True, False])
+def test_a_doubtful_homography_gives_way_to_a_better_orientation(mirrored: bool) -> None:
+    """A scene that resembles its mirror image, as a street does: edges support both."""
+    scale = (VISIBLE[1] - 200) / THERMAL[1]
+    shift = [(length - 1 - scale * (other - 1)) / 2 for length, other in zip(VISIBLE, THERMAL, strict=True)]
+    middle = np.array([[scale, 0, shift[1]], [0, scale, shift[0]], [0, 0, 1]])
+    scene = scene_pair()[0].astype(np.float32)
+    visible = cv2.addWeighted(scene, 0.7, scene[:, ::-1], 0.3, 0).astype(np.uint8)
+    thermal = 255 - cv2.warpPerspective(
+        visible, middle, THERMAL[::-1], flags=cv2.INTER_AREA | cv2.WARP_INVERSE_MAP
+    )
+    others = [each for each in ORIENTATIONS if each != UPRIGHT]
+    right = points_of(plain(middle))
+    answers = [right if mirrored and each == Orientation(0, True) else NOTHING for each in others]
+    for intercept, verify, passes in ((0.3, True, 1 + len(others)), (0.3, False, 1), (0.5, True, 1)):
+        model = ProbabilityModel("", intercept, dict.fromkeys(FEATURES, 0.0), 100, 0.01)
+        engine = ScriptedEngine(right, *answers)
+        registrar = Registrar(engine, passes=1, probability=model)
+        shown = thermal[:, ::-1].copy() if mirrored else thermal
+        found = registrar.register(visible, shown, thermal_wider=(False,), verify=verify)
+        assert len(engine.shown) == passes
+        assert found.status is (Status.DEGENERATE if mirrored and passes > 1 else Status.OK)
