@@ -5,10 +5,11 @@ import json
 import logging
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -41,23 +42,30 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def check_outputs(paths: Iterable[Path | None], overwrite: bool) -> None:
+def check_outputs(paths: Iterable[Path | None], overwrite: bool, inputs: Iterable[Path | None] = ()) -> None:
     """Check before any work that outputs can be written and that no existing file is lost. Writes nothing.
 
     Args:
         paths: output files; None, standard output (``-``), pipes and devices are skipped.
         overwrite: whether existing files may be replaced.
+        inputs: files that the command reads, or writes under a name of its own; None is skipped.
 
     Raises:
-        DistillMatchError: a file exists already, or its folder cannot be written.
+        DistillMatchError: a file exists already, is an input or another output, or its
+            folder cannot be written.
     """
     places: set[Path] = set()
+    taken = {path.resolve() for path in inputs if path is not None}
     for path in paths:
         if path is None or path == STANDARD_OUTPUT:
             continue
         with writing(path):  # is_dir raises for a name that is too long
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            if path.resolve() in taken:
+                raise DistillMatchError(f"{path}: is an input or another output too; name another file")
+            if path.is_file() or not path.exists():
+                taken.add(path.resolve())
             if path.is_file() and not overwrite:
                 raise DistillMatchError(
                     f"{path}: exists already; pass --overwrite to replace it, or name another file"
@@ -65,6 +73,18 @@ def check_outputs(paths: Iterable[Path | None], overwrite: bool) -> None:
             if path.parent not in places and (path.is_file() or not path.exists()):
                 _check_place(path)
                 places.add(path.parent)
+
+
+def check_no_device(path: Path) -> None:
+    """Reject devices, which may be read without end, such as ``/dev/zero``.
+
+    Raises:
+        DistillMatchError: it is one.
+    """
+    with suppress(OSError, ValueError):  # reading it reports the error
+        mode = path.stat().st_mode
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+            raise DistillMatchError(f"{path}: is a device; name a file")
 
 
 def _check_place(path: Path) -> None:

@@ -2,15 +2,25 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.extras import needing
 from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
 from distillmatch_ros.cli.interruption import interruptible
 from distillmatch_ros.cli.program import Backend, JsonFile, Model, Overwrite, Settings, Threads
-from distillmatch_ros.cli.streams import Params, Rgb, Thermal, fail_with, parameters_of, report_bags
+from distillmatch_ros.cli.streams import (
+    Params,
+    Rgb,
+    Thermal,
+    fail_with,
+    fail_with_errors,
+    parameters_of,
+    report_bags,
+)
 from distillmatch_ros.cli.view import common
 
 if TYPE_CHECKING:
@@ -95,7 +105,7 @@ def bag(
     order = Order(
         parameters_of(params, settings, model, backend, threads), rgb, thermal, chosen_outputs(only)
     )
-    check_outputs([json_file], overwrite)
+    check_outputs([json_file], overwrite, [*map(Path, bags), Path(out)])
     with _watching(quiet=json_file == STANDARD_OUTPUT) as watch:
         summaries = run_fleet(
             bags,
@@ -128,11 +138,13 @@ def fleet(
     from distillmatch_ros.offline.fleet.overview import overview
 
     check_outputs([json_file], overwrite)
-    seen = overview(read_table(table))
+    failed: list[DistillMatchError] = []
+    seen = overview(read_table(table, failed.append))
     if json_file is not None:
         write_json(json_file, [bag.record() for bag in seen])
     if json_file != STANDARD_OUTPUT:
         show_fleet(seen)
+    fail_with_errors(failed)
 
 
 @contextmanager

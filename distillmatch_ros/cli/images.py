@@ -108,7 +108,9 @@ def match(
     )
     if points and json_file is None:
         raise typer.BadParameter("--points needs --json.")
-    check_outputs([json_file, *([] if out is None else picture_paths(listed, out))], overwrite)
+    read = [pairs, *(file for pair in listed for file in (pair.visible, pair.thermal))]
+    written = [] if out is None else picture_paths(listed, out)
+    check_outputs([json_file, *written], overwrite, [*read, None if out is None else out / RECORDS])
     mounting = Mounting(Orientation(rgb_rotation, rgb_flip), Orientation(thermal_rotation, thermal_flip))
     single, quiet = pairs is None, json_file == STANDARD_OUTPUT
     counts: Counter[str] = Counter()
@@ -176,9 +178,10 @@ def evaluate(
     visible image 640 px wide.
     """
     written = [] if out is None else [out / "evaluation.json", out / "evaluation.md"]
-    check_outputs([json_file, *written], overwrite)
-    others = open_baselines(_baselines(baselines))
     pairs = read_folder(folder)
+    read = [file for pair in pairs for file in (pair.visible, pair.thermal)]
+    check_outputs([json_file, *written], overwrite, read)
+    others = open_baselines(_baselines(baselines))
     with (
         Registrar.open(model, backend=backend, threads=threads) as registrar,
         common.progress(hidden=json_file == STANDARD_OUTPUT) as bar,

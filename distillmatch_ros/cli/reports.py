@@ -9,7 +9,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.extras import needing
 from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
 from distillmatch_ros.cli.program import JsonFile, Overwrite
-from distillmatch_ros.cli.streams import Rgb, Thermal
+from distillmatch_ros.cli.streams import Rgb, Thermal, fail_with_errors
 
 
 def report(
@@ -42,7 +42,7 @@ def report(
     from distillmatch_ros.offline.report.page import Report, write_report
     from distillmatch_ros.offline.report.reading import read_recording
 
-    check_outputs([out, json_file], overwrite)
+    check_outputs([out, json_file], overwrite, [Path(recording), source])
     if _is_table(recording):
         if source or rgb or thermal:
             raise DistillMatchError("a table has no images; leave out --source, --rgb and --thermal")
@@ -68,10 +68,12 @@ def _report_fleet(table: str, out: Path, json_file: Path | None) -> None:
     from distillmatch_ros.offline.fleet.page import write_fleet
     from distillmatch_ros.offline.fleet.places import redacted
 
-    bags = overview(read_table(table))
+    failed: list[DistillMatchError] = []
+    bags = overview(read_table(table, failed.append))
     write_fleet(bags, redacted(table), out)
     if json_file is not None:
         write_json(json_file, [bag.record() for bag in bags])
     if json_file != STANDARD_OUTPUT:
         show_fleet(bags)
         typer.echo(f"page: {out}")
+    fail_with_errors(failed)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.files import check_no_device
 from distillmatch_ros.images import radiometric
 from distillmatch_ros.images.frames import check_image
 from distillmatch_ros.images.orientation import Orientation
@@ -74,6 +75,7 @@ def read_visible_of_thermal(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray
 
 
 def _content(path: Path) -> NDArray[np.uint8]:
+    check_no_device(path)
     try:
         data = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: the path contains a NUL character

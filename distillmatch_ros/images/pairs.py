@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.files import check_no_device
 
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".jpeg", ".jpg", ".npy", ".pgm", ".png", ".ppm", ".rjpg", ".tif", ".tiff", ".webp"}
@@ -63,6 +64,7 @@ def read_csv(path: Path) -> list[PairPaths]:
     """
     try:
         # utf-8-sig: spreadsheets put a byte order mark before the header.
+        check_no_device(path)
         with path.open(newline="", encoding="utf-8-sig") as file:
             return _read_rows(path, csv.reader(file, skipinitialspace=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -148,3 +148,52 @@ def test_a_folder_without_permission_is_told_before(tmp_path: Path) -> None:
     tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
     with pytest.raises(DistillMatchError, match="Permission denied"):
         check_outputs([tmp_path / "new/file"], overwrite=False)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("match", "visible/a.png", "thermal/a.png", "--json", "visible/a.png"),
+        ("match", "--pairs", "pairs.csv", "--json", "pairs.csv"),
+        ("match", "visible/a.png", "thermal/a.png", "--out", "out", "--json", "out/pairs.jsonl"),
+        ("evaluate", ".", "--json", "thermal/a.png"),
+        ("evaluate", ".", "--out", "out", "--json", "out/evaluation.json"),
+        ("report", "lines.jsonl", "-o", "lines.jsonl"),
+        ("report", "lines.jsonl", "-o", "x.html", "--json", "./x.html"),
+        ("bag", "drive.mcap", "out.mcap", "--json", "drive.mcap"),
+        ("bag", "drive.mcap", "out.mcap", "--json", "out.mcap"),
+    ],
+)
+def test_no_output_replaces_an_input_or_another_output(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(folder)
+    for name in ("lines.jsonl", "drive.mcap"):
+        Path(name).write_text("{}")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    result = run(*arguments, "--overwrite")
+    assert result.exit_code == 2 and "is an input or another output too" in result.stderr
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("match", "/dev/zero", "thermal/a.png"),
+        ("match", "--pairs", "/dev/zero"),
+        ("report", "/dev/zero"),
+        ("inspect", "/dev/zero"),
+        ("bag", "/dev/zero", "x.mcap"),
+    ],
+)
+def test_devices_are_no_files(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(folder)
+    result = run(*arguments)
+    assert result.exit_code in (1, 2) and "is a device" in result.stderr, result.output
+
+
+def test_control_characters_are_shown_and_not_obeyed(folder: Path) -> None:
+    result = run("match", folder / "\x1b[31mred.png", folder / "thermal/a.png")
+    assert result.exit_code in (1, 2) and "\\x1b[31mred.png" in result.stderr and "\x1b" not in result.stderr

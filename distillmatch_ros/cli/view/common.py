@@ -33,13 +33,18 @@ from distillmatch_ros.registration.meaning import meaning
 def complain(message: str, console: Console | None = None) -> None:
     """Print an error as one line on standard error."""
     console = console or Console(stderr=True)
-    console.print(f"error: {message}", style="red", soft_wrap=True, markup=False, highlight=False)
+    console.print(f"error: {printable(message)}", style="red", soft_wrap=True, markup=False, highlight=False)
+
+
+def printable(text: str) -> str:
+    """A text without control characters, which could change the terminal; they are shown as escapes."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def remark(message: str, console: Console | None = None) -> None:
     """Print a hint as one line on standard error."""
     console = console or Console(stderr=True)
-    console.print(message, style="dim", soft_wrap=True, markup=False, highlight=False)
+    console.print(printable(message), style="dim", soft_wrap=True, markup=False, highlight=False)
 
 
 class _Rate(ProgressColumn):

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from distillmatch_ros.cli.view.common import printable
 from distillmatch_ros.offline.fleet.overview import BagOverview
 from distillmatch_ros.offline.report.verdict import Level
 
@@ -24,7 +25,7 @@ def show_fleet(bags: Sequence[BagOverview]) -> None:
     for bag in bags[:SHOWN]:
         level = bag.verdict.level
         table.add_row(
-            escape(bag.name),
+            escape(printable(bag.name)),
             "-" if bag.begin is None else f"{bag.begin:%Y-%m-%d %H:%M}",
             *(str(bag.statuses[status]) for status in ("OK", "TRACKED")),
             str(bag.rejected),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.files import check_no_device
 from distillmatch_ros.geometry.homography import Size
 from distillmatch_ros.images.files import read_image, read_thermal, read_visible_of_thermal
 from distillmatch_ros.images.pairs import HEADER
@@ -31,6 +32,7 @@ def read_files(path: Path, source: Path | None = None) -> Recording:
     """
     lines = path / RECORDS if path.is_dir() else path
     try:
+        check_no_device(lines)
         text = lines.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DistillMatchError(

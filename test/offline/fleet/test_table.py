@@ -135,6 +135,32 @@ def test_the_overview_names_the_bags_that_need_a_look(tmp_path: Path) -> None:
     assert [record["bag"] for record in json.loads(result.stdout)] == list(bags)
 
 
+@pytest.mark.parametrize(
+    ("column", "values", "reason"),
+    [
+        ("status", pa.array([7] * 10), "status is int64, not string"),
+        ("status", pa.array(["WHAT"] * 10), "status 'WHAT' is unknown"),
+        ("visible_stamp", pa.nulls(10, pa.timestamp("ns", "UTC")), "visible_stamp is missing in 10 rows"),
+        ("h00", pa.array([float("inf")] * 10), "h00 is not finite"),
+        ("visible_width", pa.array([0] * 10, pa.int32()), "visible_width is below 1"),
+    ],
+)
+def test_a_damaged_bag_is_named_and_the_others_are_shown(
+    tmp_path: Path, column: str, values: pa.Array, reason: str
+) -> None:
+    for name in ("bad", "good"):
+        write_pairs(tmp_path / "table", name, 1.0)
+    file = tmp_path / "table/bag=bad/pairs.parquet"
+    pairs = parquet.ParquetFile(file).read()
+    parquet.write_table(pairs.set_column(pairs.schema.get_field_index(column), column, values), file)
+    with pytest.raises(DistillMatchError, match=re.escape(reason)):
+        list(read_table(str(tmp_path / "table")))
+    for command in (("fleet",), ("report", "-o", tmp_path / "fleet.html")):
+        result = run(*command, tmp_path / "table")
+        assert result.exit_code == 1 and "1 bags, 10 pairs" in result.stdout
+        assert f"not the pairs of a bag ({reason})" in result.stderr
+
+
 def test_what_is_no_table_is_said(tmp_path: Path) -> None:
     with pytest.raises(DistillMatchError, match="holds no bag=NAME"):
         list(read_table(str(tmp_path)))

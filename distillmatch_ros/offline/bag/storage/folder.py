@@ -53,6 +53,8 @@ def storage_files(path: Path, report: Report) -> tuple[list[Path], Promise | Non
     """
     if path.is_file():
         return [path], None
+    if not path.is_dir():
+        raise DistillMatchError(f"{path}: is a device or pipe; name a file or the folder of a bag")
     there = sorted((file for file in path.iterdir() if _kind(file) in FORMATS), key=_number)
     # Of a file that a recorder was packing when it was killed, both forms are there.
     unpacked = {file.name for file in there}
