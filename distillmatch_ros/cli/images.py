@@ -211,9 +211,11 @@ def evaluate(
 
 def _baselines(text: str) -> list[str]:
     """The names in a comma-separated list."""
-    names = [] if text == "none" else [name.strip() for name in text.split(",")]
+    names = [] if text == "none" else [name.strip().lower() for name in text.split(",")]
     if unknown := [name for name in names if name not in BASELINES]:
-        raise typer.BadParameter(f"{unknown[0]!r}: none, or some of {', '.join(BASELINES)}")
+        raise typer.BadParameter(
+            f"--baselines has {unknown[0]!r}; write none alone, or some of {', '.join(BASELINES)}"
+        )
     return names
 
 

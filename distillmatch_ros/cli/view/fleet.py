@@ -37,9 +37,10 @@ def show_fleet(bags: Sequence[BagOverview]) -> None:
     if len(bags) > SHOWN:
         console.print(f"{len(bags) - SHOWN} more bags; --json lists them all")
     pairs = sum(bag.statuses.total() for bag in bags)
+    number = "1 bag" if len(bags) == 1 else f"{len(bags)} bags"
     looks = sum(bag.needs_look for bag in bags)
     console.print(
-        f"{len(bags)} bags, {pairs} pairs, {sum(bag.rejected for bag in bags)} rejected; {looks} need "
+        f"{number}, {pairs} pairs, {sum(bag.rejected for bag in bags)} rejected; {looks} need "
         "inspection (*). Scatter, slip\nand shift against the other bags are px in a visible image 640 wide.",
         highlight=False,
     )

@@ -157,7 +157,7 @@ def test_a_damaged_bag_is_named_and_the_others_are_shown(
         list(read_table(str(tmp_path / "table")))
     for command in (("fleet",), ("report", "-o", tmp_path / "fleet.html")):
         result = run(*command, tmp_path / "table")
-        assert result.exit_code == 1 and "1 bags, 10 pairs" in result.stdout
+        assert result.exit_code == 1 and "1 bag, 10 pairs" in result.stdout
         assert f"not the pairs of a bag ({reason})" in result.stderr
 
 
