@@ -11,6 +11,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from time import monotonic, sleep, time_ns
 from typing import Any
@@ -51,10 +52,14 @@ TRANSITIONS = {"configure": 1, "cleanup": 2, "activate": 3, "deactivate": 4}
 SHAPE = (64, 80)
 
 
+# Even ones for one process of tests, odd ones for the other beside it; each once before any comes again.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 2
+_DOMAINS = cycle(random.SystemRandom().sample(range(2 + _WORKER, 102, 2), 50))
+
+
 def domain() -> int:
-    """One that other tests on this machine hardly use now, and those beside this one never."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 2
-    return 2 * random.SystemRandom().randint(1, 50) + worker
+    """One that no other node of these tests has, and other programs on this machine hardly."""
+    return next(_DOMAINS)
 
 
 def environment(domain_id: int) -> dict[str, str]:
