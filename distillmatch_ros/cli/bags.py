@@ -1,4 +1,4 @@
-"""Commands for any number of bags: bag, fleet. Imports are local: rosbags is slow."""
+"""The command that registers any number of bags: bag. Imports are local: rosbags is slow."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,20 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.extras import needing
-from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
+from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs
 from distillmatch_ros.cli.interruption import interruptible
 from distillmatch_ros.cli.program import Backend, JsonFile, Model, Overwrite, Settings, Threads
-from distillmatch_ros.cli.streams import (
-    Params,
-    Rgb,
-    Thermal,
-    fail_with,
-    fail_with_errors,
-    parameters_of,
-    report_bags,
-)
+from distillmatch_ros.cli.streams import Params, Rgb, Thermal, fail_with, parameters_of, report_bags
 from distillmatch_ros.cli.view import common
 
 if TYPE_CHECKING:
@@ -122,29 +112,6 @@ def bag(
     if watch.stop():
         raise KeyboardInterrupt("the bags hold what was registered so far")
     fail_with(summaries)
-
-
-def fleet(
-    table: Annotated[
-        str, typer.Argument(metavar="TABLE", help="Folder that bag --table wrote; a path or a URL.")
-    ],
-    json_file: JsonFile = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Show results and rig movement of every bag of a fleet, and the bags that need inspection."""
-    with needing("fleet"):
-        from distillmatch_ros.offline.fleet.table_reading import read_table
-    from distillmatch_ros.cli.view.fleet import show_fleet
-    from distillmatch_ros.offline.fleet.overview import overview
-
-    check_outputs([json_file], overwrite)
-    failed: list[DistillMatchError] = []
-    seen = overview(read_table(table, failed.append))
-    if json_file is not None:
-        write_json(json_file, [bag.record() for bag in seen])
-    if json_file != STANDARD_OUTPUT:
-        show_fleet(seen)
-    fail_with_errors(failed)
 
 
 @contextmanager

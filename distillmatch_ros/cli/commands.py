@@ -24,7 +24,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     "View": {
         "inspect": inspection.inspect,
         "report": reports.report,
-        "fleet": bags.fleet,
+        "fleet": reports.fleet,
         "demo": streams.demo,
     },
     "Measure": {

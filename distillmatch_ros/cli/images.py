@@ -11,7 +11,15 @@ import typer
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json, write_text
-from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, Backend, JsonFile, Model, Overwrite, Threads
+from distillmatch_ros.cli.program import (
+    SOME_INPUTS_FAILED,
+    Backend,
+    JsonFile,
+    Model,
+    Overwrite,
+    Threads,
+    fail_with_errors,
+)
 from distillmatch_ros.cli.view import common
 from distillmatch_ros.evaluation import report
 from distillmatch_ros.evaluation.accuracy import compare
@@ -108,9 +116,9 @@ def match(
     )
     if points and json_file is None:
         raise typer.BadParameter("--points needs --json.")
-    read = [pairs, *(file for pair in listed for file in (pair.visible, pair.thermal))]
     written = [] if out is None else picture_paths(listed, out)
-    check_outputs([json_file, *written], overwrite, [*read, None if out is None else out / RECORDS])
+    taken = [pairs, *_files(listed), None if out is None else out / RECORDS]
+    check_outputs([json_file, *written], overwrite, taken)
     mounting = Mounting(Orientation(rgb_rotation, rgb_flip), Orientation(thermal_rotation, thermal_flip))
     single, quiet = pairs is None, json_file == STANDARD_OUTPUT
     counts: Counter[str] = Counter()
@@ -179,8 +187,7 @@ def evaluate(
     """
     written = [] if out is None else [out / "evaluation.json", out / "evaluation.md"]
     pairs = read_folder(folder)
-    read = [file for pair in pairs for file in (pair.visible, pair.thermal)]
-    check_outputs([json_file, *written], overwrite, read)
+    check_outputs([json_file, *written], overwrite, _files(pairs))
     others = open_baselines(_baselines(baselines))
     with (
         Registrar.open(model, backend=backend, threads=threads) as registrar,
@@ -203,10 +210,11 @@ def evaluate(
         write_json(json_file, report.record(evaluated, str(folder), engine))
     if json_file != STANDARD_OUTPUT:
         common.show_evaluation(evaluated, str(folder))
-    for pair in evaluated.unreadable:
-        common.complain(pair.reason)
-    if evaluated.unreadable:
-        raise typer.Exit(SOME_INPUTS_FAILED)
+    fail_with_errors([pair.reason for pair in evaluated.unreadable])
+
+
+def _files(pairs: list[PairPaths]) -> list[Path]:
+    return [file for pair in pairs for file in (pair.visible, pair.thermal)]
 
 
 def _baselines(text: str) -> list[str]:

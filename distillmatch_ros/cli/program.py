@@ -1,6 +1,7 @@
 """The command-line program: common options, exit codes, error handling."""
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
@@ -16,6 +17,14 @@ from distillmatch_ros.cli import end_interrupted
 from distillmatch_ros.cli.view import common
 
 SOME_INPUTS_FAILED, WRONG_USE = 1, 2
+
+
+def fail_with_errors(errors: Sequence[str]) -> None:
+    """Print errors, and exit with `SOME_INPUTS_FAILED` if there are any."""
+    for error in errors:
+        common.complain(error)
+    if errors:
+        raise typer.Exit(SOME_INPUTS_FAILED)
 
 
 class _Commands(TyperGroup):

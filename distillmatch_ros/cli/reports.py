@@ -1,4 +1,4 @@
-"""The command that writes an HTML report of a registered recording: report."""
+"""Commands that judge what was registered: report, fleet."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,8 +8,9 @@ import typer
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.extras import needing
 from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
-from distillmatch_ros.cli.program import JsonFile, Overwrite
-from distillmatch_ros.cli.streams import Rgb, Thermal, fail_with_errors
+from distillmatch_ros.cli.program import JsonFile, Overwrite, fail_with_errors
+from distillmatch_ros.cli.streams import Rgb, Thermal
+from distillmatch_ros.offline.fleet.places import is_url, redacted
 
 
 def report(
@@ -46,7 +47,7 @@ def report(
     if _is_table(recording):
         if source or rgb or thermal:
             raise DistillMatchError("a table has no images; leave out --source, --rgb and --thermal")
-        _report_fleet(recording, out, json_file)
+        _judge_fleet(recording, json_file, out)
         return
     judged = Report(read_recording(Path(recording), source, rgb, thermal))
     write_report(judged, out)
@@ -56,24 +57,38 @@ def report(
         streams.show_verdict(judged.verdict, out)
 
 
+def fleet(
+    table: Annotated[
+        str, typer.Argument(metavar="TABLE", help="Folder that bag --table wrote; a path or a URL.")
+    ],
+    json_file: JsonFile = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Show results and rig movement of every bag of a fleet, and the bags that need inspection."""
+    check_outputs([json_file], overwrite)
+    _judge_fleet(table, json_file)
+
+
 def _is_table(place: str) -> bool:
-    return "://" in place or any(Path(place).glob("bag=*"))
+    return is_url(place) or any(Path(place).glob("bag=*"))
 
 
-def _report_fleet(table: str, out: Path, json_file: Path | None) -> None:
+def _judge_fleet(table: str, json_file: Path | None, page: Path | None = None) -> None:
+    """Judge the bags of a table, and show or write the result; exits with 1 if a bag cannot be read."""
     with needing("fleet"):
         from distillmatch_ros.offline.fleet.table_reading import read_table
     from distillmatch_ros.cli.view.fleet import show_fleet
     from distillmatch_ros.offline.fleet.overview import overview
     from distillmatch_ros.offline.fleet.page import write_fleet
-    from distillmatch_ros.offline.fleet.places import redacted
 
     failed: list[DistillMatchError] = []
     bags = overview(read_table(table, failed.append))
-    write_fleet(bags, redacted(table), out)
+    if page is not None:
+        write_fleet(bags, redacted(table), page)
     if json_file is not None:
         write_json(json_file, [bag.record() for bag in bags])
     if json_file != STANDARD_OUTPUT:
         show_fleet(bags)
-        typer.echo(f"page: {out}")
-    fail_with_errors(failed)
+        if page is not None:
+            typer.echo(f"page: {page}")
+    fail_with_errors([str(error) for error in failed])

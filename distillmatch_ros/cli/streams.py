@@ -1,6 +1,6 @@
 """Commands that read or write single bags: calibrate, demo. Imports are local: rosbags is slow."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -193,12 +193,4 @@ def report_bags(summaries: "list[BagSummary]", json_file: Path | None) -> None:
 
 def fail_with(summaries: "list[BagSummary]") -> None:
     if any(summary.problems for summary in summaries):
-        raise typer.Exit(SOME_INPUTS_FAILED)
-
-
-def fail_with_errors(failed: Sequence[DistillMatchError]) -> None:
-    """Print errors, and exit with 1 if there are any."""
-    for error in failed:
-        common.complain(str(error))
-    if failed:
         raise typer.Exit(SOME_INPUTS_FAILED)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -96,23 +96,18 @@ def to_markdown(report: Report, folder: str, engine: EngineInfo) -> str:
 
 def record(report: Report, folder: str, engine: EngineInfo) -> dict[str, Any]:
     """The evaluation as a JSON object, an `EvaluationRecord`."""
-    scores = [score_record(score) for score in report.scores]
-    trials = [
-        {**asdict(trial), "error_px": None if trial.error_px == math.inf else trial.error_px}
-        for trial in report.trials
-    ]
     return {
         "folder": folder,
         "model": asdict(engine),
-        **asdict(replace(report, trials=())),
-        "scores": scores,
-        "trials": trials,
+        **asdict(report),
+        "scores": [finite_record(score) for score in report.scores],
+        "trials": [finite_record(trial) for trial in report.trials],
     }
 
 
-def score_record(score: Score) -> dict[str, Any]:
-    """One score as a JSON object, an infinite median as null."""
-    return {key: None if value == math.inf else value for key, value in asdict(score).items()}
+def finite_record(result: Score | TrialResult) -> dict[str, Any]:
+    """A result as a JSON object, an infinite median or error as null."""
+    return {key: None if value == math.inf else value for key, value in asdict(result).items()}
 
 
 def summary(report: Report, folder: str) -> str:

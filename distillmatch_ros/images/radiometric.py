@@ -126,10 +126,10 @@ def _flir_records(
             continue
         _, _, offset, length = records[kind]
         stream.seek(offset)
-        record = np.frombuffer(stream.read(_FLIR_HEADER + length), np.uint8)
-        width, height = struct.unpack_from("<HH", record.tobytes(), 2)
+        header = stream.read(_FLIR_HEADER)
+        width, height = struct.unpack_from("<HH", header, 2)
         check_size(height, width, name, max_pixels)
-        if is_jpeg_or_png(picture := record[_FLIR_HEADER:]):
+        if is_jpeg_or_png(picture := np.frombuffer(stream.read(length), np.uint8)):
             check_size(*picture_size(picture, name, "copy the file from the camera again"), name, max_pixels)
     return stream, records
 

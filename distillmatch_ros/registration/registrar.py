@@ -200,7 +200,7 @@ class Registrar:
         found, wider = self._match(
             visible_view.picture, thermal_view.picture, prior, thermal_wider, search, clock
         )
-        if verify and self._is_doubtful(found, visible, thermal):
+        if verify and self._is_doubtful(found, visible_view.picture, thermal, clock):
             found = rejected(found)
         found = in_camera_pixels(found, visible_view, thermal_view)
         borders = {
@@ -231,30 +231,33 @@ class Registrar:
         Raises:
             DistillMatchError: an argument is not an image.
         """
-        best = self._best_orientation(visible, thermal)
+        picture = View.of(visible, self.mounting.visible, "visible image", stretch=False).picture
+        best = self._best_orientation(picture, thermal, Stopwatch())
         return None if best is None else best[1]
 
-    def _is_doubtful(self, found: Pass, visible: NDArray[Any], thermal: NDArray[Any]) -> bool:
+    def _is_doubtful(
+        self, found: Pass, visible: NDArray[np.uint8], thermal: NDArray[Any], clock: Stopwatch
+    ) -> bool:
         """Whether a homography may be wrong, and another orientation is supported better."""
         if found.estimate.homography is None or found.probability is None or found.probability >= LIKELY:
             return False
-        other = self._best_orientation(visible, thermal)
+        other = self._best_orientation(visible, thermal, clock)
         return (
             other is not None and found.alignment is not None and other[0] > found.alignment.peak_prominence
         )
 
     def _best_orientation(
-        self, visible: NDArray[Any], thermal: NDArray[Any]
+        self, visible: NDArray[np.uint8], thermal: NDArray[Any], clock: Stopwatch
     ) -> tuple[float, Orientation] | None:
-        """The other orientation that edges support best, and clearly, with its peak prominence."""
-        clock = Stopwatch()
-        picture = View.of(visible, self.mounting.visible, "visible image", stretch=False).picture
+        """The other orientation of the camera's image that edges of the visible picture support best, and
+        clearly, with its peak prominence.
+        """
         best: tuple[float, Orientation] | None = None
         for orientation in ORIENTATIONS:
             if orientation == self.mounting.thermal:
                 continue
             view = View.of(thermal, orientation, "thermal image", stretch=True)
-            found, _ = self._match(picture, view.picture, None, (False,), False, clock)
+            found, _ = self._match(visible, view.picture, None, (False,), False, clock)
             if found.estimate.status is not Status.OK or found.alignment is None:
                 continue
             prominence = found.alignment.peak_prominence

@@ -188,7 +188,7 @@ def _joined(first: Report, second: Report) -> Report:
 
 
 def _record(figures: Report) -> dict[str, Any]:
-    return {**asdict(figures), "scores": [report.score_record(score) for score in figures.scores]}
+    return {**asdict(figures), "scores": [report.finite_record(score) for score in figures.scores]}
 
 
 def _report(values: dict[str, Any]) -> Report:

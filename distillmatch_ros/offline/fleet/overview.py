@@ -96,11 +96,11 @@ class BagOverview:
         return self.verdict.headline
 
     @property
-    def registered(self) -> float | None:
-        """Fraction of pairs with a homography, of those whose images decided on it; None without any."""
+    def registered_percent(self) -> float | None:
+        """Percentage of pairs with a homography, of those whose images decided on it; None without any."""
         found = sum(self.statuses[status] for status in OWN)
         judged = found + self.rejected
-        return found / judged if judged else None
+        return 100 * found / judged if judged else None
 
     @property
     def begin(self) -> datetime | None:

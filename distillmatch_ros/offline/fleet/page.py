@@ -103,9 +103,13 @@ def _charts(bags: Sequence[BagOverview]) -> list[Chart]:
         points = [(x, y) for x, y in values if y is not None]
         return line_chart(title, note, [Series(title, points, "dots")], abscissa, unit)
 
-    fractions = [(x, None if bag.registered is None else 100 * bag.registered) for x, bag in places]
     return [
-        chart("Registered pairs", "Pairs with a homography of their own.", fractions, "%"),
+        chart(
+            "Registered pairs",
+            "Pairs with a homography of their own.",
+            [(x, bag.registered_percent) for x, bag in places],
+            "%",
+        ),
         chart(
             "Shift of the rig",
             "Distance of the thermal corners from their median position over bags with these image sizes.",

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.offline.bag.storage.folder import FORMATS, PACKED
+from distillmatch_ros.offline.bag.storage.folder import FORMATS, PACKED, kind_of
 from distillmatch_ros.offline.bag.writing import check_bag
 from distillmatch_ros.offline.fleet.places import (
     Version,
@@ -183,9 +183,8 @@ def _expand(given: str) -> Iterator[tuple[str, str]]:
 
 def _without_format(name: str) -> str:
     """A bag's name without the ending of its format; other dots belong to the name, as in dates."""
-    name = name.removesuffix(PACKED)
-    ending = PurePosixPath(name).suffix
-    return name.removesuffix(ending) if ending in FORMATS else name
+    kind = kind_of(PurePosixPath(name))
+    return name.removesuffix(PACKED).removesuffix(kind) if kind in FORMATS else name
 
 
 def _lines(path: Path) -> list[str]:

@@ -55,7 +55,7 @@ def storage_files(path: Path, report: Report) -> tuple[list[Path], Promise | Non
         return [path], None
     if not path.is_dir():
         raise DistillMatchError(f"{path}: is a device or pipe; name a file or the folder of a bag")
-    there = sorted((file for file in path.iterdir() if _kind(file) in FORMATS), key=_number)
+    there = sorted((file for file in path.iterdir() if kind_of(file) in FORMATS), key=_number)
     # Of a file that a recorder was packing when it was killed, both forms are there.
     unpacked = {file.name for file in there}
     there = [file for file in there if file.name.removesuffix(PACKED) not in unpacked - {file.name}]
@@ -87,7 +87,7 @@ def open_file(path: Path, scratch: Path, report: Report) -> StorageFile:
     Raises:
         Exception: nothing of it can be read; damage can bring anything out of the libraries.
     """
-    kind = _kind(path)
+    kind = kind_of(path)
     if kind not in FORMATS:
         raise ValueError(f"neither {' nor '.join(FORMATS)}")
     if path.suffix != PACKED:
@@ -99,7 +99,8 @@ def open_file(path: Path, scratch: Path, report: Report) -> StorageFile:
     return FORMATS[kind](unpacked, path.name, report)
 
 
-def _kind(file: Path) -> str:
+def kind_of(file: PurePath) -> str:
+    """Ending of a storage file, one of `FORMATS` if it can be read, whether it is packed or not."""
     return Path(file.name.removesuffix(PACKED)).suffix
 
 
