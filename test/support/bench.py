@@ -2,6 +2,7 @@
 
 # ruff: noqa: E402 (a module that imports this one is skipped where ROS is not installed)
 
+import math
 import os
 import random
 import signal
@@ -36,7 +37,7 @@ from support import ROOT
 from distillmatch_ros.base.units import SECOND
 
 NODE = "/distillmatch"
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 """For whatever has to happen; the machine may be busy."""
 SETTLING_S = 0.3
 """DDS tells one end of a match a little before the other."""
@@ -191,14 +192,27 @@ class Bench:
         self.until(lambda: all(self.cameras[name].get_subscription_count() for name in names or self.cameras))
         self.spin(SETTLING_S)
 
-    def call(self, kind: Any, name: str, request: Any = None) -> Any:
-        """Ask the node's service."""
+    def call(self, kind: Any, name: str, request: Any = None, again_s: float = 3.0) -> Any:
+        """Ask the node's service, anew every ``again_s`` seconds without an answer.
+
+        DDS loses a request or its answer while the two sides are discovering each other, and takes a
+        service for ready that belongs to a node that has just gone.
+        """
         client = self.node.create_client(kind, f"{NODE}/{name}")
         self.until(client.service_is_ready)
-        future = client.call_async(request or kind.Request())
-        self.until(future.done)
+        futures: list[Any] = []
+        asked = -math.inf
+
+        def answered() -> Any:
+            nonlocal asked
+            if monotonic() - asked >= again_s:
+                futures.append(client.call_async(request or kind.Request()))
+                asked = monotonic()
+            return next((future for future in futures if future.done()), None)
+
+        answer = self.until(answered)
         self.node.destroy_client(client)
-        return future.result()
+        return answer.result()
 
     @property
     def state(self) -> str:
@@ -207,7 +221,8 @@ class Bench:
     def change(self, transition: str) -> bool:
         request = ChangeState.Request()
         request.transition.id = TRANSITIONS[transition]
-        return bool(self.call(ChangeState, "change_state", request).success)
+        assert self.state  # the node is reached: a transition cannot be asked for twice
+        return bool(self.call(ChangeState, "change_state", request, again_s=math.inf).success)
 
     def set(self, together: bool = False, **values: Any) -> list[Any]:
         """Set parameters; each result has ``successful`` and ``reason``."""
