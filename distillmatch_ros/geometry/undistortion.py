@@ -14,9 +14,19 @@ from distillmatch_ros.geometry.homography import Float64, Size
 from distillmatch_ros.geometry.warping import keeping_values
 from distillmatch_ros.images.frames import Frame
 
-EQUIDISTANT = "equidistant"
-COEFFICIENTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), EQUIDISTANT: (4,)}
-"""Allowed numbers of coefficients for each distortion model, in OpenCV's order."""
+PLUMB_BOB, RATIONAL, EQUIDISTANT = "plumb_bob", "rational_polynomial", "equidistant"
+COEFFICIENTS = {PLUMB_BOB: (4, 5), RATIONAL: (8, 12, 14), EQUIDISTANT: (4,)}
+"""Numbers of coefficients of each distortion model, in OpenCV's order."""
+SYNONYMS = {
+    "fisheye": EQUIDISTANT,
+    "kannala_brandt": EQUIDISTANT,
+    "kannala_brandt4": EQUIDISTANT,
+    "radtan": PLUMB_BOB,
+    "brown_conrady": PLUMB_BOB,
+    "thin_prism": RATIONAL,
+    "tilted": RATIONAL,
+}
+"""Names that calibration tools and drivers give to the models of `COEFFICIENTS`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +36,8 @@ class Intrinsics:
     Attributes:
         matrix: float64 (3, 3), camera matrix K.
         distortion: float64 (N,), coefficients D in OpenCV's order.
-        model: distortion model as ROS names it: ``plumb_bob``, ``rational_polynomial`` or ``equidistant``.
+        model: distortion model, one of `COEFFICIENTS` or `SYNONYMS`. An empty one is told from the number of
+            coefficients.
         size: (height, width) of the images.
     """
 
@@ -54,26 +65,13 @@ class Undistorter:
             DistillMatchError: the distortion model is unknown, or the number of coefficients does not fit it.
         """
         self.intrinsics = intrinsics
-        matrix, distortion, size = intrinsics.matrix, intrinsics.distortion, intrinsics.size[::-1]
+        matrix, size = intrinsics.matrix, intrinsics.size[::-1]
+        model, distortion = _model(intrinsics)
+        fisheye = model == EQUIDISTANT  # which is no pinhole camera even if all coefficients are 0
         self._maps: Any = None
-        if (
-            not distortion.any() and intrinsics.model != EQUIDISTANT
-        ):  # equidistant is not pinhole even with D = 0
-            return
-        counts = COEFFICIENTS.get(intrinsics.model)
-        if counts is None:
-            raise DistillMatchError(
-                f"camera_info: distortion model {intrinsics.model!r} is unknown; "
-                f"calibrate with one of {', '.join(COEFFICIENTS)}"
-            )
-        if len(distortion) not in counts:
-            raise DistillMatchError(
-                f"camera_info: {len(distortion)} coefficients do not fit distortion model "
-                f"{intrinsics.model}, which has {' or '.join(map(str, counts))}; calibrate the camera again"
-            )
-        fisheye = intrinsics.model == EQUIDISTANT
-        prepare: Callable[..., Any] = (cv2.fisheye if fisheye else cv2).initUndistortRectifyMap
-        self._maps = prepare(matrix, distortion, np.eye(3), matrix, size, cv2.CV_32FC1)
+        if distortion.any() or fisheye:
+            prepare: Callable[..., Any] = (cv2.fisheye if fisheye else cv2).initUndistortRectifyMap
+            self._maps = prepare(matrix, distortion, np.eye(3), matrix, size, cv2.CV_32FC1)
 
     def __call__(self, frame: Frame) -> Frame:
         """Undistort a frame.
@@ -104,3 +102,30 @@ class Undistorter:
         return np.asarray(
             cv2.remap(image, self._maps[0], self._maps[1], interpolation, borderValue=[outside] * 4)
         )
+
+
+def _model(intrinsics: Intrinsics) -> tuple[str, Float64]:
+    """Model, and as many coefficients as OpenCV wants for it; zeros at their end say nothing.
+
+    Raises:
+        DistillMatchError: the model is unknown and there is distortion, or it has fewer coefficients.
+    """
+    given = np.trim_zeros(intrinsics.distortion, "b")
+    name = intrinsics.model.strip().lower()
+    model = SYNONYMS.get(name, name)
+    if model in ("", "none"):  # four coefficients may be those of either lens
+        unnamed = {5: PLUMB_BOB, **dict.fromkeys(COEFFICIENTS[RATIONAL], RATIONAL)}
+        model = unnamed.get(len(given), "")
+    counts = COEFFICIENTS.get(model) if len(given) or model == EQUIDISTANT else COEFFICIENTS[PLUMB_BOB]
+    if counts is None:
+        raise DistillMatchError(
+            f"camera_info: distortion model {intrinsics.model!r} with {len(intrinsics.distortion)} "
+            f"coefficients is unknown; calibrate with one of {', '.join(COEFFICIENTS)}"
+        )
+    if len(given) > counts[-1]:
+        raise DistillMatchError(
+            f"camera_info: {len(given)} coefficients do not fit distortion model {model}, which has "
+            f"{' or '.join(map(str, counts))}; calibrate the camera again"
+        )
+    count = next(count for count in counts if count >= len(given))
+    return model, np.pad(given, (0, count - len(given)))

@@ -39,7 +39,7 @@ class Condition:
         publishers: number of publishers of both topics.
         incompatible_qos: by side, the QoS policy that prevents a connection.
         timing: times of the received frames; None unless active.
-        missing_infos: sides whose CameraInfo is needed and missing.
+        missing_infos: sides that should be undistorted, and whose CameraInfo is missing or unusable.
         unusable: error of the last unusable pair.
         advice: a setting that would help if no homography is found; None if none is known.
     """
@@ -72,11 +72,12 @@ def diagnose(report: Report, condition: Condition, parameters: Parameters, now: 
         return _not_active(condition)
     for found in (
         _silent(report, condition, now),
-        _no_calibration(condition),
+        _no_calibration(report, condition),
         _lost(report, condition),
         _unpaired(report, condition, parameters),
         _unusable(report, condition),
         _unregistered(report, condition),
+        _half_calibrated(condition),
     ):
         if found is not None:
             return found
@@ -123,11 +124,27 @@ def _silent(report: Report, condition: Condition, now: int) -> Diagnosis | None:
     return None
 
 
-def _no_calibration(condition: Condition) -> Diagnosis | None:
+def _no_calibration(report: Report, condition: Condition) -> Diagnosis | None:
+    waiting = any(reason == "CAMERA_INFO" for _, reason in report.drops) and not report.statuses
+    if len(condition.missing_infos) < len(Side) and not waiting:
+        return None
+    return Diagnosis(
+        ERROR, f"undistort: nothing usable on {_infos(condition)}; publish it, or switch undistort off"
+    )
+
+
+def _half_calibrated(condition: Condition) -> Diagnosis | None:
     if not condition.missing_infos:
         return None
-    topics = " and ".join(f"{NAMESPACES[side]}/camera_info" for side in condition.missing_infos)
-    return Diagnosis(ERROR, f"undistort: nothing usable on {topics}; publish it, or switch undistort off")
+    return Diagnosis(
+        WARN,
+        f"undistort: nothing usable on {_infos(condition)}, so that these images keep their distortion; "
+        "publish it",
+    )
+
+
+def _infos(condition: Condition) -> str:
+    return " and ".join(f"{NAMESPACES[side]}/camera_info" for side in condition.missing_infos)
 
 
 def _lost(report: Report, condition: Condition) -> Diagnosis | None:

@@ -11,6 +11,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.engines import EngineInfo
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.registration.gate import Status
@@ -27,6 +28,8 @@ from distillmatch_ros.stream.synchroniser import Pair, Side
 
 PAIR = "pair"
 """Side of drops that concern both frames of a pair."""
+INFO_PATIENCE_S = 3.0
+"""Time from the first pair for which one camera's CameraInfo is waited for if the other's is there."""
 
 
 def ros_messages(max_pixels: int) -> Messages:
@@ -53,6 +56,8 @@ class Pipeline:
         self._statistics = statistics
         self._lock = threading.Lock()
         self._infos: dict[Side, CameraInfo] = {}
+        self._calibrated: set[Side] = set()
+        self._waiting_since: int | None = None
         self._calibration = load_calibration(parameters)
         with ExitStack() as undo:
             self._registrar = undo.enter_context(open_registrar(parameters, beside=True))
@@ -74,8 +79,8 @@ class Pipeline:
 
     @property
     def missing_infos(self) -> list[Side]:
-        """Sides whose CameraInfo is needed and missing."""
-        return [side for side in Side if self._parameters.undistort and side not in self._infos]
+        """Sides that should be undistorted, and whose CameraInfo is missing or holds no calibration."""
+        return [side for side in Side if self._parameters.undistort and side not in self._calibrated]
 
     def calibration_for(self, parameters: Parameters) -> Calibration | None:
         """Calibration that `configure` needs for these parameters; read again if they name another file.
@@ -97,16 +102,20 @@ class Pipeline:
             self._parameters, self._calibration = parameters, calibration
 
     def tell(self, side: Side, info: CameraInfo) -> None:
-        """Set the CameraInfo of a camera; an invalid one is ignored and reported."""
-        if self._parameters.undistort and self._infos.get(side) != info:
+        """Set the CameraInfo of a camera; one without a calibration does not replace one with it."""
+        if self._infos.get(side) == info:
+            return
+        if self._parameters.undistort:
             try:
                 intrinsics = self._messages.intrinsics(info)
                 with self._lock:
                     self._stream.undistort(side, intrinsics)
+                self._calibrated.add(side)
             except DistillMatchError as error:
                 self._statistics.drop(side.value, "CAMERA_INFO")
                 self.unusable = str(error)
-                return
+                if side in self._calibrated:
+                    return
         self._infos[side] = info
 
     def reset(self) -> None:
@@ -128,7 +137,7 @@ class Pipeline:
 
     def process(self, pair: Pair[Any]) -> None:
         """Decode, register and publish a pair; unusable images are counted and reported."""
-        if self.missing_infos:
+        if self._awaits_infos():
             self._statistics.drop(PAIR, "CAMERA_INFO")
             return
         start = perf_counter()
@@ -147,7 +156,6 @@ class Pipeline:
             self._messages,
             result,
             self._infos.get(Side.VISIBLE),
-            undistorted=self._parameters.undistort,
             quality=self._parameters.jpeg_quality,
         )
         published = self._outputs.publish(outgoing)
@@ -168,6 +176,16 @@ class Pipeline:
         self._outputs.close()
         self._stream.close()
         self._registrar.close()
+
+    def _awaits_infos(self) -> bool:
+        """Whether pairs wait for a CameraInfo: for the first calibration, or a while for the other one."""
+        missing = self.missing_infos
+        if self._waiting_since is None:
+            self._waiting_since = monotonic_ns()
+        if not missing or len(missing) == len(Side):
+            return bool(missing)
+        waited_s = (monotonic_ns() - self._waiting_since) / SECOND
+        return waited_s < INFO_PATIENCE_S and any(side not in self._infos for side in missing)
 
     def _decode(self, pair: Pair[Any]) -> tuple[Frame, Frame] | None:
         side = Side.VISIBLE

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import resizing
-from distillmatch_ros.geometry.undistortion import Intrinsics
+from distillmatch_ros.geometry.undistortion import PLUMB_BOB, Intrinsics
 from distillmatch_ros.images.compressed import decode_compressed
 from distillmatch_ros.images.encodings import decode, encode, output_encoding
 from distillmatch_ros.images.frames import Frame
@@ -230,7 +230,7 @@ class Messages:
         if undistorted:
             projection = np.column_stack([np.reshape(info.k, (3, 3)), np.zeros(3)])
             # A slice keeps the library's type: array.array in rclpy, a NumPy array in rosbags.
-            fields.update(d=info.d[:0], r=np.eye(3).ravel(), p=projection.ravel())
+            fields.update(distortion_model=PLUMB_BOB, d=info.d[:0], r=np.eye(3).ravel(), p=projection.ravel())
         return self._make("sensor_msgs/msg/CameraInfo", header=self._header(header_of), **fields)
 
     def intrinsics(self, info: Any) -> Intrinsics:

@@ -21,7 +21,6 @@ class Outgoing:
         result: Result,
         info: Any = None,
         *,
-        undistorted: bool = False,
         quality: int = 90,
     ) -> None:
         """Set the result.
@@ -30,13 +29,11 @@ class Outgoing:
             messages: converter that makes the messages.
             result: result for a pair.
             info: CameraInfo of the visible camera, or None.
-            undistorted: whether the images of the result are undistorted.
             quality: JPEG quality, 1 to 100.
         """
         self._messages = messages
         self._result = result
         self._info = info
-        self._undistorted = undistorted
         self._quality = quality
 
     def correspondences(self) -> Any:
@@ -68,7 +65,9 @@ class Outgoing:
         """CameraInfo of the registered image; None without one, since synchronisers would wait for it."""
         if self._info is None or self._result.registration.homography is None:
             return None
-        return self._messages.camera_info(self._info, self._result.visible, self._undistorted)
+        return self._messages.camera_info(
+            self._info, self._result.visible, self._result.rig.visible.undistorted
+        )
 
     @cached_property
     def _overlay(self) -> Frame:

@@ -64,7 +64,9 @@ class Parameters(Settings):
         least=1,
         most=1 << 28,
     )
-    undistort: bool = setting(False, "Undistort both images; needs rgb/camera_info and thermal/camera_info.")
+    undistort: bool = setting(
+        False, "Undistort the images of each camera whose camera_info holds a calibration; one must."
+    )
     pairing: Pairing = setting(
         "stamp",
         "Pair frames by stamp, by time of receipt (arrival) if the cameras' clocks are unrelated, or by the "

@@ -74,8 +74,9 @@ class Result:
     """Result for one pair. Pictures are made on demand, in any thread.
 
     Attributes:
-        visible: the visible frame, undistorted if configured; all outputs have its stamp and frame_id.
-        thermal: the thermal frame, undistorted if configured.
+        visible: the visible frame, undistorted if ``rig`` says so; all outputs have its stamp and frame_id.
+        thermal: the thermal frame, likewise.
+        rig: sizes of these two, and whether each is undistorted.
         registration: registration of these two.
         latency_ms: time of `Stream.process`, ms: ``undistort``, stages of the registration, and ``total``.
         style: style of the overlay.
@@ -86,6 +87,7 @@ class Result:
 
     visible: Frame
     thermal: Frame
+    rig: Rig
     registration: Registration
     latency_ms: dict[str, float]
     style: Style
@@ -219,6 +221,7 @@ class Stream:
         return Result(
             visible,
             thermal,
+            rig,
             registration,
             latency_ms,
             self._settings.overlay,

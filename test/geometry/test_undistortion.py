@@ -93,10 +93,43 @@ def test_an_ideal_fisheye_still_bends() -> None:
 def test_wrong_sizes_models_and_coefficients_are_rejected() -> None:
     with pytest.raises(DistillMatchError, match="640x512 pixels, but its camera_info describes 320x240"):
         Undistorter(lens("plumb_bob"))(frame(np.zeros((512, 640), np.uint8)))
-    with pytest.raises(DistillMatchError, match="'thin_lens' is unknown"):
+    with pytest.raises(DistillMatchError, match="'thin_lens' with 5 coefficients is unknown"):
         Undistorter(Intrinsics(MATRIX, np.ones(5), "thin_lens", SIZE))
-    with pytest.raises(DistillMatchError, match="3 coefficients do not fit distortion model plumb_bob"):
-        Undistorter(lens("plumb_bob", [0.1, 0.1, 0.1]))
+    with pytest.raises(DistillMatchError, match="6 coefficients do not fit distortion model plumb_bob"):
+        Undistorter(lens("plumb_bob", [0.1] * 6))
+    with pytest.raises(DistillMatchError, match="'' with 4 coefficients is unknown"):  # fisheye, or not?
+        Undistorter(lens("", [0.1] * 4))
+
+
+@pytest.mark.parametrize(
+    ("model", "distortion", "meant", "coefficients"),
+    [
+        ("fisheye", LENSES["equidistant"], "equidistant", LENSES["equidistant"]),
+        ("Kannala_Brandt4", [*LENSES["equidistant"], 0], "equidistant", LENSES["equidistant"]),
+        ("radtan", LENSES["plumb_bob"][:4], "plumb_bob", LENSES["plumb_bob"]),
+        ("plumb_bob", [-0.2, 0.05], "plumb_bob", [-0.2, 0.05, 0, 0, 0]),
+        ("plumb_bob", [-0.2, 0, 0, 0, 0, 0, 0, 0], "plumb_bob", [-0.2, 0, 0, 0]),
+        ("", [-0.28, 0.09, 0.001, -0.0015, 0.02], "plumb_bob", [-0.28, 0.09, 0.001, -0.0015, 0.02]),
+        ("", LENSES["rational_polynomial"], "rational_polynomial", LENSES["rational_polynomial"]),
+        ("rational_polynomial", [-0.2, 0.05, 0, 0, 0.01], "plumb_bob", [-0.2, 0.05, 0, 0, 0.01]),
+        ("thin_prism", [0.1] * 12, "rational_polynomial", [0.1] * 12),
+        ("fisheye", [], "equidistant", [0, 0, 0, 0]),
+    ],
+)
+def test_other_names_and_numbers_of_coefficients_mean_the_same(
+    model: str, distortion: list[float], meant: str, coefficients: list[float]
+) -> None:
+    image = frame(np.random.default_rng(0).integers(0, 256, SIZE, np.uint8))
+    straight = Undistorter(lens(model, distortion))(image).image
+    np.testing.assert_array_equal(straight, Undistorter(lens(meant, coefficients))(image).image)
+    assert not np.array_equal(straight, image.image)
+
+
+@pytest.mark.parametrize("model", ["", "none", "plumb_bob", "rational_polynomial", "of_the_vendor"])
+@pytest.mark.parametrize("count", [0, 5])
+def test_without_distortion_any_model_is_a_pinhole(model: str, count: int) -> None:
+    image = frame(np.zeros(SIZE, np.uint8))
+    assert Undistorter(lens(model, [0.0] * count))(image) is image
 
 
 def test_intrinsics_are_compared_by_what_they_say() -> None:

@@ -77,7 +77,8 @@ def statistics(thermal: int = 30, skew: int | None = 0, status: str | None = "OK
         (statistics(status="STALE_THERMAL"), {}, WARN, "is frozen"),
         (statistics(status="FIXED"), {}, OK, "30.0 pairs/s"),
         (statistics(status=None), {}, WARN, "last second: the engine needs longer than that for one"),
-        (statistics(), {"missing_infos": (Side.THERMAL,)}, ERROR, "thermal/camera_info"),
+        (statistics(status=None), {"missing_infos": tuple(Side)}, ERROR, "rgb/camera_info and thermal/c"),
+        (statistics(), {"missing_infos": (Side.THERMAL,)}, WARN, "thermal/camera_info, so that these"),
     ],
 )
 def test_diagnosis(counted: Statistics, changes: dict[str, Any], level: int, message: str) -> None:

@@ -235,23 +235,48 @@ def test_compressed_thermal_images_keep_sixteen_bits(start: StartNode) -> None:
     assert np.frombuffer(registered.data, np.uint16).reshape(SHAPE)[10:-10, 10:-10].min() > 28000
 
 
-def test_undistortion_waits_for_both_camera_infos(start: StartNode) -> None:
+def publish_infos(bench: Bench, name: str, focal: float) -> None:
+    """A calibration of one camera; with focal length 0 that of a camera that was never calibrated."""
+    publisher = bench.node.create_publisher(CameraInfo, f"/{name}/camera_info", 5)
+    bench.until(publisher.get_subscription_count)
+    bench.spin(0.3)
+    info = CameraInfo(
+        height=SHAPE[0], width=SHAPE[1], distortion_model="plumb_bob", d=[0.1, 0.0, 0.0, 0.0, 0.0]
+    )
+    info.k = [focal, 0.0, 40.0, 0.0, focal, 32.0, 0.0, 0.0, 1.0]
+    publisher.publish(info)
+
+
+def test_undistortion_waits_for_a_calibration(start: StartNode) -> None:
     _, bench = start("-p", "undistort:=true")
     bench.see()
     bench.listen("homography", "thermal_registered/camera_info")
     bench.drive(2.5, rate=RATE)
     assert "rgb/camera_info and thermal/camera_info" in said(bench, "undistort: nothing usable on").message
+    publish_infos(bench, "rgb", 0)  # not usable, and harmless
+    bench.drive(1, rate=RATE)
     assert not bench.outputs["homography"]
-    for name in ("rgb", "thermal"):
-        publisher = bench.node.create_publisher(CameraInfo, f"/{name}/camera_info", 5)
-        bench.until(publisher.get_subscription_count)
-        bench.spin(0.3)
-        info = CameraInfo(height=SHAPE[0], width=SHAPE[1], distortion_model="plumb_bob")
-        publisher.publish(info)  # of a camera that was never calibrated: not usable, and harmless
-        info.k, info.d = [60.0, 0, 40, 0, 60, 32, 0, 0, 1], [0.1, 0, 0, 0, 0]
-        publisher.publish(info)
+    publish_infos(bench, "rgb", 60)
+    publish_infos(bench, "thermal", 60)
     drive_and_recover(bench)
     assert not any(bench.outputs["thermal_registered/camera_info"][-1].d)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("other", ["silent", "uncalibrated"])
+def test_one_calibrated_camera_is_undistorted_by_itself(start: StartNode, other: str) -> None:
+    _, bench = start("-p", "undistort:=true")
+    bench.see()
+    bench.listen("homography", "thermal_registered/camera_info")
+    publish_infos(bench, "thermal", 60)
+    if other == "uncalibrated":
+        publish_infos(bench, "rgb", 0)
+    bench.drive(4, rate=RATE)  # a camera_info that does not come is waited for, but not for ever
+    drive_and_recover(bench)
+    warning = said(bench, "undistort: nothing usable on rgb/camera_info, so that")
+    assert warning.level == b"\x01"
+    if other == "uncalibrated":
+        assert any(bench.outputs["thermal_registered/camera_info"][-1].d)
 
 
 @pytest.mark.parametrize("pairing", ["arrival", "message_filters"])

@@ -219,7 +219,7 @@ def test_distortion_is_taken_out_of_images_and_stands_in_the_calibration() -> No
 
 def test_intrinsics_of_another_size_or_kind_are_rejected() -> None:
     stream = open_stream()
-    with pytest.raises(DistillMatchError, match="'bent' is unknown"):
+    with pytest.raises(DistillMatchError, match="'bent' with 5 coefficients is unknown"):
         stream.undistort(Side.THERMAL, replace(LENS, model="bent"))
     stream.undistort(Side.THERMAL, LENS)
     with pytest.raises(

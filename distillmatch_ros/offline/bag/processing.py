@@ -35,7 +35,7 @@ class BagJob:
         rgb: image topic of the visible camera.
         thermal: image topic of the thermal camera.
         outputs: some of `TOPICS`.
-        undistort: take the distortion of both cameras out first, by the camera_info in the bag.
+        undistort: undistort the images of each camera that the bag has a calibration of, in its camera_info.
         jpeg_quality: of overlay/compressed.
         overwrite: replace ``out`` where it exists.
     """
@@ -92,7 +92,7 @@ def process_bag(
         reader = _Reader(bag, job, synchroniser, summary, parameters, on_frame, stop)
         infos = {side: first_info(bag, topic) for topic, side in reader.sides.items()}
         if job.undistort:
-            _undistort(stream, infos)
+            _undistort(stream, infos, summary)
         topics = {side: topic for topic, side in reader.sides.items()}
         named = {"rgb": topics[Side.VISIBLE], "thermal": topics[Side.THERMAL]}
         with _sink(job, infos[Side.VISIBLE], {**(about or {}), **named}, summary) as write:
@@ -250,7 +250,6 @@ class _Output:
             self._messages,
             result,
             self._info,
-            undistorted=self._job.undistort,
             quality=self._job.jpeg_quality,
         )
         for name in self._job.outputs:
@@ -265,14 +264,34 @@ def first_info(bag: Bag, image: str) -> Any:
     return None if first is None else first.message
 
 
-def _undistort(stream: Stream, infos: Mapping[Side, Any]) -> None:
+def _undistort(stream: Stream, infos: Mapping[Side, Any], summary: BagSummary) -> None:
+    """Undistort the images of each camera with a usable CameraInfo.
+
+    Raises:
+        DistillMatchError: there is none.
+    """
+    problems = {}
     for side, info in infos.items():
-        if info is None:
-            raise DistillMatchError(
-                f"undistort: the bag has no camera_info beside its {side} image; "
-                "record it, or leave undistort out"
-            )
+        if (problem := _undistort_one(stream, side, info)) is None:
+            summary.undistorted.append(side.value)
+        else:
+            problems[side] = problem
+    if len(problems) == len(infos):
+        listed = "; ".join(f"{side}: {error}" for side, error in problems.items())
+        raise DistillMatchError(f"undistort: no camera is calibrated ({listed}); or leave undistort out")
+    summary.notes.extend(f"{side} images are not undistorted: {error}" for side, error in problems.items())
+
+
+def _undistort_one(stream: Stream, side: Side, info: Any) -> str | None:
+    """Undistort the images of one camera; the reason if its CameraInfo is None or unusable."""
+    stream.undistort(side, None)
+    if info is None:
+        return f"the bag has no camera_info beside its {side} image; record it"
+    try:
         stream.undistort(side, ros2_messages().intrinsics(info))
+    except DistillMatchError as error:
+        return str(error)
+    return None
 
 
 def _dropped(synchroniser: Synchroniser[Any]) -> dict[str, int]:

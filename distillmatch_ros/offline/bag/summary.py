@@ -28,6 +28,7 @@ class BagRecord(TypedDict):
         rate_hz: pairs a second.
         rate_of_registration_alone: fraction of the time that was spent in registration.
         latency_ms: ``median`` and ``p95`` of a registration, milliseconds; null without one.
+        undistorted: sides whose images were undistorted.
         problems: what could not be read, or found no partner, for people; empty if all is well.
         notes: what was decided in the user's place, for people.
         losses: what the bag no longer holds.
@@ -45,6 +46,7 @@ class BagRecord(TypedDict):
     rate_hz: float
     rate_of_registration_alone: float
     latency_ms: dict[str, float] | None
+    undistorted: list[str]
     problems: list[str]
     notes: list[str]
     losses: list[LossRecord]
@@ -64,6 +66,7 @@ class BagSummary:
         statuses: pairs by status.
         seconds: how long it all took.
         registration_ms: how long each registration took.
+        undistorted: sides whose images were undistorted.
         problems: what could not be read, or found no partner, for people; empty if all is well.
         notes: what was decided in the user's place, for people.
         losses: what the bag no longer holds.
@@ -78,6 +81,7 @@ class BagSummary:
     statuses: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     registration_ms: list[float] = field(default_factory=list)
+    undistorted: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
@@ -130,6 +134,7 @@ class BagSummary:
             "rate_hz": round(self.rate_hz, 3),
             "rate_of_registration_alone": round(self.busy, 3),
             "latency_ms": asdict(latency) if (latency := self.latency_ms) else None,
+            "undistorted": self.undistorted,
             "problems": self.problems,
             "notes": self.notes,
             "losses": [loss.record() for loss in self.losses],

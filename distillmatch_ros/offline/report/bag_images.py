@@ -17,6 +17,7 @@ from distillmatch_ros.offline.bag.reading import Bag
 from distillmatch_ros.offline.bag.typestore import ros2_messages
 from distillmatch_ros.offline.report.recording import Entry, Images
 from distillmatch_ros.stream.outputs import NODE
+from distillmatch_ros.stream.synchroniser import Side
 
 OVERLAYS = (f"{NODE}/overlay", f"{NODE}/overlay/compressed")
 
@@ -29,13 +30,13 @@ class Source:
         bag: bag with the images.
         rgb: topic of the visible images.
         thermal: topic of the thermal images.
-        undistort: whether the homographies refer to undistorted images.
+        undistorted: sides whose homographies refer to undistorted images.
     """
 
     bag: Path
     rgb: str
     thermal: str
-    undistort: bool = False
+    undistorted: tuple[str, ...] = ()
 
 
 def first_sizes(source: Source) -> tuple[Size | None, Size | None]:
@@ -62,11 +63,10 @@ def load_images(path: Path, source: Source | None, entries: Sequence[Entry]) -> 
         visible = _frames(bag, source.rgb, {entry.stamp for entry in entries if entry.stamp is not None})
         stamps = _thermal_stamps(bag, source.thermal, entries)
         thermal = _frames(bag, source.thermal, set(stamps.values()))
-        if source.undistort:
-            visible, thermal = (
-                _undistorted(bag, topic, frames)
-                for topic, frames in ((source.rgb, visible), (source.thermal, thermal))
-            )
+        if Side.VISIBLE in source.undistorted:
+            visible = _undistorted(bag, source.rgb, visible)
+        if Side.THERMAL in source.undistorted:
+            thermal = _undistorted(bag, source.thermal, thermal)
     return {
         entry.number: Images(visible[entry.stamp].image, thermal[stamps[entry.number]].image)
         for entry in entries

@@ -25,7 +25,6 @@ from distillmatch_ros.offline.report.recording import (
     cameras,
 )
 from distillmatch_ros.stream.outputs import NODE
-from distillmatch_ros.stream.parameters import Parameters
 from distillmatch_ros.stream.synchroniser import Side
 
 HOMOGRAPHY, CORRESPONDENCES, STATUS = (
@@ -145,16 +144,16 @@ def _receipts(bag: Bag, rgb: str) -> dict[int, int]:
 
 
 def _source(bag: Bag, source: Path | None, names: tuple[str, str], told: Mapping[str, Any]) -> Source | None:
-    undistort = bool(told.get("settings", {}).get("undistort", Parameters().undistort))
+    undistorted = tuple(told.get("undistorted", ()))
     if source is not None:
         with Bag(source) as images:
             rgb, thermal = (
                 images.image_topic(name, option).name
                 for name, option in zip(names, ("--rgb", "--thermal"), strict=True)
             )
-        return Source(source, rgb, thermal, undistort)
+        return Source(source, rgb, thermal, undistorted)
     held = all(name in bag.topics and bag.topics[name].type in IMAGE_TYPES for name in names)
-    return Source(bag.path, *names, undistort) if held else None
+    return Source(bag.path, *names, undistorted) if held else None
 
 
 def _entry(
