@@ -30,11 +30,11 @@ def check_size(height: int, width: int, name: str, max_pixels: int = MAX_PIXELS)
         DistillMatchError: it has no pixels, more than ``max_pixels``, or a side longer than `MAX_SIDE`.
     """
     if height < 1 or width < 1:
-        raise DistillMatchError(f"{name}: {width} x {height} holds no pixels; check the driver")
+        raise DistillMatchError(f"{name}: {width} x {height} holds no pixels; check what wrote it")
     if max(height, width) > MAX_SIDE or height * width > max_pixels:
         raise DistillMatchError(
             f"{name}: {width} x {height} is beyond {MAX_SIDE} pixels a side or {max_pixels} in all; "
-            "check the driver, or scale its images down (max_pixels sets the limit)"
+            "check what wrote it, or scale its images down (max_pixels sets the limit)"
         )
 
 

@@ -202,14 +202,21 @@ def _changed(settings: Model, values: Mapping[tuple[str, ...], Any]) -> Model:
     return settings.replace(**changes)
 
 
+_WRITTEN = {
+    int: "a whole number, such as 5",
+    float: "a number with a point, such as 0.5",
+    bool: "true or false",
+    str: "a text, in quotes if it looks like a number",
+}
+"""What a value of each type looks like."""
+
+
 def _check_type(name: str, value: Any) -> None:
     """Reject an integer for a DOUBLE parameter as ROS does: the same file must work for node and bag."""
-    wanted, kind = TABLE[name].description.type, type(value)
-    if kind is not wanted:
-        remedy = f"; write {value}.0" if kind is int and wanted is float else ""
-        raise DistillMatchError(
-            f"parameter {name}: {value!r:.60} is {kind.__name__}, not {wanted.__name__}{remedy}"
-        )
+    wanted = TABLE[name].description.type
+    if type(value) is not wanted:
+        shown = "nothing" if value is None else repr(value)
+        raise DistillMatchError(f"parameter {name} is {shown:.60}; write {_WRITTEN[wanted]}")
 
 
 def unknown(name: str) -> str | None:

@@ -13,7 +13,7 @@ CELLS = (6, 8)
 """Rows and columns of the cells of the thermal image in which inliers are counted."""
 SEGMENTS, LEAST_PAIRS = 3, 5
 """Number of time segments of a recording whose medians are compared to detect a slipped mount, and fewest
-pairs in each."""
+pairs in each, and of a recording that is judged by its movement."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +56,11 @@ class Movement:
         """
         medians = [np.median(part, axis=0) for part in self._parts()]
         return float(max(mean_distance(a - b) for a in medians for b in medians))
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are enough pairs to tell a rig that moves from pairs of no common rig."""
+        return len(self.numbers) >= LEAST_PAIRS
 
     def _parts(self) -> list[Float64]:
         parts = SEGMENTS if len(self.offsets) >= SEGMENTS * LEAST_PAIRS else 1

@@ -136,7 +136,7 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
             f"The thermal corners stay within {moved.scatter:.1f} px of their local median position in the "
             f"median pair; over the recording that position shifts by {moved.slip:.1f} px."
         )
-    moves = moved is not None and max(moved.slip, moved.scatter) > STEADY_PX
+    moves = moved is not None and moved.enough and max(moved.slip, moved.scatter) > STEADY_PX
     if fraction < FEW:
         level, headline = Level.POOR, "Most of this recording should not be relied on."
         if fraction > 0.5:
@@ -158,7 +158,7 @@ def _counted(entries: Sequence[Entry]) -> str:
 def _advice(recording: Recording, judged: Sequence[Entry], moved: Movement | None) -> Iterator[Advice]:
     yield from _about_clocks(recording)
     yield from _about_rejections(judged)
-    if moved is not None:
+    if moved is not None and moved.enough:
         yield from _about_mounting(moved)
     covered = coverage(judged)
     if covered is not None and covered < COVERED:

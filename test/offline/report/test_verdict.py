@@ -108,6 +108,12 @@ def test_any_recording_has_a_verdict(statuses: list[str], right: float) -> None:
     assert found.headline and all(found.reasons)
 
 
+def test_few_pairs_of_no_common_rig_are_no_rig_that_moves() -> None:
+    unrelated = [entry(number, right=60.0 * number) for number in range(1, 5)]
+    assert of(unrelated).level is Level.GOOD and topics(of(unrelated)) == set()
+    assert of([*unrelated, entry(5, right=-90.0)]).level is Level.MOVES
+
+
 def test_movement_is_measured_in_a_visible_image_640_px_wide() -> None:
     moved = movement([entry(1), entry(2), entry(3, right=2.0)])
     assert moved is not None
