@@ -15,6 +15,7 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from multiprocessing import resource_tracker
 from pathlib import Path
 from queue import Empty, Queue
 from time import monotonic
@@ -104,19 +105,32 @@ class Cluster:
 @contextmanager
 def open_local(workers: int) -> Iterator[Cluster]:
     """Start a cluster of single-threaded processes that listens only on this machine."""
-    with (
-        silence_logging_cmgr(logging.CRITICAL),
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-            scheduler_kwargs={"allowed_failures": RETRIES},
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        client.register_plugin(_LeaveInterruptsToClient())
-        yield Cluster(client)
+    with silence_logging_cmgr(logging.CRITICAL):
+        with _without_interrupts():
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+                scheduler_kwargs={"allowed_failures": RETRIES},
+            )
+        with cluster, Client(cluster) as client:
+            client.register_plugin(_LeaveInterruptsToClient())
+            yield Cluster(client)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Block SIGINT in the threads and processes that are started in this context.
+
+    A worker that has not yet come to `_LeaveInterruptsToClient` would end with a traceback.
+    """
+    resource_tracker.ensure_running()  # when it starts, it unblocks SIGINT
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

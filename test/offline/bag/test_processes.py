@@ -33,6 +33,7 @@ MEASURED = f"import re, pathlib\ntry:\n    {PROGRAM}\nfinally:\n    {PEAK}"
 
 
 def start(arguments: Sequence[object], folder: Path, program: str = PROGRAM) -> subprocess.Popen[str]:
+    """In a process group of its own, as a shell does."""
     return subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)],
         cwd=folder,
@@ -40,6 +41,7 @@ def start(arguments: Sequence[object], folder: Path, program: str = PROGRAM) -> 
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
 
 
@@ -94,6 +96,24 @@ def test_a_second_interrupt_gives_up_at_once(jobs: int, model: str, tmp_path: Pa
     psutil.wait_procs(started, timeout=10)
     assert not [each for each in started if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
     assert all(part.exists() for part in parts), "nothing was finished first"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("children", [1, 2, 3])
+def test_interrupt_of_all_processes_while_workers_start(children: int, model: str, tmp_path: Path) -> None:
+    """A terminal sends Ctrl-C to the whole process group: to a resource tracker and two workers."""
+    bag = write_bag(tmp_path, "mcap", Drive(pairs=600))
+    bags = [bag.rename(tmp_path / "a"), tmp_path / "b"]
+    bags[1].symlink_to(bags[0])
+    with start(["bag", *bags, "out", *TOPICS, "--model", model, "--jobs", 2], tmp_path) as process:
+        deadline, parent = monotonic() + 60, psutil.Process(process.pid)
+        while len(parent.children(recursive=True)) < children:
+            assert monotonic() < deadline and process.poll() is None
+            sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        _, error = process.communicate(timeout=200)
+    assert process.returncode == 130
+    assert error == "interrupted: the bags hold what was registered so far\n"
 
 
 @pytest.mark.slow
