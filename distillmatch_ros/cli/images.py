@@ -25,7 +25,7 @@ from distillmatch_ros.evaluation import report
 from distillmatch_ros.evaluation.accuracy import compare
 from distillmatch_ros.evaluation.baselines import BASELINES, CLASSIC, open_baselines
 from distillmatch_ros.evaluation.latency import read_images, run_benchmark
-from distillmatch_ros.evaluation.warped import HARD, PRESETS, RIG
+from distillmatch_ros.evaluation.warped import ALL, HARD, RIG, SMALL, WIDE
 from distillmatch_ros.images.orientation import Orientation
 from distillmatch_ros.images.pairs import PairPaths, list_images, read_csv, read_folder
 from distillmatch_ros.images.sizes import MAX_PIXELS
@@ -46,6 +46,8 @@ class PresetName(str, Enum):
 
     RIG = RIG.name
     HARD = HARD.name
+    SMALL = SMALL.name
+    WIDE = WIDE.name
 
 
 Rotation = Annotated[
@@ -154,8 +156,9 @@ def evaluate(
     preset: Annotated[
         list[PresetName],
         typer.Option(
-            metavar="rig|hard",
-            help="Strength of the random homographies; both by default.",
+            metavar="rig|hard|small|wide",
+            help="Random homographies of a rig, or hard ones; both by default. small: a thermal image of "
+            "160x120; wide: the thermal camera sees 1.5 times as much as the visible one.",
             show_default=False,
         ),
     ] = [PresetName.RIG, PresetName.HARD],  # noqa: B006 (typer copies it)
@@ -198,7 +201,7 @@ def evaluate(
         evaluated = compare(
             {engine.config: partial(registrar.register, search=True, verify=True), **others},
             pairs,
-            [known for known in PRESETS if known.name in preset],
+            [known for known in ALL if known.name in preset],
             seed,
             warps,
             on_pair=lambda: bar.advance(task),

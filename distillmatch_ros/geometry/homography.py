@@ -85,8 +85,13 @@ def corner_error(homography: Float64, truth: Float64, thermal: Size, visible: Si
         Mean distance between the outer `corners` of the thermal image as mapped by the two, reference pixels;
         infinite if a corner is mapped to infinity.
     """
+    return point_error(homography, truth, corners(thermal), visible)
+
+
+def point_error(homography: Float64, truth: Float64, points: Float64, visible: Size) -> float:
+    """`corner_error` at other points than the corners: float64 (N, 2), thermal pixels."""
     with np.errstate(invalid="ignore", over="ignore"):
-        gaps = transform(homography, corners(thermal)) - transform(truth, corners(thermal))
+        gaps = transform(homography, points) - transform(truth, points)
         error = float(np.hypot(*gaps.T).mean()) * REFERENCE_WIDTH / visible[1]
     return error if np.isfinite(error) else np.inf
 

@@ -11,7 +11,18 @@ from hypothesis import strategies as st
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.evaluation.accuracy import Score, area_under_recall, compare, evaluate
-from distillmatch_ros.evaluation.warped import HARD, PRESETS, RIG, Preset, read_aligned, sample_quad, trials
+from distillmatch_ros.evaluation.warped import (
+    HARD,
+    PRESETS,
+    RIG,
+    SMALL,
+    WIDE,
+    Preset,
+    read_aligned,
+    sample_quad,
+    trials,
+)
+from distillmatch_ros.geometry.homography import corners, transform
 from distillmatch_ros.images.pairs import PairPaths, read_folder
 
 SHIFT_BY_30 = np.array([(1, 0, 30), (0, 1, 0), (0, 0, 1)], np.float64)
@@ -118,6 +129,26 @@ def test_thermal_camera_sees_the_quad_without_borders() -> None:
         mapped = trial.truth @ np.stack([x, y, np.ones_like(x)])
         seen = 1000 + (mapped[0] / mapped[2]).reshape(512, 640)
         np.testing.assert_allclose(trial.thermal, seen, atol=1)
+
+
+@pytest.mark.parametrize("preset", [SMALL, WIDE], ids=lambda preset: preset.name)
+def test_other_cameras_see_what_the_truth_says(preset: Preset) -> None:
+    ramp = np.tile(np.arange(0, 6500, 5, dtype=np.uint16), (1000, 1))
+    for trial in trials(ramp, ramp, "a", preset, 0, 5):
+        assert trial.thermal.shape[::-1] == preset.size
+        (height, width), (thermal_height, thermal_width) = trial.visible.shape, trial.thermal.shape
+        inside = (
+            transform(trial.truth, np.array([[thermal_width / 2, thermal_height / 2]])).round().astype(int)
+        )
+        shown = int(trial.thermal[thermal_height // 2, thermal_width // 2])
+        assert abs(int(trial.visible[inside[0, 1], inside[0, 0]]) - shown) <= 20
+        ends = transform(trial.truth, trial.points)
+        if preset is WIDE:  # errors are measured where both cameras see
+            np.testing.assert_allclose(ends, corners((height, width)), atol=1e-6)
+            assert (trial.points >= -0.5).all() and (trial.points <= np.array(preset.size)).all()
+            assert np.ptp(trial.points, axis=0) == pytest.approx(np.array(preset.size) / 1.5, rel=0.2)
+        shift = np.array([[1.0, 0, 3], [0, 1, 4], [0, 0, 1]])
+        assert trial.corner_error(shift @ trial.truth) == pytest.approx(5 * 640 / width)
 
 
 def test_a_finer_image_is_blurred_before_it_is_sampled() -> None:
