@@ -32,11 +32,20 @@ class _Commands(TyperGroup):
         """Run a command; a `DistillMatchError` is printed as one line without a traceback."""
         try:
             return super().invoke(ctx)
-        except DistillMatchError as error:
+        except (Exception, KeyboardInterrupt) as error:
+            if (interrupt := _interrupt_behind(error)) is not None:
+                raise typer.Exit(end_interrupted(interrupt)) from error
+            if not isinstance(error, DistillMatchError):
+                raise
             common.complain(str(error))
             raise typer.Exit(WRONG_USE) from error
-        except KeyboardInterrupt as interrupt:
-            raise typer.Exit(end_interrupted(interrupt)) from interrupt
+
+
+def _interrupt_behind(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The Ctrl-C that caused an error: an extension module that is loading turns it into an ImportError."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__
+    return error
 
 
 Model = Annotated[

@@ -117,16 +117,23 @@ def test_goals_of_the_project_are_not_shown_to_users(capsys: pytest.CaptureFixtu
     assert "99.0%" in shown and "wanted" not in shown
 
 
-def test_ctrl_c_while_the_program_is_loaded_is_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("module", "interrupted"),
+    [
+        ("distillmatch_ros.cli.commands", "signal.raise_signal(signal.SIGINT)"),
+        ("onnxruntime", "raise ImportError('initialization failed') from KeyboardInterrupt()"),
+    ],
+)
+def test_ctrl_c_while_the_program_is_loaded_is_one_line(module: str, interrupted: str) -> None:
     program = (
         "import signal, sys\n"
         "class Finder:\n"
         "    def find_spec(self, name, path, target=None):\n"
-        "        if name == 'distillmatch_ros.cli.commands': signal.raise_signal(signal.SIGINT)\n"
+        f"        if name == {module!r}: {interrupted}\n"
         f"sys.meta_path.insert(0, Finder())\n{PROGRAM}"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, "match"],
+        [sys.executable, "-c", program, "benchmark", "--backend", "onnx"],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
