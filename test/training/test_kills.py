@@ -1,0 +1,99 @@
+"""Training and export that are killed at any moment: what is there is whole, and the next run clears up."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import pytest
+
+from distillmatch_ros.model.config import ModelConfig
+from distillmatch_ros.model.network import DistillMatch
+from distillmatch_ros.model.weights import Weights, read
+
+WriteRun = Callable[..., Path]
+
+KILLS = 20
+# Forked from a process that has loaded PyTorch: loading takes longer than what is to be killed.
+PROGRAM = """
+import os, random, signal, sys, time
+from pathlib import Path
+import onnxscript
+from distillmatch_ros.model.weights import Weights
+from distillmatch_ros.training.export import export
+from distillmatch_ros.training.trainer import train
+chance, paths = random.Random(0), [Path(name) for name in sys.argv[3:]]
+for _ in range(int(sys.argv[1])):
+    child = os.fork()
+    if not child:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        export(Weights.load(paths[0]), paths[1]) if len(paths) == 2 else train(paths[0])
+        os._exit(0)
+    time.sleep(chance.uniform(0, float(sys.argv[2])))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    print(flush=True)
+    sys.stdin.readline()
+"""
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
+
+
+def kill(seconds: float, paths: list[Path], check: Callable[[], None]) -> None:
+    """Start the work on some files `KILLS` times, kill it within some seconds, and check what it left."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(KILLS), str(seconds), *map(str, paths)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        for _ in range(KILLS):
+            assert process.stdout.readline() == "\n"
+            check()
+            process.stdin.write("\n")
+            process.stdin.flush()
+    assert process.returncode == 0
+
+
+def test_training_killed_at_random_times(write_run: WriteRun) -> None:
+    from distillmatch_ros.training.trainer import train
+
+    run = write_run().parent / "run"
+    steps = [0]
+
+    def check() -> None:
+        if (run / "last.pt").exists():
+            steps.append(read(run / "last.pt")["step"])
+            assert steps[-1] >= steps[-2]
+            assert steps[-1] - 1 <= Weights.load(run / "weights.pt").steps <= steps[-1]
+
+    kill(2.0, [write_run(steps=10_000, checkpoint_every=1)], check)
+    assert len(set(steps)) > 1, steps
+    train(write_run(steps=steps[-1] + 1))
+    assert {path.suffix for path in run.iterdir() if not path.name.startswith("events.")} == {".pt"}
+    assert sorted(path.name for path in run.glob("*.pt")) == ["last.pt", "weights.pt"]
+    assert not list(run.glob(".*"))
+
+
+def test_export_killed_at_random_times(tiny_config: ModelConfig, tmp_path: Path) -> None:
+    from distillmatch_ros.training.export import export
+
+    weights = Weights(tiny_config, DistillMatch(tiny_config).state_dict(), 7)
+    weights.save(tmp_path / "weights.pt")
+    target = tmp_path / "out" / "network.onnx"
+    done = []
+
+    def check() -> None:
+        if target.exists():
+            onnx.checker.check_model(onnx.load(target))
+            done.append(target)
+            target.unlink()
+
+    kill(3.0, [tmp_path / "weights.pt", target], check)
+    assert len(done) < KILLS
+    export(weights, target)
+    assert [path.name for path in target.parent.iterdir()] == ["network.onnx"]
