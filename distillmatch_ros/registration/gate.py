@@ -154,7 +154,13 @@ class Estimate:
 
 
 def estimate(
-    thermal_points: Points, visible_points: Points, thermal: Size, visible: Size, gate: Gate
+    thermal_points: Points,
+    visible_points: Points,
+    thermal: Size,
+    visible: Size,
+    gate: Gate,
+    *,
+    mirrored: bool = False,
 ) -> Estimate:
     """Fit a homography to correspondences and judge it.
 
@@ -164,11 +170,13 @@ def estimate(
         thermal: size of the thermal image.
         visible: size of the visible image.
         gate: thresholds.
+        mirrored: whether one of the images is mirrored.
     """
+    to_normal = _normalising(thermal, mirrored)
     nothing = np.zeros(len(thermal_points), np.bool_)
     if len(thermal_points) < gate.min_matches:
         return Estimate(Status.FEW_MATCHES, None, nothing, None)
-    source = transform(to_unit(thermal), thermal_points)
+    source = transform(to_normal, thermal_points)
     target = transform(to_reference(visible), visible_points)
     unit = fit(source, target, gate.inlier_px)
     if unit is None:
@@ -181,7 +189,7 @@ def estimate(
         status = Status.DEGENERATE
     if status is not Status.OK:
         return Estimate(status, None, inliers, quality)
-    homography = np.linalg.inv(to_reference(visible)) @ unit @ to_unit(thermal)
+    homography = np.linalg.inv(to_reference(visible)) @ unit @ to_normal
     return Estimate(status, homography / homography[2, 2], inliers, quality)
 
 
@@ -192,6 +200,8 @@ def confirm(
     thermal: Size,
     visible: Size,
     gate: Gate,
+    *,
+    mirrored: bool = False,
 ) -> Estimate:
     """Judge an aligned homography: both edges and correspondences must support it.
 
@@ -202,11 +212,12 @@ def confirm(
         thermal: size of the thermal image.
         visible: size of the visible image.
         gate: thresholds.
+        mirrored: as in `estimate`.
     """
-    homography = alignment.homography
-    source = transform(to_unit(thermal), thermal_points)
+    homography, to_normal = alignment.homography, _normalising(thermal, mirrored)
+    source = transform(to_normal, thermal_points)
     target = transform(to_reference(visible), visible_points)
-    unit = to_reference(visible) @ homography @ np.linalg.inv(to_unit(thermal))
+    unit = to_reference(visible) @ homography @ np.linalg.inv(to_normal)
     unit /= unit[2, 2]
     distances = errors(unit, source, target)
     inliers = distances <= gate.inlier_px
@@ -217,24 +228,35 @@ def confirm(
         second_peak_ratio=alignment.second_peak_ratio,
     )
     status = Status.DEGENERATE
-    if confirm_on_edges(alignment, thermal, visible, gate):
+    if confirm_on_edges(alignment, thermal, visible, gate, mirrored=mirrored):
         status = _verdict(quality, gate)
     return Estimate(status, homography if status is Status.OK else None, inliers, quality)
 
 
-def confirm_on_edges(alignment: Alignment, thermal: Size, visible: Size, gate: Gate) -> bool:
-    """Whether the edges of both images support an aligned homography, and it is plausible."""
+def confirm_on_edges(
+    alignment: Alignment, thermal: Size, visible: Size, gate: Gate, *, mirrored: bool = False
+) -> bool:
+    """Whether the edges of both images support an aligned homography, and `is_plausible`."""
     return (
         alignment.peak_prominence >= gate.min_peak_prominence
         and alignment.second_peak_ratio <= gate.max_second_peak_ratio
-        and is_plausible(alignment.homography, thermal, visible, gate)
+        and is_plausible(alignment.homography, thermal, visible, gate, mirrored=mirrored)
     )
 
 
-def is_plausible(homography: Float64, thermal: Size, visible: Size, gate: Gate) -> bool:
-    """Whether two cameras can have this homography: no mirroring, no horizon, limited scale and stretch."""
-    unit = to_reference(visible) @ homography @ np.linalg.inv(to_unit(thermal))
+def is_plausible(
+    homography: Float64, thermal: Size, visible: Size, gate: Gate, *, mirrored: bool = False
+) -> bool:
+    """Whether two cameras can have this homography: no horizon, limited scale and stretch, and mirroring
+    exactly if one of the images is ``mirrored``.
+    """
+    unit = to_reference(visible) @ homography @ np.linalg.inv(_normalising(thermal, mirrored))
     return bool(unit[2, 2] != 0) and _is_plausible(unit / unit[2, 2], thermal, gate)
+
+
+def _normalising(thermal: Size, mirrored: bool) -> Float64:
+    """`to_unit`, and a flip of a mirrored image about its centre: robust fits find no mirrored homography."""
+    return np.diag([-1.0 if mirrored else 1.0, 1.0, 1.0]) @ to_unit(thermal)
 
 
 def _is_plausible(unit: Float64, thermal: Size, gate: Gate) -> bool:

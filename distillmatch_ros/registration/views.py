@@ -26,6 +26,11 @@ class Mounting:
     visible: Orientation = UPRIGHT
     thermal: Orientation = UPRIGHT
 
+    @property
+    def mirrored(self) -> bool:
+        """Whether exactly one of the two cameras' images is mirrored."""
+        return self.visible.flip != self.thermal.flip
+
 
 @dataclass(frozen=True, eq=False)
 class View:

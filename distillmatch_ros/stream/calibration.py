@@ -124,8 +124,9 @@ def _read(record: Any) -> Calibration:
     rig = Rig(_camera(record["visible"]), _camera(record["thermal"]))
     if homography.shape != (3, 3):
         raise ValueError(f"homography is {'x'.join(map(str, homography.shape))}, not 3x3")
-    if not np.isfinite(homography).all() or not is_plausible(
-        homography, rig.thermal.size, rig.visible.size, Gate()
+    if not np.isfinite(homography).all() or not any(
+        is_plausible(homography, rig.thermal.size, rig.visible.size, Gate(), mirrored=mirrored)
+        for mirrored in (False, True)
     ):
         raise ValueError("the homography is not plausible for two cameras")
     return Calibration(
@@ -158,9 +159,10 @@ class Accumulator:
     sparse regions are not outweighed and all parts of a long drive contribute.
     """
 
-    def __init__(self, rig: Rig) -> None:
-        """Start empty, for images of this rig."""
+    def __init__(self, rig: Rig, mirrored: bool = False) -> None:
+        """Start empty, for images of this rig; ``mirrored`` as in `estimate`."""
         self._rig = rig
+        self._mirrored = mirrored
         self._random = np.random.default_rng(0)
         self._seen = np.zeros(GRID[0] * GRID[1], np.int64)
         self._matches = np.empty((GRID[0] * GRID[1], CELL_MATCHES, 4), np.float32)
@@ -201,7 +203,14 @@ class Accumulator:
             )
         kept = np.arange(CELL_MATCHES) < self._seen[:, None]
         visible, thermal = np.split(self._matches[kept], 2, axis=1)
-        found = estimate(thermal, visible, self._rig.thermal.size, self._rig.visible.size, gate or Gate())
+        found = estimate(
+            thermal,
+            visible,
+            self._rig.thermal.size,
+            self._rig.visible.size,
+            gate or Gate(),
+            mirrored=self._mirrored,
+        )
         if found.homography is None or found.quality is None:
             raise DistillMatchError(
                 f"calibration: the matches of {self._pairs} pairs do not agree on one homography "

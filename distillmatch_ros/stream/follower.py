@@ -94,7 +94,14 @@ class Follower:
     """
 
     def __init__(
-        self, gate: Gate, search: Search, executor: Executor, beside: bool, thermal: Size, visible: Size
+        self,
+        gate: Gate,
+        search: Search,
+        executor: Executor,
+        beside: bool,
+        thermal: Size,
+        visible: Size,
+        mirrored: bool = False,
     ) -> None:
         """Start without a homography.
 
@@ -105,11 +112,13 @@ class Follower:
             beside: whether passes run in parallel to tracking; if not, results depend on the pairs alone.
             thermal: size of the thermal images.
             visible: size of the visible images.
+            mirrored: as in `estimate`.
         """
         self._search = search
         self._executor = executor
         self._beside = beside
         self._sizes = thermal, visible
+        self._mirrored = mirrored
         self._gate = gate
         self._track: Track | None = None
         self._confirmed: Track | None = None
@@ -180,7 +189,7 @@ class Follower:
         grey = grey if grey.dtype == np.uint8 else to_8bit(grey)
         tracked = follow(self._track, grey, to_grey(thermal.image), elapsed)
         accepted = (
-            confirm_on_edges(tracked.alignment, *self._sizes, self._gate)
+            confirm_on_edges(tracked.alignment, *self._sizes, self._gate, mirrored=self._mirrored)
             and self._gap(tracked.homography, self._confirmed.homography) <= max_jump_px
             and (self._probability_of(tracked) or 1.0) >= self._gate.min_probability
         )
@@ -267,6 +276,7 @@ class Follower:
             registration.visible_points,
             *self._sizes,
             self._gate,
+            mirrored=self._mirrored,
         )
         if judged.status is not Status.OK:
             return registration

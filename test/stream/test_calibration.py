@@ -118,7 +118,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         ("thermal: {", "thermal: 5 #{", "5 is not a mapping"),
         ("- [", "- [.nan, ", "inhomogeneous"),
         ("1.0]", ".inf]", "not plausible for two cameras"),
-        ("- [", "- [-", "not plausible for two cameras"),
+        ("- [", "- [99", "not plausible for two cameras"),
         ("# ", "{", "not YAML"),
         ("# ", "just words\n# ", "not YAML"),
     ],

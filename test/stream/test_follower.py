@@ -75,6 +75,25 @@ def error(result: Result, shift: float = 0.0) -> float:
     return corner_error(result.registration.homography, truth(shift), THERMAL, VISIBLE)
 
 
+@pytest.mark.parametrize("side", ["rgb", "thermal"])
+def test_mirrored_cameras_are_tracked_and_calibrated(side: str) -> None:
+    """The engine sees upright images; the homography is in the pixels of the images as they came."""
+    rig = Rig(pass_seconds=0.1, **{f"{side}_flip": True})
+    size = VISIBLE if side == "rgb" else THERMAL
+    mirror = np.array([[-1.0, 0, size[1] - 1], [0, 1, 0], [0, 0, 1]])
+    right = mirror @ truth() if side == "rgb" else truth() @ mirror
+    results = []
+    for number in range(40):
+        frames = dict(zip(("rgb", "thermal"), pair(number), strict=True))
+        frames[side] = replace(frames[side], image=np.ascontiguousarray(frames[side].image[:, ::-1]))
+        results.append(rig.stream.process(frames["rgb"], frames["thermal"]).registration)
+    assert [each.status for each in results].count(Status.TRACKED) > 20
+    for each in results:
+        assert each.homography is not None
+        assert corner_error(each.homography, right, THERMAL, VISIBLE) < 2
+    assert corner_error(rig.stream.calibration().homography, right, THERMAL, VISIBLE) < 2
+
+
 def statuses(results: list[Result]) -> list[Status]:
     return [result.registration.status for result in results]
 
