@@ -178,7 +178,8 @@ class Registrar:
                 frame: the first pass matches the pair aligned by it. Further passes are made only if that
                 gives no homography.
             thermal_wider: assumptions to try in this order: whether the thermal camera sees more than the
-                visible one. The second is tried only if the first gives no homography.
+                visible one. The second is tried only if the first gives no homography, or one that shows that
+                it does.
             search: whether to match from other scales and rotations too if there is no homography: nine more
                 passes.
             verify: whether to reject a homography whose probability is below `LIKELY` if edges support one of
@@ -282,22 +283,39 @@ class Registrar:
             thermal_wider = sorted(thermal_wider, reverse=True)
         results: list[tuple[Pass, bool]] = []
         for wider in thermal_wider:
-            images = (thermal, visible) if wider else (visible, thermal)
-            pair = PairOfImages(self.engine, self._probability, *images, clock)
-            known = inverse(prior) if wider and prior is not None else prior
-            found = pair.register(self.gate, self._passes, known)
-            if wider:
-                found = with_roles_exchanged(found)
+            found = self._in_roles(visible, thermal, wider, prior, clock)
             homography = found.estimate.homography
-            # A homography found in exchanged roles counts only if it shows that the thermal camera sees more.
-            if homography is not None and (not wider or thermal_is_wider(homography, *sizes)):
-                return found, wider
-            results.append((found, wider))
+            if homography is None or (wider and not thermal_is_wider(homography, *sizes)):
+                # In exchanged roles only a homography counts that shows that the thermal camera sees more.
+                results.append((found, wider))
+                continue
+            if not wider and True in thermal_wider and thermal_is_wider(homography, *sizes):
+                # Images are aligned in the frame of the first: it should be filled by the other.
+                closer = self._in_roles(visible, thermal, True, homography, clock)
+                again = closer.estimate.homography
+                if again is not None and thermal_is_wider(again, *sizes):
+                    return closer, True
+            return found, wider
         if search:
             pair = PairOfImages(self.engine, self._probability, visible, thermal, clock)
             if (searched := pair.search(self.gate)) is not None:
                 return searched, False
         return next((result for result in results if not result[1]), (rejected(results[0][0]), results[0][1]))
+
+    def _in_roles(
+        self,
+        visible: NDArray[np.uint8],
+        thermal: NDArray[np.uint8],
+        wider: bool,
+        prior: Float64 | None,
+        clock: Stopwatch,
+    ) -> Pass:
+        """Match two images, with exchanged roles if the thermal camera is assumed to see more."""
+        images = (thermal, visible) if wider else (visible, thermal)
+        pair = PairOfImages(self.engine, self._probability, *images, clock)
+        known = inverse(prior) if wider and prior is not None else prior
+        found = pair.register(self.gate, self._passes, known)
+        return with_roles_exchanged(found) if wider else found
 
 
 def _is_blank(image: NDArray[Any]) -> bool:

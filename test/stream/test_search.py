@@ -5,9 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from support.rig_frames import frames
-from support.scripted_engine import TRUTH, ScriptedEngine, plain, points_of, scene_pair
+from support.scripted_engine import (
+    NETWORK,
+    THERMAL,
+    TRUTH,
+    VISIBLE,
+    ScriptedEngine,
+    plain,
+    points_of,
+    scene_pair,
+)
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.geometry.homography import resizing
 from distillmatch_ros.images.orientation import ORIENTATIONS, UPRIGHT, Orientation
 from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.passes import SCALES, TURNS
@@ -69,6 +79,20 @@ def test_thermal_camera_that_sees_more_is_matched_in_exchanged_roles() -> None:
     np.testing.assert_allclose(
         found.homography, (inverse := np.linalg.inv(TRUTH)) / inverse[2, 2], atol=0.05, rtol=0.02
     )
+
+
+def test_thermal_camera_that_sees_more_is_aligned_in_exchanged_roles() -> None:
+    """It is found as given too, but there the frame of the visible image is an edge of the warped one."""
+    visible, thermal = scene_pair()
+    inverse = np.linalg.inv(TRUTH)
+    direct = resizing(THERMAL, NETWORK) @ inverse @ resizing(NETWORK, VISIBLE)
+    engine = ScriptedEngine(points_of(direct, count=1000), points_of(np.eye(3)))
+    found = Registrar(engine, passes=1).register(thermal, visible)
+    assert found.status is Status.OK and found.thermal_wider and len(engine.shown) == 2
+    np.testing.assert_allclose(found.homography, inverse / inverse[2, 2], atol=0.05, rtol=0.02)
+    engine = ScriptedEngine(points_of(direct, count=1000), points_of(np.eye(3), count=5))
+    alone = Registrar(engine, passes=1).register(thermal, visible)
+    assert alone.status is Status.OK and not alone.thermal_wider  # better than none
 
 
 def test_searching_costs_less_and_less_while_nothing_fits() -> None:
