@@ -40,6 +40,7 @@ def test_an_example_is_short(example: Path) -> None:
     assert len(example.read_text().splitlines()) < 40
 
 
+@pytest.mark.slow
 def test_one_pair(folder: Path) -> None:
     done = run("one_pair.py", folder / "visible/a.png", folder / "thermal/a.png", folder / "overlay.png")
     assert done.returncode == 0, done.stderr

@@ -176,6 +176,7 @@ anything = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(sorted(FITTING)), anything))
 def test_any_values_fit_or_are_rejected(changes: dict[str, Any]) -> None:
     try:

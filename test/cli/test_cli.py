@@ -177,6 +177,7 @@ def test_wrong_arguments_exit_2(folder: Path, monkeypatch: pytest.MonkeyPatch, a
     assert "Traceback" not in result.output
 
 
+@pytest.mark.slow
 def test_evaluate_writes_table_json_and_markdown(model: str, folder: Path) -> None:
     result = run(
         "evaluate",
@@ -271,12 +272,14 @@ def long_run(model: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
+@pytest.mark.slow
 def test_interrupt_ends_quietly(long_run: subprocess.Popen[str]) -> None:
     long_run.send_signal(signal.SIGINT)
     _, error = long_run.communicate(timeout=200)
     assert long_run.returncode == 130 and error == "interrupted\n"
 
 
+@pytest.mark.slow
 def test_closed_pipe_ends_quietly(long_run: subprocess.Popen[str]) -> None:
     assert long_run.stdout is not None and long_run.stderr is not None
     long_run.stdout.close()

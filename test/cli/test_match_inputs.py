@@ -35,6 +35,7 @@ def flir(folder: Path, name: str) -> Path:
     return folder / name
 
 
+@pytest.mark.slow
 def test_visible_image_comes_out_of_the_thermal_file(tmp_path: Path, model: str) -> None:
     one = flir(tmp_path, "a.jpg")
     flir(tmp_path, "b.jpg")

@@ -59,6 +59,7 @@ def test_nothing_else_fits() -> None:
             check(name, {} if name != "bag" else [{}])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [

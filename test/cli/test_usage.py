@@ -62,6 +62,7 @@ def test_the_topics_are_a_group_that_says_they_are_required(command: str) -> Non
     assert "--rgb" in group and "--thermal" in group
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["bag drive.mcap out.mcap", "bag drive.mcap", "calibrate drive.mcap"])
 def test_the_shell_offers_the_topics_of_the_bag(words: str, tmp_path: Path) -> None:
     write_bag(tmp_path, "mcap", Drive(pairs=2)).rename(tmp_path / "folder")
@@ -142,6 +143,7 @@ def test_ctrl_c_while_the_program_is_loaded_is_one_line(module: str, interrupted
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux")
 @pytest.mark.parametrize("name", ["evaluate", "benchmark", "match --pairs"])
 def test_ctrl_c_at_work_is_one_line(name: str, folder: Path, model: str) -> None:

@@ -81,6 +81,7 @@ def test_scenes_are_registered_measured_and_written(
     np.testing.assert_array_equal(read_image(tmp_path / "visible/night.png"), night.visible)
 
 
+@pytest.mark.slow
 def test_rejected_scene_has_no_error(
     day: SyntheticPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

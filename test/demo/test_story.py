@@ -54,6 +54,7 @@ def test_a_page_without_the_node_says_so(demo: Demo) -> None:
     assert "the node did not run" in page and "Two latencies" not in page and "node, live" not in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [360, 1280])
 def test_the_demos_page_in_a_browser(demo: Demo, width: int) -> None:
     write_page(demo)

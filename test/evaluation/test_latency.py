@@ -44,6 +44,7 @@ def test_peak_memory_is_that_of_the_fresh_process(write_network) -> None:
     assert ballast[-1] == 1
 
 
+@pytest.mark.slow
 def test_pairs_of_a_folder_whatever_their_size_and_depth(write_network, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for side in ("visible", "thermal"):

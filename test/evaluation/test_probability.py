@@ -96,6 +96,7 @@ def test_improbable_homographies_are_rejected() -> None:
     assert Registrar(engine).register(*scene_pair()).probability is None
 
 
+@pytest.mark.slow
 def test_trials_and_negatives_are_judged_without_the_gates_choice(tmp_path: Path) -> None:
     for side in ("visible", "thermal"):
         (tmp_path / side).mkdir()

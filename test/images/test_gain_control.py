@@ -98,6 +98,7 @@ raw_images = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=6000)
 @given(raw_images)
 @pytest.mark.filterwarnings("error")

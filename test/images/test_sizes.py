@@ -58,6 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.bmp", "a.pgm"])
 @pytest.mark.parametrize("read", [read_image, read_thermal])
 def test_bombs_cost_nothing(name: str, read, folder: Path) -> None:

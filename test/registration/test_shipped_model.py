@@ -47,6 +47,7 @@ def test_graph_holds_no_trace_of_the_machine_it_was_made_on() -> None:
     assert b"distillmatch_ros/" not in data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("time", ["day", "night"])
 def test_onnx_runtime_agrees_with_torch(engine: Engine, time: str, request: pytest.FixtureRequest) -> None:
     pytest.importorskip("torch")
@@ -76,6 +77,7 @@ def test_a_street_is_registered(engine: Engine, time: str, request: pytest.Fixtu
     assert Truth.of(pair).rms_px(found.homography) < 5
 
 
+@pytest.mark.slow
 def test_images_of_different_places_are_rejected(engine: Engine, day: SyntheticPair) -> None:
     """Noise, a gradient and a mirrored street share nothing with the street."""
     height, width = day.thermal.shape

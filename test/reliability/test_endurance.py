@@ -84,6 +84,7 @@ def test_a_thousand_times_opened_and_closed(write_network) -> None:
     assert (open_files(), threading.active_count()) == settled[1:]
 
 
+@pytest.mark.slow
 def test_four_threads_get_what_one_gets(write_network) -> None:
     pairs = [(texture(number, (64, 80)), texture(number + 50, (64, 80))) for number in range(12)]
     with Registrar.open(write_network(), "onnx", threads=1) as registrar:

@@ -16,6 +16,7 @@ from support.tiny_network import tiny_graph, write_tiny
 OFF = ("-p", "autostart:=false")
 
 
+@pytest.mark.slow
 def test_transitions(start: StartNode) -> None:
     _, bench = start(*OFF)
     assert bench.state == "unconfigured"
@@ -41,6 +42,7 @@ def test_transitions(start: StartNode) -> None:
     bench.diagnosed("ros2 lifecycle set /distillmatch configure")
 
 
+@pytest.mark.slow
 def test_failing_to_configure_says_why_and_may_be_tried_again(start: StartNode, tmp_path: Path) -> None:
     missing = tmp_path / "robot.onnx"
     node, bench = start(model=missing)
@@ -54,6 +56,7 @@ def test_failing_to_configure_says_why_and_may_be_tried_again(start: StartNode, 
     bench.see()
 
 
+@pytest.mark.slow
 def test_bad_calibration_is_rejected(start: StartNode, tmp_path: Path) -> None:
     file = tmp_path / "rig.yaml"
     file.write_text("homography: [1, 2")
@@ -62,6 +65,7 @@ def test_bad_calibration_is_rejected(start: StartNode, tmp_path: Path) -> None:
     assert "Traceback" not in node.said
 
 
+@pytest.mark.slow
 def test_engine_that_fails_takes_the_node_down_and_not_the_process(start: StartNode, tmp_path: Path) -> None:
     node, bench = start("-p", "backend:=onnx", model=write_tiny(tmp_path / "fails.onnx", fails_when_bright()))
     bench.see()
@@ -175,6 +179,7 @@ def bring_to(state: str, node: Process, bench: Bench) -> None:
     assert node.is_running()
 
 
+@pytest.mark.slow
 def test_transition_that_the_state_does_not_allow_ends_nothing(start: StartNode) -> None:
     node, bench = start(*OFF)
     assert not bench.change("activate")
@@ -184,6 +189,7 @@ def test_transition_that_the_state_does_not_allow_ends_nothing(start: StartNode)
     assert node.is_running()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

@@ -71,6 +71,7 @@ def latest_overlay(bench: Bench) -> np.ndarray:
     return np.frombuffer(bench.outputs["overlay"][-1].data, np.uint8)
 
 
+@pytest.mark.slow
 def test_overlay_changes_while_the_node_runs(active: Bench) -> None:
     active.listen("overlay")
     blend = latest_overlay(active)
@@ -80,6 +81,7 @@ def test_overlay_changes_while_the_node_runs(active: Bench) -> None:
     assert np.abs(false_colour.astype(int) - blend).mean() > 10
 
 
+@pytest.mark.slow
 def test_thresholds_change_while_the_node_runs(active: Bench) -> None:
     active.set(min_inliers=1000)
     active.drive(2.5, rate=5)
@@ -90,6 +92,7 @@ def test_thresholds_change_while_the_node_runs(active: Bench) -> None:
     active.diagnosed("pairs/s")
 
 
+@pytest.mark.slow
 def test_calibration_is_saved_and_used(active: Bench, tmp_path: Path) -> None:
     file = tmp_path / "rig.yaml"
     reply = active.call(Trigger, "save_calibration")

@@ -27,6 +27,7 @@ def driven(active: Bench) -> tuple[Bench, list[int]]:
     return active, sent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(OUTPUTS))
 def test_every_output_has_stamp_and_frame_of_the_visible_image(
     driven: tuple[Bench, list[int]], name: str
@@ -76,6 +77,7 @@ def test_overlay_and_its_jpeg_are_one_picture(driven: tuple[Bench, list[int]]) -
     assert np.abs(decoded.astype(int) - overlay).mean() < 8
 
 
+@pytest.mark.slow
 def test_diagnostics_tell_the_figures(driven: tuple[Bench, list[int]]) -> None:
     bench, _ = driven
     bench.drive(3.2, rate=5)

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 from support.bench import Bench, closing_all, domain, start_node
 
 RIGS = ("front", "rear")
 
 
+@pytest.mark.slow
 def test_two_nodes_in_namespaces(transport: None, network: Path, tmp_path: Path) -> None:
     with closing_all() as things:
         own = domain()
@@ -28,6 +30,7 @@ def test_two_nodes_in_namespaces(transport: None, network: Path, tmp_path: Path)
             assert bench.node.count_publishers(f"/{rig}/distillmatch/homography") == 1
 
 
+@pytest.mark.slow
 def test_a_single_rig_keeps_its_name(active: Bench) -> None:
     status = active.diagnosed("")
     assert status.name == "distillmatch: fusion" and ": " not in status.hardware_id

@@ -57,6 +57,7 @@ def test_tools_join_the_graph_with_it(transport: None) -> None:
     assert done.stdout.strip() == SHIPPED
 
 
+@pytest.mark.slow
 def test_the_node_uses_it_and_says_so(
     transport: None, network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,6 +73,7 @@ def test_the_node_uses_it_and_says_so(
         assert f"{VARIABLES[0]}={SHIPPED}: camera drivers need it too" in node.said
 
 
+@pytest.mark.slow
 def test_a_choice_is_not_commented_on(start: StartNode) -> None:
     node, bench = start()
     bench.see()

@@ -75,6 +75,7 @@ def error(result: Result, shift: float = 0.0) -> float:
     return corner_error(result.registration.homography, truth(shift), THERMAL, VISIBLE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", ["rgb", "thermal"])
 def test_mirrored_cameras_are_tracked_and_calibrated(side: str) -> None:
     """The engine sees upright images; the homography is in the pixels of the images as they came."""
@@ -118,6 +119,7 @@ def test_correspondences_of_a_tracked_pair_are_found_when_they_are_asked_for() -
     assert matched.confidence.max() <= first.registration.confidence.max()
 
 
+@pytest.mark.slow
 def test_the_same_pairs_give_the_same_bits() -> None:
     def run() -> list[bytes]:
         rig = Rig(pass_seconds=0.2)

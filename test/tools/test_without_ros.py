@@ -16,6 +16,7 @@ PROGRAMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["rclpy", "sensor_msgs"])
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_one_line_with_the_remedy(name: str, package: str, tmp_path: Path) -> None:

@@ -135,6 +135,7 @@ def test_pairs_are_chosen_by_their_names(pairs_folder: Path) -> None:
         load_pairs(pairs_folder, names="rig_*")
 
 
+@pytest.mark.slow
 def test_sources_are_drawn_by_their_weights_however_large_they_are() -> None:
     counts = torch.bincount(Draw(4000, (1,), CPU).choice(torch.tensor([3.0, 1.0])))
     assert counts[0] / 4000 == pytest.approx(0.75, abs=0.03)

@@ -98,6 +98,7 @@ def test_widths_that_differ_are_projected() -> None:
     assert teacher.grad is None
 
 
+@pytest.mark.slow
 def test_distillation_alone_brings_the_student_to_its_teacher(tiny_config: ModelConfig, dinov2: Path) -> None:
     """Visible and thermal images: loss down by five times or more, cosine similarity up."""
     teacher = open_teacher(DistillationConfig(str(dinov2), 1, 1, 1), (64, 96), CPU)
@@ -148,6 +149,7 @@ def test_training_runs_the_total_loss(write_run: WriteRun, dinov2: Path) -> None
     assert all(parameter.grad is None for parameter in run.teacher.parameters())
 
 
+@pytest.mark.slow
 def test_nothing_of_the_teacher_is_in_the_weights(write_run: WriteRun, dinov2: Path) -> None:
     plain, taught = write_run("plain"), write_run("taught", **distilled(dinov2))
     for path in (plain, taught):
@@ -158,6 +160,7 @@ def test_nothing_of_the_teacher_is_in_the_weights(write_run: WriteRun, dinov2: P
     second.network()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cache", [None, "cache"])
 def test_a_resumed_distillation_ends_where_an_unbroken_one_does(
     write_run: WriteRun, dinov2: Path, cache: str | None

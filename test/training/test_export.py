@@ -63,6 +63,7 @@ def weights_with_trunk(weights: Weights) -> Weights:
     return Weights(config, network.state_dict(), steps=7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["weights", "weights_with_trunk"])
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-3), ("fp16", 0.1)])
 def test_onnx_runtime_agrees_with_torch(
@@ -91,6 +92,7 @@ def test_onnx_runtime_agrees_with_torch(
     assert np.median(apart) < tolerance
 
 
+@pytest.mark.slow
 def test_the_file_tells_what_it_is_and_not_where_it_was_made(weights: Weights, tmp_path: Path) -> None:
     export(weights, tmp_path / "tiny.onnx")
     model = onnx.load(tmp_path / "tiny.onnx")
@@ -101,12 +103,14 @@ def test_the_file_tells_what_it_is_and_not_where_it_was_made(weights: Weights, t
     assert b".py" not in (tmp_path / "tiny.onnx").read_bytes()
 
 
+@pytest.mark.slow
 def test_two_exports_are_the_same_bytes(weights: Weights, tmp_path: Path) -> None:
     export(weights, tmp_path / "first.onnx")
     export(weights, tmp_path / "second.onnx")
     assert (tmp_path / "first.onnx").read_bytes() == (tmp_path / "second.onnx").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_half_precision_graph_is_typed(weights: Weights, tmp_path: Path) -> None:
     export(weights, tmp_path / "tiny.onnx", "fp16")
     graph = onnx.load(tmp_path / "tiny.onnx").graph

@@ -30,6 +30,7 @@ def trainer(path: Path) -> Trainer:
     return Trainer(TrainingConfig.load(path), quiet())
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_where_an_unbroken_one_does(write_run: WriteRun) -> None:
     train(write_run("unbroken"), quiet())
     begun = trainer(write_run("broken"))
@@ -106,6 +107,7 @@ def test_ctrl_c_keeps_the_steps_that_are_done(write_run: WriteRun) -> None:
     assert ends["run"] == ends["unbroken"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_waits_for_the_end_of_a_step_and_a_second_one_does_not(
     write_run: WriteRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +138,7 @@ def test_ctrl_c_waits_for_the_end_of_a_step_and_a_second_one_does_not(
     assert not twice.last.exists()
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_given_weights(write_run: WriteRun) -> None:
     train(write_run("first"), quiet())
     first = write_run("first").parent / "first" / "last.pt"
@@ -155,6 +158,7 @@ def test_a_finished_run_says_so_and_changes_nothing(write_run: WriteRun) -> None
     assert done.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry", ["network", "weights", "averaged", "optimizer", "step"])
 def test_a_damaged_checkpoint_is_named(write_run: WriteRun, entry: str) -> None:
     path = write_run()

@@ -57,6 +57,7 @@ def images(count: int = 2) -> torch.Tensor:
     return torch.rand(count, 1, *VIEW, generator=torch.Generator().manual_seed(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_tokens_land_on_the_students_grid(tmp_path: Path, name: str) -> None:
     kind, values, size = MODELS[name]

@@ -34,6 +34,7 @@ def trainer(path: Path) -> Trainer:
     return Trainer(TrainingConfig.load(path), quiet())
 
 
+@pytest.mark.slow
 def test_a_few_steps_lower_the_loss_of_a_fixed_batch(write_run: WriteRun) -> None:
     run = trainer(write_run(steps=1000, learning_rate=3e-3, warmup=1))
     losses = []
@@ -53,6 +54,7 @@ def test_every_parameter_learns(write_run: WriteRun) -> None:
     assert [name for name in silent if "key_value.bias" not in name] == []
 
 
+@pytest.mark.slow
 def test_a_finished_run_leaves_weights_that_register(write_run: WriteRun) -> None:
     train(write_run(), quiet())
     folder = write_run().parent / "run"
@@ -66,6 +68,7 @@ def test_a_finished_run_leaves_weights_that_register(write_run: WriteRun) -> Non
         assert weights.network()(image, image)[0].shape == (1, 16, 2)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_a_number_changes_no_weights(
     write_run: WriteRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +94,7 @@ def test_learning_rate_warms_up_and_falls(write_run: WriteRun) -> None:
     assert learning_rate(config, 99) < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "word"),
     [
@@ -173,6 +177,7 @@ def test_a_folder_of_three_pairs_trains(write_run: WriteRun, pairs_folder: Path)
     assert math.isfinite(losses["gradient_norm"])
 
 
+@pytest.mark.slow
 def test_a_run_depends_on_its_seed_alone(write_run: WriteRun) -> None:
     for name, seed in (("first", 3), ("again", 3), ("other", 4)):
         train(write_run(name, seed=seed), quiet())
@@ -181,6 +186,7 @@ def test_a_run_depends_on_its_seed_alone(write_run: WriteRun) -> None:
     assert first.sha256() == again.sha256() != other.sha256()
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(write_run: WriteRun, tiny_config: ModelConfig) -> None:
     """Each draws its own batch; the gradient is that of both batches in one, and the weights stay alike."""
     folder = write_run().parent

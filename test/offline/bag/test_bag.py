@@ -89,6 +89,7 @@ def test_every_pair_of_a_bag_goes_out_on_the_topics_of_the_node(model: str, tmp_
                 assert found[0].message.encoding == "bgr8"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FORMATS)
 def test_every_format_gives_the_same_bytes(kind: str, model: str, tmp_path: Path) -> None:
     drive = Drive(pairs=3)
@@ -151,6 +152,7 @@ def test_rejected_pair_has_an_output_that_says_so(model: str, tmp_path: Path) ->
     assert counts(out)["overlay"] == counts(out)["correspondences"] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mcap", "sqlite3", "ros1"])
 def test_truncated_bag_gives_what_can_be_read_and_exits_1(kind: str, model: str, tmp_path: Path) -> None:
     drive = Drive(pairs=30)

@@ -235,6 +235,7 @@ def test_wrong_length_of_a_message_costs_no_other_one(byte: int, tmp_path: Path)
     assert 118 <= sum(found.values()) < 120 and opened.damage is not None
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(["mcap", "mcap-zstd", "sqlite3", "ros1", "ros1-lz4", "ros1-bz2"]),

@@ -72,6 +72,7 @@ def test_interrupt_leaves_whole_bags(jobs: int, model: str, tmp_path: Path) -> N
         assert not out.with_name(f"{out.name}.part").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_second_interrupt_gives_up_at_once(jobs: int, model: str, tmp_path: Path) -> None:
     bags = []

@@ -53,6 +53,7 @@ def test_the_verdict_counts_what_needs_inspection(table: Path, tmp_path: Path) -
     assert many.level.value == "poor" and "dark and 2 more." in many.advice[0].seen
 
 
+@pytest.mark.slow
 def test_the_page_in_a_browser(browser: Any, table: Path, tmp_path: Path) -> None:
     result = report(table, "-o", tmp_path / "fleet.html", "--json", tmp_path / "fleet.json")
     assert result.exit_code == 0 and "2 need inspection" in result.stdout, result.output

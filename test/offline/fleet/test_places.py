@@ -53,6 +53,7 @@ def run(model: str, *arguments: object) -> Result:
     return CliRunner().invoke(app, words)
 
 
+@pytest.mark.slow
 def test_bags_come_from_a_store_and_outputs_go_there(model: str, store: Any, tmp_path: Path) -> None:
     for drive, name in zip(write_drives(tmp_path, "ab"), ("mon/a", "tue/b"), strict=True):
         store.put_file(str(drive), f"drives/in/{name}.mcap")

@@ -41,6 +41,7 @@ def test_outputs_are_called_like_their_bags_and_patterns_keep_folders() -> None:
     assert table_file("mon/drive") == "bag=mon%2Fdrive/pairs.parquet"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "name"),
     [
@@ -56,6 +57,7 @@ def test_dots_belong_to_the_name(given: str, name: str) -> None:
     assert unit.name == name and unit.target == f"out/{name}.mcap"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("drives")
 def test_a_text_file_names_bags_relative_to_itself() -> None:
     Path("fleet/list.txt").write_text("# of this week\n\ntue/late.mcap\n*/drive.mcap  \ns3://store/x.mcap\n")

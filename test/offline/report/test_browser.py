@@ -27,6 +27,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 760, 1280])
 def test_a_page_fits_and_can_be_read_by_all(browser: Any, file: Path, width: int, scheme: str) -> None:
@@ -39,6 +40,7 @@ def test_a_page_fits_and_can_be_read_by_all(browser: Any, file: Path, width: int
         assert (sum(map(int, dark[4:-1].split(","))) < 300) == (scheme == "dark")
 
 
+@pytest.mark.slow
 def test_the_slider_uncovers_the_thermal_image(browser: Any, file: Path) -> None:
     with opened(browser, file) as page:
         slider = page.locator(".slider").first
@@ -55,6 +57,7 @@ def test_the_slider_uncovers_the_thermal_image(browser: Any, file: Path) -> None
         assert at == pytest.approx(25, abs=3)
 
 
+@pytest.mark.slow
 def test_views_are_chosen_and_enlarged_by_keyboard(browser: Any, file: Path) -> None:
     with opened(browser, file) as page:
         card = page.locator("#pair-17")  # rejected: no checkerboard
@@ -72,6 +75,7 @@ def test_views_are_chosen_and_enlarged_by_keyboard(browser: Any, file: Path) -> 
         assert not dialog.is_visible()
 
 
+@pytest.mark.slow
 def test_the_table_filters_and_sorts(browser: Any, file: Path) -> None:
     with opened(browser, file) as page:
         assert page.evaluate(f"{VISIBLE_ROWS}.length") == 40
@@ -105,6 +109,7 @@ def test_names_do_nothing(browser: Any, tmp_path: Path) -> None:
         assert page.locator("h1").text_content() == EVIL
 
 
+@pytest.mark.slow
 def test_overlays_alone_and_no_pairs_are_shown_too(browser: Any, tmp_path: Path) -> None:
     shown = recording([entry(1), entry(2)], load=lambda chosen: {1: Images(overlay=images(1).visible)})
     for name, made in (("overlay", shown), ("empty", recording([]))):

@@ -20,6 +20,7 @@ def drawn(svg: str, kind: str) -> list[ElementTree.Element]:
     return list(ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}" + kind))
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(finite, finite | st.just(NAN)), max_size=12),
     st.sampled_from(["line", "dots", "dashed"]),

@@ -57,6 +57,7 @@ def page() -> Page:
     return Page(Report(mixed()).to_html())
 
 
+@pytest.mark.slow
 def test_a_page_holds_everything_it_shows(page: Page) -> None:
     assert all(each.startswith(("data:image/webp", "#")) for each in page.references)
     html = Report(mixed(3)).to_html()
@@ -117,6 +118,7 @@ def test_a_page_without_pairs_or_pictures_is_a_page(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_three_hundred_pairs_stay_below_15_megabytes() -> None:
     entries = [entry(n, "FEW_INLIERS" if n % 20 == 0 else "OK") for n in range(1, 301)]
     large = recording(entries, load=lambda chosen: {each.number: images(each.number, 6) for each in chosen})

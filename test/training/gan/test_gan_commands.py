@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import jsonschema
 import numpy as np
+import pytest
 from typer.testing import CliRunner, Result
 
 from distillmatch_ros.cli import app
@@ -70,6 +71,7 @@ def test_weights_that_are_none_are_wrong_use(photos_folder: Path, student: Path,
         assert weights.name in result.stderr
 
 
+@pytest.mark.slow
 def test_evaluate_gan_writes_its_table(gan: Path, pairs_folder: Path, tmp_path: Path) -> None:
     result = run("evaluate-gan", pairs_folder, "--weights", gan, "--out", tmp_path / "out", "--json", "-")
     assert result.exit_code == 0, result.output
@@ -83,6 +85,7 @@ def test_evaluate_gan_writes_its_table(gan: Path, pairs_folder: Path, tmp_path: 
     assert "KID" in shown.stdout
 
 
+@pytest.mark.slow
 def test_train_gan_trains(write_gan, tmp_path: Path) -> None:
     result = run("train-gan", write_gan(steps=1))
     assert result.exit_code == 0, result.output

@@ -59,6 +59,7 @@ def test_folders_that_are_not_aligned_are_enough(
         GanConfig.load(write_gan(pairs=None))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
 def test_the_matchers_training_really_takes_translated_photos(
     write_run: WriteRun, gan: Path, photos_folder: Path, fraction: float
@@ -78,6 +79,7 @@ def test_the_matchers_training_really_takes_translated_photos(
     assert sum(flat) / 32 == pytest.approx(fraction, abs=0.4 if fraction else 0)
 
 
+@pytest.mark.slow
 def test_a_run_translates_its_photos_as_its_configuration_says(
     write_run: WriteRun, gan: Path, photos_folder: Path
 ) -> None:

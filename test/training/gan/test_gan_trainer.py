@@ -35,6 +35,7 @@ def same(first: Any, second: Any) -> bool:
     return bool(first == second)
 
 
+@pytest.mark.slow
 def test_a_few_steps_bring_the_translation_to_its_aligned_image(write_gan: WriteRun) -> None:
     run = trainer(write_gan(steps=1000, learning_rate=3e-3, unpaired_fraction=0.0))
     found = []
@@ -54,6 +55,7 @@ def test_every_parameter_learns_and_the_semantic_branch_does_not(write_gan: Writ
     assert all(parameter.grad is None for parameter in run.semantics.parameters())
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_where_an_unbroken_one_does(write_gan: WriteRun) -> None:
     unbroken = write_gan("unbroken", steps=5)
     train_gan(unbroken, Console(file=io.StringIO()))
@@ -71,6 +73,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(write_gan: WriteRun) -> N
     assert different == []
 
 
+@pytest.mark.slow
 def test_a_finished_run_leaves_a_translator_and_samples(write_gan: WriteRun, pairs_folder: Path) -> None:
     path = write_gan(samples=str(pairs_folder))
     train_gan(path, Console(file=io.StringIO()))
@@ -90,6 +93,7 @@ def test_a_finished_run_leaves_a_translator_and_samples(write_gan: WriteRun, pai
     assert list(folder.glob("events.out.tfevents.*"))
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_a_number_changes_nothing(
     write_gan: WriteRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +158,7 @@ def test_what_is_wrong_is_named(write_gan: WriteRun, change: dict[str, Any], wor
         trainer(write_gan(**change))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "entry", ["average", "generators", "discriminators", "optimizers", "pools", "semantics", "step"]
 )
@@ -168,6 +173,7 @@ def test_a_damaged_checkpoint_is_named(write_gan: WriteRun, entry: str) -> None:
             trainer(path)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_other_views_is_named(write_gan: WriteRun) -> None:
     path = write_gan(steps=2)
     train_gan(path, Console(file=io.StringIO()))
@@ -175,6 +181,7 @@ def test_a_checkpoint_of_other_views_is_named(write_gan: WriteRun) -> None:
         trainer(write_gan(steps=4, view=[96, 96]))
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_steps_that_are_done(write_gan: WriteRun, monkeypatch: pytest.MonkeyPatch) -> None:
     run = trainer(write_gan(checkpoint_every=100))
     sample = run.sampler.sample

@@ -45,6 +45,7 @@ def test_kernel_distance_grows_with_what_tells_samples_apart() -> None:
     assert kernel_distance(first, second + 1) > kernel_distance(first, second + 0.5)
 
 
+@pytest.mark.slow
 def test_the_table_compares_all_ways_to_a_thermal_image(gan: Path, pairs_folder: Path) -> None:
     measured = measure(gan, pairs_folder)
     by_name = {figures.method: figures for figures in measured.figures}
