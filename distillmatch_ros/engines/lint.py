@@ -56,7 +56,7 @@ KNOWN = frozenset(
         *("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Constant", "ConstantOfShape", "Shape"),
     )
 )
-REFUSED = {
+UNSUPPORTED = {
     **dict.fromkeys(
         ("NonZero", "Compress", "Unique", "NonMaxSuppression"),
         "the size of its result depends on the images, which a CUDA graph does not allow",
@@ -110,8 +110,8 @@ def _objection(node: onnx.NodeProto, constants: dict[str, TensorProto]) -> str |
     operator = node.op_type
     if node.domain not in ("", "ai.onnx"):
         return f"comes from the domain {node.domain}, whose operators TensorRT does not know"
-    if operator in REFUSED:
-        return REFUSED[operator]
+    if operator in UNSUPPORTED:
+        return UNSUPPORTED[operator]
     if operator not in KNOWN:
         return "is not among the operators that TensorRT is known to support; use another"
     if operator in ("ScatterND", "ScatterElements") and attributes.get("reduction", b"none") != b"none":
