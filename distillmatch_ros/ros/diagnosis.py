@@ -126,7 +126,8 @@ def _silent(report: Report, condition: Condition, now: int) -> Diagnosis | None:
 
 def _no_calibration(report: Report, condition: Condition) -> Diagnosis | None:
     waiting = any(reason == "CAMERA_INFO" for _, reason in report.drops) and not report.statuses
-    if len(condition.missing_infos) < len(Side) and not waiting:
+    missing = len(condition.missing_infos)
+    if missing == 0 or (missing < len(Side) and not waiting):
         return None
     return Diagnosis(
         ERROR, f"undistort: nothing usable on {_infos(condition)}; publish it, or switch undistort off"

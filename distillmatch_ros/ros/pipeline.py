@@ -103,9 +103,7 @@ class Pipeline:
 
     def tell(self, side: Side, info: CameraInfo) -> None:
         """Set the CameraInfo of a camera; one without a calibration does not replace one with it."""
-        if self._infos.get(side) == info:
-            return
-        if self._parameters.undistort:
+        if self._parameters.undistort and self._infos.get(side) != info:
             try:
                 intrinsics = self._messages.intrinsics(info)
                 with self._lock:

@@ -87,6 +87,15 @@ def test_diagnosis(counted: Statistics, changes: dict[str, Any], level: int, mes
     assert found.level == level
 
 
+def test_a_calibration_that_has_just_come_is_not_called_missing() -> None:
+    counted = statistics(status=None)
+    counted.drop("pair", "CAMERA_INFO")
+    waiting = replace(ACTIVE, missing_infos=(Side.THERMAL,))
+    report = counted.take(NOW)
+    assert "undistort: nothing usable on thermal/" in diagnose(report, waiting, Parameters(), NOW).message
+    assert "undistort" not in diagnose(report, ACTIVE, Parameters(), NOW).message
+
+
 def gappy(*, lost: Side, skew: int | None) -> Statistics:
     """A second in which two of three frames of one side did not come."""
     counted = Statistics(NOW - SECOND)
