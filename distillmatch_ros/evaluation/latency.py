@@ -22,7 +22,6 @@ from distillmatch_ros.base.machine import processor, usable_cores
 from distillmatch_ros.base.units import Spread
 from distillmatch_ros.engines.protocol import EngineInfo
 from distillmatch_ros.images.files import read_image, read_thermal
-from distillmatch_ros.images.frames import to_grey
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.registration.passes import STAGES
@@ -156,8 +155,9 @@ def _time_stages(
     for visible, thermal in islice(cycle(images), runs):
         registration = registrar.register(visible, thermal)
         track = Track.begin(np.eye(3) if registration.homography is None else registration.homography, 0.0)
+        assert registration.framing is not None, "a pass was made"
         start = perf_counter()
-        follow(track, to_grey(visible), thermal, FRAME_S)
+        follow(track, visible, thermal, FRAME_S, registration.framing)
         times["tracking"].append(1e3 * (perf_counter() - start))
         start = perf_counter()
         draw_overlay(visible, thermal, registration)

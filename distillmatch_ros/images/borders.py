@@ -41,6 +41,14 @@ class Content:
         """Crop an image to the picture; returns a view."""
         return image[slice(*self.rows), slice(*self.columns)]
 
+    def same_as(self, other: "Content") -> bool:
+        """Whether both are the same part of an image."""
+        if (self.rows, self.columns) != (other.rows, other.columns):
+            return False
+        if self.missing is None or other.missing is None:
+            return self.missing is other.missing
+        return np.array_equal(self.missing, other.missing)
+
     def describe(self, size: tuple[int, int]) -> str:
         """The excluded parts as text, such as ``bars: left 135, right 135 px``; empty if there are none."""
         sides = {

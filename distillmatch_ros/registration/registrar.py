@@ -20,12 +20,13 @@ from distillmatch_ros.registration.passes import LIKELY, PairOfImages, Pass, Sto
 from distillmatch_ros.registration.probability import ProbabilityModel, find_model
 from distillmatch_ros.registration.quality import Quality
 from distillmatch_ros.registration.views import (
+    Framing,
     Mounting,
     View,
     in_camera_pixels,
-    prior_of_views,
     rejected,
     thermal_is_wider,
+    to_regions,
     with_roles_exchanged,
 )
 
@@ -52,8 +53,7 @@ class Registration:
         quality: figures of the homography, also of a rejected one; None if none was found.
         probability: probability that the corner error is below 10 reference pixels, also of a rejected
             homography, in [0, 1]; None without homography, or if the network is not calibrated.
-        thermal_wider: the images were matched in exchanged roles, since the thermal camera sees more.
-        borders: description of excluded bars and regions without data; empty if there are none.
+        framing: the matched regions of the images, and their roles; None without a pass.
     """
 
     visible_points: Float32
@@ -65,8 +65,17 @@ class Registration:
     latency_ms: dict[str, float]
     quality: Quality | None = None
     probability: float | None = None
-    thermal_wider: bool = False
-    borders: str = ""
+    framing: Framing | None = None
+
+    @property
+    def thermal_wider(self) -> bool:
+        """Whether the images were matched in exchanged roles, since the thermal camera sees more."""
+        return self.framing is not None and self.framing.thermal_wider
+
+    @property
+    def borders(self) -> str:
+        """Description of excluded bars and regions without data; empty if there are none."""
+        return "" if self.framing is None else self.framing.describe_borders()
 
     @classmethod
     def without_matches(
@@ -197,17 +206,14 @@ class Registrar:
                 raise DistillMatchError(
                     "prior homography: not a finite 3x3 matrix; pass None if there is none"
                 )
-            prior = prior_of_views(prior, visible_view, thermal_view)
+            prior = to_regions(prior, visible_view.region, thermal_view.region)
         found, wider = self._match(
             visible_view.picture, thermal_view.picture, prior, thermal_wider, search, clock
         )
         if verify and self._is_doubtful(found, visible_view.picture, thermal, clock):
             found = rejected(found)
-        found = in_camera_pixels(found, visible_view, thermal_view)
-        borders = {
-            "visible image": visible_view.content.describe(visible_view.upright_size),
-            "thermal image": thermal_view.content.describe(thermal_view.upright_size),
-        }
+        framing = Framing(visible_view.region, thermal_view.region, wider)
+        found = in_camera_pixels(found, framing.visible, framing.thermal)
         return Registration(
             visible_points=found.visible_points,
             thermal_points=found.thermal_points,
@@ -218,8 +224,7 @@ class Registrar:
             latency_ms=clock.read(),
             quality=found.estimate.quality,
             probability=found.probability,
-            thermal_wider=wider,
-            borders=", ".join(f"{name}: {text}" for name, text in borders.items() if text),
+            framing=framing,
         )
 
     def find_orientation(self, visible: NDArray[Any], thermal: NDArray[Any]) -> Orientation | None:

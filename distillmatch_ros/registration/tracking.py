@@ -21,6 +21,7 @@ from distillmatch_ros.geometry.homography import (
     Float64,
     Size,
     corner_error,
+    inverse,
     resizing,
     transform,
 )
@@ -28,6 +29,7 @@ from distillmatch_ros.geometry.warping import resize, warp
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.registration.alignment import LATTICE, LEVELS, Alignment, Float32, Template, edges_of
 from distillmatch_ros.registration.registrar import Registration
+from distillmatch_ros.registration.views import Framing
 
 COARSE, FINE = LEVELS
 MEMORY_S = 0.1
@@ -72,38 +74,45 @@ class Track:
         return cls(Alignment(homography / homography[2, 2], 0.0, peak_prominence, math.inf), np.zeros((8, 8)))
 
 
-def follow(track: Track, visible: NDArray[np.uint8], thermal: NDArray[Any], elapsed: float) -> Track:
+def follow(
+    track: Track, visible: NDArray[Any], thermal: NDArray[Any], elapsed: float, framing: Framing
+) -> Track:
     """Track the homography to the next pair.
 
     The gate has to judge by the `Alignment` whether edges support the result.
 
     Args:
         track: state after the previous pairs.
-        visible: uint8 (H, W).
-        thermal: (H, W) as the camera sent it; its range is stretched.
+        visible: any camera image.
+        thermal: any camera image; its range is stretched.
         elapsed: time since the last pair, s.
+        framing: the regions of the images, and their roles.
     """
-    size: Size = (thermal.shape[0], thermal.shape[1])
-    template = Template(to_8bit(resize(thermal, FINE.size)), FINE)
+    wide, narrow = framing.pictures(visible, thermal)
+    wide = wide if wide.dtype == np.uint8 else to_8bit(wide)
+    last = framing.of_pictures(track.homography)
+    size: Size = (narrow.shape[0], narrow.shape[1])
+    template = Template(to_8bit(resize(narrow, FINE.size)), FINE)
     to_level = resizing(size, FINE.size)
-    onto = track.homography @ np.linalg.inv(to_level)
-    seen = edges_of(warp(visible, onto, FINE.size), FINE)
+    onto = last @ np.linalg.inv(to_level)
+    seen = edges_of(warp(wide, onto, FINE.size), FINE)
     shift = _shift(template.edges, seen)
     distance = math.hypot(*shift)
     if jumped := distance > SHIFT_PX:
         onto = onto @ np.array([[1, 0, shift[0]], [0, 1, shift[1]], [0, 0, 1]])
         if distance > FAR_PX:
-            onto = _aligned_coarsely(visible, thermal, onto @ to_level) @ np.linalg.inv(to_level)
-        seen = edges_of(warp(visible, onto, FINE.size), FINE)
+            onto = _aligned_coarsely(wide, narrow, onto @ to_level) @ np.linalg.inv(to_level)
+        seen = edges_of(warp(wide, onto, FINE.size), FINE)
     step = template.align(seen)
     found = onto @ step.to_visible @ to_level
-    moved_px = corner_error(found, track.homography, size, (visible.shape[0], visible.shape[1]))
+    moved_px = corner_error(found, last, size, (wide.shape[0], wide.shape[1]))
     weight = 0.0 if jumped else math.exp(-elapsed / MEMORY_S) / (1 + (moved_px / SURPRISE_PX) ** 2)
     known = weight * track.information
     parameters = _weigh(template.parameters_of(step.to_visible), step.information, known)
     onto = onto @ template.map_of(parameters)
-    edges = PairEdges(template, seen, template.map_of(parameters), size)
+    edges = PairEdges(template, seen, template.map_of(parameters), size, framing)
     alignment = template.measure(onto @ to_level, edges.moved)
+    alignment = replace(alignment, homography=framing.of_camera(alignment.homography))
     return Track(alignment, known + step.information, jumped, edges)
 
 
@@ -112,34 +121,38 @@ class PairEdges:
     """The edges of an aligned pair.
 
     Attributes:
-        template: edges of the thermal image.
-        seen: (rows, columns, 2), edges of the visible image.
-        to_visible: (3, 3), pixels of the template to those of ``seen``.
-        thermal: size of the thermal image.
+        template: edges of the narrow picture; see `Framing`.
+        seen: (rows, columns, 2), edges of the wide picture.
+        to_wide: (3, 3), pixels of the template to those of ``seen``.
+        size: size of the narrow picture.
+        framing: the regions of the images, and their roles.
     """
 
     template: Template
     seen: Float32
-    to_visible: Float64
-    thermal: Size
+    to_wide: Float64
+    size: Size
+    framing: Framing
 
     @cached_property
     def moved(self) -> Float32:
-        """The visible image's edges warped onto the thermal ones, on the lattice."""
-        return self.template.moved(self.seen, self.to_visible)
+        """The wide picture's edges warped onto the narrow one's, on the lattice."""
+        return self.template.moved(self.seen, self.to_wide)
 
-    def find(self, thermal_points: Float32) -> tuple[Float32, Float32]:
+    def find(self, points: Float32) -> tuple[Float32, Float32]:
         """Find matches again by the edges around them.
 
         Args:
-            thermal_points: (N, 2) thermal pixels.
+            points: (N, 2) pixels of the camera with the narrow picture.
 
         Returns:
-            (N, 2) thermal pixels under the tracked homography at which the edges around the points are found
-            in the visible image, and (N,) correlations of these edges, 0 if a match is not found.
+            (N, 2) pixels of that camera whose counterparts under the tracked homography have the edges that
+            are around the points, and (N,) correlations of these edges, 0 if a match is not found.
         """
-        to_lattice = resizing(self.thermal, FINE.size)
-        on_lattice = transform(to_lattice, thermal_points) / LATTICE
+        to_lattice = resizing(self.size, FINE.size)
+        if self.framing.narrow.to_region is not None:
+            to_lattice = to_lattice @ self.framing.narrow.to_region
+        on_lattice = transform(to_lattice, points) / LATTICE
         columns, rows = np.rint(on_lattice).astype(int).T
         margin = _PATCH + _SEARCH
         own = np.ascontiguousarray(self.template.edges[::LATTICE, ::LATTICE])
@@ -164,13 +177,15 @@ class PairEdges:
 
 @dataclass(frozen=True, eq=False)
 class Matches:
-    """The inliers of a pass, kept for the pairs that are tracked after it.
+    """The inliers of a pass, kept for the pairs that are tracked after it; see `Registration`.
 
     Attributes:
-        thermal_points: float32 (N, 2), thermal pixels.
+        visible_points: float32 (N, 2).
+        thermal_points: float32 (N, 2).
         confidence: float32 (N,).
     """
 
+    visible_points: Float32
     thermal_points: Float32
     confidence: Float32
 
@@ -178,7 +193,8 @@ class Matches:
     def of(cls, registration: Registration) -> "Matches":
         """The inliers of a registration."""
         kept = registration.inliers
-        return cls(registration.thermal_points[kept], registration.confidence[kept])
+        points = registration.visible_points[kept], registration.thermal_points[kept]
+        return cls(*points, registration.confidence[kept])
 
 
 def find_matches(
@@ -196,15 +212,18 @@ def find_matches(
     """
     if track.edges is None or registration.homography is None or not len(matches.confidence):
         return registration
-    places, likeness = track.edges.find(matches.thermal_points)
+    wider = track.edges.framing.thermal_wider
+    known = matches.visible_points if wider else matches.thermal_points
+    places, likeness = track.edges.find(known)
     found = likeness > 0
-    thermal_points = matches.thermal_points[found]
-    visible_points = transform(track.homography, places[found])
+    counterparts = transform(inverse(track.homography) if wider else track.homography, places[found])
+    pair = known[found], counterparts
+    thermal_points, visible_points = pair[::-1] if wider else pair
     gaps = visible_points - transform(registration.homography, thermal_points)
     return replace(
         registration,
         visible_points=visible_points.astype(np.float32),
-        thermal_points=thermal_points,
+        thermal_points=thermal_points.astype(np.float32),
         confidence=matches.confidence[found] * likeness[found],
         inliers=np.hypot(*gaps.T) * REFERENCE_WIDTH / visible[1] <= inlier_px,
     )
@@ -237,11 +256,11 @@ def _vertex(values: NDArray[Any], index: int) -> float:
     return 0.5 * (before - after) / curvature if curvature < 0 else 0.0
 
 
-def _aligned_coarsely(visible: NDArray[np.uint8], thermal: NDArray[Any], homography: Float64) -> Float64:
-    to_level = resizing((thermal.shape[0], thermal.shape[1]), COARSE.size)
+def _aligned_coarsely(wide: NDArray[np.uint8], narrow: NDArray[Any], homography: Float64) -> Float64:
+    to_level = resizing((narrow.shape[0], narrow.shape[1]), COARSE.size)
     onto = homography @ np.linalg.inv(to_level)
-    template = Template(to_8bit(resize(thermal, COARSE.size)), COARSE)
-    step = template.align(edges_of(warp(visible, onto, COARSE.size), COARSE))
+    template = Template(to_8bit(resize(narrow, COARSE.size)), COARSE)
+    step = template.align(edges_of(warp(wide, onto, COARSE.size), COARSE))
     return np.asarray(onto @ step.to_visible @ to_level)
 
 

@@ -1,6 +1,7 @@
-"""Camera images as the network gets them: upright, without bars, 8-bit grey; and the inverse mapping."""
+"""Camera images as they are matched: upright, without bars, in their roles; and the inverse mapping."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,20 +34,73 @@ class Mounting:
 
 
 @dataclass(frozen=True, eq=False)
+class Region:
+    """The part of a camera's image that is matched: its picture, upright and without bars.
+
+    Attributes:
+        orientation: orientation that makes the image upright.
+        content: location of the picture in the upright image.
+        camera: (height, width) of the camera's image.
+    """
+
+    orientation: Orientation
+    content: Content
+    camera: Size
+
+    @classmethod
+    def whole(cls, camera: Size) -> "Region":
+        """The whole of an upright image of this size."""
+        return cls(UPRIGHT, Content((0, camera[0]), (0, camera[1])), camera)
+
+    @cached_property
+    def to_region(self) -> Float64 | None:
+        """The (3, 3) map from pixels of the camera's image to those of the picture; None if equal."""
+        rows, columns = self.content.rows, self.content.columns
+        if self.orientation == UPRIGHT and (rows, columns) == ((0, self.camera[0]), (0, self.camera[1])):
+            return None
+        crop = np.array([[1, 0, -columns[0]], [0, 1, -rows[0]], [0, 0, 1.0]])
+        cut: Float64 = crop @ self.orientation.to_upright(self.camera)
+        return cut
+
+    @property
+    def matrix(self) -> Float64:
+        """`to_region`, with the identity for None."""
+        return np.eye(3) if self.to_region is None else self.to_region
+
+    def cut(self, image: NDArray[Any], name: str) -> NDArray[Any]:
+        """The region of another image of this camera, with its values; see `View.of`."""
+        grey = self.content.cut(self.orientation.upright(without_status_bits(to_grey(image, name))))
+        return grey if self.content.missing is None else filled(to_8bit(grey), self.content.missing)
+
+    def to_camera(self, points: Float32) -> Float32:
+        """Map points (N, 2) of the picture to pixels of the camera's image."""
+        if self.to_region is None:
+            return points
+        return transform(inverse(self.to_region), points).astype(np.float32)
+
+    def describe(self) -> str:
+        """What is not matched, as text; see `Content.describe`."""
+        turned = self.orientation.rotation in (90, 270)
+        return self.content.describe(self.camera[::-1] if turned else self.camera)
+
+    def same_as(self, other: "Region") -> bool:
+        """Whether both are the same part of the image."""
+        return (self.orientation, self.camera) == (other.orientation, other.camera) and self.content.same_as(
+            other.content
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class View:
     """One camera's image, prepared for matching.
 
     Attributes:
         picture: uint8 (H, W).
-        content: location of the picture in the upright image.
-        upright_size: (height, width) of the upright image.
-        to_view: (3, 3), pixels of the camera's image to those of the picture; None if they are equal.
+        region: the part of the camera's image that it shows.
     """
 
     picture: NDArray[np.uint8]
-    content: Content
-    upright_size: Size
-    to_view: Float64 | None
+    region: Region
 
     @classmethod
     def of(cls, image: NDArray[Any], orientation: Orientation, name: str, *, stretch: bool) -> "View":
@@ -68,39 +122,90 @@ class View:
         picture = to_8bit(inner) if stretch or inner.dtype != np.uint8 else inner
         if content.missing is not None:
             picture = filled(picture, content.missing)
-        if inner.shape == grey.shape and orientation == UPRIGHT:
-            return cls(picture, content, upright.shape, None)
-        crop = np.array([[1, 0, -content.columns[0]], [0, 1, -content.rows[0]], [0, 0, 1.0]])
-        return cls(picture, content, upright.shape, crop @ orientation.to_upright(grey.shape))
-
-    def from_view(self, points: Float32) -> Float32:
-        """Map points (N, 2) of the picture to pixels of the camera's image."""
-        if self.to_view is None:
-            return points
-        return transform(inverse(self.to_view), points).astype(np.float32)
+        return cls(picture, Region(orientation, content, grey.shape))
 
 
-def prior_of_views(prior: Float64, visible: View, thermal: View) -> Float64:
-    """Convert a homography of camera images to one of views."""
-    if visible.to_view is None and thermal.to_view is None:
-        return prior
-    return _matrix(visible) @ prior @ inverse(_matrix(thermal))
+def to_regions(homography: Float64, visible: Region, thermal: Region) -> Float64:
+    """Convert a homography of camera images to one of their regions."""
+    if visible.to_region is None and thermal.to_region is None:
+        return homography
+    moved: Float64 = visible.matrix @ homography @ inverse(thermal.matrix)
+    return moved
 
 
-def in_camera_pixels(found: Pass, visible: View, thermal: View) -> Pass:
-    """Convert the result of a pass on two views to pixels of the camera images."""
-    if visible.to_view is None and thermal.to_view is None:
+def from_regions(homography: Float64, visible: Region, thermal: Region) -> Float64:
+    """The inverse of `to_regions`; the last element is 1."""
+    if visible.to_region is None and thermal.to_region is None:
+        return homography
+    moved: Float64 = inverse(visible.matrix) @ homography @ thermal.matrix
+    moved /= moved[2, 2]
+    return moved
+
+
+def in_camera_pixels(found: Pass, visible: Region, thermal: Region) -> Pass:
+    """Convert the result of a pass over two regions to pixels of the camera images."""
+    if visible.to_region is None and thermal.to_region is None:
         return found
     homography = found.estimate.homography
     if homography is not None:
-        homography = inverse(_matrix(visible)) @ homography @ _matrix(thermal)
-        homography = homography / homography[2, 2]
+        homography = from_regions(homography, visible, thermal)
     return replace(
         found,
-        visible_points=visible.from_view(found.visible_points),
-        thermal_points=thermal.from_view(found.thermal_points),
+        visible_points=visible.to_camera(found.visible_points),
+        thermal_points=thermal.to_camera(found.thermal_points),
         estimate=replace(found.estimate, homography=homography),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Framing:
+    """How the images of a pair were matched.
+
+    The *wide* picture is that of the camera that sees more, the *narrow* one lies in it.
+
+    Attributes:
+        visible: the matched region of the visible image.
+        thermal: the matched region of the thermal image.
+        thermal_wider: whether the thermal picture is the wide one.
+    """
+
+    visible: Region
+    thermal: Region
+    thermal_wider: bool = False
+
+    @property
+    def narrow(self) -> Region:
+        """Region of the narrow picture."""
+        return self.visible if self.thermal_wider else self.thermal
+
+    def pictures(self, visible: NDArray[Any], thermal: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The wide and the narrow picture, (H, W), of another pair of these cameras."""
+        seen, heat = self.visible.cut(visible, "visible image"), self.thermal.cut(thermal, "thermal image")
+        return (heat, seen) if self.thermal_wider else (seen, heat)
+
+    def of_pictures(self, homography: Float64) -> Float64:
+        """Convert a homography, thermal to visible camera pixels, to one from narrow to wide picture."""
+        moved = to_regions(homography, self.visible, self.thermal)
+        return inverse(moved) if self.thermal_wider else moved
+
+    def of_camera(self, homography: Float64) -> Float64:
+        """The inverse of `of_pictures`."""
+        moved = inverse(homography) if self.thermal_wider else homography
+        return from_regions(moved, self.visible, self.thermal)
+
+    def same_as(self, other: "Framing") -> bool:
+        """Whether pairs are matched in the same way."""
+        return (
+            self.thermal_wider == other.thermal_wider
+            and self.visible.same_as(other.visible)
+            and self.thermal.same_as(other.thermal)
+        )
+
+    def describe_borders(self) -> str:
+        """Bars and regions without data, as text; empty if there are none."""
+        regions = {"visible image": self.visible, "thermal image": self.thermal}
+        said = {name: region.describe() for name, region in regions.items()}
+        return ", ".join(f"{name}: {text}" for name, text in said.items() if text)
 
 
 def with_roles_exchanged(found: Pass) -> Pass:
@@ -128,7 +233,3 @@ def thermal_is_wider(homography: Float64, visible: Size, thermal: Size) -> bool:
     centre = ((thermal[1] - 1) / 2, (thermal[0] - 1) / 2)
     scale = abs(float(np.linalg.det(jacobian(homography, centre)))) ** 0.5
     return bool(scale * thermal[1] > _WIDER * visible[1])
-
-
-def _matrix(view: View) -> Float64:
-    return np.eye(3) if view.to_view is None else view.to_view

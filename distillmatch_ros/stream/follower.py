@@ -15,12 +15,12 @@ import numpy as np
 
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import Float64, Size, corner_error
-from distillmatch_ros.images.frames import Frame, to_grey
-from distillmatch_ros.images.gain_control import to_8bit
+from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.registration.gate import Gate, Status, confirm, confirm_on_edges
 from distillmatch_ros.registration.passes import STAGES
 from distillmatch_ros.registration.registrar import Registration
 from distillmatch_ros.registration.tracking import Matches, Track, find_matches, follow
+from distillmatch_ros.registration.views import Framing
 from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.temporal import FORGET_AFTER
 
@@ -122,6 +122,7 @@ class Follower:
         self._gate = gate
         self._track: Track | None = None
         self._confirmed: Track | None = None
+        self._framing: Framing | None = None
         self._matches: Matches | None = None
         self._probability: float | None = None
         self._stamp = self._passed = 0
@@ -182,12 +183,10 @@ class Follower:
 
     def _followed(self, visible: Frame, thermal: Frame, max_jump_px: float) -> Track | None:
         """Track to this pair; None if the gate rejects the result."""
-        if self._track is None or self._confirmed is None:
+        if self._track is None or self._confirmed is None or self._framing is None:
             return None
         elapsed = (visible.stamp - self._stamp) / SECOND
-        grey = to_grey(visible.image)
-        grey = grey if grey.dtype == np.uint8 else to_8bit(grey)
-        tracked = follow(self._track, grey, to_grey(thermal.image), elapsed)
+        tracked = follow(self._track, visible.image, thermal.image, elapsed, self._framing)
         accepted = (
             confirm_on_edges(tracked.alignment, *self._sizes, self._gate, mirrored=self._mirrored)
             and self._gap(tracked.homography, self._confirmed.homography) <= max_jump_px
@@ -261,12 +260,20 @@ class Follower:
         else:
             self._fail(ended.stamp)
             return replace(registration, homography=None, status=Status.DEGENERATE)
+        self._reframe(registration.framing)
         self._confirmed, self._failures = self._track, 0
         if self._doubted is not None and self._doubted <= ended.stamp:
             self._doubted = None
         self._matches = Matches.of(registration)
         self._probability = registration.probability
         return self._steadied(registration, tracked) if confirmed and tracked is not None else registration
+
+    def _reframe(self, framing: Framing | None) -> None:
+        """Track as the last pass was matched; what earlier pairs say about other regions does not count."""
+        if self._track is None or framing is None or (self._framing and framing.same_as(self._framing)):
+            return
+        self._framing = framing
+        self._track = Track.begin(self._track.homography, self._track.alignment.peak_prominence)
 
     def _steadied(self, registration: Registration, tracked: Track) -> Registration:
         """The result of a pass with the tracked homography, which it confirms."""

@@ -8,11 +8,15 @@ from hypothesis import strategies as st
 from support.edge_scenes import THERMAL, TRUTH, VISIBLE, blocks, thermal_of
 
 from distillmatch_ros import Registration, Status
-from distillmatch_ros.geometry.homography import corner_error, transform
+from distillmatch_ros.geometry.homography import corner_error, inverse, transform
+from distillmatch_ros.images.borders import Content
+from distillmatch_ros.images.orientation import UPRIGHT
 from distillmatch_ros.registration.gate import Gate, confirm_on_edges
 from distillmatch_ros.registration.tracking import Matches, Track, find_matches, follow
+from distillmatch_ros.registration.views import Framing, Region
 
 FRAME_S = 1 / 30
+FRAMING = Framing(Region.whole(VISIBLE), Region.whole(THERMAL))
 
 
 def shifted(x: float, y: float = 0.0) -> np.ndarray:
@@ -34,7 +38,7 @@ def noisy(seed: int, thermal: np.ndarray) -> np.ndarray:
 def test_a_knock_is_mended_within_one_pair(seed: int, angle: float, px: float, turn: float) -> None:
     visible = blocks(seed)
     off = np.array([[1, -turn, px * np.cos(angle)], [turn, 1, px * np.sin(angle)], [0, 0, 1]])
-    found = follow(Track.begin(off @ TRUTH, 0.5), visible, thermal_of(visible), FRAME_S)
+    found = follow(Track.begin(off @ TRUTH, 0.5), visible, thermal_of(visible), FRAME_S, FRAMING)
     assert error(found) < 2
     assert confirm_on_edges(found.alignment, THERMAL, VISIBLE, Gate())
     assert found.homography[2, 2] == 1
@@ -43,10 +47,12 @@ def test_a_knock_is_mended_within_one_pair(seed: int, angle: float, px: float, t
 def test_frames_that_were_tracked_steady_the_next_one_and_a_knock_is_followed_at_once() -> None:
     visible = blocks(1)
     thermal = thermal_of(visible)
-    single = [follow(Track.begin(TRUTH, 0.5), visible, noisy(seed, thermal), FRAME_S) for seed in range(12)]
+    single = [
+        follow(Track.begin(TRUTH, 0.5), visible, noisy(seed, thermal), FRAME_S, FRAMING) for seed in range(12)
+    ]
     track, tracked = Track.begin(TRUTH, 0.5), []
     for seed in range(12):
-        track = follow(track, visible, noisy(seed, thermal), FRAME_S)
+        track = follow(track, visible, noisy(seed, thermal), FRAME_S, FRAMING)
         tracked.append(track)
     moves = [
         np.mean([error(after, before.homography) for before, after in pairwise(row[2:])])
@@ -54,7 +60,7 @@ def test_frames_that_were_tracked_steady_the_next_one_and_a_knock_is_followed_at
     ]
     assert moves[1] < moves[0] / 2
     knocked = cv2.warpAffine(thermal, shifted(-12)[:2], THERMAL[::-1], borderMode=cv2.BORDER_REPLICATE)
-    track = follow(track, visible, noisy(99, knocked), FRAME_S)
+    track = follow(track, visible, noisy(99, knocked), FRAME_S, FRAMING)
     assert track.jumped
     assert error(track, TRUTH @ shifted(12)) < 2.5
 
@@ -62,9 +68,9 @@ def test_frames_that_were_tracked_steady_the_next_one_and_a_knock_is_followed_at
 def test_a_pair_after_a_long_time_counts_alone() -> None:
     visible = blocks(2)
     thermal = thermal_of(visible)
-    track = follow(Track.begin(TRUTH, 0.5), visible, thermal, FRAME_S)
-    alone = follow(Track.begin(track.homography, 0.5), visible, noisy(5, thermal), FRAME_S)
-    later = follow(track, visible, noisy(5, thermal), 60.0)
+    track = follow(Track.begin(TRUTH, 0.5), visible, thermal, FRAME_S, FRAMING)
+    alone = follow(Track.begin(track.homography, 0.5), visible, noisy(5, thermal), FRAME_S, FRAMING)
+    later = follow(track, visible, noisy(5, thermal), 60.0, FRAMING)
     assert error(later, alone.homography) < 1e-6
 
 
@@ -73,8 +79,10 @@ def test_a_pair_after_a_long_time_counts_alone() -> None:
 def test_edges_have_to_support_what_was_tracked(thermal: np.ndarray) -> None:
     visible = blocks(3)
     known = Track.begin(TRUTH, 0.5)
-    assert not confirm_on_edges(follow(known, visible, thermal, FRAME_S).alignment, THERMAL, VISIBLE, Gate())
-    elsewhere = follow(known, blocks(103), thermal_of(visible), FRAME_S)
+    assert not confirm_on_edges(
+        follow(known, visible, thermal, FRAME_S, FRAMING).alignment, THERMAL, VISIBLE, Gate()
+    )
+    elsewhere = follow(known, blocks(103), thermal_of(visible), FRAME_S, FRAMING)
     assert not confirm_on_edges(elsewhere.alignment, THERMAL, VISIBLE, Gate())
 
 
@@ -84,8 +92,8 @@ def test_matches_of_a_pass_are_found_again_where_there_are_edges() -> None:
     thermal[:, :160] = 0  # nothing to be found in the left half
     generator = np.random.default_rng(0)
     points = generator.uniform((0, 0), THERMAL[::-1], (200, 2)).astype(np.float32)
-    matches = Matches(points, np.full(200, 0.8, np.float32))
-    track = follow(Track.begin(TRUTH, 0.5), visible, thermal, FRAME_S)
+    matches = Matches(transform(TRUTH, points).astype(np.float32), points, np.full(200, 0.8, np.float32))
+    track = follow(Track.begin(TRUTH, 0.5), visible, thermal, FRAME_S, FRAMING)
     tracked = Registration.without_matches(Status.TRACKED, track.homography, {})
     found = find_matches(track, matches, 6.0, VISIBLE, tracked)
     assert found.status is Status.TRACKED
@@ -97,3 +105,36 @@ def test_matches_of_a_pass_are_found_again_where_there_are_edges() -> None:
     assert found.inliers.mean() > 0.8
     nothing = find_matches(Track.begin(TRUTH, 0.5), matches, 6.0, VISIBLE, tracked)
     assert len(nothing.confidence) == 0
+
+
+def test_bars_do_not_hold_the_tracking_back() -> None:
+    """Their edges stay where they are while the scene between them moves."""
+    visible = blocks(11)
+    thermal = np.pad(np.maximum(thermal_of(visible), 1), ((30, 30), (160, 160)))
+    truth = TRUTH @ shifted(-160, -30)
+    content = Content((30, 30 + THERMAL[0]), (160, 160 + THERMAL[1]))
+    framing = Framing(Region.whole(VISIBLE), Region(UPRIGHT, content, thermal.shape))
+    track = Track.begin(truth @ shifted(6, 4), 0.5)
+    found = follow(track, visible, thermal, FRAME_S, framing)
+    assert corner_error(found.homography, truth, thermal.shape, VISIBLE) < 1  # 6 with the bars' edges
+    points = np.random.default_rng(0).uniform((170, 40), (470, 276), (100, 2)).astype(np.float32)
+    matches = Matches(transform(truth, points).astype(np.float32), points, np.full(100, 0.8, np.float32))
+    tracked = Registration.without_matches(Status.TRACKED, found.homography, {})
+    again = find_matches(found, matches, 6.0, VISIBLE, tracked)
+    assert len(again.confidence) > 50 and again.inliers.mean() > 0.8
+
+
+def test_a_thermal_camera_that_sees_more_is_tracked_in_exchanged_roles() -> None:
+    thermal = blocks(6)
+    visible, truth = thermal_of(thermal), inverse(TRUTH)
+    framing = Framing(Region.whole(THERMAL), Region.whole(VISIBLE), thermal_wider=True)
+    found = follow(Track.begin(truth @ shifted(6, 4), 0.5), visible, thermal, FRAME_S, framing)
+    assert corner_error(found.homography, truth, VISIBLE, THERMAL) < 2
+    assert found.homography[2, 2] == 1
+    points = np.random.default_rng(0).uniform((0, 0), THERMAL[::-1], (100, 2)).astype(np.float32)
+    matches = Matches(points, transform(TRUTH, points).astype(np.float32), np.full(100, 0.8, np.float32))
+    tracked = Registration.without_matches(Status.TRACKED, found.homography, {})
+    again = find_matches(found, matches, 6.0, THERMAL, tracked)
+    assert len(again.confidence) > 50 and again.inliers.mean() > 0.8
+    gaps = again.thermal_points - transform(TRUTH, again.visible_points)
+    assert np.median(np.hypot(*gaps.T)) < 3
