@@ -88,9 +88,9 @@ def bag(
     ROS is not needed. A truncated bag is processed as far as it can be read, with exit code 1. Ctrl-C leaves
     a complete bag of the pairs registered so far.
     """
-    from distillmatch_ros.offline.bag.processing import chosen_outputs
     from distillmatch_ros.offline.fleet.plan import Order
     from distillmatch_ros.offline.fleet.run import run_fleet
+    from distillmatch_ros.stream.outputs import chosen_outputs
 
     order = Order(
         parameters_of(params, settings, model, backend, threads), rgb, thermal, chosen_outputs(only)

@@ -19,27 +19,35 @@ def benchmark_node(
         list[float] | None,
         typer.Option(metavar="S", help="Value of the parameter pass_seconds; repeat to measure several."),
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Subscribe only to this output, such as homography; may be repeated."
+        ),
+    ] = None,
     json_file: JsonFile = None,
     overwrite: Overwrite = False,
     model: Model = None,
 ) -> None:
-    """Measure the node between real processes: 640x512 at 30 Hz from two cameras, all outputs subscribed.
+    """Measure the node between real processes: 640x512 at 30 Hz from two cameras, with a subscriber.
 
     Reports pairs per second, their age, transport time, cores, jitter and memory. Needs ROS 2 for Python.
     """
     from distillmatch_ros.cli.view.node import show_node_benchmarks
+    from distillmatch_ros.stream.outputs import TOPICS, chosen_outputs
     from distillmatch_ros.stream.stream import StreamSettings
     from distillmatch_ros.tools.node_benchmark import run_node_benchmark
 
     check_outputs([json_file], overwrite)
     chosen = [*(settings or ()), *([] if model is None else [f"model={model.resolve()}"])]
     arguments = [argument for each in chosen for argument in ("-p", each.replace("=", ":=", 1))]
-    seconds = 60 * minutes
+    outputs, seconds = chosen_outputs(only or list(TOPICS)), 60 * minutes
     periods = pass_seconds or [StreamSettings().pass_seconds]
     with common.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
         task = bar.add_task("measuring", total=round(seconds) * len(periods))
         measured = [
-            run_node_benchmark(seconds, period, arguments, lambda: bar.advance(task)) for period in periods
+            run_node_benchmark(seconds, period, arguments, outputs, lambda: bar.advance(task))
+            for period in periods
         ]
     if json_file is not None:
         write_json(json_file, [asdict(each) for each in measured])

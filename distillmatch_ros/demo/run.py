@@ -14,7 +14,7 @@ from distillmatch_ros.demo.agreement import Agreement, Homographies, compare, ho
 from distillmatch_ros.demo.drive import RGB, THERMAL, Moment, record_drive
 from distillmatch_ros.demo.live import is_possible, run_live
 from distillmatch_ros.demo.stills import Still, register_stills
-from distillmatch_ros.offline.bag.processing import BagJob, chosen_outputs, process_bag
+from distillmatch_ros.offline.bag.processing import BagJob, process_bag
 from distillmatch_ros.offline.bag.provenance import provenance
 from distillmatch_ros.offline.bag.summary import BagRecord, BagSummary
 from distillmatch_ros.offline.image_files import PairRecord
@@ -23,6 +23,7 @@ from distillmatch_ros.offline.report.recording import Recording
 from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.scene.view import THERMAL_SIZE, VISIBLE_SIZE
 from distillmatch_ros.stream.assembly import open_registrar, open_stream, threads_beside
+from distillmatch_ros.stream.outputs import chosen_outputs
 from distillmatch_ros.stream.parameters import Parameters
 
 DRIVE, LIVE, BAG, PAGE, LOGS = "drive.mcap", "live.mcap", "bag.mcap", "index.html", "logs"

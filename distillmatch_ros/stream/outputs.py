@@ -1,9 +1,10 @@
 """Outgoing messages of a pair by topic, for the node and for bags."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.stream.messages import Messages
 from distillmatch_ros.stream.stream import Result
@@ -84,3 +85,16 @@ TOPICS: Mapping[str, tuple[str, Callable[[Outgoing], Any | None]]] = {
     "thermal_registered/camera_info": ("sensor_msgs/msg/CameraInfo", Outgoing.camera_info),
 }
 """Message type and maker by topic name below `NODE`; a maker returns None for no message."""
+
+
+def chosen_outputs(names: Sequence[str] | None) -> tuple[str, ...]:
+    """Some of `TOPICS`; all but the JPEGs, which show what the overlay shows, if none are named.
+
+    Raises:
+        DistillMatchError: there is no such output.
+    """
+    chosen = names or [name for name in TOPICS if name != "overlay/compressed"]
+    for name in chosen:
+        if name not in TOPICS:
+            raise DistillMatchError(f"output {name!r} is unknown; choose from {', '.join(TOPICS)}")
+    return tuple(name for name in TOPICS if name in chosen)

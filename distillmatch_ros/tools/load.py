@@ -1,4 +1,4 @@
-"""Processes of the node benchmark: ``cameras``, ``listener FILE``, and ``node FILE --ros-args ...``."""
+"""Processes of the node benchmark: ``cameras``, ``listener FILE OUTPUT...``, ``node FILE --ros-args ...``."""
 
 import json
 import sys
@@ -46,21 +46,20 @@ def cameras() -> None:
             due, index = due + 1 / RATE_HZ, index + 1
 
 
-def listener(homographies: Path) -> None:
-    """Subscribe to every output, and write the homographies to a file as JSON Lines."""
+def listener(homographies: Path, outputs: Sequence[str]) -> None:
+    """Subscribe to outputs of the node, and write the homographies to a file as JSON Lines."""
     with guest("listener") as node, homographies.open("w", buffering=1) as file:
 
         def write(message: Image) -> None:
             row = {"time": monotonic(), "homography": np.frombuffer(message.data, np.float64).tolist()}
             file.write(json.dumps(row) + "\n")
 
-        for name, (kind, _) in TOPICS.items():
+        for name in outputs:
+            kind = message_class(TOPICS[name][0])
             if name == "homography":
-                node.create_subscription(message_class(kind), f"{NODE}/{name}", write, RELIABLE)
-                continue
-            node.create_subscription(
-                message_class(kind), f"{NODE}/{name}", lambda data: None, RELIABLE, raw=True
-            )
+                node.create_subscription(kind, f"{NODE}/{name}", write, RELIABLE)
+            else:
+                node.create_subscription(kind, f"{NODE}/{name}", lambda data: None, RELIABLE, raw=True)
         rclpy.spin(node)
 
 
@@ -126,6 +125,6 @@ if __name__ == "__main__":
     if role == "node":
         sys.exit(recorded_node(Path(rest[0]), [sys.argv[0], *rest[1:]]))
     if role == "listener":
-        listener(Path(rest[0]))
+        listener(Path(rest[0]), rest[1:])
     else:
         cameras()

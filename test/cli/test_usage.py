@@ -19,6 +19,7 @@ from support.cli import assert_wrong_use, run
 from distillmatch_ros.base.units import Spread
 from distillmatch_ros.cli import app
 from distillmatch_ros.cli.view.node import show_node_benchmarks
+from distillmatch_ros.stream.outputs import TOPICS
 from distillmatch_ros.tools import node_benchmark
 from distillmatch_ros.tools.node_benchmark import NodeBenchmark
 
@@ -94,13 +95,18 @@ def test_completion_is_installed_by_the_program_itself() -> None:
 def test_settings_take_both_forms(form: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     told: list[Any] = []
 
-    def measure(seconds: float, period: float, arguments: list[str], on_second: object) -> NodeBenchmark:
-        told.extend(arguments)
+    def measure(
+        seconds: float, period: float, arguments: list[str], outputs: tuple[str, ...], on_second: object
+    ) -> NodeBenchmark:
+        told.extend((*arguments, outputs))
         return MEASURED
 
     monkeypatch.setattr(node_benchmark, "run_node_benchmark", measure)
     assert run("benchmark-node", "--set", form).exit_code == 0
-    assert told == ["-p", "tolerance:=0.05"]
+    assert told == ["-p", "tolerance:=0.05", tuple(TOPICS)]
+    assert run("benchmark-node", "--only", "status", "--only", "homography").exit_code == 0
+    assert told[-1] == ("homography", "status")
+    assert_wrong_use(run("benchmark-node", "--only", "picture"), "choose from correspondences")
     # A value that does not fit is named, which an unread one would not be.
     result = run("calibrate", tmp_path / "absent.mcap", "--set", form.replace("0.05", "fast"))
     assert result.exit_code == 2 and "tolerance" in result.stderr
@@ -116,6 +122,7 @@ def test_goals_of_the_project_are_not_shown_to_users(capsys: pytest.CaptureFixtu
     show_node_benchmarks([MEASURED])
     shown = capsys.readouterr().out
     assert "99.0%" in shown and "wanted" not in shown
+    assert "[ms]" in shown and "[MiB]" in shown  # brackets are not markup
 
 
 @pytest.mark.parametrize(

@@ -21,12 +21,13 @@ from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
 from distillmatch_ros.geometry.homography import resizing, transform
 from distillmatch_ros.images.files import read_image
 from distillmatch_ros.images.pairs import read_folder
-from distillmatch_ros.offline.bag.processing import BagJob, chosen_outputs, process_bag
+from distillmatch_ros.offline.bag.processing import BagJob, process_bag
 from distillmatch_ros.offline.report.from_bag import read_bag
 from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.scene import SyntheticPair
 from distillmatch_ros.stream.assembly import open_registrar, open_stream
+from distillmatch_ros.stream.outputs import chosen_outputs
 from distillmatch_ros.stream.parameters import Parameters
 
 NETWORK = (240, 320)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from distillmatch_ros.tools.node_benchmark import AGE_FACTOR, AGE_SLACK_MS, NodeBenchmark
@@ -12,12 +13,12 @@ def show_node_benchmarks(measured: Sequence[NodeBenchmark]) -> None:
     """Print benchmarks side by side."""
     table = Table("640x512, 30 Hz", *(_name(each.pass_seconds) for each in measured))
     for name in _figures(measured[0]):
-        table.add_row(name, *(_figures(each)[name] for each in measured))
+        table.add_row(escape(name), *(_figures(each)[name] for each in measured))
     console = Console()
     console.print(table)
     console.print(
-        "age: from the receipt of the visible image until all outputs are published; registration: "
-        "tracking, or a full pass; transport: decoding, making and publishing all outputs; "
+        "age: from the receipt of the visible image until its outputs are published; registration: "
+        "tracking, or a full pass; transport: decoding, making and publishing outputs; "
         "jitter: of the corners from pair to pair, with static cameras",
         highlight=False,
         markup=False,

@@ -1,7 +1,7 @@
 """Registration of a bag: every pair, written on the topics of the node."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,19 +113,6 @@ def process_bag(
                 summary.problems.append(stream.advice)
     summary.seconds = perf_counter() - started
     return summary
-
-
-def chosen_outputs(names: Sequence[str] | None) -> tuple[str, ...]:
-    """Some of `TOPICS`; all but the JPEGs, which show what the overlay shows, if none are named.
-
-    Raises:
-        DistillMatchError: there is no such output.
-    """
-    chosen = names or [name for name in TOPICS if name != "overlay/compressed"]
-    for name in chosen:
-        if name not in TOPICS:
-            raise DistillMatchError(f"output {name!r} is unknown; choose from {', '.join(TOPICS)}")
-    return tuple(name for name in TOPICS if name in chosen)
 
 
 def info_topic(image: str) -> str:
