@@ -154,10 +154,11 @@ def _time_stages(
     times: dict[str, list[float]] = {stage: [] for stage in (*STAGES, "total", "tracking", "overlay")}
     for visible, thermal in islice(cycle(images), runs):
         registration = registrar.register(visible, thermal)
-        track = Track.begin(np.eye(3) if registration.homography is None else registration.homography, 0.0)
         assert registration.framing is not None, "a pass was made"
+        begin = np.eye(3) if registration.homography is None else registration.homography
+        track = Track.begin(begin, 0.0, registration.framing)
         start = perf_counter()
-        follow(track, visible, thermal, FRAME_S, registration.framing)
+        follow(track, visible, thermal, FRAME_S)
         times["tracking"].append(1e3 * (perf_counter() - start))
         start = perf_counter()
         draw_overlay(visible, thermal, registration)

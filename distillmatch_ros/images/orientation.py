@@ -50,6 +50,10 @@ class Orientation:
         flipped = image[:, ::-1] if self.flip else image
         return np.ascontiguousarray(np.rot90(flipped, -self.rotation // 90))
 
+    def upright_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The size (height, width) of the upright image of one of ``size``."""
+        return size[::-1] if self.rotation in (90, 270) else size
+
     def to_upright(self, size: tuple[int, int]) -> NDArray[np.float64]:
         """The (3, 3) map from pixels of an image of ``size`` (height, width) to those of the upright one."""
         height, width = size

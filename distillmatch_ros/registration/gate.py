@@ -1,4 +1,7 @@
-"""The gate: decides whether matches and edges of a pair support a homography."""
+"""The gate: decides whether matches and edges of a pair support a homography.
+
+Its images are upright: homographies of mirrored ones are rejected.
+"""
 
 import math
 from dataclasses import dataclass, replace
@@ -159,8 +162,6 @@ def estimate(
     thermal: Size,
     visible: Size,
     gate: Gate,
-    *,
-    mirrored: bool = False,
 ) -> Estimate:
     """Fit a homography to correspondences and judge it.
 
@@ -170,9 +171,8 @@ def estimate(
         thermal: size of the thermal image.
         visible: size of the visible image.
         gate: thresholds.
-        mirrored: whether one of the images is mirrored.
     """
-    to_normal = _normalising(thermal, mirrored)
+    to_normal = to_unit(thermal)
     nothing = np.zeros(len(thermal_points), np.bool_)
     if len(thermal_points) < gate.min_matches:
         return Estimate(Status.FEW_MATCHES, None, nothing, None)
@@ -200,8 +200,6 @@ def confirm(
     thermal: Size,
     visible: Size,
     gate: Gate,
-    *,
-    mirrored: bool = False,
 ) -> Estimate:
     """Judge an aligned homography: both edges and correspondences must support it.
 
@@ -212,9 +210,8 @@ def confirm(
         thermal: size of the thermal image.
         visible: size of the visible image.
         gate: thresholds.
-        mirrored: as in `estimate`.
     """
-    homography, to_normal = alignment.homography, _normalising(thermal, mirrored)
+    homography, to_normal = alignment.homography, to_unit(thermal)
     source = transform(to_normal, thermal_points)
     target = transform(to_reference(visible), visible_points)
     unit = to_reference(visible) @ homography @ np.linalg.inv(to_normal)
@@ -228,35 +225,24 @@ def confirm(
         second_peak_ratio=alignment.second_peak_ratio,
     )
     status = Status.DEGENERATE
-    if confirm_on_edges(alignment, thermal, visible, gate, mirrored=mirrored):
+    if confirm_on_edges(alignment, thermal, visible, gate):
         status = _verdict(quality, gate)
     return Estimate(status, homography if status is Status.OK else None, inliers, quality)
 
 
-def confirm_on_edges(
-    alignment: Alignment, thermal: Size, visible: Size, gate: Gate, *, mirrored: bool = False
-) -> bool:
+def confirm_on_edges(alignment: Alignment, thermal: Size, visible: Size, gate: Gate) -> bool:
     """Whether the edges of both images support an aligned homography, and `is_plausible`."""
     return (
         alignment.peak_prominence >= gate.min_peak_prominence
         and alignment.second_peak_ratio <= gate.max_second_peak_ratio
-        and is_plausible(alignment.homography, thermal, visible, gate, mirrored=mirrored)
+        and is_plausible(alignment.homography, thermal, visible, gate)
     )
 
 
-def is_plausible(
-    homography: Float64, thermal: Size, visible: Size, gate: Gate, *, mirrored: bool = False
-) -> bool:
-    """Whether two cameras can have this homography: no horizon, limited scale and stretch, and mirroring
-    exactly if one of the images is ``mirrored``.
-    """
-    unit = to_reference(visible) @ homography @ np.linalg.inv(_normalising(thermal, mirrored))
+def is_plausible(homography: Float64, thermal: Size, visible: Size, gate: Gate) -> bool:
+    """Whether two cameras can have this homography: no horizon, not mirrored, limited scale and stretch."""
+    unit = to_reference(visible) @ homography @ np.linalg.inv(to_unit(thermal))
     return bool(unit[2, 2] != 0) and _is_plausible(unit / unit[2, 2], thermal, gate)
-
-
-def _normalising(thermal: Size, mirrored: bool) -> Float64:
-    """`to_unit`, and a flip of a mirrored image about its centre: robust fits find no mirrored homography."""
-    return np.diag([-1.0 if mirrored else 1.0, 1.0, 1.0]) @ to_unit(thermal)
 
 
 def _is_plausible(unit: Float64, thermal: Size, gate: Gate) -> bool:

@@ -52,31 +52,38 @@ class Track:
     """State of the tracking.
 
     Attributes:
-        alignment: alignment of the last pair with the tracked homography.
+        framing: the regions of the images that are aligned, and their roles.
+        alignment: alignment of the last two pictures; its homography maps the narrow one to the wide one.
         information: (8, 8), information matrix of the parameters of `Template` at the fine level.
         jumped: whether the last pair was found by the search over shifts.
         edges: edges of the last pair; None before the first one.
     """
 
+    framing: Framing
     alignment: Alignment
     information: Float64
     jumped: bool = False
     edges: "PairEdges | None" = None
 
-    @property
+    @cached_property
     def homography(self) -> Float64:
         """(3, 3), thermal to visible camera pixels, last element 1."""
-        return self.alignment.homography
+        return self.framing.of_camera(self.alignment.homography)
 
     @classmethod
-    def begin(cls, homography: Float64, peak_prominence: float) -> "Track":
-        """Start from a homography with its peak prominence, without information on its accuracy."""
-        return cls(Alignment(homography / homography[2, 2], 0.0, peak_prominence, math.inf), np.zeros((8, 8)))
+    def begin(cls, homography: Float64, peak_prominence: float, framing: Framing) -> "Track":
+        """Start from a homography of camera pixels and its peak prominence, without knowing its accuracy."""
+        start = framing.of_pictures(homography / homography[2, 2])
+        return cls(framing, Alignment(start, 0.0, peak_prominence, math.inf), np.zeros((8, 8)))
+
+    def reframed(self, framing: Framing) -> "Track":
+        """Go on in other regions or roles, where what earlier pairs say about the parameters is void."""
+        if framing.same_as(self.framing):
+            return self
+        return Track.begin(self.homography, self.alignment.peak_prominence, framing)
 
 
-def follow(
-    track: Track, visible: NDArray[Any], thermal: NDArray[Any], elapsed: float, framing: Framing
-) -> Track:
+def follow(track: Track, visible: NDArray[Any], thermal: NDArray[Any], elapsed: float) -> Track:
     """Track the homography to the next pair.
 
     The gate has to judge by the `Alignment` whether edges support the result.
@@ -86,15 +93,13 @@ def follow(
         visible: any camera image.
         thermal: any camera image; its range is stretched.
         elapsed: time since the last pair, s.
-        framing: the regions of the images, and their roles.
     """
-    wide, narrow = framing.pictures(visible, thermal)
+    wide, narrow = track.framing.pictures(visible, thermal)
     wide = wide if wide.dtype == np.uint8 else to_8bit(wide)
-    last = framing.of_pictures(track.homography)
-    size: Size = (narrow.shape[0], narrow.shape[1])
+    sizes = track.framing.sizes
     template = Template(to_8bit(resize(narrow, FINE.size)), FINE)
-    to_level = resizing(size, FINE.size)
-    onto = last @ np.linalg.inv(to_level)
+    to_level = resizing(sizes[0], FINE.size)
+    onto = track.alignment.homography @ np.linalg.inv(to_level)
     seen = edges_of(warp(wide, onto, FINE.size), FINE)
     shift = _shift(template.edges, seen)
     distance = math.hypot(*shift)
@@ -105,15 +110,16 @@ def follow(
         seen = edges_of(warp(wide, onto, FINE.size), FINE)
     step = template.align(seen)
     found = onto @ step.to_visible @ to_level
-    moved_px = corner_error(found, last, size, (wide.shape[0], wide.shape[1]))
+    moved_px = corner_error(found, track.alignment.homography, *sizes)
     weight = 0.0 if jumped else math.exp(-elapsed / MEMORY_S) / (1 + (moved_px / SURPRISE_PX) ** 2)
     known = weight * track.information
     parameters = _weigh(template.parameters_of(step.to_visible), step.information, known)
     onto = onto @ template.map_of(parameters)
-    edges = PairEdges(template, seen, template.map_of(parameters), size, framing)
+    crop = track.framing.narrow.to_region
+    to_template = to_level if crop is None else to_level @ crop
+    edges = PairEdges(template, seen, template.map_of(parameters), to_template)
     alignment = template.measure(onto @ to_level, edges.moved)
-    alignment = replace(alignment, homography=framing.of_camera(alignment.homography))
-    return Track(alignment, known + step.information, jumped, edges)
+    return Track(track.framing, alignment, known + step.information, jumped, edges)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,15 +130,13 @@ class PairEdges:
         template: edges of the narrow picture; see `Framing`.
         seen: (rows, columns, 2), edges of the wide picture.
         to_wide: (3, 3), pixels of the template to those of ``seen``.
-        size: size of the narrow picture.
-        framing: the regions of the images, and their roles.
+        to_template: (3, 3), pixels of the camera with the narrow picture to those of the template.
     """
 
     template: Template
     seen: Float32
     to_wide: Float64
-    size: Size
-    framing: Framing
+    to_template: Float64
 
     @cached_property
     def moved(self) -> Float32:
@@ -149,10 +153,7 @@ class PairEdges:
             (N, 2) pixels of that camera whose counterparts under the tracked homography have the edges that
             are around the points, and (N,) correlations of these edges, 0 if a match is not found.
         """
-        to_lattice = resizing(self.size, FINE.size)
-        if self.framing.narrow.to_region is not None:
-            to_lattice = to_lattice @ self.framing.narrow.to_region
-        on_lattice = transform(to_lattice, points) / LATTICE
+        on_lattice = transform(self.to_template, points) / LATTICE
         columns, rows = np.rint(on_lattice).astype(int).T
         margin = _PATCH + _SEARCH
         own = np.ascontiguousarray(self.template.edges[::LATTICE, ::LATTICE])
@@ -171,7 +172,7 @@ class PairEdges:
         shifts, best, bounded = _peaks(_correlations(ours, theirs))
         places[inside] += shifts
         likeness[inside] = np.where(bounded & (best >= _LEAST_LIKENESS), best, 0)
-        to_camera = np.asarray(np.linalg.inv(to_lattice), np.float64)
+        to_camera = np.asarray(np.linalg.inv(self.to_template), np.float64)
         return transform(to_camera, np.asarray(places * LATTICE, np.float64)).astype(np.float32), likeness
 
 
@@ -212,7 +213,7 @@ def find_matches(
     """
     if track.edges is None or registration.homography is None or not len(matches.confidence):
         return registration
-    wider = track.edges.framing.thermal_wider
+    wider = track.framing.thermal_wider
     known = matches.visible_points if wider else matches.thermal_points
     places, likeness = track.edges.find(known)
     found = likeness > 0

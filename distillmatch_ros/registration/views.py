@@ -27,11 +27,6 @@ class Mounting:
     visible: Orientation = UPRIGHT
     thermal: Orientation = UPRIGHT
 
-    @property
-    def mirrored(self) -> bool:
-        """Whether exactly one of the two cameras' images is mirrored."""
-        return self.visible.flip != self.thermal.flip
-
 
 @dataclass(frozen=True, eq=False)
 class Region:
@@ -48,9 +43,16 @@ class Region:
     camera: Size
 
     @classmethod
-    def whole(cls, camera: Size) -> "Region":
-        """The whole of an upright image of this size."""
-        return cls(UPRIGHT, Content((0, camera[0]), (0, camera[1])), camera)
+    def whole(cls, camera: Size, orientation: Orientation = UPRIGHT) -> "Region":
+        """The whole image of a camera, whose images have this size."""
+        height, width = orientation.upright_size(camera)
+        return cls(orientation, Content((0, height), (0, width)), camera)
+
+    @property
+    def size(self) -> Size:
+        """(height, width) of the picture."""
+        rows, columns = self.content.rows, self.content.columns
+        return rows[1] - rows[0], columns[1] - columns[0]
 
     @cached_property
     def to_region(self) -> Float64 | None:
@@ -72,6 +74,10 @@ class Region:
         grey = self.content.cut(self.orientation.upright(without_status_bits(to_grey(image, name))))
         return grey if self.content.missing is None else filled(to_8bit(grey), self.content.missing)
 
+    def from_camera(self, points: Float32) -> Float32:
+        """Map points (N, 2) of the camera's image to pixels of the picture."""
+        return points if self.to_region is None else transform(self.to_region, points).astype(np.float32)
+
     def to_camera(self, points: Float32) -> Float32:
         """Map points (N, 2) of the picture to pixels of the camera's image."""
         if self.to_region is None:
@@ -80,8 +86,7 @@ class Region:
 
     def describe(self) -> str:
         """What is not matched, as text; see `Content.describe`."""
-        turned = self.orientation.rotation in (90, 270)
-        return self.content.describe(self.camera[::-1] if turned else self.camera)
+        return self.content.describe(self.orientation.upright_size(self.camera))
 
     def same_as(self, other: "Region") -> bool:
         """Whether both are the same part of the image."""
@@ -178,10 +183,21 @@ class Framing:
         """Region of the narrow picture."""
         return self.visible if self.thermal_wider else self.thermal
 
+    @property
+    def sizes(self) -> tuple[Size, Size]:
+        """Sizes of the narrow and of the wide picture."""
+        sizes = self.thermal.size, self.visible.size
+        return sizes[::-1] if self.thermal_wider else sizes
+
     def pictures(self, visible: NDArray[Any], thermal: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """The wide and the narrow picture, (H, W), of another pair of these cameras."""
         seen, heat = self.visible.cut(visible, "visible image"), self.thermal.cut(thermal, "thermal image")
         return (heat, seen) if self.thermal_wider else (seen, heat)
+
+    def points_of_pictures(self, visible: Float32, thermal: Float32) -> tuple[Float32, Float32]:
+        """Convert camera pixels (N, 2) of matches to pixels of the narrow and of the wide picture."""
+        points = self.thermal.from_camera(thermal), self.visible.from_camera(visible)
+        return points[::-1] if self.thermal_wider else points
 
     def of_pictures(self, homography: Float64) -> Float64:
         """Convert a homography, thermal to visible camera pixels, to one from narrow to wide picture."""

@@ -13,8 +13,10 @@ from distillmatch_ros.base.files import write_text
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.base.yaml import read_yaml
 from distillmatch_ros.geometry.homography import Float64, Size
+from distillmatch_ros.images.orientation import Orientation
 from distillmatch_ros.registration.gate import Gate, Status, estimate, is_plausible
 from distillmatch_ros.registration.registrar import Registration
+from distillmatch_ros.registration.views import Mounting, Region, from_regions
 
 MIN_PAIRS = 10
 """Fewest pairs of a calibration; fewer may represent a single scene rather than the rig."""
@@ -125,8 +127,13 @@ def _read(record: Any) -> Calibration:
     if homography.shape != (3, 3):
         raise ValueError(f"homography is {'x'.join(map(str, homography.shape))}, not 3x3")
     if not np.isfinite(homography).all() or not any(
-        is_plausible(homography, rig.thermal.size, rig.visible.size, Gate(), mirrored=mirrored)
-        for mirrored in (False, True)
+        is_plausible(
+            homography @ Orientation(flip=flip).to_upright(rig.thermal.size),
+            rig.thermal.size,
+            rig.visible.size,
+            Gate(),
+        )
+        for flip in (False, True)
     ):
         raise ValueError("the homography is not plausible for two cameras")
     return Calibration(
@@ -159,10 +166,12 @@ class Accumulator:
     sparse regions are not outweighed and all parts of a long drive contribute.
     """
 
-    def __init__(self, rig: Rig, mirrored: bool = False) -> None:
-        """Start empty, for images of this rig; ``mirrored`` as in `estimate`."""
+    def __init__(self, rig: Rig, mounting: Mounting | None = None) -> None:
+        """Start empty, for images of this rig; with the orientations that make them upright, if any."""
+        mounting = mounting or Mounting()
         self._rig = rig
-        self._mirrored = mirrored
+        self._visible = Region.whole(rig.visible.size, mounting.visible)
+        self._thermal = Region.whole(rig.thermal.size, mounting.thermal)
         self._random = np.random.default_rng(0)
         self._seen = np.zeros(GRID[0] * GRID[1], np.int64)
         self._matches = np.empty((GRID[0] * GRID[1], CELL_MATCHES, 4), np.float32)
@@ -204,12 +213,11 @@ class Accumulator:
         kept = np.arange(CELL_MATCHES) < self._seen[:, None]
         visible, thermal = np.split(self._matches[kept], 2, axis=1)
         found = estimate(
-            thermal,
-            visible,
-            self._rig.thermal.size,
-            self._rig.visible.size,
+            self._thermal.from_camera(thermal),
+            self._visible.from_camera(visible),
+            self._thermal.size,
+            self._visible.size,
             gate or Gate(),
-            mirrored=self._mirrored,
         )
         if found.homography is None or found.quality is None:
             raise DistillMatchError(
@@ -217,7 +225,7 @@ class Accumulator:
                 f"({found.status}); record a drive with distant structure, and keep the cameras' mount rigid"
             )
         return Calibration(
-            found.homography,
+            from_regions(found.homography, self._visible, self._thermal),
             self._rig,
             self._pairs,
             (self._last - self._first) / SECOND,

@@ -20,7 +20,6 @@ from distillmatch_ros.registration.gate import Gate, Status, confirm, confirm_on
 from distillmatch_ros.registration.passes import STAGES
 from distillmatch_ros.registration.registrar import Registration
 from distillmatch_ros.registration.tracking import Matches, Track, find_matches, follow
-from distillmatch_ros.registration.views import Framing
 from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.temporal import FORGET_AFTER
 
@@ -101,7 +100,6 @@ class Follower:
         beside: bool,
         thermal: Size,
         visible: Size,
-        mirrored: bool = False,
     ) -> None:
         """Start without a homography.
 
@@ -112,17 +110,14 @@ class Follower:
             beside: whether passes run in parallel to tracking; if not, results depend on the pairs alone.
             thermal: size of the thermal images.
             visible: size of the visible images.
-            mirrored: as in `estimate`.
         """
         self._search = search
         self._executor = executor
         self._beside = beside
         self._sizes = thermal, visible
-        self._mirrored = mirrored
         self._gate = gate
         self._track: Track | None = None
         self._confirmed: Track | None = None
-        self._framing: Framing | None = None
         self._matches: Matches | None = None
         self._probability: float | None = None
         self._stamp = self._passed = 0
@@ -183,12 +178,12 @@ class Follower:
 
     def _followed(self, visible: Frame, thermal: Frame, max_jump_px: float) -> Track | None:
         """Track to this pair; None if the gate rejects the result."""
-        if self._track is None or self._confirmed is None or self._framing is None:
+        if self._track is None or self._confirmed is None:
             return None
         elapsed = (visible.stamp - self._stamp) / SECOND
-        tracked = follow(self._track, visible.image, thermal.image, elapsed, self._framing)
+        tracked = follow(self._track, visible.image, thermal.image, elapsed)
         accepted = (
-            confirm_on_edges(tracked.alignment, *self._sizes, self._gate, mirrored=self._mirrored)
+            confirm_on_edges(tracked.alignment, *tracked.framing.sizes, self._gate)
             and self._gap(tracked.homography, self._confirmed.homography) <= max_jump_px
             and (self._probability_of(tracked) or 1.0) >= self._gate.min_probability
         )
@@ -244,23 +239,23 @@ class Follower:
 
         The homography of the pass is dropped if the edges support the tracked one better.
         """
-        registration, tracked = ended.registration, ended.tracked
+        registration, tracked, framing = ended.registration, ended.tracked, ended.registration.framing
         prominence = registration.quality.peak_prominence if registration.quality else None
-        if registration.homography is None or prominence is None:
+        if registration.homography is None or prominence is None or framing is None:
             self._fail(ended.stamp)
             return registration
         confirmed = False
         if tracked is None or self._track is None:
-            self._track = Track.begin(registration.homography, prominence)
+            self._track = Track.begin(registration.homography, prominence, framing)
         elif self._gap(tracked.homography, registration.homography) <= AGREE_PX:
             confirmed = True
+            self._track = self._track.reframed(framing)
         elif prominence > tracked.alignment.peak_prominence:
             moved = self._track.homography @ np.linalg.inv(tracked.homography)
-            self._track = Track.begin(moved @ registration.homography, prominence)
+            self._track = Track.begin(moved @ registration.homography, prominence, framing)
         else:
             self._fail(ended.stamp)
             return replace(registration, homography=None, status=Status.DEGENERATE)
-        self._reframe(registration.framing)
         self._confirmed, self._failures = self._track, 0
         if self._doubted is not None and self._doubted <= ended.stamp:
             self._doubted = None
@@ -268,27 +263,15 @@ class Follower:
         self._probability = registration.probability
         return self._steadied(registration, tracked) if confirmed and tracked is not None else registration
 
-    def _reframe(self, framing: Framing | None) -> None:
-        """Track as the last pass was matched; what earlier pairs say about other regions does not count."""
-        if self._track is None or framing is None or (self._framing and framing.same_as(self._framing)):
-            return
-        self._framing = framing
-        self._track = Track.begin(self._track.homography, self._track.alignment.peak_prominence)
-
     def _steadied(self, registration: Registration, tracked: Track) -> Registration:
         """The result of a pass with the tracked homography, which it confirms."""
-        judged = confirm(
-            tracked.alignment,
-            registration.thermal_points,
-            registration.visible_points,
-            *self._sizes,
-            self._gate,
-            mirrored=self._mirrored,
-        )
+        framing = tracked.framing
+        points = framing.points_of_pictures(registration.visible_points, registration.thermal_points)
+        judged = confirm(tracked.alignment, *points, *framing.sizes, self._gate)
         if judged.status is not Status.OK:
             return registration
         return replace(
-            registration, homography=judged.homography, inliers=judged.inliers, quality=judged.quality
+            registration, homography=tracked.homography, inliers=judged.inliers, quality=judged.quality
         )
 
     def _fail(self, stamp: int) -> None:

@@ -258,11 +258,8 @@ class Stream:
         self._filter = TemporalFilter(self._settings, rig.thermal.size, rig.visible.size)
         self._search = Search(self._registrar)
         sizes = rig.thermal.size, rig.visible.size
-        mirrored = self._settings.mounting.mirrored
-        self._follower = Follower(
-            self._registrar.gate, self._search, self._executor, self._beside, *sizes, mirrored
-        )
-        self._accumulator = Accumulator(rig, mirrored)
+        self._follower = Follower(self._registrar.gate, self._search, self._executor, self._beside, *sizes)
+        self._accumulator = Accumulator(rig, self._settings.mounting)
         self._frozen.reset()
         self._heat_range.reset()
 

@@ -145,16 +145,6 @@ def test_mirrored_correspondences_agree_on_no_view() -> None:
     assert not is_plausible(MIRROR, SIZE, SIZE, GATE)
 
 
-def test_a_mirrored_camera_has_a_mirroring_homography_and_no_other() -> None:
-    thermal = np.random.default_rng(2).random((200, 2)) * FRAME
-    found = estimate(thermal, transform(MIRROR, thermal), SIZE, SIZE, GATE, mirrored=True)
-    assert found.homography is not None
-    np.testing.assert_allclose(found.homography, MIRROR, atol=1e-6)
-    assert is_plausible(MIRROR, SIZE, SIZE, GATE, mirrored=True)
-    assert not is_plausible(np.eye(3), SIZE, SIZE, GATE, mirrored=True)
-    assert estimate(thermal, thermal, SIZE, SIZE, GATE, mirrored=True).homography is None
-
-
 @pytest.mark.parametrize("homography", [STEEP, SQUEEZED, TINY])
 def test_views_no_camera_has_are_degenerate(homography: np.ndarray) -> None:
     thermal = np.random.default_rng(2).random((200, 2)) * FRAME

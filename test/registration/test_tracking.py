@@ -38,7 +38,7 @@ def noisy(seed: int, thermal: np.ndarray) -> np.ndarray:
 def test_a_knock_is_mended_within_one_pair(seed: int, angle: float, px: float, turn: float) -> None:
     visible = blocks(seed)
     off = np.array([[1, -turn, px * np.cos(angle)], [turn, 1, px * np.sin(angle)], [0, 0, 1]])
-    found = follow(Track.begin(off @ TRUTH, 0.5), visible, thermal_of(visible), FRAME_S, FRAMING)
+    found = follow(Track.begin(off @ TRUTH, 0.5, FRAMING), visible, thermal_of(visible), FRAME_S)
     assert error(found) < 2
     assert confirm_on_edges(found.alignment, THERMAL, VISIBLE, Gate())
     assert found.homography[2, 2] == 1
@@ -48,11 +48,11 @@ def test_frames_that_were_tracked_steady_the_next_one_and_a_knock_is_followed_at
     visible = blocks(1)
     thermal = thermal_of(visible)
     single = [
-        follow(Track.begin(TRUTH, 0.5), visible, noisy(seed, thermal), FRAME_S, FRAMING) for seed in range(12)
+        follow(Track.begin(TRUTH, 0.5, FRAMING), visible, noisy(seed, thermal), FRAME_S) for seed in range(12)
     ]
-    track, tracked = Track.begin(TRUTH, 0.5), []
+    track, tracked = Track.begin(TRUTH, 0.5, FRAMING), []
     for seed in range(12):
-        track = follow(track, visible, noisy(seed, thermal), FRAME_S, FRAMING)
+        track = follow(track, visible, noisy(seed, thermal), FRAME_S)
         tracked.append(track)
     moves = [
         np.mean([error(after, before.homography) for before, after in pairwise(row[2:])])
@@ -60,7 +60,7 @@ def test_frames_that_were_tracked_steady_the_next_one_and_a_knock_is_followed_at
     ]
     assert moves[1] < moves[0] / 2
     knocked = cv2.warpAffine(thermal, shifted(-12)[:2], THERMAL[::-1], borderMode=cv2.BORDER_REPLICATE)
-    track = follow(track, visible, noisy(99, knocked), FRAME_S, FRAMING)
+    track = follow(track, visible, noisy(99, knocked), FRAME_S)
     assert track.jumped
     assert error(track, TRUTH @ shifted(12)) < 2.5
 
@@ -68,9 +68,9 @@ def test_frames_that_were_tracked_steady_the_next_one_and_a_knock_is_followed_at
 def test_a_pair_after_a_long_time_counts_alone() -> None:
     visible = blocks(2)
     thermal = thermal_of(visible)
-    track = follow(Track.begin(TRUTH, 0.5), visible, thermal, FRAME_S, FRAMING)
-    alone = follow(Track.begin(track.homography, 0.5), visible, noisy(5, thermal), FRAME_S, FRAMING)
-    later = follow(track, visible, noisy(5, thermal), 60.0, FRAMING)
+    track = follow(Track.begin(TRUTH, 0.5, FRAMING), visible, thermal, FRAME_S)
+    alone = follow(Track.begin(track.homography, 0.5, FRAMING), visible, noisy(5, thermal), FRAME_S)
+    later = follow(track, visible, noisy(5, thermal), 60.0)
     assert error(later, alone.homography) < 1e-6
 
 
@@ -78,11 +78,9 @@ def test_a_pair_after_a_long_time_counts_alone() -> None:
 @pytest.mark.parametrize("thermal", [np.zeros(THERMAL, np.uint16), np.full(THERMAL, np.nan, np.float32)])
 def test_edges_have_to_support_what_was_tracked(thermal: np.ndarray) -> None:
     visible = blocks(3)
-    known = Track.begin(TRUTH, 0.5)
-    assert not confirm_on_edges(
-        follow(known, visible, thermal, FRAME_S, FRAMING).alignment, THERMAL, VISIBLE, Gate()
-    )
-    elsewhere = follow(known, blocks(103), thermal_of(visible), FRAME_S, FRAMING)
+    known = Track.begin(TRUTH, 0.5, FRAMING)
+    assert not confirm_on_edges(follow(known, visible, thermal, FRAME_S).alignment, THERMAL, VISIBLE, Gate())
+    elsewhere = follow(known, blocks(103), thermal_of(visible), FRAME_S)
     assert not confirm_on_edges(elsewhere.alignment, THERMAL, VISIBLE, Gate())
 
 
@@ -93,7 +91,7 @@ def test_matches_of_a_pass_are_found_again_where_there_are_edges() -> None:
     generator = np.random.default_rng(0)
     points = generator.uniform((0, 0), THERMAL[::-1], (200, 2)).astype(np.float32)
     matches = Matches(transform(TRUTH, points).astype(np.float32), points, np.full(200, 0.8, np.float32))
-    track = follow(Track.begin(TRUTH, 0.5), visible, thermal, FRAME_S, FRAMING)
+    track = follow(Track.begin(TRUTH, 0.5, FRAMING), visible, thermal, FRAME_S)
     tracked = Registration.without_matches(Status.TRACKED, track.homography, {})
     found = find_matches(track, matches, 6.0, VISIBLE, tracked)
     assert found.status is Status.TRACKED
@@ -103,7 +101,7 @@ def test_matches_of_a_pass_are_found_again_where_there_are_edges() -> None:
     gaps = found.visible_points - transform(TRUTH, found.thermal_points)
     assert np.median(np.hypot(*gaps.T)) < 3
     assert found.inliers.mean() > 0.8
-    nothing = find_matches(Track.begin(TRUTH, 0.5), matches, 6.0, VISIBLE, tracked)
+    nothing = find_matches(Track.begin(TRUTH, 0.5, FRAMING), matches, 6.0, VISIBLE, tracked)
     assert len(nothing.confidence) == 0
 
 
@@ -114,8 +112,8 @@ def test_bars_do_not_hold_the_tracking_back() -> None:
     truth = TRUTH @ shifted(-160, -30)
     content = Content((30, 30 + THERMAL[0]), (160, 160 + THERMAL[1]))
     framing = Framing(Region.whole(VISIBLE), Region(UPRIGHT, content, thermal.shape))
-    track = Track.begin(truth @ shifted(6, 4), 0.5)
-    found = follow(track, visible, thermal, FRAME_S, framing)
+    track = Track.begin(truth @ shifted(6, 4), 0.5, framing)
+    found = follow(track, visible, thermal, FRAME_S)
     assert corner_error(found.homography, truth, thermal.shape, VISIBLE) < 1  # 6 with the bars' edges
     points = np.random.default_rng(0).uniform((170, 40), (470, 276), (100, 2)).astype(np.float32)
     matches = Matches(transform(truth, points).astype(np.float32), points, np.full(100, 0.8, np.float32))
@@ -128,7 +126,7 @@ def test_a_thermal_camera_that_sees_more_is_tracked_in_exchanged_roles() -> None
     thermal = blocks(6)
     visible, truth = thermal_of(thermal), inverse(TRUTH)
     framing = Framing(Region.whole(THERMAL), Region.whole(VISIBLE), thermal_wider=True)
-    found = follow(Track.begin(truth @ shifted(6, 4), 0.5), visible, thermal, FRAME_S, framing)
+    found = follow(Track.begin(truth @ shifted(6, 4), 0.5, framing), visible, thermal, FRAME_S)
     assert corner_error(found.homography, truth, VISIBLE, THERMAL) < 2
     assert found.homography[2, 2] == 1
     points = np.random.default_rng(0).uniform((0, 0), THERMAL[::-1], (100, 2)).astype(np.float32)
