@@ -21,13 +21,8 @@ from distillmatch_ros.stream.calibration import Accumulator, Calibration, Camera
 from distillmatch_ros.stream.follower import Followed, Follower, Here
 from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.synchroniser import Side
-from distillmatch_ros.stream.temporal import (
-    FrozenDetector,
-    Mode,
-    RangeFilter,
-    TemporalFilter,
-    TemporalSettings,
-)
+from distillmatch_ros.stream.temporal import Mode, TemporalFilter, TemporalSettings
+from distillmatch_ros.stream.thermal_stream import FrozenDetector, RangeFilter
 from distillmatch_ros.visualisation.overlay import Style, draw_overlay, warp_thermal
 
 

@@ -9,7 +9,7 @@ import pytest
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.gain_control import to_8bit
-from distillmatch_ros.stream.temporal import FrozenDetector, RangeFilter
+from distillmatch_ros.stream.thermal_stream import FrozenDetector, RangeFilter
 
 
 def thermal(image: np.ndarray, seconds: float) -> Frame:
