@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from distillmatch_ros.base.errors import DistillMatchError
     from distillmatch_ros.registration.gate import Gate, Status
-    from distillmatch_ros.registration.registrar import Registrar, Registration
+    from distillmatch_ros.registration.registrar import Registrar
+    from distillmatch_ros.registration.result import Registration
 
 __all__ = ["DistillMatchError", "Gate", "Registrar", "Registration", "Status"]
 __version__ = "0.1.0"
@@ -15,7 +16,7 @@ _MODULES = {
     "DistillMatchError": "distillmatch_ros.base.errors",
     "Gate": "distillmatch_ros.registration.gate",
     "Registrar": "distillmatch_ros.registration.registrar",
-    "Registration": "distillmatch_ros.registration.registrar",
+    "Registration": "distillmatch_ros.registration.result",
     "Status": "distillmatch_ros.registration.gate",
 }
 

@@ -13,7 +13,7 @@ from distillmatch_ros.evaluation.warped import PRESETS, RIG, Image, Preset, Tria
 from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.registration.probability import RIGHT_PX
-from distillmatch_ros.registration.registrar import Registration
+from distillmatch_ros.registration.result import Registration
 
 Register = Callable[[Image, Image], Registration | Float64 | None]
 """Takes a visible and a thermal image; returns a registration, or the homography thermal px -> visible px, or

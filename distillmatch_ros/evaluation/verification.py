@@ -15,7 +15,8 @@ from distillmatch_ros.engines.onnx import OnnxEngine
 from distillmatch_ros.engines.onnx_file import OnnxFile, half_path
 from distillmatch_ros.engines.protocol import BackendMissingError, Engine, EngineInfo
 from distillmatch_ros.geometry.homography import Size, corner_error, resizing, transform
-from distillmatch_ros.registration.registrar import SHIPPED_MODEL, Registrar, Registration
+from distillmatch_ros.registration.registrar import SHIPPED_MODEL, Registrar
+from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.scene import render_pair
 
 RUNTIMES = {"onnx": "ONNX Runtime", "openvino": "OpenVINO", "tensorrt": "TensorRT", "torch": "PyTorch"}

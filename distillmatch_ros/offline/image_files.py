@@ -17,7 +17,8 @@ from distillmatch_ros.base.files import open_text, write_bytes, writing
 from distillmatch_ros.images.files import encode_file, read_image, read_thermal, read_visible_of_thermal
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.images.sizes import MAX_PIXELS
-from distillmatch_ros.registration.registrar import Registrar, Registration
+from distillmatch_ros.registration.registrar import Registrar
+from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.stream.search import advise
 from distillmatch_ros.visualisation.overlay import covered, draw_matches, draw_overlay, warp_thermal
 

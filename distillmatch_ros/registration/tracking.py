@@ -28,7 +28,7 @@ from distillmatch_ros.geometry.homography import (
 from distillmatch_ros.geometry.warping import resize, warp
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.registration.alignment import LATTICE, LEVELS, Alignment, Float32, Template, edges_of
-from distillmatch_ros.registration.registrar import Registration
+from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.views import Framing
 
 COARSE, FINE = LEVELS

@@ -15,7 +15,7 @@ from distillmatch_ros.base.yaml import read_yaml
 from distillmatch_ros.geometry.homography import Float64, Size
 from distillmatch_ros.images.orientation import Orientation
 from distillmatch_ros.registration.gate import Gate, Status, estimate, is_plausible
-from distillmatch_ros.registration.registrar import Registration
+from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.views import Mounting, Region, from_regions
 
 MIN_PAIRS = 10

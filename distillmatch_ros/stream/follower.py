@@ -18,7 +18,7 @@ from distillmatch_ros.geometry.homography import Float64, Size, corner_error
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.registration.gate import Gate, Status, confirm, confirm_on_edges
 from distillmatch_ros.registration.passes import STAGES
-from distillmatch_ros.registration.registrar import Registration
+from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.tracking import Matches, Track, find_matches, follow
 from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.temporal import FORGET_AFTER

@@ -17,7 +17,7 @@ from distillmatch_ros.images.compressed import decode_compressed
 from distillmatch_ros.images.encodings import decode, encode, output_encoding
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.sizes import MAX_PIXELS
-from distillmatch_ros.registration.registrar import Registration
+from distillmatch_ros.registration.result import Registration
 
 MESSAGE_TYPES = (
     "builtin_interfaces/msg/Time",

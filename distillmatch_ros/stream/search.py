@@ -4,7 +4,8 @@ from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.orientation import Orientation
 from distillmatch_ros.registration.gate import Status
-from distillmatch_ros.registration.registrar import Registrar, Registration
+from distillmatch_ros.registration.registrar import Registrar
+from distillmatch_ros.registration.result import Registration
 
 PATIENCE = 3
 """Number of consecutive pairs without a homography after which other scales and rotations are tried and, if

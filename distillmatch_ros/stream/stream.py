@@ -15,7 +15,8 @@ from distillmatch_ros.images.frames import Frame, check_image
 from distillmatch_ros.images.gain_control import Range
 from distillmatch_ros.images.orientation import Orientation, Rotation
 from distillmatch_ros.registration.gate import Gate, Status
-from distillmatch_ros.registration.registrar import Registrar, Registration
+from distillmatch_ros.registration.registrar import Registrar
+from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.views import Mounting
 from distillmatch_ros.stream.calibration import Accumulator, Calibration, Camera, Rig
 from distillmatch_ros.stream.follower import Followed, Follower, Here

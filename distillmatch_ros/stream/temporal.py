@@ -19,7 +19,7 @@ from distillmatch_ros.geometry.homography import (
     transform,
 )
 from distillmatch_ros.registration.gate import Status
-from distillmatch_ros.registration.registrar import Registration
+from distillmatch_ros.registration.result import Registration
 
 FORGET_AFTER = 5.0
 """Time after which earlier frames are ignored, unless they are held for longer, s."""

@@ -12,7 +12,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import Float64, Points, Size, corners, resizing, transform
 from distillmatch_ros.geometry.warping import keeping_values
 from distillmatch_ros.images.gain_control import Range, to_8bit
-from distillmatch_ros.registration.registrar import Registration
+from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.visualisation import canvas
 from distillmatch_ros.visualisation.canvas import AMBER, GREEN, GREY, NIGHT, WHITE, Picture
 

@@ -8,7 +8,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import corners, transform
 from distillmatch_ros.registration.gate import Status
-from distillmatch_ros.registration.registrar import Registration
+from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.stream.calibration import CELL_MATCHES, GRID, Accumulator, Calibration, Camera, Rig
 
 THERMAL, VISIBLE = (256, 320), (540, 960)

@@ -13,7 +13,7 @@ from rosbags.typesys import Stores, get_typestore
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.registration.gate import Status
-from distillmatch_ros.registration.registrar import Registration
+from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.stream.messages import MESSAGE_TYPES, POINT_FIELDS, SECOND, Messages
 
 ROS1, ROS2 = get_typestore(Stores.ROS1_NOETIC), get_typestore(Stores.ROS2_JAZZY)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import corner_error, corners, from_corners, transform
 from distillmatch_ros.registration.gate import Status
-from distillmatch_ros.registration.registrar import Registration
+from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.stream.temporal import (
     Mode,
     TemporalFilter,

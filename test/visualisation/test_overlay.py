@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import transform
 from distillmatch_ros.registration.gate import Status
-from distillmatch_ros.registration.registrar import Registration
+from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.visualisation.overlay import STYLES, covered, draw_matches, draw_overlay, warp_thermal
 
 VISIBLE, THERMAL = (120, 160), (64, 80)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.geometry.homography import Float64, Size
 from distillmatch_ros.registration.gate import Status
-from distillmatch_ros.registration.registrar import Registration
+from distillmatch_ros.registration.result import Registration
 
 REJECTED = "REJECTED"
 """Status of a pair without a homography if the recording does not contain the reason."""

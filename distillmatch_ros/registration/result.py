@@ -1,0 +1,63 @@
+"""The result of a registration."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.engines.protocol import Float32
+from distillmatch_ros.geometry.homography import Float64
+from distillmatch_ros.registration.gate import Status
+from distillmatch_ros.registration.quality import Quality
+from distillmatch_ros.registration.views import Framing
+
+
+@dataclass(frozen=True)
+class Registration:
+    """Result of a registration: the position of the thermal image in the visible image.
+
+    Points are pixels of the camera images as passed in (integer = pixel centre), x and y.
+
+    Attributes:
+        visible_points: float32 (N, 2).
+        thermal_points: float32 (N, 2), of the same matches.
+        confidence: float32 (N,), in (0, 1].
+        inliers: bool (N,), the correspondences that agree with the homography.
+        homography: float64 (3, 3), thermal pixels to visible pixels; None if none was accepted.
+        status: OK, another origin of the homography, or the reason why there is none.
+        latency_ms: time in ``gain_control``, ``resize``, ``engine``, ``homography`` and ``alignment``, and in
+            ``total``, ms.
+        quality: figures of the homography, also of a rejected one; None if none was found.
+        probability: probability that the corner error is below 10 reference pixels, also of a rejected
+            homography, in [0, 1]; None without homography, or if the network is not calibrated.
+        framing: the matched regions of the images, and their roles; None without a pass.
+    """
+
+    visible_points: Float32
+    thermal_points: Float32
+    confidence: Float32
+    inliers: NDArray[np.bool_]
+    homography: Float64 | None
+    status: Status
+    latency_ms: dict[str, float]
+    quality: Quality | None = None
+    probability: float | None = None
+    framing: Framing | None = None
+
+    @property
+    def thermal_wider(self) -> bool:
+        """Whether the images were matched in exchanged roles, since the thermal camera sees more."""
+        return self.framing is not None and self.framing.thermal_wider
+
+    @property
+    def borders(self) -> str:
+        """Description of excluded bars and regions without data; empty if there are none."""
+        return "" if self.framing is None else self.framing.describe_borders()
+
+    @classmethod
+    def without_matches(
+        cls, status: Status, homography: Float64 | None, latency_ms: dict[str, float]
+    ) -> "Registration":
+        """A registration without a pass of the network, hence without correspondences."""
+        points, none = np.zeros((0, 2), np.float32), np.zeros(0, np.float32)
+        return cls(points, points, none, none.astype(np.bool_), homography, status, latency_ms)
