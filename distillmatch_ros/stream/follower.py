@@ -17,7 +17,7 @@ from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import Float64, Size, corner_error
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.registration.gate import Gate, Status, confirm, confirm_on_edges
-from distillmatch_ros.registration.passes import STAGES
+from distillmatch_ros.registration.passes import LIKELY, STAGES
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.tracking import Matches, Track, find_matches, follow
 from distillmatch_ros.stream.search import Search
@@ -89,7 +89,8 @@ class Follower:
 
     A tracked homography must be supported by the edges of its pair and stay within ``max_jump_px`` of the
     last one confirmed by a pass; otherwise the pair gets its own pass. A pass that disagrees with the
-    tracking replaces it if the edges support it better, and is repeated if not.
+    tracking replaces it if the edges support it better, and is repeated if not. After a loss, a pass that
+    disagrees with the last confirmed homography must be likely, or likelier than that one was.
     """
 
     def __init__(
@@ -246,6 +247,9 @@ class Follower:
             return registration
         confirmed = False
         if tracked is None or self._track is None:
+            if self._contradicts(registration, registration.homography):
+                self._fail(ended.stamp)
+                return replace(registration, homography=None, status=Status.DEGENERATE)
             self._track = Track.begin(registration.homography, prominence, framing)
         elif self._gap(tracked.homography, registration.homography) <= AGREE_PX:
             confirmed = True
@@ -263,6 +267,16 @@ class Follower:
         self._probability = registration.probability
         return self._steadied(registration, tracked) if confirmed and tracked is not None else registration
 
+    def _contradicts(self, registration: Registration, homography: Float64) -> bool:
+        """Whether a doubtful pass disagrees with a better one before the loss.
+
+        Images in which tracking fails are often such that passes go wrong too; rigs seldom move.
+        """
+        if self._confirmed is None or registration.probability is None or self._probability is None:
+            return False
+        doubtful = registration.probability < min(LIKELY, self._probability)
+        return doubtful and self._gap(homography, self._confirmed.homography) > DRIFT_PX
+
     def _steadied(self, registration: Registration, tracked: Track) -> Registration:
         """The result of a pass with the tracked homography, which it confirms."""
         framing = tracked.framing
@@ -278,7 +292,7 @@ class Follower:
         self._failures += 1
         self._doubted = stamp
         if self._failures >= PATIENCE:
-            self._track = self._confirmed = None
+            self._track = None
 
     def _forget(self) -> None:
         """Reset the state, and discard the result of a pass that may be running."""

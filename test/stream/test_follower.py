@@ -4,6 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -51,11 +52,12 @@ def answer(homography: np.ndarray) -> Answer:
 class Rig:
     """A stream with an engine that says where the thermal camera looks, as long as it is told to."""
 
-    def __init__(self, beside: bool = False, **settings: object) -> None:
+    def __init__(self, beside: bool = False, probability: Mock | None = None, **settings: object) -> None:
         self.homography = truth()
         self.blind = False
         self.engine = ScriptedEngine(self._match)
-        self.stream = Stream(Registrar(self.engine, passes=1), StreamSettings(**settings), beside=beside)
+        registrar = Registrar(self.engine, passes=1, probability=probability)
+        self.stream = Stream(registrar, StreamSettings(**settings), beside=beside)
         self.before: Callable[[], object] = lambda: None
 
     def _match(self, visible: Float32, thermal: Float32) -> Matches:
@@ -189,6 +191,26 @@ def test_passes_that_fail_again_and_again_end_the_tracking() -> None:
     assert results[-1].registration.status is Status.FEW_MATCHES
     rig.blind = False
     assert rig.process(12).registration.status is Status.OK
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "accepted"), [(0.9, 0.5, False), (0.9, 0.7, True), (0.4, 0.5, True)]
+)
+def test_after_a_loss_the_rig_has_moved_only_if_that_is_likely(
+    before: float, after: float, accepted: bool
+) -> None:
+    probability = Mock(return_value=before)
+    rig = Rig(pass_seconds=60, probability=probability)
+    rig.process(0)
+    rig.blind = True
+    for number in range(1, 9):
+        rig.process(number, seen=np.zeros_like(SEEN))
+    rig.blind, rig.homography = False, truth(90)
+    probability.return_value = after
+    found = rig.process(9, shift=90).registration
+    assert found.status is (Status.OK if accepted else Status.DEGENERATE)
+    rig.homography = truth()
+    assert rig.process(10).registration.status is Status.OK  # where it was before, in any case
 
 
 def test_a_shutter_is_stale_and_followed_by_a_pass() -> None:
