@@ -1,6 +1,7 @@
 """Detects parts of an image that show no scene: bars, frames, telemetry, borders without data, dead lines."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -41,13 +42,34 @@ class Content:
         """Crop an image to the picture; returns a view."""
         return image[slice(*self.rows), slice(*self.columns)]
 
-    def same_as(self, other: "Content") -> bool:
-        """Whether both are the same part of an image."""
-        if (self.rows, self.columns) != (other.rows, other.columns):
-            return False
-        if self.missing is None or other.missing is None:
-            return self.missing is other.missing
-        return np.array_equal(self.missing, other.missing)
+    def filled(self, picture: NDArray[Any]) -> NDArray[Any]:
+        """Fill pixels without data from the nearest valid ones, so that the border makes no edge.
+
+        Args:
+            picture: the picture (see `cut`) or its 8-bit version; uint8, uint16, int16 or floating point.
+
+        Returns:
+            The picture itself if nothing is missing, otherwise a copy.
+        """
+        gaps, sources = self._nearest
+        if self.missing is None or not len(gaps):
+            return picture
+        whole = picture.copy()
+        whole.ravel()[gaps] = whole.ravel()[sources]
+        return np.where(self.missing, cv2.blur(whole, (5, 5)), picture)
+
+    @cached_property
+    def _nearest(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Flat indices of the pixels without data, and of the valid pixel nearest to each."""
+        if self.missing is None or self.missing.all():
+            return np.zeros(0, np.intp), np.zeros(0, np.intp)
+        _, labels = cv2.distanceTransformWithLabels(
+            self.missing.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+        )
+        valid, gaps = np.flatnonzero(~self.missing), np.flatnonzero(self.missing)
+        places = np.zeros(int(labels.max()) + 1, np.intp)
+        places[labels.ravel()[valid]] = valid
+        return gaps, places[labels.ravel()[gaps]]
 
     def describe(self, size: tuple[int, int]) -> str:
         """The excluded parts as text, such as ``bars: left 135, right 135 px``; empty if there are none."""
@@ -89,18 +111,6 @@ def find_content(grey: NDArray[Any]) -> Content:
             break
         rows, columns = within
     return Content(rows, columns, _missing(grey[slice(*rows), slice(*columns)]))
-
-
-def filled(picture: NDArray[np.uint8], missing: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Fill pixels without data from their nearest valid neighbours, so that the border makes no edge."""
-    if missing.all():
-        return picture
-    _, nearest = cv2.distanceTransformWithLabels(
-        missing.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    values = np.zeros(int(nearest.max()) + 1, np.uint8)
-    values[nearest[~missing]] = picture[~missing]
-    return np.where(missing, cv2.blur(values[nearest], (5, 5)), picture)
 
 
 def _bars(image: NDArray[Any]) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """The gate: decides whether matches and edges of a pair support a homography.
 
-Its images are upright: homographies of mirrored ones are rejected.
+Points and homographies are those of upright pictures: one that mirrors is rejected.
 """
 
 import math

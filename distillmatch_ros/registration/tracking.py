@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from distillmatch_ros.geometry.homography import (
     REFERENCE_WIDTH,
     Float64,
-    Size,
     corner_error,
     inverse,
     resizing,
@@ -27,7 +26,15 @@ from distillmatch_ros.geometry.homography import (
 )
 from distillmatch_ros.geometry.warping import resize, warp
 from distillmatch_ros.images.gain_control import to_8bit
-from distillmatch_ros.registration.alignment import LATTICE, LEVELS, Alignment, Float32, Template, edges_of
+from distillmatch_ros.registration.alignment import (
+    LATTICE,
+    LEVELS,
+    Alignment,
+    Float32,
+    Level,
+    Template,
+    edges_of,
+)
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.views import Framing
 
@@ -68,18 +75,18 @@ class Track:
     @cached_property
     def homography(self) -> Float64:
         """(3, 3), thermal to visible camera pixels, last element 1."""
-        return self.framing.of_camera(self.alignment.homography)
+        return self.framing.to_camera(self.alignment.homography)
 
     @classmethod
     def begin(cls, homography: Float64, peak_prominence: float, framing: Framing) -> "Track":
         """Start from a homography of camera pixels and its peak prominence, without knowing its accuracy."""
-        start = framing.of_pictures(homography / homography[2, 2])
+        start = framing.to_pictures(homography / homography[2, 2])
         return cls(framing, Alignment(start, 0.0, peak_prominence, math.inf), np.zeros((8, 8)))
 
     def reframed(self, framing: Framing) -> "Track":
-        """Go on in other regions or roles, where what earlier pairs say about the parameters is void."""
-        if framing.same_as(self.framing):
-            return self
+        """Go on in other regions or roles; with other pixels what is known about the parameters is void."""
+        if framing.has_pixels_of(self.framing):
+            return replace(self, framing=framing)
         return Track.begin(self.homography, self.alignment.peak_prominence, framing)
 
 
@@ -94,10 +101,10 @@ def follow(track: Track, visible: NDArray[Any], thermal: NDArray[Any], elapsed: 
         thermal: any camera image; its range is stretched.
         elapsed: time since the last pair, s.
     """
-    wide, narrow = track.framing.pictures(visible, thermal)
-    wide = wide if wide.dtype == np.uint8 else to_8bit(wide)
+    narrow, wide = track.framing.pictures(visible, thermal)
+    wide = _grey(wide, stretch=track.framing.thermal_wider)
     sizes = track.framing.sizes
-    template = Template(to_8bit(resize(narrow, FINE.size)), FINE)
+    template = _template(narrow, FINE, track.framing)
     to_level = resizing(sizes[0], FINE.size)
     onto = track.alignment.homography @ np.linalg.inv(to_level)
     seen = edges_of(warp(wide, onto, FINE.size), FINE)
@@ -106,7 +113,7 @@ def follow(track: Track, visible: NDArray[Any], thermal: NDArray[Any], elapsed: 
     if jumped := distance > SHIFT_PX:
         onto = onto @ np.array([[1, 0, shift[0]], [0, 1, shift[1]], [0, 0, 1]])
         if distance > FAR_PX:
-            onto = _aligned_coarsely(wide, narrow, onto @ to_level) @ np.linalg.inv(to_level)
+            onto = _aligned_coarsely(wide, narrow, onto @ to_level, track.framing) @ np.linalg.inv(to_level)
         seen = edges_of(warp(wide, onto, FINE.size), FINE)
     step = template.align(seen)
     found = onto @ step.to_visible @ to_level
@@ -199,7 +206,7 @@ class Matches:
 
 
 def find_matches(
-    track: Track, matches: Matches, inlier_px: float, visible: Size, registration: Registration
+    track: Track, matches: Matches, inlier_px: float, registration: Registration
 ) -> Registration:
     """Find the correspondences of a tracked registration.
 
@@ -208,7 +215,6 @@ def find_matches(
         matches: inliers of the last pass. Those with dissimilar edges are dropped; the confidence of the
             others is scaled by the correlation of their edges.
         inlier_px: as in `Gate`.
-        visible: size of the visible image.
         registration: registration of the pair, with its homography.
     """
     if track.edges is None or registration.homography is None or not len(matches.confidence):
@@ -220,18 +226,20 @@ def find_matches(
     counterparts = transform(inverse(track.homography) if wider else track.homography, places[found])
     pair = known[found], counterparts
     thermal_points, visible_points = pair[::-1] if wider else pair
-    gaps = visible_points - transform(registration.homography, thermal_points)
+    narrow, wide = track.framing.points_in_pictures(visible_points, thermal_points)
+    gaps = wide - transform(track.framing.to_pictures(registration.homography), narrow)
+    width = track.framing.sizes[1][1]
     return replace(
         registration,
         visible_points=visible_points.astype(np.float32),
         thermal_points=thermal_points.astype(np.float32),
         confidence=matches.confidence[found] * likeness[found],
-        inliers=np.hypot(*gaps.T) * REFERENCE_WIDTH / visible[1] <= inlier_px,
+        inliers=np.hypot(*gaps.T) * REFERENCE_WIDTH / width <= inlier_px,
     )
 
 
 def _shift(own: Float32, seen: Float32) -> tuple[float, float]:
-    """Shift (x, y), pixels, at which the visible image's edges correlate best with the thermal ones."""
+    """Shift (x, y), pixels, at which the wide picture's edges correlate best with the narrow one's."""
     reduced = _reduced(own)
     inner = np.ascontiguousarray(_reduced(seen)[_REACH:-_REACH, _REACH:-_REACH])
     correlations = cv2.matchTemplate(reduced, inner, cv2.TM_CCORR_NORMED)
@@ -257,10 +265,21 @@ def _vertex(values: NDArray[Any], index: int) -> float:
     return 0.5 * (before - after) / curvature if curvature < 0 else 0.0
 
 
-def _aligned_coarsely(wide: NDArray[np.uint8], narrow: NDArray[Any], homography: Float64) -> Float64:
+def _template(narrow: NDArray[Any], level: Level, framing: Framing) -> Template:
+    return Template(_grey(resize(narrow, level.size), stretch=not framing.thermal_wider), level)
+
+
+def _grey(picture: NDArray[Any], stretch: bool) -> NDArray[np.uint8]:
+    """As 8-bit grey; thermal pictures are stretched also if they are 8-bit, as for a pass."""
+    return picture if picture.dtype == np.uint8 and not stretch else to_8bit(picture)
+
+
+def _aligned_coarsely(
+    wide: NDArray[np.uint8], narrow: NDArray[Any], homography: Float64, framing: Framing
+) -> Float64:
     to_level = resizing((narrow.shape[0], narrow.shape[1]), COARSE.size)
     onto = homography @ np.linalg.inv(to_level)
-    template = Template(to_8bit(resize(narrow, COARSE.size)), COARSE)
+    template = _template(narrow, COARSE, framing)
     step = template.align(edges_of(warp(wide, onto, COARSE.size), COARSE))
     return np.asarray(onto @ step.to_visible @ to_level)
 

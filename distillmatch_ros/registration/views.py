@@ -8,14 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.engines.protocol import Float32
-from distillmatch_ros.geometry.homography import Float64, Size, inverse, jacobian, transform
-from distillmatch_ros.images.borders import Content, filled, find_content
+from distillmatch_ros.geometry.homography import Float64, Points, Size, inverse, jacobian, transform
+from distillmatch_ros.images.borders import Content, find_content
 from distillmatch_ros.images.frames import to_grey
 from distillmatch_ros.images.gain_control import to_8bit, without_status_bits
 from distillmatch_ros.images.orientation import UPRIGHT, Orientation
 from distillmatch_ros.registration.gate import Estimate, Status
 from distillmatch_ros.registration.passes import Pass
 
+_RESIZABLE = (np.uint8, np.uint16, np.int16, np.float32)
+"""Types that OpenCV resizes without loss."""
 _WIDER = 1.05
 """Width of the thermal frame relative to the visible image above which the thermal camera sees more."""
 
@@ -70,13 +72,17 @@ class Region:
         return np.eye(3) if self.to_region is None else self.to_region
 
     def cut(self, image: NDArray[Any], name: str) -> NDArray[Any]:
-        """The region of another image of this camera, with its values; see `View.of`."""
-        grey = self.content.cut(self.orientation.upright(without_status_bits(to_grey(image, name))))
-        return grey if self.content.missing is None else filled(to_8bit(grey), self.content.missing)
+        """The region of another image of this camera, with its values; pixels without data are filled.
 
-    def from_camera(self, points: Float32) -> Float32:
+        Returns:
+            (H, W), uint8, uint16, int16 or floating point.
+        """
+        grey = self.content.cut(self.orientation.upright(without_status_bits(to_grey(image, name))))
+        return self.content.filled(grey if grey.dtype in _RESIZABLE else grey.astype(np.float64))
+
+    def from_camera(self, points: Points) -> Points:
         """Map points (N, 2) of the camera's image to pixels of the picture."""
-        return points if self.to_region is None else transform(self.to_region, points).astype(np.float32)
+        return points if self.to_region is None else transform(self.to_region, points)
 
     def to_camera(self, points: Float32) -> Float32:
         """Map points (N, 2) of the picture to pixels of the camera's image."""
@@ -88,11 +94,12 @@ class Region:
         """What is not matched, as text; see `Content.describe`."""
         return self.content.describe(self.orientation.upright_size(self.camera))
 
-    def same_as(self, other: "Region") -> bool:
-        """Whether both are the same part of the image."""
-        return (self.orientation, self.camera) == (other.orientation, other.camera) and self.content.same_as(
-            other.content
+    def has_pixels_of(self, other: "Region") -> bool:
+        """Whether pixels have the same coordinates in both; other ones may be without data."""
+        ours, theirs = (
+            (each.orientation, each.camera, each.content.rows, each.content.columns) for each in (self, other)
         )
+        return ours == theirs
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,9 +132,7 @@ class View:
         content = find_content(upright)
         inner = np.ascontiguousarray(content.cut(upright))
         picture = to_8bit(inner) if stretch or inner.dtype != np.uint8 else inner
-        if content.missing is not None:
-            picture = filled(picture, content.missing)
-        return cls(picture, Region(orientation, content, grey.shape))
+        return cls(content.filled(picture), Region(orientation, content, grey.shape))
 
 
 def to_regions(homography: Float64, visible: Region, thermal: Region) -> Float64:
@@ -135,6 +140,7 @@ def to_regions(homography: Float64, visible: Region, thermal: Region) -> Float64
     if visible.to_region is None and thermal.to_region is None:
         return homography
     moved: Float64 = visible.matrix @ homography @ inverse(thermal.matrix)
+    moved /= moved[2, 2]
     return moved
 
 
@@ -190,31 +196,31 @@ class Framing:
         return sizes[::-1] if self.thermal_wider else sizes
 
     def pictures(self, visible: NDArray[Any], thermal: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The wide and the narrow picture, (H, W), of another pair of these cameras."""
+        """The narrow and the wide picture, (H, W), of another pair of these cameras; see `Region.cut`."""
         seen, heat = self.visible.cut(visible, "visible image"), self.thermal.cut(thermal, "thermal image")
-        return (heat, seen) if self.thermal_wider else (seen, heat)
+        return (seen, heat) if self.thermal_wider else (heat, seen)
 
-    def points_of_pictures(self, visible: Float32, thermal: Float32) -> tuple[Float32, Float32]:
+    def points_in_pictures(self, visible: Points, thermal: Points) -> tuple[Points, Points]:
         """Convert camera pixels (N, 2) of matches to pixels of the narrow and of the wide picture."""
         points = self.thermal.from_camera(thermal), self.visible.from_camera(visible)
         return points[::-1] if self.thermal_wider else points
 
-    def of_pictures(self, homography: Float64) -> Float64:
+    def to_pictures(self, homography: Float64) -> Float64:
         """Convert a homography, thermal to visible camera pixels, to one from narrow to wide picture."""
         moved = to_regions(homography, self.visible, self.thermal)
         return inverse(moved) if self.thermal_wider else moved
 
-    def of_camera(self, homography: Float64) -> Float64:
-        """The inverse of `of_pictures`."""
+    def to_camera(self, homography: Float64) -> Float64:
+        """The inverse of `to_pictures`."""
         moved = inverse(homography) if self.thermal_wider else homography
         return from_regions(moved, self.visible, self.thermal)
 
-    def same_as(self, other: "Framing") -> bool:
-        """Whether pairs are matched in the same way."""
+    def has_pixels_of(self, other: "Framing") -> bool:
+        """Whether pictures have the same pixels and roles; other ones may be without data."""
         return (
             self.thermal_wider == other.thermal_wider
-            and self.visible.same_as(other.visible)
-            and self.thermal.same_as(other.thermal)
+            and self.visible.has_pixels_of(other.visible)
+            and self.thermal.has_pixels_of(other.thermal)
         )
 
     def describe_borders(self) -> str:

@@ -5,7 +5,7 @@ tracked, and the homography from the pass is updated by the motion of the tracke
 """
 
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
@@ -32,6 +32,8 @@ FADED = 0.6
 """Fraction of the confirmed homography's peak prominence below which a pass is due at once."""
 GAP_S = 0.5
 """Time between pairs above which a pass is due at once, s."""
+BELIEF_S = 10.0
+"""Time after its confirmation for which a homography is believed rather than a doubtful pass, s."""
 PATIENCE = 5
 """Number of consecutive passes without confirmation after which a tracked homography is discarded."""
 
@@ -89,8 +91,8 @@ class Follower:
 
     A tracked homography must be supported by the edges of its pair and stay within ``max_jump_px`` of the
     last one confirmed by a pass; otherwise the pair gets its own pass. A pass that disagrees with the
-    tracking replaces it if the edges support it better, and is repeated if not. After a loss, a pass that
-    disagrees with the last confirmed homography must be likely, or likelier than that one was.
+    tracking replaces it if the edges support it better, and is repeated if not. Where a pair could not be
+    tracked, a doubtful pass does not replace a better homography that was confirmed shortly before.
     """
 
     def __init__(
@@ -121,7 +123,7 @@ class Follower:
         self._confirmed: Track | None = None
         self._matches: Matches | None = None
         self._probability: float | None = None
-        self._stamp = self._passed = 0
+        self._stamp = self._passed = self._confirmed_at = 0
         self._doubted: int | None = None
         self._failures = 0
         self._pending: Future[_Pass] | None = None
@@ -247,9 +249,8 @@ class Follower:
             return registration
         confirmed = False
         if tracked is None or self._track is None:
-            if self._contradicts(registration, registration.homography):
-                self._fail(ended.stamp)
-                return replace(registration, homography=None, status=Status.DEGENERATE)
+            if self._contradicts(registration, registration.homography, ended.stamp):
+                return self._reject(ended)
             self._track = Track.begin(registration.homography, prominence, framing)
         elif self._gap(tracked.homography, registration.homography) <= AGREE_PX:
             confirmed = True
@@ -258,29 +259,36 @@ class Follower:
             moved = self._track.homography @ np.linalg.inv(tracked.homography)
             self._track = Track.begin(moved @ registration.homography, prominence, framing)
         else:
-            self._fail(ended.stamp)
-            return replace(registration, homography=None, status=Status.DEGENERATE)
-        self._confirmed, self._failures = self._track, 0
+            return self._reject(ended)
+        self._confirmed, self._confirmed_at, self._failures = self._track, ended.stamp, 0
         if self._doubted is not None and self._doubted <= ended.stamp:
             self._doubted = None
         self._matches = Matches.of(registration)
         self._probability = registration.probability
         return self._steadied(registration, tracked) if confirmed and tracked is not None else registration
 
-    def _contradicts(self, registration: Registration, homography: Float64) -> bool:
-        """Whether a doubtful pass disagrees with a better one before the loss.
+    def _contradicts(self, registration: Registration, homography: Float64, stamp: int) -> bool:
+        """Whether a doubtful pass disagrees with a better one shortly before.
 
-        Images in which tracking fails are often such that passes go wrong too; rigs seldom move.
+        Images in which tracking fails are often such that passes go wrong too, and rigs seldom move.
         """
         if self._confirmed is None or registration.probability is None or self._probability is None:
             return False
-        doubtful = registration.probability < min(LIKELY, self._probability)
-        return doubtful and self._gap(homography, self._confirmed.homography) > DRIFT_PX
+        return (
+            registration.probability < min(LIKELY, self._probability)
+            and stamp - self._confirmed_at <= BELIEF_S * SECOND
+            and self._gap(homography, self._confirmed.homography) > DRIFT_PX
+        )
+
+    def _reject(self, ended: _Pass) -> Registration:
+        self._fail(ended.stamp)
+        self._search.doubt()
+        return replace(ended.registration, homography=None, status=Status.DEGENERATE)
 
     def _steadied(self, registration: Registration, tracked: Track) -> Registration:
         """The result of a pass with the tracked homography, which it confirms."""
         framing = tracked.framing
-        points = framing.points_of_pictures(registration.visible_points, registration.thermal_points)
+        points = framing.points_in_pictures(registration.visible_points, registration.thermal_points)
         judged = confirm(tracked.alignment, *points, *framing.sizes, self._gate)
         if judged.status is not Status.OK:
             return registration
@@ -295,15 +303,16 @@ class Follower:
             self._track = None
 
     def _forget(self) -> None:
-        """Reset the state, and discard the result of a pass that may be running."""
-        if self._pending is not None:
-            self._pending.result()
-        self._pending = self._track = self._confirmed = self._doubted = None
+        """Reset the state, and discard the result of a pass that may be running, or its error."""
+        running, self._pending = self._pending, None
+        self._track = self._confirmed = self._doubted = None
+        if running is not None:
+            wait([running])
 
     def _finder(self, tracked: Track) -> Callable[[Registration], Registration]:
         if self._matches is None:
             return _unchanged
-        return partial(find_matches, tracked, self._matches, self._gate.inlier_px, self._sizes[1])
+        return partial(find_matches, tracked, self._matches, self._gate.inlier_px)
 
     def _take_ended(self) -> tuple[tuple[int, Registration], ...]:
         ended, self._ended = tuple(self._ended), []

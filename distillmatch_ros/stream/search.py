@@ -50,6 +50,10 @@ class Search:
         self._learn(visible, thermal, found)
         return found
 
+    def doubt(self) -> None:
+        """Count the last pair as a failure after all: its homography contradicts those before it."""
+        self._failures += 1
+
     def _roles(self) -> tuple[bool, ...]:
         """Roles to try for the next pair; both after 0, 1, 2, 4, 8... consecutive failures."""
         both = (self._thermal_wider, not self._thermal_wider)

@@ -50,7 +50,7 @@ class NodeBenchmark:
         within_registration: fraction of the pairs whose age is within `AGE_FACTOR` times their registration
             plus `AGE_SLACK_MS`.
         jitter_px: RMS corner error between consecutive homographies, pixels of a visible image 640 px wide;
-            the cameras of the benchmark are static.
+            the cameras of the benchmark are static. None without homographies.
         memory_mib: resident memory of the node, MiB: at the end of the warm-up, peak, at the end.
         growth_mib_per_minute: slope of the resident memory, MiB per minute.
     """
@@ -68,7 +68,7 @@ class NodeBenchmark:
     registration: Spread
     transport: Spread
     within_registration: float
-    jitter_px: float
+    jitter_px: float | None
     memory_mib: tuple[float, float, float]
     growth_mib_per_minute: float
 
@@ -188,11 +188,11 @@ def evaluate(
     )
 
 
-def _jitter_px(homographies: Sequence[Sequence[float]]) -> float:
+def _jitter_px(homographies: Sequence[Sequence[float]]) -> float | None:
     matrices = [np.reshape(elements, (3, 3)) for elements in homographies]
     found = [matrix for matrix in matrices if np.isfinite(matrix).all()]
     steps = [corner_error(one, other, SIZE, SIZE) for one, other in pairwise(found)]
-    return float(np.sqrt(np.mean(np.square(steps)))) if steps else 0.0
+    return float(np.sqrt(np.mean(np.square(steps)))) if steps else None
 
 
 def _read(file: Path) -> list[Any]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support import ROOT
 from support.scripted_engine import scene_pair
 
-from distillmatch_ros.images.borders import Content, filled, find_content
+from distillmatch_ros.images.borders import Content, find_content
 
 SCENE = scene_pair()[1]
 HEIGHT, WIDTH = SCENE.shape
@@ -62,7 +62,7 @@ def test_round_and_rectified_pictures_are_filled_out() -> None:
     content = find_content(image)
     assert content.missing is not None
     assert (content.missing == outside).mean() > 0.99
-    whole = filled(image, content.missing)
+    whole = content.filled(image)
     np.testing.assert_array_equal(whole[~outside], image[~outside])
     assert (
         cv2.Sobel(whole, cv2.CV_32F, 1, 0)[outside].std() < cv2.Sobel(image, cv2.CV_32F, 1, 0)[outside].std()
@@ -78,7 +78,7 @@ def test_dead_lines_are_filled_from_their_neighbours() -> None:
     assert content.missing is not None
     assert content.missing[:, 100:102].all() and content.missing[60].all()
     assert content.missing.sum() == 2 * HEIGHT + WIDTH - 2
-    assert np.abs(filled(image, content.missing).astype(int) - smooth)[content.missing].mean() < 12
+    assert np.abs(content.filled(image).astype(int) - smooth)[content.missing].mean() < 12
 
 
 def test_even_scenes_are_pictures() -> None:

@@ -10,6 +10,7 @@ from support.edge_scenes import THERMAL, TRUTH, VISIBLE, blocks, thermal_of
 from distillmatch_ros import Registration, Status
 from distillmatch_ros.geometry.homography import corner_error, inverse, transform
 from distillmatch_ros.images.borders import Content
+from distillmatch_ros.images.frames import SUPPORTED_DTYPES
 from distillmatch_ros.images.orientation import UPRIGHT
 from distillmatch_ros.registration.gate import Gate, confirm_on_edges
 from distillmatch_ros.registration.tracking import Matches, Track, find_matches, follow
@@ -93,7 +94,7 @@ def test_matches_of_a_pass_are_found_again_where_there_are_edges() -> None:
     matches = Matches(transform(TRUTH, points).astype(np.float32), points, np.full(200, 0.8, np.float32))
     track = follow(Track.begin(TRUTH, 0.5, FRAMING), visible, thermal, FRAME_S)
     tracked = Registration.without_matches(Status.TRACKED, track.homography, {})
-    found = find_matches(track, matches, 6.0, VISIBLE, tracked)
+    found = find_matches(track, matches, 6.0, tracked)
     assert found.status is Status.TRACKED
     assert len(found.confidence) > 40
     assert found.thermal_points[:, 0].min() > 140
@@ -101,7 +102,7 @@ def test_matches_of_a_pass_are_found_again_where_there_are_edges() -> None:
     gaps = found.visible_points - transform(TRUTH, found.thermal_points)
     assert np.median(np.hypot(*gaps.T)) < 3
     assert found.inliers.mean() > 0.8
-    nothing = find_matches(Track.begin(TRUTH, 0.5, FRAMING), matches, 6.0, VISIBLE, tracked)
+    nothing = find_matches(Track.begin(TRUTH, 0.5, FRAMING), matches, 6.0, tracked)
     assert len(nothing.confidence) == 0
 
 
@@ -118,7 +119,7 @@ def test_bars_do_not_hold_the_tracking_back() -> None:
     points = np.random.default_rng(0).uniform((170, 40), (470, 276), (100, 2)).astype(np.float32)
     matches = Matches(transform(truth, points).astype(np.float32), points, np.full(100, 0.8, np.float32))
     tracked = Registration.without_matches(Status.TRACKED, found.homography, {})
-    again = find_matches(found, matches, 6.0, VISIBLE, tracked)
+    again = find_matches(found, matches, 6.0, tracked)
     assert len(again.confidence) > 50 and again.inliers.mean() > 0.8
 
 
@@ -132,7 +133,30 @@ def test_a_thermal_camera_that_sees_more_is_tracked_in_exchanged_roles() -> None
     points = np.random.default_rng(0).uniform((0, 0), THERMAL[::-1], (100, 2)).astype(np.float32)
     matches = Matches(points, transform(TRUTH, points).astype(np.float32), np.full(100, 0.8, np.float32))
     tracked = Registration.without_matches(Status.TRACKED, found.homography, {})
-    again = find_matches(found, matches, 6.0, THERMAL, tracked)
+    again = find_matches(found, matches, 6.0, tracked)
     assert len(again.confidence) > 50 and again.inliers.mean() > 0.8
     gaps = again.thermal_points - transform(TRUTH, again.visible_points)
     assert np.median(np.hypot(*gaps.T)) < 3
+
+
+def test_what_is_known_survives_other_pixels_without_data_and_no_other_change() -> None:
+    visible = blocks(7)
+    track = follow(Track.begin(TRUTH, 0.5, FRAMING), visible, thermal_of(visible), FRAME_S)
+    missing = np.zeros(THERMAL, np.bool_)
+    missing[5, 7] = True
+    masked = Region(UPRIGHT, Content((0, THERMAL[0]), (0, THERMAL[1]), missing), THERMAL)
+    cut = Region(UPRIGHT, Content((0, THERMAL[0]), (3, THERMAL[1])), THERMAL)
+    same = track.reframed(Framing(FRAMING.visible, masked))
+    assert same.information is track.information and same.framing.thermal is masked
+    other = track.reframed(Framing(FRAMING.visible, cut))
+    assert not other.information.any()
+    for each in (same, other):
+        np.testing.assert_allclose(each.homography, track.homography, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", SUPPORTED_DTYPES)
+def test_images_of_every_type_are_tracked(kind: str) -> None:
+    visible = blocks(8)
+    thermal = (thermal_of(visible) // 4).astype(kind)
+    found = follow(Track.begin(TRUTH @ shifted(4), 0.5, FRAMING), visible, thermal, FRAME_S)
+    assert error(found) < 2

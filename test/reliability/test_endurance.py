@@ -86,7 +86,8 @@ def test_two_hours_of_stream() -> None:
                 settled = resident_kb(), open_files(), threading.active_count()
         assert statuses.total() >= FRAMES - 2
         assert statuses[Status.TRACKED] > 0.7 * FRAMES, statuses
-        assert statuses[Status.STALE_THERMAL] and statuses[Status.HELD], statuses
+        if FRAMES >= LAP:
+            assert statuses[Status.STALE_THERMAL] and statuses[Status.HELD], statuses
         assert resident_kb() - settled[0] < 20_000
         assert (open_files(), threading.active_count()) == settled[1:]
     counts = synchroniser.counts

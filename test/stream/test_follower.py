@@ -209,8 +209,53 @@ def test_after_a_loss_the_rig_has_moved_only_if_that_is_likely(
     probability.return_value = after
     found = rig.process(9, shift=90).registration
     assert found.status is (Status.OK if accepted else Status.DEGENERATE)
-    rig.homography = truth()
-    assert rig.process(10).registration.status is Status.OK  # where it was before, in any case
+    later = [rig.process(number, shift=90).registration.status for number in range(137, 400, 128)]
+    assert later[-1] in (Status.OK, Status.TRACKED)  # ten seconds later it is believed
+
+
+def with_faults(frames: tuple[Frame, Frame], fault: str) -> tuple[Frame, Frame]:
+    """A pair whose thermal image is framed, has dead lines, or status bits above its 14-bit readings."""
+    visible, thermal = frames
+    if fault == "bars":
+        image = np.pad(thermal.image, ((10, 10), (40, 40)))
+    elif fault == "dead lines":
+        image = thermal.image.copy()
+        image[100:102], image[:, 200] = 0, 65535
+    else:
+        image = thermal.image | np.random.default_rng(thermal.stamp).integers(0, 4, THERMAL, np.uint16) << 14
+    return visible, replace(thermal, image=image)
+
+
+@pytest.mark.parametrize("fault", ["bars", "dead lines", "status bits"])
+def test_pairs_are_tracked_without_what_the_pass_left_out(fault: str) -> None:
+    rig = Rig(pass_seconds=0.25)
+    results = [rig.stream.process(*with_faults(pair(number), fault)) for number in range(20)]
+    assert statuses(results).count(Status.TRACKED) == 17
+    bars = np.array([[1.0, 0, -40], [0, 1, -10], [0, 0, 1]]) if fault == "bars" else np.eye(3)
+    for result in results:
+        found, size = result.matched(), result.thermal.image.shape
+        assert found.homography is not None
+        assert corner_error(found.homography, truth() @ bars, size, VISIBLE) < 1
+        assert len(found.confidence) > 100
+        assert found.inliers.mean() > 0.9
+
+
+def test_a_thermal_camera_that_sees_more_is_tracked_in_exchanged_roles() -> None:
+    rig = Rig(pass_seconds=0.25)
+    visible, thermal = (frame.image for frame in pair(0))
+    right = np.linalg.inv(truth())
+    results = []
+    for number in range(20):
+        noise = np.random.default_rng(number).integers(0, 3, VISIBLE, np.uint8)
+        stamp = START + number * FRAME
+        narrow = Frame((thermal // 128).astype(np.uint8), "mono8", stamp, "rgb")
+        results.append(rig.stream.process(narrow, Frame(visible // 2 + noise, "mono8", stamp, "thermal")))
+    assert statuses(results).count(Status.TRACKED) == 17
+    for result in results:
+        found = result.matched()
+        assert found.homography is not None
+        assert corner_error(found.homography, right, VISIBLE, THERMAL) < 2
+        assert len(found.confidence) > 50
 
 
 def test_a_shutter_is_stale_and_followed_by_a_pass() -> None:

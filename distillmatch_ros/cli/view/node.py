@@ -50,7 +50,7 @@ def _figures(of: NodeBenchmark) -> dict[str, str]:
         "processor cores of the node": f"{of.cores:.2f}",
         **times,
         f"age within {AGE_FACTOR:g} x registration + {AGE_SLACK_MS:g} ms": f"{of.within_registration:.1%}",
-        "jitter [px of 640]": f"{of.jitter_px:.2f}",
+        "jitter [px of 640]": "-" if of.jitter_px is None else f"{of.jitter_px:.2f}",
         "memory at start, peak, end [MiB]": f"{start:.0f}, {peak:.0f}, {end:.0f}",
         "memory growth [MiB/min]": f"{of.growth_mib_per_minute:+.2f}",
     }
