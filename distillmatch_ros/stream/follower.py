@@ -9,7 +9,6 @@ from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
@@ -36,19 +35,6 @@ BELIEF_S = 10.0
 """Time after its confirmation for which a homography is believed rather than a doubtful pass, s."""
 PATIENCE = 5
 """Number of consecutive passes without confirmation after which a tracked homography is discarded."""
-
-
-class Here(Executor):
-    """Executor that runs a task immediately, in the calling thread."""
-
-    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run the task; its exception is raised by the future's ``result``."""
-        future: Future[Any] = Future()
-        try:
-            future.set_result(work(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
 
 
 def _unchanged(registration: Registration) -> Registration:

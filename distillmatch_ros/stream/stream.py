@@ -19,7 +19,8 @@ from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.views import Mounting
 from distillmatch_ros.stream.calibration import Accumulator, Calibration, Camera, Rig
-from distillmatch_ros.stream.follower import Followed, Follower, Here
+from distillmatch_ros.stream.executors import Here
+from distillmatch_ros.stream.follower import Followed, Follower
 from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.synchroniser import Side
 from distillmatch_ros.stream.temporal import Mode, TemporalFilter, TemporalSettings
