@@ -2,112 +2,17 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import replace
 from unittest.mock import Mock
 
-import cv2
 import numpy as np
 import pytest
-from support.edge_scenes import THERMAL, TRUTH, VISIBLE, blocks, thermal_of
-from support.scripted_engine import NETWORK, Answer, ScriptedEngine, points_of
+from support.tracked_rig import SEEN, Rig, error, pair, statuses, truth
 
-from distillmatch_ros import Registrar, Status
-from distillmatch_ros.base.units import SECOND
-from distillmatch_ros.engines.protocol import Float32, Matches
-from distillmatch_ros.geometry.homography import corner_error, resizing
-from distillmatch_ros.images.frames import Frame
-from distillmatch_ros.images.orientation import Orientation
+from distillmatch_ros import Status
 from distillmatch_ros.registration.gate import Gate
-from distillmatch_ros.stream.stream import Result, Stream, StreamSettings
+from distillmatch_ros.stream.stream import StreamSettings
 from distillmatch_ros.stream.temporal import Mode
-
-FRAME = SECOND // 32
-START = 100 * SECOND
-SCENE = blocks(7)
-SEEN = thermal_of(SCENE)
-
-
-def truth(shift: float = 0.0) -> np.ndarray:
-    """Where the thermal camera looks once its image has moved by so many pixels."""
-    return TRUTH @ np.array([[1, 0, shift], [0, 1, 0], [0, 0, 1]])
-
-
-def pair(number: int, shift: float = 0.0, seen: np.ndarray = SEEN) -> tuple[Frame, Frame]:
-    stamp = START + number * FRAME
-    moved = cv2.warpAffine(
-        seen, np.array([[1.0, 0, -shift], [0, 1, 0]]), THERMAL[::-1], borderMode=cv2.BORDER_REPLICATE
-    )
-    noise = np.random.default_rng(number).integers(0, 40, THERMAL, np.uint16)
-    return (
-        Frame(SCENE, "mono8", stamp, "rgb"),
-        Frame(moved.astype(np.uint16) * 20 + 7000 + noise, "16UC1", stamp, "thermal"),
-    )
-
-
-def answer(homography: np.ndarray) -> Answer:
-    return points_of(resizing(VISIBLE, NETWORK) @ homography @ resizing(NETWORK, THERMAL))
-
-
-class Rig:
-    """A stream with an engine that says where the thermal camera looks, as long as it is told to."""
-
-    def __init__(self, beside: bool = False, probability: Mock | None = None, **settings: object) -> None:
-        self.homography = truth()
-        self.blind = False
-        self.engine = ScriptedEngine(self._match)
-        registrar = Registrar(self.engine, passes=1, probability=probability)
-        self.stream = Stream(registrar, StreamSettings(**settings), beside=beside)
-        self.before: Callable[[], object] = lambda: None
-
-    def _match(self, visible: Float32, thermal: Float32) -> Matches:
-        self.before()
-        found = answer(self.homography)(visible, thermal)
-        return replace(found, confidence=found.confidence * 0) if self.blind else found
-
-    def process(self, number: int, shift: float = 0.0, seen: np.ndarray = SEEN) -> Result:
-        return self.stream.process(*pair(number, shift, seen))
-
-    @property
-    def passes(self) -> int:
-        return len(self.engine.shown)
-
-
-def error(result: Result, shift: float = 0.0) -> float:
-    assert result.registration.homography is not None, result.registration.status
-    return corner_error(result.registration.homography, truth(shift), THERMAL, VISIBLE)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "orientation", [Orientation(0, True), Orientation(90), Orientation(270, True)], ids=str
-)
-@pytest.mark.parametrize("side", ["rgb", "thermal"])
-def test_mirrored_and_turned_cameras_are_tracked_and_calibrated(side: str, orientation: Orientation) -> None:
-    """The engine sees upright images; the homography is in the pixels of the images as they came."""
-    settings = {f"{side}_rotation": orientation.rotation, f"{side}_flip": orientation.flip}
-    rig = Rig(pass_seconds=0.1, **settings)
-    upright = VISIBLE if side == "rgb" else THERMAL
-    size = orientation.upright_size(upright)  # of the camera's image
-    turn = orientation.to_upright(size)
-    right = np.linalg.inv(turn) @ truth() if side == "rgb" else truth() @ turn
-    sizes = (THERMAL, size) if side == "rgb" else (size, VISIBLE)
-    results = []
-    for number in range(40):
-        frames = dict(zip(("rgb", "thermal"), pair(number), strict=True))
-        image = np.rot90(frames[side].image, orientation.rotation // 90)
-        image = image[:, ::-1] if orientation.flip else image
-        frames[side] = replace(frames[side], image=np.ascontiguousarray(image))
-        results.append(rig.stream.process(frames["rgb"], frames["thermal"]).registration)
-    assert [each.status for each in results].count(Status.TRACKED) > 20
-    for each in results:
-        assert each.homography is not None
-        assert corner_error(each.homography, right, *sizes) < 3
-    assert corner_error(rig.stream.calibration().homography, right, *sizes) < 3
-
-
-def statuses(results: list[Result]) -> list[Status]:
-    return [result.registration.status for result in results]
 
 
 def test_a_pass_each_second_by_stamp_and_all_others_are_tracked() -> None:
@@ -211,51 +116,6 @@ def test_after_a_loss_the_rig_has_moved_only_if_that_is_likely(
     assert found.status is (Status.OK if accepted else Status.DEGENERATE)
     later = [rig.process(number, shift=90).registration.status for number in range(137, 400, 128)]
     assert later[-1] in (Status.OK, Status.TRACKED)  # ten seconds later it is believed
-
-
-def with_faults(frames: tuple[Frame, Frame], fault: str) -> tuple[Frame, Frame]:
-    """A pair whose thermal image is framed, has dead lines, or status bits above its 14-bit readings."""
-    visible, thermal = frames
-    if fault == "bars":
-        image = np.pad(thermal.image, ((10, 10), (40, 40)))
-    elif fault == "dead lines":
-        image = thermal.image.copy()
-        image[100:102], image[:, 200] = 0, 65535
-    else:
-        image = thermal.image | np.random.default_rng(thermal.stamp).integers(0, 4, THERMAL, np.uint16) << 14
-    return visible, replace(thermal, image=image)
-
-
-@pytest.mark.parametrize("fault", ["bars", "dead lines", "status bits"])
-def test_pairs_are_tracked_without_what_the_pass_left_out(fault: str) -> None:
-    rig = Rig(pass_seconds=0.25)
-    results = [rig.stream.process(*with_faults(pair(number), fault)) for number in range(20)]
-    assert statuses(results).count(Status.TRACKED) == 17
-    bars = np.array([[1.0, 0, -40], [0, 1, -10], [0, 0, 1]]) if fault == "bars" else np.eye(3)
-    for result in results:
-        found, size = result.matched(), result.thermal.image.shape
-        assert found.homography is not None
-        assert corner_error(found.homography, truth() @ bars, size, VISIBLE) < 1
-        assert len(found.confidence) > 100
-        assert found.inliers.mean() > 0.9
-
-
-def test_a_thermal_camera_that_sees_more_is_tracked_in_exchanged_roles() -> None:
-    rig = Rig(pass_seconds=0.25)
-    visible, thermal = (frame.image for frame in pair(0))
-    right = np.linalg.inv(truth())
-    results = []
-    for number in range(20):
-        noise = np.random.default_rng(number).integers(0, 3, VISIBLE, np.uint8)
-        stamp = START + number * FRAME
-        narrow = Frame((thermal // 128).astype(np.uint8), "mono8", stamp, "rgb")
-        results.append(rig.stream.process(narrow, Frame(visible // 2 + noise, "mono8", stamp, "thermal")))
-    assert statuses(results).count(Status.TRACKED) == 17
-    for result in results:
-        found = result.matched()
-        assert found.homography is not None
-        assert corner_error(found.homography, right, VISIBLE, THERMAL) < 2
-        assert len(found.confidence) > 50
 
 
 def test_a_shutter_is_stale_and_followed_by_a_pass() -> None:
