@@ -59,7 +59,7 @@ class Alignment:
     """A homography, and how well edges agree under it.
 
     Attributes:
-        homography: float64 (3, 3), thermal to visible camera pixels, last element 1.
+        homography: float64 (3, 3), thermal to visible pixels, last element 1.
         correlation: correlation of the edges, -1 to 1.
         peak_prominence: by how much ``correlation`` exceeds its mean over small shifts of the images. A wrong
             homography has no peak, however many edges there are.
@@ -86,7 +86,7 @@ class Aligner:
 
         Args:
             visible: uint8 (H, W).
-            homography: (3, 3), thermal to visible camera pixels.
+            homography: (3, 3), thermal to visible pixels.
         """
         for template in self._templates:
             to_level = resizing(self._size, template.level.size)

@@ -1,6 +1,7 @@
 """The gate: decides whether matches and edges of a pair support a homography.
 
-Points and homographies are those of upright pictures: one that mirrors is rejected.
+Points and homographies are in pixels of the pictures that are matched, which are upright: a homography that
+mirrors is rejected. If the thermal camera sees more, the two have exchanged roles (see `views.Framing`).
 """
 
 import math
@@ -145,7 +146,7 @@ class Estimate:
 
     Attributes:
         status: OK, FEW_MATCHES, FEW_INLIERS or DEGENERATE.
-        homography: float64 (3, 3), thermal to visible camera pixels, last element 1; None unless OK.
+        homography: float64 (3, 3), thermal to visible pixels, last element 1; None unless OK.
         inliers: bool (N,), also of a rejected homography.
         quality: figures of the homography, also of a rejected one; None if none was found.
     """
@@ -166,8 +167,8 @@ def estimate(
     """Fit a homography to correspondences and judge it.
 
     Args:
-        thermal_points: (N, 2) thermal camera pixels.
-        visible_points: (N, 2) visible camera pixels of the same matches.
+        thermal_points: (N, 2) thermal pixels.
+        visible_points: (N, 2) visible pixels of the same matches.
         thermal: size of the thermal image.
         visible: size of the visible image.
         gate: thresholds.
