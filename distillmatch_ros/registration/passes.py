@@ -28,7 +28,7 @@ STAGES = ("gain_control", "resize", "engine", "homography", "alignment")
 
 @dataclass(frozen=True)
 class Pass:
-    """Result of one pass of the network, in camera pixels; see `Registration` for the arrays."""
+    """Result of one pass of the network, in pixels of the two pictures; see `Registration` for the arrays."""
 
     visible_points: Float32
     thermal_points: Float32
