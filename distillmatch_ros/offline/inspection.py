@@ -145,7 +145,8 @@ def figures_of(image: NDArray[Any]) -> ImageFigures:
     least, greatest = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
     black, _, white = range_of(grey)
     extreme = float(np.mean((finite == least) | (finite == greatest))) if finite.size else 0.0
-    rows, columns = (np.ptp(np.nan_to_num(grey), axis=axis) == 0 for axis in (1, 0))
+    known = np.nan_to_num(grey)
+    rows, columns = (known.min(axis=axis) == known.max(axis=axis) for axis in (1, 0))
     bars = (_run(rows), _run(columns[::-1]), _run(rows[::-1]), _run(columns))
     height, width = grey.shape
     return ImageFigures(

@@ -204,7 +204,7 @@ def _changed(settings: Model, values: Mapping[tuple[str, ...], Any]) -> Model:
 
 _WRITTEN = {
     int: "a whole number, such as 5",
-    float: "a number with a point, such as 0.5",
+    float: "a number with a point, such as 1.0",
     bool: "true or false",
     str: "a text, in quotes if it looks like a number",
 }

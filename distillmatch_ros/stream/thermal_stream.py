@@ -77,7 +77,9 @@ def _is_noise_free(frame: Frame) -> bool:
     rows = frame.image[::4].astype(np.float32)
     if rows.shape[1] < 3 or frame.image.dtype.itemsize == 1:  # gain control to 8 bits hides noise too
         return False
-    with np.errstate(invalid="ignore"):  # infinity less infinity
+    with np.errstate(
+        invalid="ignore", over="ignore"
+    ):  # infinity less infinity; sentinels near the greatest float
         curved = rows[:, 2:] - 2 * rows[:, 1:-1] + rows[:, :-2] != 0
     return float(curved.mean()) < 1 - EVEN
 

@@ -49,7 +49,7 @@ def test_stream_gets_what_is_set() -> None:
         ("tolerance", -0.1, "parameter tolerance is -0.1; choose 0 to 10 s"),
         ("tolerance", math.nan, "parameter tolerance is nan; choose 0 to 10 s"),
         ("tolerance", math.inf, "parameter tolerance is inf; choose"),
-        ("tolerance", 1, "is 1; write a number with a point, such as 0.5"),
+        ("tolerance", 1, "is 1; write a number with a point, such as 1.0"),
         ("threads", 2.0, "is 2.0; write a whole number"),
         ("threads", True, "is True; write a whole number"),
         ("undistort", 2, "is 2; write true or false"),

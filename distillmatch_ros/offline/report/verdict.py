@@ -25,6 +25,8 @@ UNPAIRED = 0.1
 """Fraction of a camera's images without a partner from which on it is mentioned."""
 COVERED = 0.4
 """Fraction of the thermal image's cells with inliers below which the homography is an extrapolation."""
+FROZEN = 0.1
+"""Fraction of the pairs with a frozen thermal image from which on it counts; shutters close for less."""
 LONG_GAP = 10
 """Number of consecutive pairs without a homography from which on it is mentioned."""
 
@@ -137,7 +139,16 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
             f"median pair; over the recording that position shifts by {moved.slip:.1f} px."
         )
     moves = moved is not None and moved.enough and max(moved.slip, moved.scatter) > STEADY_PX
-    if fraction < FEW:
+    frozen = _frozen(recording)
+    if frozen:
+        share = frozen / len(recording.entries)
+        reasons.append(
+            f"Not judged: {frozen} of {len(recording.entries)} pairs ({share:.0%}), STALE_THERMAL."
+        )
+    if frozen >= FROZEN * len(recording.entries):
+        level = Level.POOR if registered < FEW * (len(judged) + frozen) else Level.MOVES
+        headline = "The thermal stream is frozen in a part of this recording."
+    elif fraction < FEW:
         level, headline = Level.POOR, "Most of this recording should not be relied on."
         if fraction > 0.5:
             headline = "Too many pairs of this recording have no homography."
@@ -150,6 +161,10 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
     return Verdict(level, headline, reasons, list(_advice(recording, judged, moved)))
 
 
+def _frozen(recording: Recording) -> int:
+    return sum(entry.status == "STALE_THERMAL" for entry in recording.entries)
+
+
 def _counted(entries: Sequence[Entry]) -> str:
     counts = Counter(entry.status for entry in entries)
     return ", ".join(f"{number} {status}" for status, number in counts.most_common())
@@ -158,6 +173,14 @@ def _counted(entries: Sequence[Entry]) -> str:
 def _advice(recording: Recording, judged: Sequence[Entry], moved: Movement | None) -> Iterator[Advice]:
     yield from _about_clocks(recording)
     yield from _about_rejections(judged)
+    frozen, total = _frozen(recording), len(recording.entries)
+    if frozen and frozen >= FROZEN * total:
+        yield Advice(
+            "frozen stream",
+            f"{frozen} of {total} pairs have a thermal image that no longer changes.",
+            "A shutter closes for less than a second: the camera, its driver or its cable has stopped, or "
+            "the view is covered. The timeline shows when.",
+        )
     if moved is not None and moved.enough:
         yield from _about_mounting(moved)
     covered = coverage(judged)

@@ -63,6 +63,16 @@ def test_each_kind_of_rejection_has_its_advice(status: str, topic: str) -> None:
     assert all_of_them.level is Level.POOR and topics(all_of_them) == {topic, "wrong topic"}
 
 
+def test_a_stream_that_froze_is_said_and_a_shutter_is_not_held_against_it() -> None:
+    closed = of([entry(number, "STALE_THERMAL" if number == 9 else "OK") for number in range(1, 31)])
+    assert closed.level is Level.GOOD and not closed.advice
+    assert "1 of 30 pairs (3%), STALE_THERMAL" in closed.reasons[-1]
+    for last, level in ((25, Level.MOVES), (10, Level.POOR)):
+        found = of([entry(number, "OK" if number <= last else "STALE_THERMAL") for number in range(1, 31)])
+        assert found.level is level and topics(found) == {"frozen stream"}
+        assert f"{30 - last} of 30 pairs" in found.advice[0].seen and "frozen" in found.headline
+
+
 def test_clocks_that_differ_are_named_with_the_offset_to_set() -> None:
     found = of([entry(number, skew_ms=40.0) for number in range(1, 31)])
     assert topics(found) == {"clock"} and "thermal_offset to -0.040" in found.advice[0].remedy
