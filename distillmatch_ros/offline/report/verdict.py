@@ -152,6 +152,8 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
         level, headline = Level.POOR, "Most of this recording should not be relied on."
         if fraction > 0.5:
             headline = "Too many pairs of this recording have no homography."
+    elif moves and _sizes(recording):
+        level, headline = Level.MOVES, "Pairs register, but the images change their size."
     elif moves:
         level, headline = Level.MOVES, "Pairs register, but the two cameras move relative to each other."
     elif fraction < ENOUGH:
@@ -163,6 +165,21 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
 
 def _frozen(recording: Recording) -> int:
     return sum(entry.status == "STALE_THERMAL" for entry in recording.entries)
+
+
+def _sizes(recording: Recording) -> str:
+    """The cameras' image sizes if they change along a drive, otherwise empty."""
+    drive = [entry for entry in recording.entries if entry.seconds is not None]
+    sizes = {
+        "visible": Counter(entry.visible_size for entry in drive if entry.visible_size is not None),
+        "thermal": Counter(entry.thermal_size for entry in drive if entry.thermal_size is not None),
+    }
+    return "; ".join(
+        f"{camera} "
+        + ", ".join(f"{width}x{height} in {n} pairs" for (height, width), n in each.most_common(4))
+        for camera, each in sizes.items()
+        if len(each) > 1
+    )
 
 
 def _counted(entries: Sequence[Entry]) -> str:
@@ -181,7 +198,14 @@ def _advice(recording: Recording, judged: Sequence[Entry], moved: Movement | Non
             "A shutter closes for less than a second: the camera, its driver or its cable has stopped, or "
             "the view is covered. The timeline shows when.",
         )
-    if moved is not None and moved.enough:
+    if sizes := _sizes(recording):
+        yield Advice(
+            "image size",
+            f"The images change their size: {sizes}.",
+            "With the size or the crop the homography changes too. Check the drivers: they should publish "
+            "images of one size, and none of a few rows, which is a truncated image.",
+        )
+    elif moved is not None and moved.enough:
         yield from _about_mounting(moved)
     covered = coverage(judged)
     if covered is not None and covered < COVERED:

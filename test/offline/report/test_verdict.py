@@ -1,6 +1,7 @@
 """The verdict says what was measured, and the advice names the cause that was built in."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,6 +72,17 @@ def test_a_stream_that_froze_is_said_and_a_shutter_is_not_held_against_it() -> N
         found = of([entry(number, "OK" if number <= last else "STALE_THERMAL") for number in range(1, 31)])
         assert found.level is level and topics(found) == {"frozen stream"}
         assert f"{30 - last} of 30 pairs" in found.advice[0].seen and "frozen" in found.headline
+
+
+def test_images_that_change_size_are_no_loose_mount() -> None:
+    entries = [
+        entry(number, right=0.0 if number < 20 else 8.0, thermal_size=(96, 128) if number < 20 else (80, 128))
+        for number in range(1, 41)
+    ]
+    found = of(entries)
+    assert found.level is Level.MOVES and topics(found) == {"image size"}
+    assert "thermal 128x80 in 21 pairs, 128x96 in 19 pairs" in found.advice[0].seen
+    assert not topics(of([replace(each, seconds=None) for each in entries])) & {"image size"}  # no drive
 
 
 def test_clocks_that_differ_are_named_with_the_offset_to_set() -> None:
