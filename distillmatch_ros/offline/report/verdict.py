@@ -139,13 +139,10 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
             f"median pair; over the recording that position shifts by {moved.slip:.1f} px."
         )
     moves = moved is not None and moved.enough and max(moved.slip, moved.scatter) > STEADY_PX
-    frozen = _frozen(recording)
+    frozen, total = _frozen(recording), len(recording.entries)
     if frozen:
-        share = frozen / len(recording.entries)
-        reasons.append(
-            f"Not judged: {frozen} of {len(recording.entries)} pairs ({share:.0%}), STALE_THERMAL."
-        )
-    if frozen >= FROZEN * len(recording.entries):
+        reasons.append(f"Not judged: {frozen} of {total} pairs ({frozen / total:.0%}), STALE_THERMAL.")
+    if _is_frozen(recording):
         level = Level.POOR if registered < FEW * (len(judged) + frozen) else Level.MOVES
         headline = "The thermal stream is frozen in a part of this recording."
     elif fraction < FEW:
@@ -165,6 +162,11 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
 
 def _frozen(recording: Recording) -> int:
     return sum(entry.status == "STALE_THERMAL" for entry in recording.entries)
+
+
+def _is_frozen(recording: Recording) -> bool:
+    """Whether more of the thermal stream is frozen than shutters explain."""
+    return 0 < FROZEN * len(recording.entries) <= _frozen(recording)
 
 
 def _sizes(recording: Recording) -> str:
@@ -190,11 +192,11 @@ def _counted(entries: Sequence[Entry]) -> str:
 def _advice(recording: Recording, judged: Sequence[Entry], moved: Movement | None) -> Iterator[Advice]:
     yield from _about_clocks(recording)
     yield from _about_rejections(judged)
-    frozen, total = _frozen(recording), len(recording.entries)
-    if frozen and frozen >= FROZEN * total:
+    if _is_frozen(recording):
         yield Advice(
             "frozen stream",
-            f"{frozen} of {total} pairs have a thermal image that no longer changes.",
+            f"{_frozen(recording)} of {len(recording.entries)} pairs have a thermal image that no longer "
+            "changes.",
             "A shutter closes for less than a second: the camera, its driver or its cable has stopped, or "
             "the view is covered. The timeline shows when.",
         )
