@@ -23,18 +23,18 @@ def train(
 
 def ablate(
     config: Annotated[
-        Path, typer.Argument(metavar="CONFIG", help="A training configuration with validation pairs.")
+        Path,
+        typer.Argument(
+            metavar="CONFIG", help="Training configuration and rows: config/training/ablation.yaml."
+        ),
     ],
-    steps: Annotated[int, typer.Option(metavar="N", min=1, help="Optimiser steps of each network.")],
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder for the networks, ablation.md and ablation.json.")
     ],
 ) -> None:
-    """Train the network with one part left out at a time, and compare; finished runs are not repeated."""
-    ablation = needs_torch("training.ablation").ablate(config, steps, out)
+    """Train a network for each row of a table, and compare them; finished rows are not repeated."""
+    ablation = needs_torch("training.ablation").ablate(config, out)
     common.show_evaluation(ablation.figures, ablation.folder)
-    for name, reason in ablation.missing.items():
-        common.complain(f"{name} is missing: {reason}")
 
 
 def export(

@@ -175,10 +175,10 @@ class Trainer:
         )
 
     def _start_from(self, path: Path) -> None:
-        weights, blocks = Weights.load(path), self.config.model.without
+        weights = Weights.load(path)
         state = weights.state
-        # If the architectures differ, it starts with the common weights.
-        if set(weights.config.without) != set(blocks) or weights.config.trunk != self.config.model.trunk:
+        # If the architectures differ in blocks or depth, it starts with the common weights.
+        if weights.config != self.config.model:
             own = self.network.state_dict()
             state = {name: state.get(name, value) for name, value in own.items()}
         with self._fitting(path):
