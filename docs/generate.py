@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import limits
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
@@ -25,8 +26,14 @@ LINK = re.compile(r"(?P<text>!?\[[^]]*\])\((?P<target>[^)#][^):]*)\)")
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages; called by MkDocs."""
-    for source, page in {**dict(copied()), "reference/cli.md": command_line(), **dict(schemas())}.items():
-        files.append(File.generated(config, source, content=page))
+    generated = {
+        **dict(copied()),
+        "reference/cli.md": command_line(),
+        **dict(schemas()),
+        **dict(limits.pages()),
+    }
+    for path, content in generated.items():
+        files.append(File.generated(config, path, content=content))
     return files
 
 
