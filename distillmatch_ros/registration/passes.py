@@ -21,8 +21,9 @@ from distillmatch_ros.registration.probability import ProbabilityModel
 SCALES, TURNS = (0.6, 0.85, 1.2), (-20.0, 0.0, 20.0)
 """Starts of a search: size of the thermal image relative to the largest that fits into the visible one, and
 rotation, degrees."""
-LIKELY = 0.6
-"""Least probability of a homography that a search found, or that is not verified."""
+LIKELY, AGREED = 0.6, 0.5
+"""Least probability of a homography that a search found, or that is not verified; and of one on which matches
+from several starts agree."""
 STAGES = ("gain_control", "resize", "engine", "homography", "alignment")
 
 
@@ -84,19 +85,37 @@ class PairOfImages:
             return first
         return second
 
-    def search(self, gate: Gate) -> Pass | None:
+    def search(self, gate: Gate, failed: Pass) -> Pass | None:
         """Match from each of `starts`; the accepted pass with the greatest peak prominence, or None.
 
-        A pass counts from a probability of `LIKELY` on: of many attempts one succeeds by chance.
+        If none is accepted, the matches of all passes together give one more start: right ones agree across
+        passes, wrong ones do not. A pass counts from a probability of `LIKELY` on, since of many attempts one
+        succeeds by chance, and one from matches that agree from `AGREED` on.
+
+        Args:
+            gate: thresholds.
+            failed: the pass over the unchanged images, which gave no homography.
         """
+        tried = [self._pass_aligned(start, gate) for start in starts(self._thermal_size, self._visible_size)]
         accepted = [
             (found.alignment.peak_prominence, found)
-            for start in starts(self._thermal_size, self._visible_size)
-            if (found := self._pass_aligned(start, gate)).estimate.status is Status.OK
-            and found.alignment is not None
-            and (found.probability is None or found.probability >= LIKELY)
+            for found in tried
+            if found.alignment is not None and _is_accepted(found, LIKELY)
         ]
-        return max(accepted, key=lambda each: each[0])[1] if accepted else None
+        if accepted:
+            return max(accepted, key=lambda each: each[0])[1]
+        together = [failed, *tried]
+        thermal_points, visible_points = (
+            np.concatenate([getattr(each, side) for each in together]).astype(np.float64)
+            for side in ("thermal_points", "visible_points")
+        )
+        # What fraction of all matches agrees says little: most starts are wrong.
+        proposal = gate.proposal().replace(min_inlier_ratio=0.0)
+        agreed = estimate(thermal_points, visible_points, self._thermal_size, self._visible_size, proposal)
+        if agreed.homography is None:
+            return None
+        found = self._pass_aligned(self._align(agreed.homography, gate).homography, gate)
+        return found if _is_accepted(found, AGREED) else None
 
     def _pass(self, gate: Gate) -> Pass:
         """Match the unchanged images."""
@@ -155,6 +174,11 @@ class PairOfImages:
     @cached_property
     def _aligner(self) -> Aligner:
         return Aligner(self._thermal)
+
+
+def _is_accepted(found: Pass, least: float) -> bool:
+    likely = found.probability is None or found.probability >= least
+    return found.estimate.status is Status.OK and likely
 
 
 def starts(thermal: Size, visible: Size) -> Iterator[Float64]:

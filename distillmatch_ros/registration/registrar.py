@@ -137,10 +137,11 @@ class Registrar:
             thermal_wider: assumptions to try in this order: whether the thermal camera sees more than the
                 visible one. The second is tried only if the first gives no homography, or one that shows that
                 it does.
-            search: whether to match from other scales and rotations too if there is no homography: nine more
-                passes.
-            verify: whether to reject a homography whose probability is below `LIKELY` if edges support one of
-                another orientation of the thermal image better, such as mirrored: seven more passes.
+            search: whether to match from other scales and rotations too if there is no homography: nine or
+                ten more passes.
+            verify: whether to reject a homography whose probability is below `LIKELY`, or that was searched
+                for, if edges support one of another orientation of the thermal image better, such as
+                mirrored: seven more passes.
 
         Raises:
             DistillMatchError: an argument is not an image, or the prior is not a matrix.
@@ -155,10 +156,14 @@ class Registrar:
                     "prior homography: not a finite 3x3 matrix; pass None if there is none"
                 )
             prior = to_regions(prior, visible_view.region, thermal_view.region)
-        found, wider = self._match(
-            visible_view.picture, thermal_view.picture, prior, thermal_wider, search, clock
-        )
-        if verify and self._is_doubtful(found, visible_view.picture, thermal, clock):
+        pictures = visible_view.picture, thermal_view.picture
+        found, wider = self._match(*pictures, prior, thermal_wider, clock)
+        doubtful = found.probability is not None and found.probability < LIKELY
+        if search and found.estimate.homography is None and not any(map(_is_blank, pictures)):
+            pair = PairOfImages(self.engine, self._probability, *pictures, clock)
+            if (searched := pair.search(self.gate, found)) is not None:
+                found, wider, doubtful = searched, False, True
+        if verify and doubtful and self._is_contradicted(found, visible_view.picture, thermal, clock):
             found = rejected(found)
         framing = Framing(visible_view.region, thermal_view.region, wider)
         found = in_camera_pixels(found, framing.visible, framing.thermal)
@@ -189,16 +194,14 @@ class Registrar:
         best = self._best_orientation(picture, thermal, Stopwatch())
         return None if best is None else best[1]
 
-    def _is_doubtful(
+    def _is_contradicted(
         self, found: Pass, visible: NDArray[np.uint8], thermal: NDArray[Any], clock: Stopwatch
     ) -> bool:
-        """Whether a homography may be wrong, and another orientation is supported better."""
-        if found.estimate.homography is None or found.probability is None or found.probability >= LIKELY:
+        """Whether another orientation of the thermal image is supported better than a homography."""
+        if found.estimate.homography is None or found.alignment is None:
             return False
         other = self._best_orientation(visible, thermal, clock)
-        return (
-            other is not None and found.alignment is not None and other[0] > found.alignment.peak_prominence
-        )
+        return other is not None and other[0] > found.alignment.peak_prominence
 
     def _best_orientation(
         self, visible: NDArray[np.uint8], thermal: NDArray[Any], clock: Stopwatch
@@ -211,7 +214,7 @@ class Registrar:
             if orientation == self.mounting.thermal:
                 continue
             view = View.of(thermal, orientation, "thermal image", stretch=True)
-            found, _ = self._match(visible, view.picture, None, (False,), False, clock)
+            found, _ = self._match(visible, view.picture, None, (False,), clock)
             if found.estimate.status is not Status.OK or found.alignment is None:
                 continue
             prominence = found.alignment.peak_prominence
@@ -225,7 +228,6 @@ class Registrar:
         thermal: NDArray[np.uint8],
         prior: Float64 | None,
         thermal_wider: Sequence[bool],
-        search: bool,
         clock: Stopwatch,
     ) -> tuple[Pass, bool]:
         """Match two images in the given roles, in turn; returns the first success, else the first result."""
@@ -249,10 +251,6 @@ class Registrar:
                 if again is not None and thermal_is_wider(again, *sizes):
                     return closer, True
             return found, wider
-        if search:
-            pair = PairOfImages(self.engine, self._probability, visible, thermal, clock)
-            if (searched := pair.search(self.gate)) is not None:
-                return searched, False
         return next((result for result in results if not result[1]), (rejected(results[0][0]), results[0][1]))
 
     def _in_roles(

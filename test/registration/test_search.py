@@ -85,6 +85,37 @@ def test_what_is_found_must_be_more_probable_than_not() -> None:
         assert registrar.register(*scene_pair(), search=True).status is status
 
 
+def test_matches_on_which_several_starts_agree_give_one_more() -> None:
+    """Each pass alone has too few right matches for a homography."""
+    few = [
+        points_of(aligned(TRUTH, by=start), count=40, wrong=30, seed=seed)
+        for seed, start in enumerate(starts(THERMAL, VISIBLE))
+    ]
+    once_more = points_of(aligned(TRUTH, by=TRUTH))
+    for intercept, status in ((0.1, Status.OK), (-0.1, Status.FEW_INLIERS)):  # 0.52 and 0.48
+        model = ProbabilityModel("", intercept, dict.fromkeys(FEATURES, 0.0), 100, 0.01)
+        engine = ScriptedEngine(NOTHING, NOTHING, *few, once_more)
+        result = Registrar(engine, passes=1, probability=model).register(*scene_pair(), search=True)
+        assert len(engine.shown) == 2 + STARTS + 1
+        assert result.status is status
+        if status is Status.OK:
+            assert corner_error(result, TRUTH) < ALIGNED_PX
+    engine = ScriptedEngine(NOTHING, NOTHING, few[0], NOTHING)
+    assert Registrar(engine, passes=1).register(*scene_pair(), search=True).status is Status.FEW_INLIERS
+
+
+def test_what_is_found_is_checked_against_other_orientations_however_probable() -> None:
+    start = next(iter(starts(THERMAL, VISIBLE)))
+    model = ProbabilityModel("", 3.0, dict.fromkeys(FEATURES, 0.0), 100, 0.01)
+    others = len(ORIENTATIONS) - 1
+    for verify in (True, False):
+        found = [NOTHING] * (STARTS - 1)
+        engine = ScriptedEngine(NOTHING, NOTHING, points_of(aligned(TRUTH, by=start)), *found, NOTHING)
+        registrar = Registrar(engine, passes=1, probability=model)
+        assert registrar.register(*scene_pair(), search=True, verify=verify).status is Status.OK
+        assert len(engine.shown) == 2 + STARTS + verify * others
+
+
 @pytest.mark.parametrize("mirrored", [True, False])
 def test_a_doubtful_homography_gives_way_to_a_better_orientation(mirrored: bool) -> None:
     """A scene that resembles its mirror image, as a street does: edges support both."""

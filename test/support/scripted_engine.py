@@ -36,11 +36,13 @@ class ScriptedEngine:
         self.closed = True
 
 
-def points_of(network_homography: np.ndarray, count: int = 200, wrong: int = 0, empty: int = 0) -> Answer:
+def points_of(
+    network_homography: np.ndarray, count: int = 200, wrong: int = 0, empty: int = 0, seed: int = 0
+) -> Answer:
     """Matches that obey a homography of network pixels, but the first `wrong` and the last, empty ones."""
 
     def answer(_visible: Float32, _thermal: Float32) -> Matches:
-        generator = np.random.default_rng(0)
+        generator = np.random.default_rng(seed)
         thermal_points = generator.uniform(4, np.array(NETWORK[::-1]) - 5, (count, 2))
         visible_points = transform(network_homography, thermal_points)
         visible_points[:wrong] = generator.uniform(4, np.array(NETWORK[::-1]) - 5, (wrong, 2))
