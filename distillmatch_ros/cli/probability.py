@@ -29,6 +29,9 @@ def fit_probability(
             show_default=False,
         ),
     ] = None,
+    warps: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Random homographies per pair and preset.")
+    ] = 1,
     json_file: JsonFile = None,
     overwrite: Overwrite = False,
     model: Model = None,
@@ -51,7 +54,7 @@ def fit_probability(
         common.progress(hidden=quiet) as bar,
     ):
         task = bar.add_task("registering", total=len(pairs))
-        samples = collect(registrar, pairs, on_pair=lambda: bar.advance(task))
+        samples = collect(registrar, pairs, warps=warps, on_pair=lambda: bar.advance(task))
         fitted, bins = fit(samples, registrar.engine.info.weights_hash)
     fitted.save(target)
     if json_file is not None:

@@ -62,6 +62,7 @@ def collect(
     registrar: Registrar,
     pairs: Sequence[PairPaths],
     seed: int = 0,
+    warps: int = 1,
     on_pair: Callable[[], None] = lambda: None,
 ) -> list[Sample]:
     """Register trials and negatives of aligned pairs with a permissive gate.
@@ -70,6 +71,7 @@ def collect(
         registrar: registrar with the network; its gate is restored afterwards.
         pairs: aligned pairs that the network was not trained on.
         seed: seed of the trials.
+        warps: trials per pair and preset.
         on_pair: called after each pair, for a progress bar.
 
     Raises:
@@ -85,7 +87,7 @@ def collect(
             other, _ = read_aligned(pairs[(index + len(pairs) // 2) % len(pairs)])
             elsewhere = None if same_place(visible, other) else other
             for preset in PRESETS:
-                for trial in trials(visible, thermal, name, preset, seed, 1):
+                for trial in trials(visible, thermal, name, preset, seed, warps):
                     samples += _judged(registrar, name, trial.visible, trial.thermal, trial)
                     for seen, heat in _impossible(trial, elsewhere):
                         samples += _judged(registrar, name, seen, heat, None)

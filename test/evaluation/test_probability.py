@@ -111,6 +111,7 @@ def test_trials_and_negatives_are_judged_without_the_gates_choice(tmp_path: Path
     assert len(ticks) == 2 and registrar.gate is gate
     assert {sample.pair for sample in found} == {"0", "1"} and len(found) > 4
     assert not all(sample.right for sample in found)
+    assert len(collect(registrar, read_folder(tmp_path), warps=2)) > 1.5 * len(found)
 
 
 def test_frames_of_one_place_are_told_from_others() -> None:
