@@ -25,7 +25,7 @@ def ablate(
     config: Annotated[
         Path,
         typer.Argument(
-            metavar="CONFIG", help="Training configuration and rows: config/training/ablation.yaml."
+            metavar="CONFIG", help="Training and rows, like the shipped config/training/ablation.yaml."
         ),
     ],
     out: Annotated[
