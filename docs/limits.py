@@ -9,19 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros import Registrar, Registration
-from distillmatch_ros.geometry.homography import Float64, corners, transform
+from distillmatch_ros.geometry.homography import Float64, Size, corner_error
+from distillmatch_ros.registration.probability import RIGHT_PX
 from distillmatch_ros.scene import render_pair
 from distillmatch_ros.visualisation.overlay import draw_matches
 
 Image = NDArray[Any]
 IDENTITY = np.eye(3)
-RIGHT_PX = 10.0
 INTRODUCTION = """# Limits
 
 What the shipped network cannot register. Each case is a [synthetic street](../tutorial/first-drive.md) with
 one difficulty added. Statuses and errors were measured when this page was built: errors are mean distances of
-the thermal image's corners from where they are without the difficulty, in pixels of the visible image
-(960 px wide). For real cameras see the [model card](../model-card.md).
+the thermal image's corners from where they are without the difficulty, in pixels of a visible image 640 px
+wide. For real cameras see the [model card](../model-card.md).
 """
 
 
@@ -140,7 +140,7 @@ def pages() -> Iterator[tuple[str, str | bytes]]:
             visible, thermal, to_old = case.change(pair.visible, pair.thermal)
             found = registrar.register(visible, thermal, search=True, verify=True)
             path = f"images/limits/{case.name}.jpg"
-            outcome = _outcome(found, right @ to_old, thermal.shape)
+            outcome = _outcome(found, right @ to_old, thermal.shape, visible.shape[:2])
             text += [f"## {case.title}", case.text, f"![{case.title}](../{path})", outcome]
             drawn = draw_matches(visible, thermal, found)
             small = cv2.resize(drawn, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
@@ -148,12 +148,10 @@ def pages() -> Iterator[tuple[str, str | bytes]]:
     yield "concepts/limits.md", "\n\n".join(text) + "\n"
 
 
-def _outcome(found: Registration, right: Float64, size: tuple[int, int]) -> str:
+def _outcome(found: Registration, right: Float64, thermal: Size, visible: Size) -> str:
     if found.homography is None:
         return f"Rejected: `{found.status}`."
-    frame = corners(size)
-    gaps = transform(found.homography, frame) - transform(right, frame)
-    error = float(np.linalg.norm(gaps, axis=1).mean())
+    error = corner_error(found.homography, right, thermal, visible)
     return (
         f"**{'Right' if error < RIGHT_PX else 'Wrong'}**: `{found.status}` with a probability of "
         f"{found.probability:.2f}, {error:.0f} px off."

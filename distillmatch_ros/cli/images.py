@@ -18,6 +18,7 @@ from distillmatch_ros.cli.program import (
     Model,
     Overwrite,
     Threads,
+    Warps,
     fail_with_errors,
 )
 from distillmatch_ros.cli.view import common
@@ -162,9 +163,7 @@ def evaluate(
             show_default=False,
         ),
     ] = [PresetName.RIG, PresetName.HARD],  # noqa: B006 (typer copies it)
-    warps: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Random homographies per pair and preset.")
-    ] = 3,
+    warps: Warps = 3,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the random homographies.")] = 0,
     baselines: Annotated[
         str,

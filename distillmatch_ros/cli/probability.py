@@ -8,7 +8,7 @@ import typer
 
 from distillmatch_ros.base import resources
 from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
-from distillmatch_ros.cli.program import Backend, JsonFile, Model, Overwrite, Threads
+from distillmatch_ros.cli.program import Backend, JsonFile, Model, Overwrite, Threads, Warps
 from distillmatch_ros.cli.view import common
 from distillmatch_ros.evaluation.probability import collect, fit
 from distillmatch_ros.images.pairs import read_folder
@@ -29,9 +29,7 @@ def fit_probability(
             show_default=False,
         ),
     ] = None,
-    warps: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Random homographies per pair and preset.")
-    ] = 1,
+    warps: Warps = 1,
     json_file: JsonFile = None,
     overwrite: Overwrite = False,
     model: Model = None,

@@ -63,6 +63,7 @@ JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write results as JSON; - is standard output.")
 ]
 
+Warps = Annotated[int, typer.Option(metavar="N", min=1, help="Random homographies per pair and preset.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", metavar="", help="Replace existing outputs.")]
 
 

@@ -96,11 +96,15 @@ class PairOfImages:
             gate: thresholds.
             failed: the pass over the unchanged images, which gave no homography.
         """
-        tried = [self._pass_aligned(start, gate) for start in starts(self._thermal_size, self._visible_size)]
+        sizes = self._thermal_size, self._visible_size
+        likely, agreeing = (
+            gate.replace(min_probability=max(gate.min_probability, least)) for least in (LIKELY, AGREED)
+        )
+        tried = [self._pass_aligned(start, likely) for start in starts(*sizes)]
         accepted = [
             (found.alignment.peak_prominence, found)
             for found in tried
-            if found.alignment is not None and _is_accepted(found, LIKELY)
+            if found.alignment is not None and found.estimate.status is Status.OK
         ]
         if accepted:
             return max(accepted, key=lambda each: each[0])[1]
@@ -111,11 +115,11 @@ class PairOfImages:
         )
         # What fraction of all matches agrees says little: most starts are wrong.
         proposal = gate.proposal().replace(min_inlier_ratio=0.0)
-        agreed = estimate(thermal_points, visible_points, self._thermal_size, self._visible_size, proposal)
+        agreed = estimate(thermal_points, visible_points, *sizes, proposal)
         if agreed.homography is None:
             return None
-        found = self._pass_aligned(self._align(agreed.homography, gate).homography, gate)
-        return found if _is_accepted(found, AGREED) else None
+        found = self._pass_aligned(self._align(agreed.homography, gate).homography, agreeing)
+        return found if found.estimate.status is Status.OK else None
 
     def _pass(self, gate: Gate) -> Pass:
         """Match the unchanged images."""
@@ -174,11 +178,6 @@ class PairOfImages:
     @cached_property
     def _aligner(self) -> Aligner:
         return Aligner(self._thermal)
-
-
-def _is_accepted(found: Pass, least: float) -> bool:
-    likely = found.probability is None or found.probability >= least
-    return found.estimate.status is Status.OK and likely
 
 
 def starts(thermal: Size, visible: Size) -> Iterator[Float64]:

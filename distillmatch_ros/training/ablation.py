@@ -234,13 +234,11 @@ def _folder(name: str) -> str:
     return name.replace(" ", "-")
 
 
-def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Values with changes; a mapping among the changes is merged into the mapping that it changes."""
-
-    def merged(value: Any, change: Any) -> Any:
-        return _merged(value, change) if isinstance(value, dict) and isinstance(change, dict) else change
-
-    return {**values, **{key: merged(values.get(key), change) for key, change in changes.items()}}
+def _merged(value: Any, change: Any) -> Any:
+    """A value with its change: a mapping is merged into the mapping that it changes, all else replaces it."""
+    if not (isinstance(value, dict) and isinstance(change, dict)):
+        return change
+    return {**value, **{key: _merged(value.get(key), part) for key, part in change.items()}}
 
 
 def _files(config: TrainingConfig) -> Iterator[Path]:

@@ -1,7 +1,9 @@
 """The pairs of one recording, independent of the format they were read from."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -157,6 +159,26 @@ class Recording:
     def timed(self) -> bool:
         """Whether the pairs have stamps."""
         return any(entry.seconds is not None for entry in self.entries)
+
+    @cached_property
+    def frozen(self) -> int:
+        """Number of pairs with a frozen thermal image."""
+        return sum(entry.status == "STALE_THERMAL" for entry in self.entries)
+
+    @cached_property
+    def changing_sizes(self) -> str:
+        """The cameras' image sizes as text if they change along a drive, otherwise empty."""
+        drive = [entry for entry in self.entries if entry.seconds is not None]
+        sizes = {
+            "visible": Counter(entry.visible_size for entry in drive if entry.visible_size is not None),
+            "thermal": Counter(entry.thermal_size for entry in drive if entry.thermal_size is not None),
+        }
+        return "; ".join(
+            f"{camera} "
+            + ", ".join(f"{width}x{height} in {n} pairs" for (height, width), n in each.most_common(4))
+            for camera, each in sizes.items()
+            if len(each) > 1
+        )
 
 
 def cameras(entries: Sequence[Entry]) -> str:

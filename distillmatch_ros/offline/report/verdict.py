@@ -139,7 +139,7 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
             f"median pair; over the recording that position shifts by {moved.slip:.1f} px."
         )
     moves = moved is not None and moved.enough and max(moved.slip, moved.scatter) > STEADY_PX
-    frozen, total = _frozen(recording), len(recording.entries)
+    frozen, total = recording.frozen, len(recording.entries)
     if frozen:
         reasons.append(f"Not judged: {frozen} of {total} pairs ({frozen / total:.0%}), STALE_THERMAL.")
     if _is_frozen(recording):
@@ -149,7 +149,7 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
         level, headline = Level.POOR, "Most of this recording should not be relied on."
         if fraction > 0.5:
             headline = "Too many pairs of this recording have no homography."
-    elif moves and _sizes(recording):
+    elif moves and recording.changing_sizes:
         level, headline = Level.MOVES, "Pairs register, but the images change their size."
     elif moves:
         level, headline = Level.MOVES, "Pairs register, but the two cameras move relative to each other."
@@ -160,28 +160,9 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
     return Verdict(level, headline, reasons, list(_advice(recording, judged, moved)))
 
 
-def _frozen(recording: Recording) -> int:
-    return sum(entry.status == "STALE_THERMAL" for entry in recording.entries)
-
-
 def _is_frozen(recording: Recording) -> bool:
     """Whether more of the thermal stream is frozen than shutters explain."""
-    return 0 < FROZEN * len(recording.entries) <= _frozen(recording)
-
-
-def _sizes(recording: Recording) -> str:
-    """The cameras' image sizes if they change along a drive, otherwise empty."""
-    drive = [entry for entry in recording.entries if entry.seconds is not None]
-    sizes = {
-        "visible": Counter(entry.visible_size for entry in drive if entry.visible_size is not None),
-        "thermal": Counter(entry.thermal_size for entry in drive if entry.thermal_size is not None),
-    }
-    return "; ".join(
-        f"{camera} "
-        + ", ".join(f"{width}x{height} in {n} pairs" for (height, width), n in each.most_common(4))
-        for camera, each in sizes.items()
-        if len(each) > 1
-    )
+    return 0 < FROZEN * len(recording.entries) <= recording.frozen
 
 
 def _counted(entries: Sequence[Entry]) -> str:
@@ -195,12 +176,12 @@ def _advice(recording: Recording, judged: Sequence[Entry], moved: Movement | Non
     if _is_frozen(recording):
         yield Advice(
             "frozen stream",
-            f"{_frozen(recording)} of {len(recording.entries)} pairs have a thermal image that no longer "
+            f"{recording.frozen} of {len(recording.entries)} pairs have a thermal image that no longer "
             "changes.",
             "A shutter closes for less than a second: the camera, its driver or its cable has stopped, or "
             "the view is covered. The timeline shows when.",
         )
-    if sizes := _sizes(recording):
+    if sizes := recording.changing_sizes:
         yield Advice(
             "image size",
             f"The images change their size: {sizes}.",
