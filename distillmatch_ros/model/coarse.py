@@ -57,9 +57,10 @@ class CoarseTransformer(nn.Module):
 
 
 def similarity(visible: Tensor, thermal: Tensor, temperature: float) -> Tensor:
-    """Scaled inner products in float32, (B, N, C) and (B, M, C) -> (B, N, M)."""
+    """Scaled inner products in float32, under autocast too, (B, N, C) and (B, M, C) -> (B, N, M)."""
     scale = 1 / (visible.shape[-1] * temperature)
-    return (visible.float() @ thermal.float().transpose(-2, -1)).float() * scale
+    with torch.autocast(visible.device.type, enabled=False):
+        return visible.float() @ thermal.float().transpose(-2, -1) * scale
 
 
 def log_dual_softmax(scores: Tensor) -> Tensor:

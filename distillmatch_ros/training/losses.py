@@ -74,14 +74,16 @@ def choose_cells(cells: Cells, batch: int, count: int) -> tuple[Tensor, Tensor, 
     Returns:
         int64 (B, count) visible and thermal cells, and bool (B, count), false for missing entries.
     """
-    visible = torch.zeros(batch, count, dtype=torch.long, device=cells.pair.device)
-    thermal, chosen = visible.clone(), torch.zeros_like(visible, dtype=torch.bool)
-    for pair in range(batch):
-        own = (cells.pair == pair).nonzero()[:, 0]
-        own = own[torch.linspace(0, len(own) - 1, min(count, len(own)), device=own.device).long()]
-        visible[pair, : len(own)] = cells.visible[own]
-        thermal[pair, : len(own)] = cells.thermal[own]
-        chosen[pair, : len(own)] = True
+    found = torch.bincount(cells.pair, minlength=batch)[:, None]
+    entry = torch.arange(count, device=cells.pair.device)
+    chosen = entry < found
+    # Cells are in the order of their pairs.
+    gaps = (found.clamp(max=count) - 1).clamp(min=1)
+    index = found.cumsum(0) - found + torch.div(entry * (found - 1), gaps, rounding_mode="floor")
+    index = index.where(chosen, 0)
+    visible, thermal = (
+        (torch.cat([side, side.new_zeros(1)])[index] * chosen) for side in (cells.visible, cells.thermal)
+    )
     return visible, thermal, chosen
 
 

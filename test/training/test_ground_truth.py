@@ -2,7 +2,7 @@
 
 import torch
 
-from distillmatch_ros.training.ground_truth import coarse_cells, fine_pixels
+from distillmatch_ros.training.ground_truth import Cells, coarse_cells, fine_pixels
 from distillmatch_ros.training.losses import choose_cells, focal, transfer_error
 from distillmatch_ros.training.views import Mapping
 
@@ -63,6 +63,14 @@ def test_a_cell_behind_the_horizon_does_not_match() -> None:
     assert (cells.visible >= 0).all()
 
 
+def test_autocast_leaves_the_maps_in_float32() -> None:
+    turned = mapping(torch.tensor([[[0.9, 0.2, 40.3], [-0.2, 0.9, 21.7], [2e-4, 1e-4, 1]]]), -0.1, 0.05)
+    points = torch.rand(1, 100, 2, generator=torch.Generator().manual_seed(1)) * torch.tensor([320.0, 256])
+    expected = turned.to_visible(points), turned.to_thermal(points)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close((turned.to_visible(points), turned.to_thermal(points)), expected)
+
+
 def test_fine_pixels_of_a_shift_by_one_pixel_of_the_window() -> None:
     cells = torch.tensor([[13]])
     positive = fine_pixels(shift(2, 0), cells, cells, 12)[0, 0]
@@ -89,3 +97,14 @@ def test_choose_cells_pads_pairs_that_have_too_few() -> None:
     visible, _, chosen = choose_cells(cells, 2, 100)
     assert visible.shape == (2, 100)
     assert chosen.sum(dim=1).tolist() == [4 * 4, 4 * 4]
+
+
+def test_choose_cells_spreads_over_each_pair() -> None:
+    cells = coarse_cells(shift(0, 0, pairs=3), *(mask.repeat(3, 1, 1, 1) for mask in masks()))
+    cells = Cells(*(part[cells.pair != 1] for part in cells))
+    visible, thermal, chosen = choose_cells(cells, 3, 20)
+    assert chosen.sum(dim=1).tolist() == [20, 0, 20]
+    assert torch.equal(visible, thermal)
+    for pair in (0, 2):
+        assert visible[pair, 0] == 0 and visible[pair, -1] == 8 * 12 - 1
+        assert len(visible[pair].unique()) == 20
