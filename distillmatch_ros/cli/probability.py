@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from distillmatch_ros.base import resources
-from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
+from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_bytes, write_json
 from distillmatch_ros.cli.program import Backend, JsonFile, Model, Overwrite, Threads, Warps
 from distillmatch_ros.cli.view import common
+from distillmatch_ros.evaluation.diagram import reliability_svg
 from distillmatch_ros.evaluation.probability import collect, fit
 from distillmatch_ros.images.pairs import read_folder
 from distillmatch_ros.registration.probability import ENDING
@@ -30,6 +31,12 @@ def fit_probability(
         ),
     ] = None,
     warps: Warps = 1,
+    diagram: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Draw the reliability diagram of held-out pairs as SVG.", show_default=False
+        ),
+    ] = None,
     json_file: JsonFile = None,
     overwrite: Overwrite = False,
     model: Model = None,
@@ -44,7 +51,7 @@ def fit_probability(
     """
     network = model or resources.find(SHIPPED_MODEL)
     target = out or network.with_name(f"{network.stem}{ENDING}")
-    check_outputs([target, json_file], overwrite)
+    check_outputs([target, diagram, json_file], overwrite)
     pairs = [pair for folder in folders for pair in read_folder(folder)]
     quiet = json_file == STANDARD_OUTPUT
     with (
@@ -55,6 +62,8 @@ def fit_probability(
         samples = collect(registrar, pairs, warps=warps, on_pair=lambda: bar.advance(task))
         fitted, bins = fit(samples, registrar.engine.info.weights_hash)
     fitted.save(target)
+    if diagram is not None:
+        write_bytes(diagram, reliability_svg(bins))
     if json_file is not None:
         write_json(json_file, {**asdict(fitted), "reliability": [asdict(one) for one in bins]})
     if not quiet:

@@ -123,7 +123,7 @@ class Gate(Settings):
     )
 
     min_probability: float = setting(
-        0.3,
+        0.35,
         "Least calibrated probability that the corner error is below 10 px; without effect for networks that "
         "are not calibrated.",
         least=0,

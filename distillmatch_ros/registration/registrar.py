@@ -15,7 +15,7 @@ from distillmatch_ros.engines.protocol import Engine
 from distillmatch_ros.geometry.homography import Float64, inverse
 from distillmatch_ros.images.orientation import ORIENTATIONS, Orientation
 from distillmatch_ros.registration.gate import Gate, Status
-from distillmatch_ros.registration.passes import LIKELY, PairOfImages, Pass, Stopwatch, blank_pass
+from distillmatch_ros.registration.passes import CERTAIN, PairOfImages, Pass, Stopwatch, blank_pass
 from distillmatch_ros.registration.probability import ProbabilityModel, find_model
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.views import (
@@ -139,7 +139,7 @@ class Registrar:
                 it does.
             search: whether to match from other scales and rotations too if there is no homography: nine or
                 ten more passes.
-            verify: whether to reject a homography whose probability is below `LIKELY`, or that was searched
+            verify: whether to reject a homography whose probability is below `CERTAIN`, or that was searched
                 for, if edges support one of another orientation of the thermal image better, such as
                 mirrored: seven more passes.
 
@@ -158,7 +158,7 @@ class Registrar:
             prior = to_regions(prior, visible_view.region, thermal_view.region)
         pictures = visible_view.picture, thermal_view.picture
         found, wider = self._match(*pictures, prior, thermal_wider, clock)
-        doubtful = found.probability is not None and found.probability < LIKELY
+        doubtful = found.probability is not None and found.probability < CERTAIN
         if search and found.estimate.homography is None and not any(map(_is_blank, pictures)):
             pair = PairOfImages(self.engine, self._probability, *pictures, clock)
             if (searched := pair.search(self.gate, found)) is not None:

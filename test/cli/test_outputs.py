@@ -35,6 +35,7 @@ OUTPUTS = {
     "demo": ("demo --out {}", "index.html"),
     "demo --json": ("demo --out new --json {}", "d.json"),
     "fit-probability": ("fit-probability . --out {}", "p.json"),
+    "fit-probability --diagram": ("fit-probability . --out new.json --diagram {}", "p.svg"),
     "fit-probability --json": ("fit-probability . --out new.json --json {}", "p.json"),
     "translate": ("translate visible {} --weights absent.pt", "a.png"),
     "evaluate-gan --out": ("evaluate-gan . --weights absent.pt --out {}", "translation.json"),

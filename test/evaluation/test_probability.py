@@ -1,6 +1,7 @@
 """The calibrated probability: its fit, its reliability, and what gate and registrar make of it."""
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 from support.scripted_engine import TRUTH, ScriptedEngine, plain, points_of, scene_pair
 
 from distillmatch_ros import DistillMatchError, Gate, Registrar, Status
+from distillmatch_ros.evaluation.diagram import reliability_svg
 from distillmatch_ros.evaluation.probability import (
+    Bin,
     Sample,
     calibration_error,
     collect,
@@ -119,3 +122,12 @@ def test_frames_of_one_place_are_told_from_others() -> None:
     shifted = np.roll(visible, 4, axis=1)
     assert same_place(visible, shifted)
     assert not same_place(visible, visible[::-1])
+
+
+def test_the_diagram_shows_each_bin_and_is_reproducible() -> None:
+    bins = [Bin(0.02, 0.0, 317), Bin(0.55, 0.6, 9), Bin(0.97, 0.96, 118)]
+    drawn = reliability_svg(bins)
+    assert drawn == reliability_svg(bins)
+    texts = {element.text for element in ElementTree.fromstring(drawn).iter() if element.text}
+    assert {"317", "9", "118", "stated probability", "fraction correct"} <= texts
+    assert drawn != reliability_svg([*bins[:2], Bin(0.97, 0.5, 118)])

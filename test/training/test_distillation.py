@@ -58,7 +58,9 @@ def trainer(path: Path) -> Trainer:
     return Trainer(TrainingConfig.load(path), Console(file=io.StringIO()))
 
 
-@pytest.mark.parametrize("name", ["light-small", "light-medium", "light", "light-distilled", "base"])
+@pytest.mark.parametrize(
+    "name", ["light-small", "light-medium", "light", "light-gpu", "light-distilled", "base"]
+)
 def test_shipped_configurations_load(name: str) -> None:
     config = TrainingConfig.load(find(f"config/training/{name}.yaml"))
     assert (config.distillation is not None) == (name == "light-distilled")
