@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from distillmatch_ros.evaluation.probability import Bin
 
 SIDE = 4.0
-"""Width and height, inches at 72 units each."""
+"""Width and height, inches of 72 SVG units each."""
 AREA_PER_SAMPLE, LEAST_AREA, GREATEST_AREA = 1.5, 16, 400
 """Area of a mark by the samples of its bin, square points."""
 

@@ -22,9 +22,10 @@ SCALES, TURNS = (0.6, 0.85, 1.2), (-20.0, 0.0, 20.0)
 """Starts of a search: size of the thermal image relative to the largest that fits into the visible one, and
 rotation, degrees."""
 LIKELY, AGREED = 0.6, 0.5
-"""Least probability of a homography from a search, and of one on which matches from several starts agree."""
+"""Least probability of a homography that a search found or that contradicts an earlier one, and of one on
+which matches from several starts agree."""
 CERTAIN = 0.8
-"""Probability from which a homography is not verified: mirrored, nearly symmetric scenes reach 0.66."""
+"""Probability from which a homography is not verified: the upside-down image of a real pair reached 0.66."""
 STAGES = ("gain_control", "resize", "engine", "homography", "alignment")
 
 

@@ -71,16 +71,21 @@ def coarse_loss(scores: Tensor, cells: Cells, gamma: float) -> Tensor:
 def choose_cells(cells: Cells, batch: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
     """Choose ``count`` matching cells of every pair, evenly distributed.
 
+    Args:
+        cells: matching cells, in the order of their pairs.
+        batch: B, number of pairs.
+        count: cells to choose of each pair.
+
     Returns:
         int64 (B, count) visible and thermal cells, and bool (B, count), false for missing entries.
     """
-    found = torch.bincount(cells.pair, minlength=batch)[:, None]
+    counts = torch.bincount(cells.pair, minlength=batch)[:, None]
     entry = torch.arange(count, device=cells.pair.device)
-    chosen = entry < found
-    # Cells are in the order of their pairs.
-    gaps = (found.clamp(max=count) - 1).clamp(min=1)
-    index = found.cumsum(0) - found + torch.div(entry * (found - 1), gaps, rounding_mode="floor")
+    chosen = entry < counts
+    intervals = (counts.clamp(max=count) - 1).clamp(min=1)
+    index = counts.cumsum(0) - counts + torch.div(entry * (counts - 1), intervals, rounding_mode="floor")
     index = index.where(chosen, 0)
+    # With one more entry, so that there is one to index if no cell matches.
     visible, thermal = (
         (torch.cat([side, side.new_zeros(1)])[index] * chosen) for side in (cells.visible, cells.thermal)
     )
