@@ -10,7 +10,6 @@ from distillmatch_ros.base import resources
 from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_bytes, write_json
 from distillmatch_ros.cli.program import Backend, JsonFile, Model, Overwrite, Threads, Warps
 from distillmatch_ros.cli.view import common
-from distillmatch_ros.evaluation.diagram import reliability_svg
 from distillmatch_ros.evaluation.probability import collect, fit
 from distillmatch_ros.images.pairs import read_folder
 from distillmatch_ros.registration.probability import ENDING
@@ -63,6 +62,9 @@ def fit_probability(
         fitted, bins = fit(samples, registrar.engine.info.weights_hash)
     fitted.save(target)
     if diagram is not None:
+        # Imported here: Matplotlib would slow down the start of every command.
+        from distillmatch_ros.evaluation.diagram import reliability_svg
+
         write_bytes(diagram, reliability_svg(bins))
     if json_file is not None:
         write_json(json_file, {**asdict(fitted), "reliability": [asdict(one) for one in bins]})

@@ -84,10 +84,10 @@ def choose_cells(cells: Cells, batch: int, count: int) -> tuple[Tensor, Tensor, 
     chosen = entry < counts
     intervals = (counts.clamp(max=count) - 1).clamp(min=1)
     index = counts.cumsum(0) - counts + torch.div(entry * (counts - 1), intervals, rounding_mode="floor")
-    index = index.where(chosen, 0)
-    # With one more entry, so that there is one to index if no cell matches.
+    # Missing entries take the 0 that is appended.
+    index = index.where(chosen, len(cells.pair))
     visible, thermal = (
-        (torch.cat([side, side.new_zeros(1)])[index] * chosen) for side in (cells.visible, cells.thermal)
+        torch.cat([side, side.new_zeros(1)])[index] for side in (cells.visible, cells.thermal)
     )
     return visible, thermal, chosen
 

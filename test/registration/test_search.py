@@ -130,11 +130,12 @@ def test_a_doubtful_homography_gives_way_to_a_better_orientation(mirrored: bool)
     others = [each for each in ORIENTATIONS if each != UPRIGHT]
     right = points_of(plain(middle))
     answers = [right if mirrored and each == Orientation(0, True) else NOTHING for each in others]
+    doubtful, certain = 1.3, 1.5  # 0.79 and 0.82
     for intercept, verify, passes in (
-        (1.3, True, 1 + len(others)),
-        (1.3, False, 1),
-        (1.5, True, 1),
-    ):  # 0.79 and 0.82
+        (doubtful, True, 1 + len(others)),
+        (doubtful, False, 1),
+        (certain, True, 1),
+    ):
         model = ProbabilityModel("", intercept, dict.fromkeys(FEATURES, 0.0), 100, 0.01)
         engine = ScriptedEngine(right, *answers)
         registrar = Registrar(engine, passes=1, probability=model)
