@@ -75,6 +75,22 @@ def check_outputs(paths: Iterable[Path | None], overwrite: bool, inputs: Iterabl
                 places.add(path.parent)
 
 
+def check_suffix(path: Path, suffix: str) -> None:
+    """Check that an output is named after its format, by which other programs will read it.
+
+    Args:
+        path: output file.
+        suffix: the suffix of its format, with the dot.
+
+    Raises:
+        DistillMatchError: its suffix is another.
+    """
+    if path.suffix != suffix:
+        raise DistillMatchError(
+            f"{path}: would hold {suffix.removeprefix('.').upper()}; choose a name that ends in {suffix}"
+        )
+
+
 def check_no_device(path: Path) -> None:
     """Reject devices, which may be read without end, such as ``/dev/zero``.
 

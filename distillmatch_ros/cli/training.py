@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from distillmatch_ros.base.files import check_outputs
+from distillmatch_ros.base.files import check_outputs, check_suffix
 from distillmatch_ros.cli.program import Overwrite, needs_torch
 from distillmatch_ros.cli.view import common
 from distillmatch_ros.images.pairs import read_folder
@@ -48,6 +48,7 @@ def export(
     overwrite: Overwrite = False,
 ) -> None:
     """Export trained weights as the ONNX network that --model takes."""
+    check_suffix(target, ".onnx")
     check_outputs([target], overwrite)
     trained = needs_torch("model.weights").Weights.load(weights)
     if int8 is None:

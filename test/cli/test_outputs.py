@@ -125,6 +125,19 @@ def test_a_bag_of_a_kind_that_is_not_written_is_no_folder(here: Path, out: str) 
     assert everything(here) == before
 
 
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("export absent.pt new.txt", "new.txt: would hold ONNX; choose a name that ends in .onnx"),
+        ("fit-probability . --diagram new.png", "new.png: would hold SVG; choose a name that ends in .svg"),
+    ],
+)
+def test_a_file_is_named_after_its_format(here: Path, command: str, told: str) -> None:
+    before = everything(here)
+    assert_wrong_use(run(*command.split()), told)
+    assert everything(here) == before
+
+
 def test_an_input_is_no_output(here: Path) -> None:
     result = run("bag", "drive.mcap", "./visible/../drive.mcap", "--overwrite")
     assert_wrong_use(result, "is one of the bags to read")
