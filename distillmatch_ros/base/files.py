@@ -19,6 +19,8 @@ import platformdirs
 from distillmatch_ros.base.errors import DistillMatchError
 
 STANDARD_OUTPUT = Path("-")
+CHUNK = 1 << 16
+"""Bytes read at a time."""
 # File names may hold bytes that are not UTF-8; JSON output escapes them.
 NO_TEXT = "backslashreplace"
 
@@ -91,6 +93,20 @@ def check_suffix(path: Path, suffix: str) -> None:
         )
 
 
+def check_kind(path: Path | None, *suffixes: str) -> None:
+    """Check that an output replaces no file of another kind, such as a recording, an image or a network.
+
+    Args:
+        path: output file; None, standard output (``-``), pipes, devices and new files are skipped.
+        suffixes: suffixes of files of the output's own kind, with the dot.
+
+    Raises:
+        DistillMatchError: it would.
+    """
+    if path is not None and path != STANDARD_OUTPUT and path.is_file() and path.suffix not in suffixes:
+        raise DistillMatchError(f"{path}: exists and is no {' or '.join(suffixes)} file; name another file")
+
+
 def check_no_device(path: Path) -> None:
     """Reject devices, which may be read without end, such as ``/dev/zero``.
 
@@ -120,18 +136,40 @@ def make_folder(folder: Path) -> None:
 
 @contextmanager
 def open_text(path: Path, append: bool = False) -> Iterator[TextIO]:
-    """Open a text file for writing, ``-`` being standard output; ``append`` keeps what it holds."""
+    """Open a text file for writing, ``-`` being standard output.
+
+    Args:
+        path: the file.
+        append: keep the lines that it holds. An unfinished last one, as a kill leaves it, is dropped: what
+            follows would be read as its end.
+    """
     if path == STANDARD_OUTPUT:
         yield sys.stdout
         return
     make_folder(path.parent)
     with writing(path):
+        if append and path.is_file():
+            _drop_unfinished_line(path)
         file = path.open("a" if append else "w", encoding="utf-8", errors=NO_TEXT)
     try:
         yield file
     finally:
         with writing(path):  # flushing the buffer may fail on a full disk
             file.close()
+
+
+def _drop_unfinished_line(path: Path) -> None:
+    with path.open("r+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - CHUNK)
+            file.seek(start)
+            newline = file.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                end = start + newline + 1
+                break
+            end = start
+        file.truncate(end)
 
 
 @contextmanager

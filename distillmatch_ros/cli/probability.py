@@ -7,7 +7,14 @@ from typing import Annotated
 import typer
 
 from distillmatch_ros.base import resources
-from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, check_suffix, write_bytes, write_json
+from distillmatch_ros.base.files import (
+    STANDARD_OUTPUT,
+    check_kind,
+    check_outputs,
+    check_suffix,
+    write_bytes,
+    write_json,
+)
 from distillmatch_ros.cli.program import Backend, JsonFile, Model, Overwrite, Threads, Warps
 from distillmatch_ros.cli.view import common
 from distillmatch_ros.evaluation.probability import collect, fit
@@ -50,6 +57,7 @@ def fit_probability(
     """
     network = model or resources.find(SHIPPED_MODEL)
     target = out or network.with_name(f"{network.stem}{ENDING}")
+    check_kind(target, ".yaml", ".yml")
     if diagram is not None:
         check_suffix(diagram, ".svg")
     check_outputs([target, diagram, json_file], overwrite)

@@ -7,7 +7,7 @@ import typer
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.extras import needing
-from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
+from distillmatch_ros.base.files import STANDARD_OUTPUT, check_kind, check_outputs, write_json
 from distillmatch_ros.cli.program import JsonFile, Overwrite, fail_with_errors
 from distillmatch_ros.cli.streams import Rgb, Thermal
 from distillmatch_ros.offline.fleet.places import is_url, redacted
@@ -43,6 +43,7 @@ def report(
     from distillmatch_ros.offline.report.page import Report, write_report
     from distillmatch_ros.offline.report.reading import read_recording
 
+    check_kind(out, ".html", ".htm")
     check_outputs([out, json_file], overwrite, [Path(recording), source])
     if _is_table(recording):
         if source or rgb or thermal:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
+from distillmatch_ros.base.files import STANDARD_OUTPUT, check_kind, check_outputs, write_json
 from distillmatch_ros.cli.interruption import interruptible
 from distillmatch_ros.cli.program import (
     SOME_INPUTS_FAILED,
@@ -94,7 +94,8 @@ def calibrate(
 
     # Calibration collects the matches of full passes: one for each pair.
     parameters = parameters_of(params, settings, model, backend, threads).changed({"pass_seconds": 0.0})
-    check_outputs([out, json_file], overwrite)
+    check_kind(out, ".yaml", ".yml")
+    check_outputs([out, json_file], overwrite, [source, params, model])
     job = BagJob(source, None, rgb, thermal, (), parameters.undistort)
     quiet = json_file == STANDARD_OUTPUT
     with (

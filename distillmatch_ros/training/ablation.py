@@ -207,7 +207,7 @@ def _measured(row: Row, pairs: list[PairPaths], photos: OpenPhotos, console: Con
             f"{path}: was begun with another {', '.join(_differences(settings, known['settings']))}; "
             f"name another --out, or delete {folder}"
         )
-    if known["figures"] is not None:
+    if known.get("figures") is not None:
         return _report(known["figures"])
     write_json(path, known)
     start = row.stages[0].start
@@ -279,6 +279,8 @@ def _report(values: dict[str, Any]) -> Report:
 def _read(path: Path) -> dict[str, Any]:
     try:
         known: dict[str, Any] = json.loads(path.read_text())
+        if not isinstance(known, dict) or not isinstance(known.get("settings"), list):
+            raise ValueError("no settings of a row")
     except (OSError, ValueError) as error:
         raise DistillMatchError(f"{path}: cannot be read ({error}); delete {path.parent}") from error
     return known

@@ -79,7 +79,7 @@ class TrainingConfig:
     warmup: NonNegativeInt
     weight_decay: NonNegativeFloat
     gradient_limit: PositiveFloat
-    average: Fraction
+    average: Annotated[float, Field(ge=0, lt=1)]
     checkpoint_every: PositiveInt
     validate_every: PositiveInt
     seed: Seed
@@ -94,6 +94,10 @@ class TrainingConfig:
             raise ValueError(
                 f"view {rows}x{columns} must be at most the model's {self.model.height}x{self.model.width}"
             )
+        if self.crop[0] > self.crop[1] or self.crop[1] > 1:
+            raise ValueError(f"crop {list(self.crop)} must be the least and the greatest fraction, up to 1")
+        if self.start is not None and self.start.resolve() == (self.output / "weights.pt").resolve():
+            raise ValueError(f"start is {self.start}, which this run would replace; choose another output")
         if self.pretrained is not None and self.model.trunk == "none":
             raise ValueError(f"pretrained is {self.pretrained}, but the model has no trunk to take it")
 

@@ -35,6 +35,10 @@ class ViewRange:
     shear: NonNegativeFloat = 0.0
     distortion: Annotated[float, Field(ge=0, le=0.2)] = 0.0
 
+    def __post_init__(self) -> None:
+        if self.side[0] > self.side[1]:
+            raise ValueError(f"side {list(self.side)} must be the least and the greatest")
+
 
 class Rig(NamedTuple):
     """Poses of the cameras of each pair.

@@ -138,6 +138,18 @@ def test_pipes_and_devices_take_what_is_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [pipe]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("", "c\n"), ("a\nb\n", "a\nb\nc\n"), ("a\nb", "a\nc\n"), ("b" * 200_000, "c\n")],
+)
+def test_lines_follow_whole_lines(tmp_path: Path, before: str, after: str) -> None:
+    path = tmp_path / "lines"
+    path.write_text(before)
+    with open_text(path, append=True) as file:
+        file.write("c\n")
+    assert path.read_text() == after
+
+
 @pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1"])
 @pytest.mark.parametrize("redirected", [False, True])
 def test_standard_output_has_many_names(tmp_path: Path, name: str, redirected: bool) -> None:

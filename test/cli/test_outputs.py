@@ -1,6 +1,7 @@
 """One rule for what commands write: nothing is lost, nothing begun in vain, nothing left of a failure."""
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ OUTPUTS = {
     "fleet": ("fleet table --json {}", "f.json"),
     "demo": ("demo --out {}", "index.html"),
     "demo --json": ("demo --out new --json {}", "d.json"),
-    "fit-probability": ("fit-probability . --out {}", "p.json"),
+    "fit-probability": ("fit-probability . --out {}", "p.yaml"),
     "fit-probability --diagram": ("fit-probability . --out new.json --diagram {}", "p.svg"),
     "fit-probability --json": ("fit-probability . --out new.json --json {}", "p.json"),
     "translate": ("translate visible {} --weights absent.pt", "a.png"),
@@ -138,6 +139,37 @@ def test_a_file_is_named_after_its_format(here: Path, command: str, told: str) -
     assert everything(here) == before
 
 
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("calibrate other.mcap --out drive.mcap", "drive.mcap"),
+        ("inspect drive.mcap --json drive.mcap", "drive.mcap"),
+        ("bag other.mcap new.mcap --rgb /r --thermal /t --json drive.mcap", "drive.mcap"),
+        ("match visible/a.png thermal/a.png --json visible/a.png", "visible/a.png"),
+        ("benchmark . --json thermal/a.png", "thermal/a.png"),
+        ("verify . --json visible/a.png", "visible/a.png"),
+        ("fit-probability . --out thermal/a.png", "thermal/a.png"),
+        ("report drive.mcap --out visible/a.png", "visible/a.png"),
+        ("calibrate drive.mcap --out p.yaml --params p.yaml", "p.yaml"),
+    ],
+)
+def test_even_overwrite_replaces_no_file_of_another_kind(here: Path, command: str, name: str) -> None:
+    Path("p.yaml").write_text("fusion_node: {ros__parameters: {}}")
+    kept = (here / name).read_bytes()
+    result = run(*command.split(), "--overwrite")
+    assert result.exit_code == 2
+    assert f"{name}: " in " ".join(result.output.split())
+    assert (here / name).read_bytes() == kept
+
+
+def test_a_bag_that_is_a_folder_is_not_written_into(here: Path) -> None:
+    Path("rec").mkdir()
+    Path("rec/a.mcap").write_text(KEPT)
+    result = run("bag", "rec", "rec/a.mcap", "--rgb", "/r", "--thermal", "/t", "--overwrite")
+    assert result.exit_code == 2
+    assert Path("rec/a.mcap").read_text() == KEPT
+
+
 def test_an_input_is_no_output(here: Path) -> None:
     result = run("bag", "drive.mcap", "./visible/../drive.mcap", "--overwrite")
     assert_wrong_use(result, "is one of the bags to read")
@@ -186,7 +218,8 @@ def test_no_output_replaces_an_input_or_another_output(
         Path(name).write_text("{}")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     result = run(*arguments, "--overwrite")
-    assert result.exit_code == 2 and "is an input or another output too" in result.stderr
+    assert result.exit_code == 2
+    assert re.search(r"is an input or another output too|exists and is no \.", result.stderr)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 

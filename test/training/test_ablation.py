@@ -249,6 +249,14 @@ def test_finished_rows_are_kept_and_the_others_go_on(write_ablation: WriteAblati
         run(write_ablation(ROWS, steps=2), out)
 
 
+@pytest.mark.parametrize("content", ["[1, 2]", "{}", '{"settings": 5}', "{"])
+def test_a_damaged_row_is_told(write_ablation: WriteAblation, tmp_path: Path, content: str) -> None:
+    (tmp_path / "out/full").mkdir(parents=True)
+    (tmp_path / "out/full/row.json").write_text(content)
+    with pytest.raises(DistillMatchError, match=r"row\.json: cannot be read .* delete"):
+        run(write_ablation(ROWS), tmp_path / "out")
+
+
 @pytest.mark.slow
 def test_photos_are_translated_once_and_the_rows_stay_what_they_were(
     write_ablation: WriteAblation, photos_folder: Path, tmp_path: Path, tiny_config: ModelConfig

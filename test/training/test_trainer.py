@@ -112,7 +112,9 @@ def test_learning_rate_warms_up_and_falls(write_run: WriteRun) -> None:
         ({"steps": -1}, "steps is -1"),
         ({"learning_rate": "1e-4"}, "learning_rate is '1e-4', not a valid number"),
         ({"learning_rate": math.inf}, "learning_rate is inf"),
-        ({"average": 2}, "average is 2, not less than or equal to 1"),
+        ({"average": 1}, "average is 1, not less than 1"),
+        ({"crop": [1.0, 0.5]}, r"crop \[1.0, 0.5\] must be the least and the greatest fraction, up to 1"),
+        ({"crop": [3.0, 5.0]}, r"crop \[3.0, 5.0\] must be the least and the greatest fraction, up to 1"),
         ({"view": [64]}, "missing view.1."),
         ({"view": [64, 128]}, "view 64x128 must be at most the model's 64x96"),
         ({"views": []}, "views: List should have at least 1 item"),
@@ -126,6 +128,11 @@ def test_learning_rate_warms_up_and_falls(write_run: WriteRun) -> None:
 def test_what_is_wrong_is_named(write_run: WriteRun, change: dict[str, object], word: str) -> None:
     with pytest.raises(DistillMatchError, match=word):
         trainer(write_run(**change))
+
+
+def test_a_run_does_not_replace_its_start(write_run: WriteRun, tmp_path: Path) -> None:
+    with pytest.raises(DistillMatchError, match=r"weights\.pt, which this run would replace"):
+        trainer(write_run(output=str(tmp_path / "own"), start=str(tmp_path / "own/weights.pt")))
 
 
 @pytest.mark.parametrize(

@@ -136,9 +136,11 @@ def plan(inputs: Sequence[str], out: str, table: str | None = None) -> list[Unit
     ]
     read = {_resolved(unit.source) for unit in units}
     for unit in units:
-        if _resolved(unit.target) in read:
+        target = _resolved(unit.target)
+        # A target inside a bag that is a folder would replace, or be read as, one of its files.
+        if not read.isdisjoint([target, *map(str, Path(target).parents)]):
             raise DistillMatchError(
-                f"{redacted(unit.target)}: is one of the bags to read; name another output"
+                f"{redacted(unit.target)}: is one of the bags to read, or lies in one; name another output"
             )
     return units
 
