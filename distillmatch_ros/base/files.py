@@ -19,8 +19,6 @@ import platformdirs
 from distillmatch_ros.base.errors import DistillMatchError
 
 STANDARD_OUTPUT = Path("-")
-CHUNK = 1 << 16
-"""Bytes read at a time."""
 # File names may hold bytes that are not UTF-8; JSON output escapes them.
 NO_TEXT = "backslashreplace"
 
@@ -44,13 +42,19 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def check_outputs(paths: Iterable[Path | None], overwrite: bool, inputs: Iterable[Path | None] = ()) -> None:
+def check_outputs(
+    paths: Iterable[Path | None],
+    overwrite: bool,
+    inputs: Iterable[Path | None] = (),
+    json_file: Path | None = None,
+) -> None:
     """Check before any work that outputs can be written and that no existing file is lost. Writes nothing.
 
     Args:
         paths: output files; None, standard output (``-``), pipes and devices are skipped.
         overwrite: whether existing files may be replaced.
         inputs: files that the command reads, or writes under a name of its own; None is skipped.
+        json_file: one more output, which replaces JSON only; see `check_kind`.
 
     Raises:
         DistillMatchError: a file exists already, is an input or another output, or its
@@ -58,7 +62,7 @@ def check_outputs(paths: Iterable[Path | None], overwrite: bool, inputs: Iterabl
     """
     places: set[Path] = set()
     taken = {path.resolve() for path in inputs if path is not None}
-    for path in paths:
+    for path in (*paths, json_file):
         if path is None or path == STANDARD_OUTPUT:
             continue
         with writing(path):  # is_dir raises for a name that is too long
@@ -75,6 +79,7 @@ def check_outputs(paths: Iterable[Path | None], overwrite: bool, inputs: Iterabl
             if path.parent not in places and (path.is_file() or not path.exists()):
                 _check_place(path)
                 places.add(path.parent)
+    check_kind(json_file, ".json", ".jsonl")
 
 
 def check_suffix(path: Path, suffix: str) -> None:
@@ -140,36 +145,30 @@ def open_text(path: Path, append: bool = False) -> Iterator[TextIO]:
 
     Args:
         path: the file.
-        append: keep the lines that it holds. An unfinished last one, as a kill leaves it, is dropped: what
-            follows would be read as its end.
+        append: keep what it holds. A last line without end, as a kill leaves it, is ended: what follows would
+            be read as its rest.
     """
     if path == STANDARD_OUTPUT:
         yield sys.stdout
         return
     make_folder(path.parent)
     with writing(path):
-        if append and path.is_file():
-            _drop_unfinished_line(path)
+        unfinished = append and path.is_file() and _is_unfinished(path)
         file = path.open("a" if append else "w", encoding="utf-8", errors=NO_TEXT)
     try:
+        if unfinished:
+            file.write("\n")
         yield file
     finally:
         with writing(path):  # flushing the buffer may fail on a full disk
             file.close()
 
 
-def _drop_unfinished_line(path: Path) -> None:
-    with path.open("r+b") as file:
-        end = file.seek(0, os.SEEK_END)
-        while end:
-            start = max(0, end - CHUNK)
-            file.seek(start)
-            newline = file.read(end - start).rfind(b"\n")
-            if newline >= 0:
-                end = start + newline + 1
-                break
-            end = start
-        file.truncate(end)
+def _is_unfinished(path: Path) -> bool:
+    """Whether a file's last line has no end."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+        return file.read() not in (b"", b"\n")
 
 
 @contextmanager

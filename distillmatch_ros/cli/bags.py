@@ -95,7 +95,7 @@ def bag(
     order = Order(
         parameters_of(params, settings, model, backend, threads), rgb, thermal, chosen_outputs(only)
     )
-    check_outputs([json_file], overwrite, [*map(Path, bags), Path(out)])
+    check_outputs([], overwrite, [*map(Path, bags), Path(out)], json_file=json_file)
     with _watching(quiet=json_file == STANDARD_OUTPUT) as watch:
         summaries = run_fleet(
             bags,

@@ -68,7 +68,7 @@ def build(
     The engine is kept in this user's cache, where --backend auto finds it. An engine that exists is not
     built again.
     """
-    check_outputs([json_file], overwrite)
+    check_outputs([], overwrite, json_file=json_file)
     network = _graph(model or resources.find(SHIPPED_MODEL), precision)
     with common.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
         built = build_engine(network, BuildOptions(level, workspace), engines.build_phases(bar))
@@ -102,7 +102,7 @@ def verify_backends(
 
     The exit code is 1 if points, confidences or homographies of a runtime are beyond the limits.
     """
-    check_outputs([json_file], overwrite)
+    check_outputs([], overwrite, json_file=json_file)
     listed = [] if folder is None else read_folder(folder)[:limit]
     pairs = [(read_image(pair.visible), read_thermal(pair.thermal)) for pair in listed]
     with common.progress(hidden=json_file == STANDARD_OUTPUT) as bar:

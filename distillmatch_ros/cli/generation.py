@@ -62,7 +62,7 @@ def evaluate_gan(
     """Evaluate a translation on real thermal images, compared with grey images and random tone curves."""
     measures = needs_torch("training.gan.measures")
     written = [] if out is None else [out / "translation.json", out / "translation.md"]
-    check_outputs([json_file, *written], overwrite)
+    check_outputs(written, overwrite, json_file=json_file)
     measured = measures.measure(weights, folder, seed)
     if out is not None:
         write_json(out / "translation.json", measured.record())

@@ -121,7 +121,7 @@ def match(
         raise typer.BadParameter("--points needs --json.")
     written = [] if out is None else picture_paths(listed, out)
     taken = [pairs, *_files(listed), None if out is None else out / RECORDS]
-    check_outputs([json_file, *written], overwrite, taken)
+    check_outputs(written, overwrite, taken, json_file=json_file)
     mounting = Mounting(Orientation(rgb_rotation, rgb_flip), Orientation(thermal_rotation, thermal_flip))
     single, quiet = pairs is None, json_file == STANDARD_OUTPUT
     counts: Counter[str] = Counter()
@@ -189,7 +189,7 @@ def evaluate(
     """
     written = [] if out is None else [out / "evaluation.json", out / "evaluation.md"]
     pairs = read_folder(folder)
-    check_outputs([json_file, *written], overwrite, _files(pairs))
+    check_outputs(written, overwrite, _files(pairs), json_file=json_file)
     others = open_baselines(_baselines(baselines))
     with (
         Registrar.open(model, backend=backend, threads=threads) as registrar,
@@ -242,7 +242,7 @@ def benchmark(
     threads: Threads = None,
 ) -> None:
     """Measure latency by stage on 640x512 pairs, start-up time and memory."""
-    check_outputs([json_file], overwrite)
+    check_outputs([], overwrite, json_file=json_file)
     pairs = [] if folder is None else read_folder(folder)[:runs]
     try:
         images = read_images(pairs)

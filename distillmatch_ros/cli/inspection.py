@@ -22,7 +22,7 @@ def inspect(
     from distillmatch_ros.cli.view.inspection import show_inspection
     from distillmatch_ros.offline.inspection import inspect_paths
 
-    check_outputs([json_file], overwrite)
+    check_outputs([], overwrite, json_file=json_file)
     found = []
     for each in inspect_paths(paths):
         found.append(each)

@@ -38,7 +38,7 @@ def benchmark_node(
     from distillmatch_ros.stream.stream import StreamSettings
     from distillmatch_ros.tools.node_benchmark import run_node_benchmark
 
-    check_outputs([json_file], overwrite)
+    check_outputs([], overwrite, json_file=json_file)
     chosen = [*(settings or ()), *([] if model is None else [f"model={model.resolve()}"])]
     arguments = [argument for each in chosen for argument in ("-p", each.replace("=", ":=", 1))]
     outputs, seconds = chosen_outputs(only or list(TOPICS)), 60 * minutes

@@ -57,10 +57,10 @@ def fit_probability(
     """
     network = model or resources.find(SHIPPED_MODEL)
     target = out or network.with_name(f"{network.stem}{ENDING}")
-    check_kind(target, ".yaml", ".yml")
     if diagram is not None:
         check_suffix(diagram, ".svg")
-    check_outputs([target, diagram, json_file], overwrite)
+    check_outputs([target, diagram], overwrite, json_file=json_file)
+    check_kind(target, ".yaml", ".yml")
     pairs = [pair for folder in folders for pair in read_folder(folder)]
     quiet = json_file == STANDARD_OUTPUT
     with (

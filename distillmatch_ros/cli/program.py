@@ -13,7 +13,6 @@ from distillmatch_ros import __version__
 from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.extras import needing
-from distillmatch_ros.base.files import check_kind
 from distillmatch_ros.cli import end_interrupted
 from distillmatch_ros.cli.view import common
 
@@ -60,18 +59,8 @@ Threads = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, help="CPU threads; by default one per core that this process may use."),
 ]
-
-
-def _json_name(path: Path | None) -> Path | None:
-    check_kind(path, ".json", ".jsonl")
-    return path
-
-
 JsonFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--json", metavar="FILE", help="Write results as JSON; - is standard output.", callback=_json_name
-    ),
+    Path | None, typer.Option("--json", metavar="FILE", help="Write results as JSON; - is standard output.")
 ]
 
 Warps = Annotated[int, typer.Option(metavar="N", min=1, help="Random homographies per pair and preset.")]

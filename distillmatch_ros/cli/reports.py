@@ -43,8 +43,8 @@ def report(
     from distillmatch_ros.offline.report.page import Report, write_report
     from distillmatch_ros.offline.report.reading import read_recording
 
+    check_outputs([out], overwrite, [Path(recording), source], json_file=json_file)
     check_kind(out, ".html", ".htm")
-    check_outputs([out, json_file], overwrite, [Path(recording), source])
     if _is_table(recording):
         if source or rgb or thermal:
             raise DistillMatchError("a table has no images; leave out --source, --rgb and --thermal")
@@ -66,7 +66,7 @@ def fleet(
     overwrite: Overwrite = False,
 ) -> None:
     """Show results and rig movement of every bag of a fleet, and the bags that need inspection."""
-    check_outputs([json_file], overwrite)
+    check_outputs([], overwrite, json_file=json_file)
     _judge_fleet(table, json_file)
 
 

@@ -94,8 +94,8 @@ def calibrate(
 
     # Calibration collects the matches of full passes: one for each pair.
     parameters = parameters_of(params, settings, model, backend, threads).changed({"pass_seconds": 0.0})
+    check_outputs([out], overwrite, [source, params, model], json_file=json_file)
     check_kind(out, ".yaml", ".yml")
-    check_outputs([out, json_file], overwrite, [source, params, model])
     job = BagJob(source, None, rgb, thermal, (), parameters.undistort)
     quiet = json_file == STANDARD_OUTPUT
     with (
@@ -141,7 +141,7 @@ def demo(
     from distillmatch_ros.demo.story import write_page
 
     parameters = parameters_of(None, None, model, backend, threads)
-    check_outputs([json_file, *(out / name for name in OUTPUTS)], overwrite)
+    check_outputs((out / name for name in OUTPUTS), overwrite, json_file=json_file)
     quiet = json_file == STANDARD_OUTPUT
     told = run_demo(
         parameters,

@@ -1,7 +1,6 @@
 """One rule for what commands write: nothing is lost, nothing begun in vain, nothing left of a failure."""
 
 import os
-import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ OUTPUTS = {
     "fleet": ("fleet table --json {}", "f.json"),
     "demo": ("demo --out {}", "index.html"),
     "demo --json": ("demo --out new --json {}", "d.json"),
-    "fit-probability": ("fit-probability . --out {}", "p.yaml"),
+    "fit-probability": ("fit-probability . --out {}", "p.json"),
     "fit-probability --diagram": ("fit-probability . --out new.json --diagram {}", "p.svg"),
     "fit-probability --json": ("fit-probability . --out new.json --json {}", "p.json"),
     "translate": ("translate visible {} --weights absent.pt", "a.png"),
@@ -218,8 +217,7 @@ def test_no_output_replaces_an_input_or_another_output(
         Path(name).write_text("{}")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     result = run(*arguments, "--overwrite")
-    assert result.exit_code == 2
-    assert re.search(r"is an input or another output too|exists and is no \.", result.stderr)
+    assert result.exit_code == 2 and "is an input or another output too" in result.stderr
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 

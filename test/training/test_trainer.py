@@ -112,6 +112,7 @@ def test_learning_rate_warms_up_and_falls(write_run: WriteRun) -> None:
         ({"steps": -1}, "steps is -1"),
         ({"learning_rate": "1e-4"}, "learning_rate is '1e-4', not a valid number"),
         ({"learning_rate": math.inf}, "learning_rate is inf"),
+        ({"average": 2}, "average is 2, not less than 1"),
         ({"average": 1}, "average is 1, not less than 1"),
         ({"crop": [1.0, 0.5]}, r"crop \[1.0, 0.5\] must be the least and the greatest fraction, up to 1"),
         ({"crop": [3.0, 5.0]}, r"crop \[3.0, 5.0\] must be the least and the greatest fraction, up to 1"),
