@@ -30,9 +30,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={
-        NAME: ["py.typed", "demo/templates/*", "offline/fleet/templates/*", "offline/report/templates/*"]
-    },
+    package_data={NAME: ["py.typed", "demo/templates/*", "fleet/templates/*", "reports/templates/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (SHARE, ["package.xml"]),

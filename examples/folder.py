@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from distillmatch_ros import Registrar
+from distillmatch_ros.bags.image_files import match_files
 from distillmatch_ros.images.pairs import read_folder
-from distillmatch_ros.offline.image_files import match_files
 
 
 def main(folder: str, table: str) -> None:

@@ -22,12 +22,14 @@ ROOMS: dict[str, set[str]] = {
     "evaluation": {"base", "scene", "images", "geometry", "engines", "registration", "visualisation"},
     "stream": {"base", "images", "geometry", "engines", "registration", "visualisation"},
     "training": {"base", "images", "model", "geometry", "engines", "registration", "evaluation"},
-    "offline": {"base", "images", "geometry", "registration", "visualisation", "stream"},
+    "bags": {"base", "images", "geometry", "registration", "visualisation", "stream"},
     "ros": {"base", "images", "engines", "registration", "stream"},
-    "tools": {"base", "scene", "geometry", "registration", "stream", "offline", "ros"},
-    "demo": {"base", "scene", "images", "geometry", "registration", "stream", "offline", "tools"},
+    "reports": {"base", "images", "geometry", "registration", "visualisation", "stream", "bags"},
+    "fleet": {"base", "geometry", "registration", "visualisation", "stream", "bags", "reports"},
+    "tools": {"base", "scene", "geometry", "registration", "stream", "bags", "ros"},
+    "demo": {"base", "scene", "images", "geometry", "registration", "stream", "bags", "reports", "tools"},
     "cli": {
-        *("base", "images", "engines", "registration", "evaluation", "stream", "offline"),
+        *("base", "images", "engines", "registration", "evaluation", "stream", "bags", "reports", "fleet"),
         *("training", "tools", "demo"),
     },
 }
@@ -45,9 +47,9 @@ EXTERNAL: dict[str, set[str]] = {
     "openvino": {"engines/openvino.py"},
     "tensorrt": {"engines/tensorrt.py", "engines/build.py"},
     "cuda": {"engines/cuda.py"},
-    "rosbags": {"offline/bag"},
-    "mcap": {"offline/bag"},
-    **{key: {"offline/fleet"} for key in ("dask", "distributed", "fsspec", "pyarrow")},
+    "rosbags": {"bags"},
+    "mcap": {"bags"},
+    **{key: {"fleet"} for key in ("dask", "distributed", "fsspec", "pyarrow")},
     "typer": {"cli"},
 }
 """Packages that only some rooms, folders or modules may import."""

@@ -14,7 +14,7 @@ from distillmatch_ros.cli.streams import Params, Rgb, Thermal, fail_with, parame
 from distillmatch_ros.cli.view import common
 
 if TYPE_CHECKING:
-    from distillmatch_ros.offline.fleet.run import Watch
+    from distillmatch_ros.fleet.run import Watch
 
 FLEET = "Many bags"
 
@@ -88,8 +88,8 @@ def bag(
     ROS is not needed. A truncated bag is processed as far as it can be read, with exit code 1. Ctrl-C leaves
     a complete bag of the pairs registered so far.
     """
-    from distillmatch_ros.offline.fleet.plan import Order
-    from distillmatch_ros.offline.fleet.run import run_fleet
+    from distillmatch_ros.fleet.plan import Order
+    from distillmatch_ros.fleet.run import run_fleet
     from distillmatch_ros.stream.outputs import chosen_outputs
 
     order = Order(
@@ -117,7 +117,7 @@ def bag(
 @contextmanager
 def _watching(quiet: bool) -> Iterator["Watch"]:
     """Progress bar over frames if their number is known, else over bags; Ctrl-C stops the run."""
-    from distillmatch_ros.offline.fleet.run import Watch
+    from distillmatch_ros.fleet.run import Watch
 
     with interruptible() as interrupted, common.progress(hidden=quiet) as bar:
         task = bar.add_task("registering", total=None)

@@ -9,6 +9,14 @@ from typing import Annotated
 
 import typer
 
+from distillmatch_ros.bags.image_files import (
+    ERROR,
+    RECORDS,
+    add_records,
+    match_files,
+    picture_paths,
+    write_lines,
+)
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json, write_text
 from distillmatch_ros.cli.program import (
@@ -30,14 +38,6 @@ from distillmatch_ros.evaluation.warped import ALL, HARD, RIG, SMALL, WIDE
 from distillmatch_ros.images.orientation import Orientation
 from distillmatch_ros.images.pairs import PairPaths, list_images, read_csv, read_folder
 from distillmatch_ros.images.sizes import MAX_PIXELS
-from distillmatch_ros.offline.image_files import (
-    ERROR,
-    RECORDS,
-    add_records,
-    match_files,
-    picture_paths,
-    write_lines,
-)
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.views import Mounting
 

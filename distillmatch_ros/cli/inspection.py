@@ -19,8 +19,8 @@ def inspect(
     overwrite: Overwrite = False,
 ) -> None:
     """Show topics, rates, clocks and pixel values of recordings and images, and suggest the next command."""
+    from distillmatch_ros.bags.inspection import inspect_paths
     from distillmatch_ros.cli.view.inspection import show_inspection
-    from distillmatch_ros.offline.inspection import inspect_paths
 
     check_outputs([], overwrite, json_file=json_file)
     found = []

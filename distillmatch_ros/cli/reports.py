@@ -10,7 +10,7 @@ from distillmatch_ros.base.extras import needing
 from distillmatch_ros.base.files import STANDARD_OUTPUT, check_kind, check_outputs, write_json
 from distillmatch_ros.cli.program import JsonFile, Overwrite, fail_with_errors
 from distillmatch_ros.cli.streams import Rgb, Thermal
-from distillmatch_ros.offline.fleet.places import is_url, redacted
+from distillmatch_ros.fleet.places import is_url, redacted
 
 
 def report(
@@ -40,8 +40,8 @@ def report(
 ) -> None:
     """Write a report that assesses a registration, or a fleet, as one HTML file that needs no network."""
     from distillmatch_ros.cli.view import streams
-    from distillmatch_ros.offline.report.page import Report, write_report
-    from distillmatch_ros.offline.report.reading import read_recording
+    from distillmatch_ros.reports.page import Report, write_report
+    from distillmatch_ros.reports.reading import read_recording
 
     check_outputs([out], overwrite, [Path(recording), source], json_file=json_file)
     check_kind(out, ".html", ".htm")
@@ -77,10 +77,10 @@ def _is_table(place: str) -> bool:
 def _judge_fleet(table: str, json_file: Path | None, page: Path | None = None) -> None:
     """Judge the bags of a table, and show or write the result; exits with 1 if a bag cannot be read."""
     with needing("fleet"):
-        from distillmatch_ros.offline.fleet.table_reading import read_table
+        from distillmatch_ros.fleet.table_reading import read_table
     from distillmatch_ros.cli.view.fleet import show_fleet
-    from distillmatch_ros.offline.fleet.overview import overview
-    from distillmatch_ros.offline.fleet.page import write_fleet
+    from distillmatch_ros.fleet.overview import overview
+    from distillmatch_ros.fleet.page import write_fleet
 
     failed: list[DistillMatchError] = []
     bags = overview(read_table(table, failed.append))

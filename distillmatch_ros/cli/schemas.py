@@ -6,18 +6,18 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from distillmatch_ros.bags.image_files import PairRecord
+from distillmatch_ros.bags.inspection import Inspection
+from distillmatch_ros.bags.summary import BagRecord
 from distillmatch_ros.cli.engines import BuiltEngine
 from distillmatch_ros.demo.run import DemoRecord
 from distillmatch_ros.evaluation.latency import Benchmark
 from distillmatch_ros.evaluation.probability import Bin
 from distillmatch_ros.evaluation.report import EvaluationRecord
 from distillmatch_ros.evaluation.verification import Verification
-from distillmatch_ros.offline.bag.summary import BagRecord
-from distillmatch_ros.offline.fleet.overview import OverviewRecord
-from distillmatch_ros.offline.image_files import PairRecord
-from distillmatch_ros.offline.inspection import Inspection
-from distillmatch_ros.offline.report.verdict import ReportRecord
+from distillmatch_ros.fleet.overview import OverviewRecord
 from distillmatch_ros.registration.probability import ProbabilityModel
+from distillmatch_ros.reports.verdict import ReportRecord
 from distillmatch_ros.stream import parameter_schema
 from distillmatch_ros.tools.node_benchmark import NodeBenchmark
 from distillmatch_ros.training.gan.figures import Measured

@@ -22,7 +22,7 @@ from distillmatch_ros.cli.program import (
 from distillmatch_ros.cli.view import common
 
 if TYPE_CHECKING:
-    from distillmatch_ros.offline.bag.summary import BagSummary
+    from distillmatch_ros.bags.summary import BagSummary
     from distillmatch_ros.stream.parameters import Parameters
 
 TOPICS = "Topics (both required, unless names and encodings tell which is which)"
@@ -30,7 +30,7 @@ TOPICS = "Topics (both required, unless names and encodings tell which is which)
 
 def _complete_topic(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Complete a topic option in the shell with the image topics of the bags on the command line."""
-    from distillmatch_ros.offline.bag.reading import Bag
+    from distillmatch_ros.bags.reading import Bag
 
     found: dict[str, str] = {}
     # While the command line is incomplete, paths may be assigned to the wrong parameter.
@@ -87,9 +87,9 @@ def calibrate(
     threads: Threads = None,
 ) -> None:
     """Estimate one homography from a whole bag, for mode fixed of the node."""
+    from distillmatch_ros.bags.guess import count_frames
+    from distillmatch_ros.bags.processing import BagJob, process_bag
     from distillmatch_ros.cli.view import streams
-    from distillmatch_ros.offline.bag.guess import count_frames
-    from distillmatch_ros.offline.bag.processing import BagJob, process_bag
     from distillmatch_ros.stream.assembly import open_registrar, open_stream
 
     # Calibration collects the matches of full passes: one for each pair.
@@ -143,18 +143,18 @@ def demo(
     parameters = parameters_of(None, None, model, backend, threads)
     check_outputs((out / name for name in OUTPUTS), overwrite, json_file=json_file)
     quiet = json_file == STANDARD_OUTPUT
-    told = run_demo(
+    result = run_demo(
         parameters,
         out,
         seed=seed,
         frames=frames,
         on_step=streams.tell if not quiet else lambda _: None,
     )
-    write_page(told)
+    write_page(result)
     if json_file is not None:
-        write_json(json_file, told.record())
+        write_json(json_file, result.record())
     if not quiet:
-        streams.show_demo(told)
+        streams.show_demo(result)
 
 
 @contextmanager

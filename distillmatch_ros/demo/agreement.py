@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from distillmatch_ros.bags.reading import Bag
+from distillmatch_ros.bags.typestore import ros2_messages, ros2_types
+from distillmatch_ros.bags.writing import BagWriter
 from distillmatch_ros.geometry.homography import Float64, Size, corner_error
-from distillmatch_ros.offline.bag.reading import Bag
-from distillmatch_ros.offline.bag.typestore import ros2_messages, ros2_types
-from distillmatch_ros.offline.bag.writing import BagWriter
-from distillmatch_ros.offline.report.recording import Recording
+from distillmatch_ros.reports.recording import Recording
 
 AGREE_PX = 0.1
 """Corner error up to which two homographies count as equal, pixels of a visible image 640 px wide."""

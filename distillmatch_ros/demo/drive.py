@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from distillmatch_ros.bags.typestore import ros2_messages, ros2_types
+from distillmatch_ros.bags.writing import BagWriter
 from distillmatch_ros.base.machine import usable_cores
 from distillmatch_ros.demo.truth import Truth
 from distillmatch_ros.images.frames import Frame
-from distillmatch_ros.offline.bag.typestore import ros2_messages, ros2_types
-from distillmatch_ros.offline.bag.writing import BagWriter
 from distillmatch_ros.scene import Scene
 from distillmatch_ros.scene.raster import Pinhole
 

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 from typing_extensions import TypedDict
 
+from distillmatch_ros.bags.image_files import PairRecord
+from distillmatch_ros.bags.processing import BagJob, process_bag
+from distillmatch_ros.bags.provenance import provenance
+from distillmatch_ros.bags.summary import BagRecord, BagSummary
 from distillmatch_ros.base.files import make_folder
 from distillmatch_ros.demo.agreement import Agreement, Homographies, compare, homographies, select_pairs
 from distillmatch_ros.demo.drive import RGB, THERMAL, Moment, record_drive
 from distillmatch_ros.demo.live import is_possible, run_live
 from distillmatch_ros.demo.stills import Still, register_stills
-from distillmatch_ros.offline.bag.processing import BagJob, process_bag
-from distillmatch_ros.offline.bag.provenance import provenance
-from distillmatch_ros.offline.bag.summary import BagRecord, BagSummary
-from distillmatch_ros.offline.image_files import PairRecord
-from distillmatch_ros.offline.report.from_bag import read_bag
-from distillmatch_ros.offline.report.recording import Recording
 from distillmatch_ros.registration.gate import Status
+from distillmatch_ros.reports.from_bag import read_bag
+from distillmatch_ros.reports.recording import Recording
 from distillmatch_ros.scene.view import THERMAL_SIZE, VISIBLE_SIZE
-from distillmatch_ros.stream.assembly import open_registrar, open_stream, threads_beside
+from distillmatch_ros.stream.assembly import asynchronous_threads, open_registrar, open_stream
 from distillmatch_ros.stream.outputs import chosen_outputs
 from distillmatch_ros.stream.parameters import Parameters
 
@@ -181,7 +181,7 @@ def run_demo(
         DistillMatchError: the network cannot be opened, ``out`` cannot be written, or a process failed.
     """
     # Bits depend on the number of threads: bags get as many as the node takes by itself.
-    parameters = parameters.replace(threads=threads_beside(parameters))
+    parameters = parameters.replace(threads=asynchronous_threads(parameters))
     with open_registrar(parameters) as registrar:
         for name in BAGS:
             (out / name).unlink(missing_ok=True)

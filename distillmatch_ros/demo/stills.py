@@ -5,10 +5,10 @@ from pathlib import Path
 
 import cv2
 
+from distillmatch_ros.bags.image_files import PairResult, match_files
 from distillmatch_ros.base.files import write_bytes
 from distillmatch_ros.demo.truth import Truth
 from distillmatch_ros.images.pairs import PairPaths
-from distillmatch_ros.offline.image_files import PairResult, match_files
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.scene import SyntheticPair, render_pair
 

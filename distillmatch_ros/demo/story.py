@@ -13,11 +13,11 @@ from distillmatch_ros.demo.agreement import AGREE_PX, homographies
 from distillmatch_ros.demo.drive import EVERY
 from distillmatch_ros.demo.run import RATE_HZ, Demo, Live
 from distillmatch_ros.images.files import read_image
-from distillmatch_ros.offline.report.charts import Chart, Series, Style, line_chart
-from distillmatch_ros.offline.report.contents import Fact, figure
-from distillmatch_ros.offline.report.page import Report
-from distillmatch_ros.offline.report.pictures import Picture
-from distillmatch_ros.offline.report.recording import Recording
+from distillmatch_ros.reports.charts import Chart, Series, Style, line_chart
+from distillmatch_ros.reports.contents import Fact, figure
+from distillmatch_ros.reports.page import Report
+from distillmatch_ros.reports.pictures import Picture
+from distillmatch_ros.reports.recording import Recording
 
 
 def write_page(demo: Demo) -> None:

@@ -214,18 +214,18 @@ def _results(
     for preset in presets:
         for number, trial in enumerate(trials(*images, pair.visible.stem, preset, seed, warps)):
             for name, register in methods.items():
-                told = _told(register(trial.visible, trial.thermal), trial)
-                yield TrialResult(*pair.listed_as, preset.name, number, name, **told)
+                fields = _fields(register(trial.visible, trial.thermal), trial)
+                yield TrialResult(*pair.listed_as, preset.name, number, name, **fields)
 
 
-class _Told(TypedDict):
+class _Fields(TypedDict):
     error_px: float | None
     status: str
     probability: float | None
     quality: dict[str, float | None] | None
 
 
-def _told(found: Registration | Float64 | None, trial: Trial) -> _Told:
+def _fields(found: Registration | Float64 | None, trial: Trial) -> _Fields:
     if not isinstance(found, Registration):
         status = "REJECTED" if found is None else "OK"
         return {"error_px": _error(found, trial), "status": status, "probability": None, "quality": None}

@@ -79,7 +79,7 @@ def collect(
     """
     samples: list[Sample] = []
     gate = registrar.gate
-    registrar.gate = lax(gate)
+    registrar.gate = permissive(gate)
     try:
         for index, pair in enumerate(pairs):
             name = pair.visible.stem
@@ -97,7 +97,7 @@ def collect(
     return samples
 
 
-def lax(gate: Gate) -> Gate:
+def permissive(gate: Gate) -> Gate:
     """A permissive gate, so that its thresholds do not select the samples."""
     return gate.replace(min_peak_prominence=0.0, min_inlier_ratio=0.0, min_inliers=5, min_probability=0.0)
 

@@ -62,10 +62,14 @@ def rows(report: Report) -> list[tuple[str, ...]]:
 
 def quality_rows(report: Report) -> list[tuple[str, ...]]:
     """One row of `QUALITY_COLUMNS` for each preset and outcome, of the methods that tell their quality."""
-    told = [trial for trial in report.trials if trial.quality is not None]
-    presets = dict.fromkeys(trial.preset for trial in told)
+    measured = [trial for trial in report.trials if trial.quality is not None]
+    presets = dict.fromkeys(trial.preset for trial in measured)
     groups = [
-        (preset, outcome, [trial for trial in told if (trial.preset, _outcome(trial)) == (preset, outcome)])
+        (
+            preset,
+            outcome,
+            [trial for trial in measured if (trial.preset, _outcome(trial)) == (preset, outcome)],
+        )
         for preset in presets
         for outcome in OUTCOMES
     ]

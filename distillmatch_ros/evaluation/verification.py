@@ -14,7 +14,7 @@ from distillmatch_ros.engines import open_cuda, open_openvino, open_tensorrt, op
 from distillmatch_ros.engines.onnx import OnnxEngine
 from distillmatch_ros.engines.onnx_file import OnnxFile, half_path
 from distillmatch_ros.engines.protocol import BackendMissingError, Engine, EngineInfo
-from distillmatch_ros.geometry.homography import Size, corner_error, resizing, transform
+from distillmatch_ros.geometry.homography import Size, corner_error, resize_matrix, transform
 from distillmatch_ros.registration.registrar import SHIPPED_MODEL, Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.scene import render_pair
@@ -247,7 +247,7 @@ def _same_matches(
 def _places(registration: Registration, images: Pair, network: Size) -> NDArray[np.float64]:
     """Matches as visible and thermal points in network pixels, float64 (N, 4)."""
     sides = zip((registration.visible_points, registration.thermal_points), images, strict=True)
-    return np.hstack([transform(resizing(_size(image), network), points) for points, image in sides])
+    return np.hstack([transform(resize_matrix(_size(image), network), points) for points, image in sides])
 
 
 def _size(image: NDArray[Any]) -> Size:

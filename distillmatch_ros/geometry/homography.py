@@ -47,7 +47,7 @@ def jacobian(homography: Float64, point: tuple[float, float]) -> Float64:
     return derivative
 
 
-def resizing(source: Size, target: Size) -> Float64:
+def resize_matrix(source: Size, target: Size) -> Float64:
     """The (3, 3) map from pixels of an image of size ``source`` to pixels of it resized to ``target``."""
     scale_y, scale_x = target[0] / source[0], target[1] / source[1]
     return np.array([[scale_x, 0, (scale_x - 1) / 2], [0, scale_y, (scale_y - 1) / 2], [0, 0, 1]])

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.geometry.homography import Float64, Size, jacobian, resizing
+from distillmatch_ros.geometry.homography import Float64, Size, jacobian, resize_matrix
 
 
 def no_reading(dtype: np.dtype[Any]) -> float:
@@ -39,7 +39,7 @@ def warp(image: NDArray[Any], homography: Float64, size: Size) -> NDArray[Any]:
     shrunk = resize(image, shrunk_size)  # warpPerspective only samples: it would alias
     return cv2.warpPerspective(
         shrunk,
-        resizing((height, width), shrunk_size) @ homography,
+        resize_matrix((height, width), shrunk_size) @ homography,
         size[::-1],
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderValue=float(shrunk.mean()),

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.geometry.homography import Float64, Size, resizing
+from distillmatch_ros.geometry.homography import Float64, Size, resize_matrix
 from distillmatch_ros.geometry.warping import resize, warp
 
 Float32 = NDArray[np.float32]
@@ -89,7 +89,7 @@ class Aligner:
             homography: (3, 3), thermal to visible pixels.
         """
         for template in self._templates:
-            to_level = resizing(self._size, template.level.size)
+            to_level = resize_matrix(self._size, template.level.size)
             onto = homography @ np.linalg.inv(to_level)
             seen = edges_of(warp(visible, onto, template.level.size), template.level)
             step = template.align(seen)

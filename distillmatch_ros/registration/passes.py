@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.engines.protocol import Engine, Float32
-from distillmatch_ros.geometry.homography import Float64, Size, resizing, transform
+from distillmatch_ros.geometry.homography import Float64, Size, resize_matrix, transform
 from distillmatch_ros.geometry.warping import resize, warp
 from distillmatch_ros.registration.alignment import Aligner, Alignment
 from distillmatch_ros.registration.gate import Estimate, Gate, Status, confirm, estimate, is_plausible
@@ -65,7 +65,7 @@ class PairOfImages:
         self._visible_size: Size = visible.shape
         self._thermal_size: Size = thermal.shape
         self._network: Size = (engine.info.height, engine.info.width)
-        self._network_to_thermal = resizing(self._network, self._thermal_size)
+        self._network_to_thermal = resize_matrix(self._network, self._thermal_size)
         self._clock = clock
         with clock.stage("resize"):
             self._thermal_input = _to_input(resize(thermal, self._network))
@@ -127,7 +127,7 @@ class PairOfImages:
         """Match the unchanged images."""
         with self._clock.stage("resize"):
             visible_input = _to_input(resize(self._visible, self._network))
-        return self._match(visible_input, resizing(self._network, self._visible_size), gate)
+        return self._match(visible_input, resize_matrix(self._network, self._visible_size), gate)
 
     def _pass_aligned(self, homography: Float64, gate: Gate) -> Pass:
         """Match with the visible image warped into the thermal frame."""

@@ -21,7 +21,7 @@ from distillmatch_ros.geometry.homography import (
     Float64,
     corner_error,
     inverse,
-    resizing,
+    resize_matrix,
     transform,
 )
 from distillmatch_ros.geometry.warping import resize, warp
@@ -105,7 +105,7 @@ def follow(track: Track, visible: NDArray[Any], thermal: NDArray[Any], elapsed: 
     wide = _grey(wide, stretch=track.framing.thermal_wider)
     sizes = track.framing.sizes
     template = _template(narrow, FINE, track.framing)
-    to_level = resizing(sizes[0], FINE.size)
+    to_level = resize_matrix(sizes[0], FINE.size)
     onto = track.alignment.homography @ np.linalg.inv(to_level)
     seen = edges_of(warp(wide, onto, FINE.size), FINE)
     shift = _shift(template.edges, seen)
@@ -277,7 +277,7 @@ def _grey(picture: NDArray[Any], stretch: bool) -> NDArray[np.uint8]:
 def _aligned_coarsely(
     wide: NDArray[np.uint8], narrow: NDArray[Any], homography: Float64, framing: Framing
 ) -> Float64:
-    to_level = resizing((narrow.shape[0], narrow.shape[1]), COARSE.size)
+    to_level = resize_matrix((narrow.shape[0], narrow.shape[1]), COARSE.size)
     onto = homography @ np.linalg.inv(to_level)
     template = _template(narrow, COARSE, framing)
     step = template.align(edges_of(warp(wide, onto, COARSE.size), COARSE))

@@ -60,8 +60,8 @@ class Pipeline:
         self._waiting_since: int | None = None
         self._calibration = load_calibration(parameters)
         with ExitStack() as undo:
-            self._registrar = undo.enter_context(open_registrar(parameters, beside=True))
-            self._stream = Stream(self._registrar, parameters.stream, self._calibration, beside=True)
+            self._registrar = undo.enter_context(open_registrar(parameters, asynchronous=True))
+            self._stream = Stream(self._registrar, parameters.stream, self._calibration, asynchronous=True)
             self._outputs = Outputs(node)
             undo.pop_all()
         self.unusable: str | None = None
@@ -101,7 +101,7 @@ class Pipeline:
             self._stream.configure(parameters.stream, calibration)
             self._parameters, self._calibration = parameters, calibration
 
-    def tell(self, side: Side, info: CameraInfo) -> None:
+    def set_camera_info(self, side: Side, info: CameraInfo) -> None:
         """Set the CameraInfo of a camera; one without a calibration does not replace one with it."""
         if self._parameters.undistort and self._infos.get(side) != info:
             try:

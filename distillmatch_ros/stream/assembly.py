@@ -15,17 +15,17 @@ from distillmatch_ros.stream.synchroniser import Synchroniser
 from distillmatch_ros.stream.temporal import Mode
 
 
-def open_registrar(parameters: Parameters, *, beside: bool = False) -> Registrar:
+def open_registrar(parameters: Parameters, *, asynchronous: bool = False) -> Registrar:
     """Open the network that the parameters name.
 
     Args:
         parameters: network, runtime, threads, passes and gate.
-        beside: whether passes run in parallel to tracking, which is left a core unless threads are set.
+        asynchronous: whether passes run in parallel to tracking, which is left a core unless threads are set.
 
     Raises:
         DistillMatchError: it cannot be opened.
     """
-    threads = threads_beside(parameters) if beside else parameters.threads
+    threads = asynchronous_threads(parameters) if asynchronous else parameters.threads
     return Registrar.open(
         model_path(parameters),
         parameters.backend,
@@ -44,7 +44,7 @@ def model_path(parameters: Parameters) -> Path:
     return Path(parameters.model).expanduser() if parameters.model else resources.find(SHIPPED_MODEL)
 
 
-def threads_beside(parameters: Parameters) -> int:
+def asynchronous_threads(parameters: Parameters) -> int:
     """CPU threads of an engine whose passes run in parallel to tracking; 0 for one per core."""
     if parameters.threads or parameters.stream.pass_seconds == 0:
         return parameters.threads

@@ -5,7 +5,7 @@ from concurrent.futures import Executor, Future
 from typing import Any
 
 
-class Here(Executor):
+class InlineExecutor(Executor):
     """Executor that runs a task immediately, in the calling thread."""
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:

@@ -86,7 +86,7 @@ class Follower:
         gate: Gate,
         search: Search,
         executor: Executor,
-        beside: bool,
+        asynchronous: bool,
         thermal: Size,
         visible: Size,
     ) -> None:
@@ -96,13 +96,14 @@ class Follower:
             gate: thresholds for the homography; see `check`.
             search: makes the passes.
             executor: runs them, one at a time.
-            beside: whether passes run in parallel to tracking; if not, results depend on the pairs alone.
+            asynchronous: whether passes run in parallel to tracking; if not, results depend on the pairs
+                alone.
             thermal: size of the thermal images.
             visible: size of the visible images.
         """
         self._search = search
         self._executor = executor
-        self._beside = beside
+        self._asynchronous = asynchronous
         self._sizes = thermal, visible
         self._gate = gate
         self._track: Track | None = None
@@ -142,7 +143,7 @@ class Follower:
         self._judge(tracked, visible.stamp)
         self._track, self._stamp = tracked, visible.stamp
         if self._pending is None and self._is_due(visible.stamp, pass_seconds):
-            if self._beside:
+            if self._asynchronous:
                 self._pending = self._begin_pass(visible, thermal, tracked)
             elif (said := self._pass_now(visible, thermal, tracked)).homography is not None:
                 return Followed(said, self._take_ended())
@@ -155,7 +156,7 @@ class Follower:
         )
         return Followed(registration, self._take_ended(), self._finder(tracked))
 
-    def doubt(self, stamp: int) -> None:
+    def request_pass(self, stamp: int) -> None:
         """Request a pass over the next pair, such as after a frozen thermal stream."""
         self._doubted = stamp
 
@@ -268,7 +269,7 @@ class Follower:
 
     def _reject(self, ended: _Pass) -> Registration:
         self._fail(ended.stamp)
-        self._search.doubt()
+        self._search.count_failure()
         return replace(ended.registration, homography=None, status=Status.DEGENERATE)
 
     def _steadied(self, registration: Registration, tracked: Track) -> Registration:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
-from distillmatch_ros.geometry.homography import resizing
+from distillmatch_ros.geometry.homography import resize_matrix
 from distillmatch_ros.geometry.undistortion import PLUMB_BOB, Intrinsics
 from distillmatch_ros.images.compressed import decode_compressed
 from distillmatch_ros.images.encodings import decode, encode, output_encoding
@@ -251,7 +251,9 @@ class Messages:
                 "calibrate the camera, or do not pass its camera_info"
             )
         region = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]])
-        return Intrinsics(resizing(full, size) @ region @ matrix, distortion, info.distortion_model, size)
+        return Intrinsics(
+            resize_matrix(full, size) @ region @ matrix, distortion, info.distortion_model, size
+        )
 
     def _header(self, frame: Frame) -> Any:
         seconds, nanoseconds = divmod(frame.stamp, SECOND)

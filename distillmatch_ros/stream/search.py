@@ -50,7 +50,7 @@ class Search:
         self._learn(visible, thermal, found)
         return found
 
-    def doubt(self) -> None:
+    def count_failure(self) -> None:
         """Count the last pair as a failure after all: its homography contradicts those before it."""
         self._failures += 1
 

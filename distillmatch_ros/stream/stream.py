@@ -19,7 +19,7 @@ from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.views import Mounting
 from distillmatch_ros.stream.calibration import Accumulator, Calibration, Camera, Rig
-from distillmatch_ros.stream.executors import Here
+from distillmatch_ros.stream.executors import InlineExecutor
 from distillmatch_ros.stream.follower import Followed, Follower
 from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.synchroniser import Side
@@ -125,7 +125,7 @@ class Stream:
         settings: StreamSettings | None = None,
         calibration: Calibration | None = None,
         *,
-        beside: bool = False,
+        asynchronous: bool = False,
     ) -> None:
         """Use a registrar, which the caller closes; its gate follows the settings.
 
@@ -133,15 +133,15 @@ class Stream:
             registrar: makes the passes.
             settings: settings; the default ones if None.
             calibration: calibration for mode fixed.
-            beside: whether full passes run in their own thread while pairs are tracked, for live images;
-                results then depend on the duration of a pass.
+            asynchronous: whether full passes run in their own thread while pairs are tracked, for live
+                images; results then depend on the duration of a pass.
 
         Raises:
             DistillMatchError: see `configure`.
         """
         self._registrar = registrar
-        self._beside = beside
-        self._executor: Executor = ThreadPoolExecutor(1, "pass") if beside else Here()
+        self._asynchronous = asynchronous
+        self._executor: Executor = ThreadPoolExecutor(1, "pass") if asynchronous else InlineExecutor()
         self._undistorters: dict[Side, Undistorter] = {}
         self._frozen = FrozenDetector(0)
         self._heat_range = RangeFilter()
@@ -255,7 +255,9 @@ class Stream:
         self._filter = TemporalFilter(self._settings, rig.thermal.size, rig.visible.size)
         self._search = Search(self._registrar)
         sizes = rig.thermal.size, rig.visible.size
-        self._follower = Follower(self._registrar.gate, self._search, self._executor, self._beside, *sizes)
+        self._follower = Follower(
+            self._registrar.gate, self._search, self._executor, self._asynchronous, *sizes
+        )
         self._accumulator = Accumulator(rig, self._settings.mounting)
         self._frozen.reset()
         self._heat_range.reset()
@@ -265,7 +267,7 @@ class Stream:
         if self._settings.mode is Mode.FIXED and self._calibration is not None:
             fixed = self._calibration.homography
         if self._frozen.update(thermal):
-            self._follower.doubt(visible.stamp)
+            self._follower.request_pass(visible.stamp)
             held = self._filter.last(visible.stamp) if fixed is None else fixed
             return Followed.resting(Status.STALE_THERMAL, held)
         if fixed is not None:

@@ -161,9 +161,9 @@ class Timing:
     ) -> Iterator[dict[str, Any]]:
         """Settings that may help, the most probable first."""
         visible, thermal = (np.sort(np.array(self._stamps[side], np.int64)) for side in Side)
-        beside = _nearest_gaps(visible, thermal)
+        nearest_gaps = _nearest_gaps(visible, thermal)
         current = parameters.thermal_offset
-        needed = {"tolerance": round(1.2 * float(np.quantile(np.abs(beside - current), 0.95)), 3)}
+        needed = {"tolerance": round(1.2 * float(np.quantile(np.abs(nearest_gaps - current), 0.95)), 3)}
         agree = usable and clocks is not None and abs(clocks.offset + current) <= parameters.tolerance
         if agree:
             yield {"pairing": "stamp"}
@@ -171,7 +171,7 @@ class Timing:
         if clocks is not None and clocks.drifts:
             yield _BY_ARRIVAL
         offsets = [] if clocks is None else [-clocks.offset]
-        offsets += [float(np.median(beside)), float(visible[0] - thermal[0]) / SECOND]
+        offsets += [float(np.median(nearest_gaps)), float(visible[0] - thermal[0]) / SECOND]
         for offset in [] if agree else offsets:
             yield {"pairing": "stamp", "thermal_offset": round(offset, 3)}
         yield _BY_ARRIVAL

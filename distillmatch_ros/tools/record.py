@@ -11,9 +11,9 @@ from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING
 
+from distillmatch_ros.bags.typestore import ros2_types
+from distillmatch_ros.bags.writing import BagWriter
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.offline.bag.typestore import ros2_types
-from distillmatch_ros.offline.bag.writing import BagWriter
 from distillmatch_ros.ros.installation import require_ros
 from distillmatch_ros.ros.message_types import message_class
 

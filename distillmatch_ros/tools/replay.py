@@ -10,9 +10,9 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
+from distillmatch_ros.bags.reading import Bag
+from distillmatch_ros.bags.typestore import ros2_types
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.offline.bag.reading import Bag
-from distillmatch_ros.offline.bag.typestore import ros2_types
 from distillmatch_ros.ros.installation import require_ros
 from distillmatch_ros.ros.message_types import message_class
 

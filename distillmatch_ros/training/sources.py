@@ -14,7 +14,7 @@ from torch import Tensor
 
 from distillmatch_ros.base.configuration import LocalPath
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.geometry.homography import resizing
+from distillmatch_ros.geometry.homography import resize_matrix
 from distillmatch_ros.images.files import read_image, read_thermal
 from distillmatch_ros.images.frames import to_grey
 from distillmatch_ros.images.gain_control import to_8bit
@@ -138,7 +138,7 @@ def realigned(visible: np.ndarray, thermal: np.ndarray) -> np.ndarray:
         uint8 (h, w).
     """
     grey, aligner = to_8bit(to_grey(visible)), Aligner(thermal)
-    by_hand = resizing(thermal.shape, grey.shape)
+    by_hand = resize_matrix(thermal.shape, grey.shape)
     nearer = aligner.align(grey, by_hand)
     alignment = aligner.align(grey, nearer.homography)
     if alignment.peak_prominence < Gate().sure_peak_prominence:

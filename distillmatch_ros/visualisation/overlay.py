@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.geometry.homography import Float64, Points, Size, corners, resizing, transform
+from distillmatch_ros.geometry.homography import Float64, Points, Size, corners, resize_matrix, transform
 from distillmatch_ros.geometry.warping import keeping_values
 from distillmatch_ros.images.gain_control import Range, to_8bit
 from distillmatch_ros.registration.result import Registration
@@ -184,7 +184,7 @@ def _side_by_side(visible: Picture, thermal: Picture) -> tuple[Picture, _Panel, 
         canvas.write(picture, name, (left, _TITLE / 2), 13, WHITE)
         size = f"{image.shape[1]} x {image.shape[0]}"
         canvas.write(picture, size, (left + max(columns, 200), _TITLE / 2), 11, GREY, align=1)
-        return _Panel(shown, np.array([left, _TITLE]), resizing(image.shape[:2], (height, columns)))
+        return _Panel(shown, np.array([left, _TITLE]), resize_matrix(image.shape[:2], (height, columns)))
 
     left = panel("visible", visible, _MARGIN, widths[0])
     return picture, left, panel("thermal", thermal, width - _MARGIN - widths[1], widths[1])

@@ -11,10 +11,10 @@ from support.radiometric import flir_jpeg
 from support.scripted_engine import TRUTH, ScriptedEngine, plain, points_of, scene_pair
 from typer.testing import CliRunner
 
+from distillmatch_ros.bags.image_files import match_files
 from distillmatch_ros.cli import app
 from distillmatch_ros.images.files import read_image
 from distillmatch_ros.images.pairs import PairPaths
-from distillmatch_ros.offline.image_files import match_files
 from distillmatch_ros.registration.registrar import Registrar
 
 

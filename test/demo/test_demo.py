@@ -11,6 +11,7 @@ import pytest
 from support.bags import Drive, write_bag
 from typer.testing import CliRunner
 
+from distillmatch_ros.bags.processing import BagJob, process_bag
 from distillmatch_ros.cli import app
 from distillmatch_ros.cli.schemas import schema
 from distillmatch_ros.demo.agreement import Homographies, compare, homographies, select_pairs
@@ -18,13 +19,12 @@ from distillmatch_ros.demo.run import run_demo
 from distillmatch_ros.demo.stills import register_stills
 from distillmatch_ros.demo.story import write_page
 from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
-from distillmatch_ros.geometry.homography import resizing, transform
+from distillmatch_ros.geometry.homography import resize_matrix, transform
 from distillmatch_ros.images.files import read_image
 from distillmatch_ros.images.pairs import read_folder
-from distillmatch_ros.offline.bag.processing import BagJob, process_bag
-from distillmatch_ros.offline.report.from_bag import read_bag
 from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.registrar import Registrar
+from distillmatch_ros.reports.from_bag import read_bag
 from distillmatch_ros.scene import SyntheticPair
 from distillmatch_ros.stream.assembly import open_registrar, open_stream
 from distillmatch_ros.stream.outputs import chosen_outputs
@@ -51,10 +51,10 @@ class KnowingEngine:
         some = np.random.default_rng(0).choice(rows.size, 300, replace=False)
         points = np.stack([columns[some], rows[some]], axis=1)
         return Matches(
-            transform(resizing((720, 960), NETWORK), pair.truth[rows[some], columns[some]]).astype(
+            transform(resize_matrix((720, 960), NETWORK), pair.truth[rows[some], columns[some]]).astype(
                 np.float32
             ),
-            transform(resizing((512, 640), NETWORK), points).astype(np.float32),
+            transform(resize_matrix((512, 640), NETWORK), points).astype(np.float32),
             np.ones(300, np.float32),
         )
 

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from distillmatch_ros.bags.reading import Bag
+from distillmatch_ros.bags.typestore import ros2_messages
 from distillmatch_ros.demo.drive import (
     RGB,
     RGB_FRAME,
@@ -20,8 +22,6 @@ from distillmatch_ros.demo.drive import (
 )
 from distillmatch_ros.demo.truth import Truth
 from distillmatch_ros.geometry.homography import transform
-from distillmatch_ros.offline.bag.reading import Bag
-from distillmatch_ros.offline.bag.typestore import ros2_messages
 from distillmatch_ros.scene import Scene, SyntheticPair
 
 pytestmark = pytest.mark.slow

@@ -8,13 +8,13 @@ import pytest
 from support.browser import check_accessibility, check_layout, chromium, opened
 from support.recordings import VISIBLE, homography, mixed
 
+from distillmatch_ros.bags.summary import BagSummary
 from distillmatch_ros.demo.agreement import compare, homographies
 from distillmatch_ros.demo.drive import Moment
 from distillmatch_ros.demo.run import Demo, Live
 from distillmatch_ros.demo.story import write_page
 from distillmatch_ros.demo.truth import Truth
 from distillmatch_ros.geometry.homography import transform
-from distillmatch_ros.offline.bag.summary import BagSummary
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from distillmatch_ros.geometry.homography import (
     fit,
     jacobian,
     linearise,
-    resizing,
+    resize_matrix,
     to_reference,
     to_unit,
     transform,
@@ -39,7 +39,7 @@ def test_resizing_follows_opencvs_half_pixel_rule(target: tuple[int, int]) -> No
         [cv2.resize(grid, target[::-1], interpolation=cv2.INTER_LINEAR) for grid in (columns, rows)]
     )
     y, x = target[0] // 2, target[1] // 2
-    back = transform(resizing(target, (64, 80)), np.array([[x, y]]))[0]
+    back = transform(resize_matrix(target, (64, 80)), np.array([[x, y]]))[0]
     np.testing.assert_allclose(moved[y, x], back, atol=1e-4)
 
 

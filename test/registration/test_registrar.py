@@ -21,7 +21,7 @@ from support.tiny_network import WriteNetwork
 from distillmatch_ros import Registrar, Status
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.protocol import Float32, Matches
-from distillmatch_ros.geometry.homography import resizing, transform
+from distillmatch_ros.geometry.homography import resize_matrix, transform
 from distillmatch_ros.registration.alignment import Aligner
 from distillmatch_ros.registration.gate import Gate
 
@@ -198,7 +198,7 @@ def test_latency_names_every_stage() -> None:
 def test_aligned_view_averages_what_it_shrinks() -> None:
     visible, thermal = noise_pair((1080, 1920))
     engine = ScriptedEngine(points_of(np.eye(3)))
-    Registrar(engine).register(visible, thermal, prior=resizing(THERMAL, (1080, 1920)))
+    Registrar(engine).register(visible, thermal, prior=resize_matrix(THERMAL, (1080, 1920)))
     # One network pixel covers 12 x 8 pixels of white noise; sampling alone would leave half of its 0.29.
     assert engine.shown[0][0].std() < 0.06
 
@@ -206,7 +206,7 @@ def test_aligned_view_averages_what_it_shrinks() -> None:
 def test_aligned_view_is_even_beyond_the_visible_image() -> None:
     visible, thermal = noise_pair()
     engine = ScriptedEngine(points_of(np.eye(3)))
-    wide = resizing(THERMAL, VISIBLE) @ np.array([[2.0, 0, -160], [0, 2, -128], [0, 0, 1]])
+    wide = resize_matrix(THERMAL, VISIBLE) @ np.array([[2.0, 0, -160], [0, 2, -128], [0, 0, 1]])
     Registrar(engine).register(visible, thermal, prior=wide, thermal_wider=(False,))
     view = engine.shown[0][0]
     np.testing.assert_allclose(view[:30], visible.mean() / 255, atol=0.01)
@@ -270,7 +270,7 @@ def test_open_runs_a_real_network_and_closes_it(write_network: WriteNetwork) -> 
         thermal = cv2.resize(visible, (320, 256), interpolation=cv2.INTER_AREA)
         result = registrar.register(visible, thermal)
         assert result.status is Status.OK
-        assert corner_error(result, resizing((256, 320), (512, 640))) < ALIGNED_PX
+        assert corner_error(result, resize_matrix((256, 320), (512, 640))) < ALIGNED_PX
     engine = ScriptedEngine(points_of(np.eye(3)))
     with Registrar(engine):
         pass

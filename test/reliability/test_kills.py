@@ -11,7 +11,7 @@ import pytest
 from support import ROOT
 from support.bags import RGB, THERMAL, Drive, write_bag
 
-from distillmatch_ros.offline.bag.reading import Bag
+from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.stream.outputs import NODE
 
 KILLS = 20

@@ -16,11 +16,11 @@ import pytest
 from support import ROOT
 from support.bags import FORMATS, INFO, RGB, THERMAL, Drive, write_bag
 
+from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.compressed import decode_compressed
 from distillmatch_ros.images.files import read_image, read_thermal
 from distillmatch_ros.images.pairs import read_csv
-from distillmatch_ros.offline.bag.reading import Bag
 
 SECONDS = 20.0
 MEMORY_KB = 2 << 20

@@ -152,7 +152,7 @@ def test_settings_change_from_the_next_pair_on() -> None:
 
 
 def test_pairs_are_tracked_while_a_pass_runs_and_it_is_brought_forward() -> None:
-    rig = Rig(beside=True, pass_seconds=0.2)
+    rig = Rig(asynchronous=True, pass_seconds=0.2)
     rig.process(0)
     going, began = threading.Event(), threading.Event()
     rig.before = lambda: (began.set(), going.wait(30))
@@ -171,7 +171,7 @@ def test_pairs_are_tracked_while_a_pass_runs_and_it_is_brought_forward() -> None
 
 
 def test_a_pass_that_another_gate_accepted_begins_no_tracking() -> None:
-    rig, free = Rig(beside=True, pass_seconds=1 / 60), threading.Event()
+    rig, free = Rig(asynchronous=True, pass_seconds=1 / 60), threading.Event()
     rig.process(0)
     rig.before = free.wait
     assert rig.process(1).registration.status is Status.TRACKED  # while its pass waits
@@ -182,7 +182,7 @@ def test_a_pass_that_another_gate_accepted_begins_no_tracking() -> None:
 
 
 def test_closing_waits_for_the_pass_and_no_more() -> None:
-    rig = Rig(beside=True, pass_seconds=1 / 60)
+    rig = Rig(asynchronous=True, pass_seconds=1 / 60)
     rig.process(0)
     going = threading.Event()
     rig.before = lambda: going.wait(30)
@@ -193,7 +193,7 @@ def test_closing_waits_for_the_pass_and_no_more() -> None:
 
 
 def test_what_fails_in_a_pass_is_raised_by_a_later_pair() -> None:
-    rig = Rig(beside=True, pass_seconds=1 / 60)
+    rig = Rig(asynchronous=True, pass_seconds=1 / 60)
     rig.process(0)
 
     def fail() -> None:

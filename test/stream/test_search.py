@@ -17,7 +17,7 @@ from support.scripted_engine import (
 )
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.geometry.homography import resizing
+from distillmatch_ros.geometry.homography import resize_matrix
 from distillmatch_ros.images.orientation import ORIENTATIONS, UPRIGHT, Orientation
 from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.passes import SCALES, TURNS
@@ -85,7 +85,7 @@ def test_thermal_camera_that_sees_more_is_aligned_in_exchanged_roles() -> None:
     """It is found as given too, but there the frame of the visible image is an edge of the warped one."""
     visible, thermal = scene_pair()
     inverse = np.linalg.inv(TRUTH)
-    direct = resizing(THERMAL, NETWORK) @ inverse @ resizing(NETWORK, VISIBLE)
+    direct = resize_matrix(THERMAL, NETWORK) @ inverse @ resize_matrix(NETWORK, VISIBLE)
     engine = ScriptedEngine(points_of(direct, count=1000), points_of(np.eye(3)))
     found = Registrar(engine, passes=1).register(thermal, visible)
     assert found.status is Status.OK and found.thermal_wider and len(engine.shown) == 2

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from support.bags import texture
 
-from distillmatch_ros.offline.report.recording import Correspondences, Entry, Images, Recording
+from distillmatch_ros.reports.recording import Correspondences, Entry, Images, Recording
 
 VISIBLE, THERMAL = (120, 160), (96, 128)
 EVIL = "<img src=x onerror=alert(1)>"

@@ -7,7 +7,7 @@ import numpy as np
 
 from distillmatch_ros import Registration
 from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
-from distillmatch_ros.geometry.homography import corners, resizing, transform
+from distillmatch_ros.geometry.homography import corners, resize_matrix, transform
 
 NETWORK = (128, 160)
 THERMAL, VISIBLE = (256, 320), (540, 960)
@@ -56,12 +56,12 @@ def points_of(
 
 def plain(homography: np.ndarray) -> np.ndarray:
     """A camera homography in network pixels of images that are only resized."""
-    return resizing(VISIBLE, NETWORK) @ homography @ resizing(NETWORK, THERMAL)
+    return resize_matrix(VISIBLE, NETWORK) @ homography @ resize_matrix(NETWORK, THERMAL)
 
 
 def aligned(homography: np.ndarray, by: np.ndarray) -> np.ndarray:
     """A camera homography in network pixels once `by` has warped the visible image into the thermal frame."""
-    to_thermal = resizing(NETWORK, THERMAL)
+    to_thermal = resize_matrix(NETWORK, THERMAL)
     return np.linalg.inv(by @ to_thermal) @ homography @ to_thermal
 
 

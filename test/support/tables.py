@@ -7,7 +7,7 @@ from pyarrow import parquet
 from support.bags import START
 
 from distillmatch_ros.base.units import SECOND
-from distillmatch_ros.offline.fleet.table import HOMOGRAPHY, SCHEMA
+from distillmatch_ros.fleet.table import HOMOGRAPHY, SCHEMA
 
 
 def write_pairs(place: Path, name: str, shift: float, status: str = "OK", size: int = 640) -> None:

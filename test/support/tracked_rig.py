@@ -12,7 +12,7 @@ from support.scripted_engine import NETWORK, Answer, ScriptedEngine, points_of
 from distillmatch_ros import Registrar, Status
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.engines.protocol import Float32, Matches
-from distillmatch_ros.geometry.homography import corner_error, resizing
+from distillmatch_ros.geometry.homography import corner_error, resize_matrix
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.stream.stream import Result, Stream, StreamSettings
 
@@ -40,18 +40,20 @@ def pair(number: int, shift: float = 0.0, seen: np.ndarray = SEEN) -> tuple[Fram
 
 
 def answer(homography: np.ndarray) -> Answer:
-    return points_of(resizing(VISIBLE, NETWORK) @ homography @ resizing(NETWORK, THERMAL))
+    return points_of(resize_matrix(VISIBLE, NETWORK) @ homography @ resize_matrix(NETWORK, THERMAL))
 
 
 class Rig:
     """A stream with an engine that says where the thermal camera looks, as long as it is told to."""
 
-    def __init__(self, beside: bool = False, probability: Mock | None = None, **settings: object) -> None:
+    def __init__(
+        self, asynchronous: bool = False, probability: Mock | None = None, **settings: object
+    ) -> None:
         self.homography = truth()
         self.blind = False
         self.engine = ScriptedEngine(self._match)
         registrar = Registrar(self.engine, passes=1, probability=probability)
-        self.stream = Stream(registrar, StreamSettings(**settings), beside=beside)
+        self.stream = Stream(registrar, StreamSettings(**settings), asynchronous=asynchronous)
         self.before: Callable[[], object] = lambda: None
 
     def _match(self, visible: Float32, thermal: Float32) -> Matches:

@@ -21,11 +21,11 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from distillmatch_ros.bags.image_files import ERROR, PairResult
 from distillmatch_ros.evaluation import report
 from distillmatch_ros.evaluation.accuracy import Report
 from distillmatch_ros.evaluation.latency import Benchmark
 from distillmatch_ros.images.pairs import HEADER
-from distillmatch_ros.offline.image_files import ERROR, PairResult
 from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.meaning import meaning
 

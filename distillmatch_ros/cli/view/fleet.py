@@ -8,8 +8,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from distillmatch_ros.cli.view.common import printable
-from distillmatch_ros.offline.fleet.overview import BagOverview
-from distillmatch_ros.offline.report.verdict import Level
+from distillmatch_ros.fleet.overview import BagOverview
+from distillmatch_ros.reports.verdict import Level
 
 SHOWN = 50
 """Greatest number of bags in the table; --json lists all."""

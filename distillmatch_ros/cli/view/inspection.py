@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from distillmatch_ros.offline.inspection import ImageFigures, InspectedTopic, Inspection
+from distillmatch_ros.bags.inspection import ImageFigures, InspectedTopic, Inspection
 
 
 def show_inspection(found: Inspection) -> None:

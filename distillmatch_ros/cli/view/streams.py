@@ -9,13 +9,13 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from distillmatch_ros.bags.summary import BagSummary
 from distillmatch_ros.cli.view.common import coloured
-from distillmatch_ros.offline.bag.summary import BagSummary
 from distillmatch_ros.stream.calibration import Calibration
 
 if TYPE_CHECKING:
     from distillmatch_ros.demo.run import Demo
-    from distillmatch_ros.offline.report.verdict import Verdict
+    from distillmatch_ros.reports.verdict import Verdict
 
 
 def show_bags(summaries: Sequence[BagSummary]) -> None:

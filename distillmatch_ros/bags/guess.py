@@ -1,0 +1,92 @@
+"""Which image topics of a bag are those of the two cameras, by their names and encodings."""
+
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from distillmatch_ros.bags.reading import Bag
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.stream.synchroniser import Side
+
+_THERMAL = re.compile(
+    r"therm|lwir|mwir|flir|boson|lepton|optris|seek|(^|[/_])ir([/_\d]|$)|infra|tau2|a65|vue"
+)
+_VISIBLE = re.compile(r"rgb|colou?r|visible|(^|[/_])vis([/_]|$)|(^|[/_])eo([/_]|$)|usb_cam")
+_NEITHER = re.compile(r"depth|disparity|mask|overlay|label|segment|registered|/distillmatch/|confidence")
+_COLOURS = re.compile(r"rgb|bgr|bayer|yuv|uyvy|yuyv|nv|8UC3|8UC4")
+_RAW_VALUES = re.compile(r"mono1[0246]|16[US]C1|32[SF]C1|64FC1")
+
+
+def encodings(bag: Bag) -> dict[str, str]:
+    """Encoding of the first image of each image topic, of compressed images their format; empty of none."""
+    found = {}
+    for topic in bag.images:
+        first = next(bag.messages((topic.name,)), None) if topic.count else None
+        message = None if first is None else first.message
+        found[topic.name] = str(getattr(message, "encoding", "") or getattr(message, "format", ""))
+    return found
+
+
+def count_frames(bags: Iterable[Path], rgb: str | None) -> int:
+    """Number of visible frames of all bags, for a progress bar; unreadable bags count as 0.
+
+    Args:
+        bags: paths of the bags.
+        rgb: image topic of the visible camera; guessed if None.
+    """
+    frames = 0
+    for path in bags:
+        with suppress(DistillMatchError), Bag(path) as bag:
+            name = rgb or guess_topics(encodings(bag)).get(Side.VISIBLE)
+            frames += bag.image_topic(name, "--rgb").count
+    return frames
+
+
+def guess_topics(encoding_by_topic: Mapping[str, str]) -> dict[Side, str]:
+    """The topics of both cameras, as far as names and encodings tell them apart.
+
+    Args:
+        encoding_by_topic: encoding by image topic, see `encodings`.
+
+    Returns:
+        By side; a side is absent if no topic, or none more than another, looks like its camera's.
+    """
+    scores = {
+        topic: score
+        for topic, encoding in encoding_by_topic.items()
+        if (score := _thermal_score(topic, encoding)) is not None
+    }
+    thermal = _best({topic: score for topic, score in scores.items() if score > 0})
+    visible = _best({topic: -score for topic, score in scores.items() if score < 0})
+    if thermal is not None and visible is None:  # the other camera may have any name, if there is one other
+        rest = [topic for topic in scores if _camera(topic) != _camera(thermal)]
+        visible = rest[0] if len({_camera(topic) for topic in rest}) == 1 else None
+    if visible is not None and thermal is None:
+        rest = [topic for topic in scores if _camera(topic) != _camera(visible)]
+        thermal = rest[0] if len({_camera(topic) for topic in rest}) == 1 else None
+    found = {Side.VISIBLE: visible, Side.THERMAL: thermal}
+    return {side: topic for side, topic in found.items() if topic is not None}
+
+
+def _thermal_score(topic: str, encoding: str) -> float | None:
+    """Above 0 for a thermal camera's topic, below for a visible one's; None for neither."""
+    name = topic.lower()
+    if _NEITHER.search(name) or "compressedDepth" in encoding:
+        return None
+    score = 2.0 * bool(_THERMAL.search(name)) - 1.5 * bool(_VISIBLE.search(name))
+    return score + 1.0 * bool(_RAW_VALUES.search(encoding)) - 1.0 * bool(_COLOURS.search(encoding))
+
+
+def _best(scores: Mapping[str, float]) -> str | None:
+    """The topic of the highest score; None if two cameras share it."""
+    if not scores:
+        return None
+    highest = max(scores.values())
+    topics = sorted(topic for topic, score in scores.items() if score == highest)
+    # Raw and compressed images of one camera: the raw ones hold its own values.
+    return topics[0] if len({_camera(topic) for topic in topics}) == 1 else None
+
+
+def _camera(topic: str) -> str:
+    return re.sub(r"/(compressed|compressedDepth)$", "", topic)

@@ -1,0 +1,289 @@
+"""Registration of a bag: every pair, written on the topics of the node."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from distillmatch_ros.bags.guess import encodings, guess_topics
+from distillmatch_ros.bags.provenance import KEY
+from distillmatch_ros.bags.reading import Bag, Recorded, Topic
+from distillmatch_ros.bags.summary import BagSummary
+from distillmatch_ros.bags.threads import BackgroundWriter, prefetch
+from distillmatch_ros.bags.typestore import ros2_messages, ros2_types
+from distillmatch_ros.bags.writing import BagWriter
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.stream.assembly import make_synchroniser
+from distillmatch_ros.stream.outputs import NODE, TOPICS, Outgoing
+from distillmatch_ros.stream.parameters import Parameters
+from distillmatch_ros.stream.stream import Result, Stream
+from distillmatch_ros.stream.synchroniser import Arrival, Pair, Side, Synchroniser
+from distillmatch_ros.stream.timing import Timing
+
+
+@dataclass(frozen=True)
+class BagJob:
+    """What to read, and what to write.
+
+    Attributes:
+        bag: see `Bag`.
+        out: MCAP file to write; None to write none.
+        rgb: image topic of the visible camera.
+        thermal: image topic of the thermal camera.
+        outputs: some of `TOPICS`.
+        undistort: undistort the images of each camera that the bag has a calibration of, in its camera_info.
+        jpeg_quality: of overlay/compressed.
+        overwrite: replace ``out`` where it exists.
+    """
+
+    bag: Path
+    out: Path | None
+    rgb: str | None
+    thermal: str | None
+    outputs: tuple[str, ...]
+    undistort: bool = False
+    jpeg_quality: int = 90
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class _Matched:
+    """A pair of frames, and when the later of them was received."""
+
+    visible: Frame
+    thermal: Frame
+    received: int
+
+
+def process_bag(
+    job: BagJob,
+    stream: Stream,
+    parameters: Parameters,
+    *,
+    about: Mapping[str, Any] | None = None,
+    on_frame: Callable[[], None] = lambda: None,
+    on_result: Callable[[Result], None] = lambda _: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> BagSummary:
+    """Register every pair of a bag.
+
+    Messages get the time at which the later frame of their pair was received. Two runs write the same ones.
+
+    Args:
+        job: what to read and to write.
+        stream: what pairs go through; new or reset.
+        parameters: how frames are paired; the others are the stream's.
+        about: see `provenance`; ``out`` keeps it, together with the summary.
+        on_frame: called for each visible frame, in a thread of its own.
+        on_result: called for each pair, in the order of the bag.
+        stop: asked for each message whether to end early; what was written by then is a whole bag.
+
+    Raises:
+        DistillMatchError: the bag cannot be read, lacks a topic, or ``out`` cannot be written.
+    """
+    started = perf_counter()
+    summary = BagSummary(str(job.bag), None if job.out is None else str(job.out))
+    synchroniser = make_synchroniser(parameters)
+    with Bag(job.bag) as bag:
+        reader = _Reader(bag, job, synchroniser, summary, parameters, on_frame, stop)
+        infos = {side: first_info(bag, topic) for topic, side in reader.sides.items()}
+        if job.undistort:
+            _undistort(stream, infos, summary)
+        topics = {side: topic for topic, side in reader.sides.items()}
+        named = {"rgb": topics[Side.VISIBLE], "thermal": topics[Side.THERMAL]}
+        with _sink(job, infos[Side.VISIBLE], {**(about or {}), **named}, summary) as write:
+            for matched in prefetch(reader.pairs()):
+                try:
+                    result = stream.process(matched.visible, matched.thermal)
+                except DistillMatchError as error:
+                    summary.drop("pair rejected", str(error))
+                    continue
+                summary.statuses[result.registration.status.value] += 1
+                summary.registration_ms.append(result.latency_ms["total"])
+                write((matched, result))
+                on_result(result)
+            summary.dropped.update(_dropped(synchroniser))
+            summary.lose(bag.losses)
+            reader.diagnose()
+            if stream.advice is not None:
+                summary.problems.append(stream.advice)
+    summary.seconds = perf_counter() - started
+    return summary
+
+
+def info_topic(image: str) -> str:
+    """Where the CameraInfo of an image topic is by ROS's convention: ``camera_info`` beside the image."""
+    return f"{image.removesuffix('/compressed').rpartition('/')[0]}/camera_info"
+
+
+class _Reader:
+    """Frames of two topics, paired and decoded."""
+
+    def __init__(
+        self,
+        bag: Bag,
+        job: BagJob,
+        synchroniser: Synchroniser[Any],
+        summary: BagSummary,
+        parameters: Parameters,
+        on_frame: Callable[[], None],
+        stop: Callable[[], bool],
+    ) -> None:
+        rgb, thermal = _topics(bag, job, summary)
+        if rgb == thermal:
+            raise DistillMatchError(f"{job.bag}: --rgb and --thermal are both {rgb.name}; name two topics")
+        self.sides = {rgb.name: Side.VISIBLE, thermal.name: Side.THERMAL}
+        self._bag = bag
+        self._synchroniser = synchroniser
+        self._summary = summary
+        self._on_frame = on_frame
+        self._stop = stop
+        self._messages = ros2_messages(parameters.max_pixels)
+        self._parameters = parameters
+        self._timing = Timing()
+
+    def pairs(self) -> Iterator[_Matched]:
+        """All pairs of the bag, unless it is stopped."""
+        for each in self._bag.messages(tuple(self.sides)):
+            if self._stop():
+                self._summary.interrupted = True
+                return
+            for pair in self._paired(each):
+                yield from self._decoded(pair)
+        for pair in self._synchroniser.flush():
+            yield from self._decoded(pair)
+
+    def _paired(self, each: Recorded) -> list[Pair[Any]]:
+        side = self.sides[each.topic]
+        self._summary.frames[side.value] += 1
+        if side is Side.VISIBLE:
+            self._on_frame()
+        stamp = self._messages.stamp_of(each.message)
+        self._timing.receive(side, stamp, each.received)
+        return self._synchroniser.add(side, Arrival(stamp, each.received, each.message))
+
+    def diagnose(self) -> None:
+        """Say how the cameras' clocks compare, and why frames found no partner if too few did."""
+        clocks, frames = self._timing.clocks(), self._summary.frames
+        self._summary.clocks = clocks
+        fewest, most = sorted(frames[side.value] for side in Side)
+        pairs = self._synchroniser.counts.paired
+        found = (
+            self._timing.unpaired(pairs, fewest, self._parameters) if most else "neither topic holds an image"
+        )
+        if found is not None and not self._summary.interrupted:
+            self._summary.problems.append(found)
+
+    def _decoded(self, pair: Pair[Any]) -> Iterator[_Matched]:
+        """The pair, unless an image of it cannot be used."""
+        visible = self._frame(Side.VISIBLE, pair.visible.item)
+        thermal = self._frame(Side.THERMAL, pair.thermal.item)
+        if visible is not None and thermal is not None:
+            yield _Matched(visible, thermal, max(pair.visible.received, pair.thermal.received))
+
+    def _frame(self, side: Side, message: Any) -> Frame | None:
+        try:
+            return self._messages.to_frame(message)
+        except DistillMatchError as error:
+            self._summary.drop(f"{side} unreadable", f"an image of the {side} camera: {error}")
+            return None
+
+
+def _topics(bag: Bag, job: BagJob, summary: BagSummary) -> tuple[Topic, Topic]:
+    """The topics of both cameras; those that are not named are guessed, and said."""
+    guess = {} if job.rgb and job.thermal else guess_topics(encodings(bag))
+    rgb = bag.image_topic(job.rgb or guess.get(Side.VISIBLE), "--rgb")
+    thermal = bag.image_topic(job.thermal or guess.get(Side.THERMAL), "--thermal")
+    if guess:
+        summary.notes.append(
+            f"topics by their names and encodings: --rgb {rgb.name} --thermal {thermal.name}; "
+            "name them if that is wrong"
+        )
+    return rgb, thermal
+
+
+@contextmanager
+def _sink(
+    job: BagJob, info: Any, about: Mapping[str, Any], summary: BagSummary
+) -> Iterator[Callable[[tuple[_Matched, Result]], None]]:
+    """Takes results; ``info`` is the visible camera's CameraInfo, if there is one."""
+    if job.out is None:
+        yield lambda _: None
+        return
+    with BagWriter(job.out, ros2_types(), job.overwrite) as writer:
+        with BackgroundWriter(_Output(writer, job, info).write) as write:
+            yield write
+        latencies = [round(ms, 3) for ms in summary.registration_ms]
+        writer.note(KEY, json.dumps({**summary.record(), **about, "registration_ms": latencies}))
+
+
+class _Output:
+    """Writes results on the node's topics."""
+
+    def __init__(self, writer: BagWriter, job: BagJob, info: Any) -> None:
+        self._writer = writer
+        self._job = job
+        self._info = info
+        self._messages = ros2_messages()
+
+    def write(self, item: tuple[_Matched, Result]) -> None:
+        """Write one result, at the time at which its pair was there."""
+        matched, result = item
+        outgoing = Outgoing(
+            self._messages,
+            result,
+            self._info,
+            quality=self._job.jpeg_quality,
+        )
+        for name in self._job.outputs:
+            message = TOPICS[name][1](outgoing)
+            if message is not None:
+                self._writer.write(f"{NODE}/{name}", matched.received, message)
+
+
+def first_info(bag: Bag, image: str) -> Any:
+    """The first CameraInfo beside an image topic, or None; a camera does not change its lens on the way."""
+    first = next(bag.messages((info_topic(image),)), None)
+    return None if first is None else first.message
+
+
+def _undistort(stream: Stream, infos: Mapping[Side, Any], summary: BagSummary) -> None:
+    """Undistort the images of each camera with a usable CameraInfo.
+
+    Raises:
+        DistillMatchError: there is none.
+    """
+    problems = {}
+    for side, info in infos.items():
+        if (problem := _undistort_one(stream, side, info)) is None:
+            summary.undistorted.append(side.value)
+        else:
+            problems[side] = problem
+    if len(problems) == len(infos):
+        listed = "; ".join(f"{side}: {error}" for side, error in problems.items())
+        raise DistillMatchError(f"undistort: no camera is calibrated ({listed}); or leave undistort out")
+    summary.notes.extend(f"{side} images are not undistorted: {error}" for side, error in problems.items())
+
+
+def _undistort_one(stream: Stream, side: Side, info: Any) -> str | None:
+    """Undistort the images of one camera; the reason if its CameraInfo is None or unusable."""
+    stream.undistort(side, None)
+    if info is None:
+        return f"the bag has no camera_info beside its {side} image; record it"
+    try:
+        stream.undistort(side, ros2_messages().intrinsics(info))
+    except DistillMatchError as error:
+        return str(error)
+    return None
+
+
+def _dropped(synchroniser: Synchroniser[Any]) -> dict[str, int]:
+    return {
+        f"{side} {reason.value.lower()}": number
+        for side, reasons in synchroniser.counts.dropped.items()
+        for reason, number in reasons.items()
+    }

@@ -1,0 +1,191 @@
+"""Manifest of a fleet, ``manifest.jsonl`` in the output folder: JSON Lines with one record per bag.
+
+A line is appended when a bag ends; if there are several lines for one output, the last one counts. The file
+is rewritten with one line per bag when a run begins and ends.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from enum import Enum
+from hashlib import sha256
+from pathlib import Path
+from time import monotonic
+
+from pydantic import TypeAdapter, ValidationError
+
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.files import cache_folder, make_folder, open_text, take_lock, write_text
+from distillmatch_ros.fleet.places import existing, is_url, joined, published, redacted, staged
+from distillmatch_ros.fleet.plan import Order, Unit
+from distillmatch_ros.fleet.work import Outcome
+
+NAME = "manifest.jsonl"
+SAVE_S = 30.0
+"""Interval of uploads of a manifest in a store, where lines cannot be appended."""
+
+
+class State(str, Enum):
+    """State of a bag: PLANNED has no result yet, INTERRUPTED has the pairs up to Ctrl-C."""
+
+    PLANNED = "planned"
+    DONE = "done"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A line of the manifest.
+
+    Attributes:
+        name: relative name of the output without suffix.
+        input: path or URL of the bag, without password.
+        size: see `Version`; None if the bag does not exist.
+        stamp: see `Version`; None likewise.
+        settings: hash of the settings.
+        model: hash of the network file.
+        state: state of the bag.
+        frames: images that were read, by side.
+        dropped: frames that went into no pair, by side and reason.
+        statuses: pairs by status.
+        seconds: duration.
+        problems: see `BagSummary`.
+        error: why there is no output; None if there is one.
+    """
+
+    name: str
+    input: str
+    size: int | None
+    stamp: str | None
+    settings: str
+    model: str
+    state: State = State.PLANNED
+    frames: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    problems: tuple[str, ...] = ()
+    error: str | None = None
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What the result depends on."""
+        return self.input, self.size, self.stamp, self.settings, self.model
+
+    @classmethod
+    def planned(cls, unit: Unit, order: Order) -> "Record":
+        """Record of a bag without result."""
+        size, stamp = (None, None) if unit.version is None else (unit.version.size, unit.version.stamp)
+        return cls(unit.name, redacted(unit.source), size, stamp, order.settings, order.model)
+
+    def ended(self, outcome: Outcome) -> "Record":
+        """This record with the result of the bag."""
+        summary, error = outcome.summary, outcome.error
+        state = State.INTERRUPTED if summary.interrupted else State.DONE
+        return replace(
+            self,
+            state=state if error is None else State.FAILED,
+            frames=dict(summary.frames),
+            dropped=dict(summary.dropped),
+            statuses=dict(summary.statuses),
+            seconds=round(summary.seconds, 3),
+            problems=tuple(summary.problems),
+            error=error,
+        )
+
+
+_RECORD = TypeAdapter(Record)
+
+
+class Manifest:
+    """The manifest of a folder; see `open_manifest`."""
+
+    def __init__(self, folder: str) -> None:
+        """Read the manifest of a folder; empty if there is none.
+
+        Raises:
+            DistillMatchError: a line is invalid, or the store cannot be reached.
+        """
+        self._place = joined(folder, NAME)
+        self._records = {record.name: record for record in _read(self._place, folder)}
+        self._saved = monotonic()
+
+    @property
+    def names(self) -> set[str]:
+        """Names of the recorded outputs."""
+        return set(self._records)
+
+    def is_done(self, unit: Unit, order: Order) -> bool:
+        """Whether this version of the bag was registered with these settings and this network."""
+        record = self._records.get(unit.name)
+        return (
+            record is not None
+            and record.state is State.DONE
+            and record.identity == Record.planned(unit, order).identity
+        )
+
+    def begin(self, units: Iterable[Unit], order: Order) -> None:
+        """Record bags that are about to be registered."""
+        self._records |= {unit.name: Record.planned(unit, order) for unit in units}
+        self.save()
+
+    def end(self, outcome: Outcome) -> None:
+        """Record the result of a bag that was begun."""
+        name = outcome.unit.name
+        record = self._records[name] = self._records[name].ended(outcome)
+        if not is_url(self._place):
+            with open_text(Path(self._place), append=True) as file:
+                file.write(_line(record))
+        elif monotonic() - self._saved > SAVE_S:
+            self.save()
+
+    def save(self) -> None:
+        """Rewrite the manifest with one line per bag."""
+        with published(self._place) as path:
+            write_text(path, "".join(map(_line, self._records.values())))
+        self._saved = monotonic()
+
+
+@contextmanager
+def open_manifest(folder: str) -> Iterator[Manifest]:
+    """Open the manifest of a folder and lock the folder: only one run at a time writes there.
+
+    For a folder in a store the lock covers only the processes of this user on this machine.
+
+    Raises:
+        DistillMatchError: another run has locked the folder, it cannot be written, or see `Manifest`.
+    """
+    place = cache_folder() / "fleet" if is_url(folder) else Path(folder)
+    name = f"{sha256(folder.encode()).hexdigest()}.lock" if is_url(folder) else f".{NAME}.lock"
+    make_folder(place)
+    lock = take_lock(
+        place / name, f"{redacted(folder)}: another run is writing there; wait for it, or name another folder"
+    )
+    try:
+        manifest = Manifest(folder)
+        yield manifest
+        manifest.save()
+    finally:
+        lock.release()
+
+
+def _read(place: str, folder: str) -> Iterator[Record]:
+    if NAME not in existing(folder):
+        return
+    with staged(place) as path:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    for number, line in enumerate(lines, 1):
+        try:
+            yield _RECORD.validate_json(line)
+        except ValidationError as error:  # noqa: PERF203  invalid lines are rare
+            if number == len(lines) and not line.endswith("\n"):
+                return  # the run was killed while it wrote this line
+            raise DistillMatchError(
+                f"{redacted(place)}: line {number} is invalid; move the file, or name another folder"
+            ) from error
+
+
+def _line(record: Record) -> str:
+    return json.dumps(asdict(record), ensure_ascii=False) + "\n"

@@ -1,0 +1,214 @@
+"""Planning of a fleet: its bags, the settings of the run, and the paths of all outputs."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from glob import has_magic
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote
+
+from distillmatch_ros.bags.storage.folder import FORMATS, PACKED, kind_of
+from distillmatch_ros.bags.writing import check_bag
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.fleet.places import (
+    Version,
+    existing,
+    is_url,
+    joined,
+    matching,
+    redacted,
+    version,
+)
+from distillmatch_ros.stream.assembly import calibration_path, model_path
+from distillmatch_ros.stream.parameters import Parameters
+from distillmatch_ros.stream.temporal import Mode
+
+LIST = ".txt"
+"""Suffix of a text file that lists inputs, one per line."""
+OF_THE_MACHINE = ("threads", "model", "calibration_file")
+"""Parameters that are not part of the settings' hash: files are hashed by their contents."""
+ASKED_AT_ONCE = 32
+"""Concurrent requests to a store."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One bag, the unit of work of a worker.
+
+    Attributes:
+        name: relative name of its outputs without suffix; with folders if a pattern matched several.
+        source: path or URL of the bag.
+        target: path or URL of the MCAP file to write.
+        table: path or URL of the Parquet file of its pairs; None for none.
+        version: version of the bag; None if it does not exist.
+        overwrite: replace existing outputs.
+    """
+
+    name: str
+    source: str
+    target: str
+    table: str | None = None
+    version: Version | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Order:
+    """Settings of a run: the parameters of the node, and topics and outputs as in `BagJob`."""
+
+    parameters: Parameters
+    rgb: str | None
+    thermal: str | None
+    outputs: tuple[str, ...]
+
+    @cached_property
+    def settings(self) -> str:
+        """Hash of all settings that affect results; the network is not included.
+
+        Raises:
+            DistillMatchError: the calibration of mode fixed cannot be read.
+        """
+        values = {key: value for key, value in self.parameters.flat().items() if key not in OF_THE_MACHINE}
+        fixed = self.parameters.stream.mode is Mode.FIXED
+        calibration = _hash(calibration_path(self.parameters)) if fixed else None
+        identity = [values, self.rgb, self.thermal, self.outputs, calibration]
+        return sha256(json.dumps(identity, default=str).encode()).hexdigest()
+
+    @cached_property
+    def model(self) -> str:
+        """Hash of the network file.
+
+        Raises:
+            DistillMatchError: the file does not exist.
+        """
+        return _hash(model_path(self.parameters))
+
+    def check(self) -> None:
+        """Read the files that the run needs, before anything is written.
+
+        Raises:
+            DistillMatchError: the network or the calibration cannot be read.
+        """
+        _ = self.settings, self.model
+
+
+def plan(inputs: Sequence[str], out: str, table: str | None = None) -> list[Unit]:
+    """Find the bags and choose the names of their outputs.
+
+    Args:
+        inputs: paths and URLs of bags, patterns, and text files (``.txt``) that list these, one per line.
+        out: ``NAME.mcap`` for one bag; else a folder.
+        table: folder of the Parquet files; None for none.
+
+    Raises:
+        DistillMatchError: nothing matches a pattern, several bags would go to one file, ``out`` is of a kind
+            that is not written, or an output is also an input.
+    """
+    bags = [found for given in inputs for found in _expand(given)]
+    single = PurePosixPath(out).suffix == ".mcap"
+    if not single and PurePosixPath(out).suffix in FORMATS:
+        raise DistillMatchError(
+            f"{out}: the output is an MCAP file or a folder and comes last; name {Path(out).stem}.mcap, or a "
+            "folder"
+        )
+    if single and len(bags) > 1:
+        raise DistillMatchError(f"{out}: one file cannot hold what {len(bags)} bags give; name a folder")
+    if len({name for name, _ in bags}) < len(bags):
+        raise DistillMatchError(
+            f"{out}: two of the bags have the same name; take them one at a time, or quote a pattern such as "
+            "'drives/*/drive.mcap': outputs then keep its folders"
+        )
+    with ThreadPoolExecutor(ASKED_AT_ONCE) as threads:
+        versions = list(threads.map(_version, (source for _, source in bags)))
+    units = [
+        Unit(
+            name,
+            source,
+            out if single else joined(out, f"{name}.mcap"),
+            None if table is None else joined(table, table_file(name)),
+            known,
+        )
+        for (name, source), known in zip(bags, versions, strict=True)
+    ]
+    read = {_resolved(unit.source) for unit in units}
+    for unit in units:
+        target = _resolved(unit.target)
+        # A target inside a bag that is a folder would replace, or be read as, one of its files.
+        if not read.isdisjoint([target, *map(str, Path(target).parents)]):
+            raise DistillMatchError(
+                f"{redacted(unit.target)}: is one of the bags to read, or lies in one; name another output"
+            )
+    return units
+
+
+def check_outputs(units: Iterable[Unit], out: str) -> None:
+    """Check that the outputs can be written without replacing files by accident.
+
+    Raises:
+        DistillMatchError: one exists, or see `check_bag`.
+    """
+    there = existing(out) if is_url(out) else set()
+    for unit in units:
+        if not is_url(unit.target):
+            check_bag(Path(unit.target), unit.overwrite)
+        elif f"{unit.name}.mcap" in there and not unit.overwrite:
+            raise DistillMatchError(
+                f"{redacted(unit.target)}: exists already; pass --overwrite to replace it, or name another "
+                "place"
+            )
+
+
+def table_file(name: str) -> str:
+    """Relative path of a bag's file in a table; readers take the column ``bag`` from the folder's name."""
+    return f"bag={quote(name, safe=' ')}/pairs.parquet"
+
+
+def _expand(given: str) -> Iterator[tuple[str, str]]:
+    """Names and places of the bags that an input refers to."""
+    if not is_url(given) and given.endswith(LIST):
+        for line in _lines(Path(given)):
+            yield from _expand(line if is_url(line) else str(Path(given).parent / line))
+    elif has_magic(given) and (is_url(given) or not Path(given).exists()):
+        found = matching(given)
+        if not found:
+            raise DistillMatchError(f"{redacted(given)}: matches no bag; check the pattern")
+        before = given[: min(given.index(sign) for sign in "*?[" if sign in given)]
+        fixed = "".join(before.rpartition("/")[:2])
+        yield from ((_without_format(each.removeprefix(fixed)), each) for each in found)
+    else:
+        yield _without_format(PurePosixPath(given).name), given
+
+
+def _without_format(name: str) -> str:
+    """A bag's name without the ending of its format; other dots belong to the name, as in dates."""
+    kind = kind_of(PurePosixPath(name))
+    return name.removesuffix(PACKED).removesuffix(kind) if kind in FORMATS else name
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DistillMatchError(f"{path}: cannot be read ({error}); name a text file of bags") from error
+    return [line for each in text.splitlines() if (line := each.strip()) and not line.startswith("#")]
+
+
+def _version(place: str) -> Version | None:
+    with suppress(DistillMatchError):  # registering the bag reports the error
+        return version(place)
+    return None
+
+
+def _resolved(place: str) -> str:
+    return place if is_url(place) else str(Path(place).resolve())
+
+
+def _hash(path: Path) -> str:
+    try:
+        return sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DistillMatchError(f"{path}: cannot be read ({error.strerror}); check the path") from error

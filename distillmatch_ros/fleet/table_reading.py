@@ -1,0 +1,125 @@
+"""Reading of fleet tables: each bag becomes a recording without images."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import compute, parquet
+
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.fleet.places import existing, joined, redacted, staged
+from distillmatch_ros.fleet.table import HOMOGRAPHY, KEY, SCHEMA
+from distillmatch_ros.registration.gate import Status
+from distillmatch_ros.reports.recording import Entry, Recording
+
+_FOLDER, _FILE = "bag=", "pairs.parquet"
+
+
+def read_table(place: str, failed: Callable[[DistillMatchError], None] | None = None) -> Iterator[Recording]:
+    """Read the bags of a table, in the order of their names.
+
+    Args:
+        place: path or URL of its folder.
+        failed: called with the error of a bag that cannot be read, and the others go on; raised if None.
+
+    Raises:
+        DistillMatchError: it holds no pairs, the store cannot be reached, or see ``failed``.
+    """
+    if not place:
+        raise DistillMatchError("the path of the table is empty; name the folder that bag --table wrote")
+    names = [PurePosixPath(name) for name in sorted(existing(place))]
+    files = [name for name in names if name.name == _FILE and name.parent.name.startswith(_FOLDER)]
+    if not files:
+        raise DistillMatchError(
+            f"{redacted(place)}: holds no {_FOLDER}NAME/{_FILE}; name the folder that bag --table wrote"
+        )
+    for file in files:
+        with _told(failed):
+            yield _read(joined(place, str(file)), unquote(file.parent.name.removeprefix(_FOLDER)))
+
+
+@contextmanager
+def _told(failed: Callable[[DistillMatchError], None] | None) -> Iterator[None]:
+    try:
+        yield
+    except DistillMatchError as error:
+        if failed is None:
+            raise
+        failed(error)
+
+
+def _read(place: str, name: str) -> Recording:
+    with staged(place) as path:
+        try:
+            with parquet.ParquetFile(path) as file:
+                metadata = json.loads((file.metadata.metadata or {}).get(KEY, b"{}"))
+                rows = _rows(_checked(file.read(SCHEMA.names)))
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            reason = " ".join(str(error).split())
+            raise DistillMatchError(
+                f"{redacted(place)}: not the pairs of a bag ({reason}); register it again"
+            ) from error
+    entries = [_entry(number, row, rows[0]["visible_stamp"]) for number, row in enumerate(rows, 1)]
+    return Recording(
+        title=name,
+        about=[("recording", name), ("camera images", str(metadata.get("bag", "")))],
+        entries=entries,
+        load=lambda _: {},
+        frames=metadata.get("frames", {}),
+        dropped=metadata.get("dropped", {}),
+        problems=metadata.get("problems", ()),
+    )
+
+
+def _checked(pairs: pa.Table) -> pa.Table:
+    """The table, if its types and values are those of pairs.
+
+    Raises:
+        ValueError: they are not.
+    """
+    for field in SCHEMA:
+        column = pairs[field.name]
+        if column.type != field.type:
+            raise ValueError(f"{field.name} is {column.type}, not {field.type}")
+        if column.null_count and not field.nullable:
+            raise ValueError(f"{field.name} is missing in {column.null_count} rows")
+        if pa.types.is_floating(field.type) and compute.all(compute.is_finite(column)).as_py() is False:
+            raise ValueError(f"{field.name} is not finite")
+        if field.name.endswith(("_width", "_height")) and compute.any(compute.less(column, 1)).as_py():
+            raise ValueError(f"{field.name} is below 1")
+    if unknown := set(pairs["status"].unique().to_pylist()) - {status.value for status in Status}:
+        raise ValueError(f"status {min(unknown)!r} is unknown")
+    return pairs
+
+
+def _rows(pairs: pa.Table) -> list[dict[str, Any]]:
+    """Rows in the order of their stamps, which are int64 ns: Python's datetime has no nanoseconds."""
+    for name in ("visible_stamp", "thermal_stamp"):
+        pairs = pairs.set_column(pairs.schema.get_field_index(name), name, pairs[name].cast(pa.int64()))
+    rows: list[dict[str, Any]] = sorted(pairs.to_pylist(), key=lambda row: int(row["visible_stamp"]))
+    return rows
+
+
+def _entry(number: int, row: Mapping[str, Any], first: int) -> Entry:
+    matrix = [row[name] for name in HOMOGRAPHY]
+    return Entry(
+        number=number,
+        name=str(number),
+        seconds=(row["visible_stamp"] - first) / SECOND,
+        stamp=row["visible_stamp"],
+        status=row["status"],
+        homography=None if None in matrix else np.array(matrix).reshape(3, 3),
+        matches=row["matches"] or 0,
+        inliers=row["inliers"] or 0,
+        skew_ms=row["skew_ms"],
+        latency_ms=row["latency_ms"],
+        probability=row["probability"],
+        visible_size=(row["visible_height"], row["visible_width"]),
+        thermal_size=(row["thermal_height"], row["thermal_width"]),
+    )

@@ -1,0 +1,129 @@
+"""Registration of the bags of a fleet in this process."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from distillmatch_ros.bags.processing import BagJob, process_bag
+from distillmatch_ros.bags.provenance import provenance
+from distillmatch_ros.bags.summary import BagSummary
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.extras import needing
+from distillmatch_ros.fleet.places import published, redacted, staged
+from distillmatch_ros.fleet.plan import Order, Unit
+from distillmatch_ros.registration.registrar import Registrar
+from distillmatch_ros.stream.assembly import open_registrar, open_stream
+from distillmatch_ros.stream.stream import Result
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Result of a bag.
+
+    Attributes:
+        unit: the bag.
+        summary: its summary.
+        error: why there is no output; None if there is one.
+    """
+
+    unit: Unit
+    summary: BagSummary
+    error: str | None = None
+
+    @classmethod
+    def failed(cls, unit: Unit, error: str) -> "Outcome":
+        """Result of a bag that could not be registered."""
+        error = redacted(error)
+        return cls(unit, BagSummary(redacted(unit.source), redacted(unit.target), problems=[error]), error)
+
+
+def register(
+    unit: Unit,
+    order: Order,
+    registrar: Registrar,
+    *,
+    on_frame: Callable[[], None],
+    stop: Callable[[], bool],
+    scratch: str | None = None,
+) -> BagSummary:
+    """Register a bag, local or in a store.
+
+    Args:
+        unit: the bag.
+        order: settings of the run.
+        registrar: opened with the parameters of the order.
+        on_frame: called for each visible frame.
+        stop: polled; True ends early.
+        scratch: folder for downloads and uploads; the system's temporary folder if None.
+
+    Raises:
+        DistillMatchError: the bag cannot be used, an output cannot be written, or a store not be reached.
+    """
+    parameters = order.parameters
+    named = {"bag": redacted(unit.source), "out": redacted(unit.target)}
+    with ExitStack() as places:
+        bag = places.enter_context(staged(unit.source, scratch))
+        out = places.enter_context(published(unit.target, scratch))
+        local = {str(bag): named["bag"], str(out): named["out"]}
+        job = BagJob(
+            *(bag, out, order.rgb, order.thermal, order.outputs),
+            *(parameters.undistort, parameters.jpeg_quality, unit.overwrite),
+        )
+        about = {**provenance(parameters, registrar), **named}
+        on_result, note = places.enter_context(_table(unit, scratch))
+        try:
+            summary = process_bag(
+                job,
+                open_stream(parameters, registrar),
+                parameters,
+                about=about,
+                on_frame=on_frame,
+                on_result=on_result,
+                stop=stop,
+            )
+        except DistillMatchError as error:
+            raise DistillMatchError(_as_given(str(error), local)) from error
+        problems = [_as_given(problem, local) for problem in summary.problems]
+        summary = replace(summary, bag=named["bag"], out=named["out"], problems=problems)
+        note({**about, **summary.record()})
+    return summary
+
+
+def register_all(
+    units: Iterable[Unit], order: Order, *, on_frame: Callable[[], None], stop: Callable[[], bool]
+) -> Iterator[Outcome]:
+    """Register bags one after the other; an error in one does not stop the others.
+
+    Raises:
+        DistillMatchError: the network cannot be opened.
+    """
+    with open_registrar(order.parameters) as registrar:
+        for unit in units:
+            if stop():
+                return
+            try:
+                yield Outcome(unit, register(unit, order, registrar, on_frame=on_frame, stop=stop))
+            except DistillMatchError as error:
+                yield Outcome.failed(unit, str(error))
+
+
+def _as_given(text: str, local: dict[str, str]) -> str:
+    """Replace temporary local paths in a message by the places they stand for."""
+    for path, place in local.items():
+        text = text.replace(path, place)
+    return text
+
+
+@contextmanager
+def _table(
+    unit: Unit, scratch: str | None
+) -> Iterator[tuple[Callable[[Result], None], Callable[[Mapping[str, Any]], None]]]:
+    """Callbacks for pairs and summary of a bag that write its table, if there is one."""
+    if unit.table is None:
+        yield lambda _: None, lambda _: None
+        return
+    with needing("fleet"):
+        from distillmatch_ros.fleet.table import writing_pairs
+    with writing_pairs(unit.table, scratch) as table:
+        yield table.add, table.note

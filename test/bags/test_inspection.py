@@ -1,0 +1,80 @@
+"""What a recording holds is shown, and the command that is advised works."""
+
+import json
+import shlex
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from support.bags import RGB, THERMAL, Drive, write_bag
+from typer.testing import CliRunner
+
+from distillmatch_ros.bags.guess import guess_topics
+from distillmatch_ros.bags.inspection import figures_of, inspect_bag
+from distillmatch_ros.cli import app
+from distillmatch_ros.stream.synchroniser import Side
+
+
+@pytest.mark.parametrize(
+    ("told", "visible", "thermal"),
+    [
+        ("/rgb/image=bgr8 /thermal/image=mono16", "/rgb/image", "/thermal/image"),
+        ("/camera/color/image_raw=rgb8 /boson/image=16UC1", "/camera/color/image_raw", "/boson/image"),
+        ("/cam0/image_raw=bayer_rggb8 /cam1/image_raw=mono16", "/cam0/image_raw", "/cam1/image_raw"),
+        ("/flir/image=mono8 /image_raw=mono8", "/image_raw", "/flir/image"),
+        (
+            "/rgb/image=bgr8 /rgb/image/compressed=jpeg /ir/image=16UC1 /depth=16UC1",
+            "/rgb/image",
+            "/ir/image",
+        ),
+        ("/left/image=mono8 /right/image=mono8", None, None),
+        ("/thermal_a/image=mono16 /thermal_b/image=mono16", None, None),
+        ("", None, None),
+    ],
+)
+def test_topics_are_told_by_name_and_encoding(told: str, visible: str | None, thermal: str | None) -> None:
+    guess = guess_topics(dict(each.split("=") for each in told.split()))
+    assert (guess.get(Side.VISIBLE), guess.get(Side.THERMAL)) == (visible, thermal)
+
+
+def test_recording_is_described(tmp_path: Path) -> None:
+    found = inspect_bag(write_bag(tmp_path, "mcap", Drive(pairs=12)))
+    assert found.guess == {"visible": RGB, "thermal": THERMAL} and found.pairs == 12
+    assert found.advice is None and not found.losses and found.clocks is not None
+    visible, thermal = found.topics
+    assert (visible.messages, visible.encoding, visible.rate_hz) == (12, "bgr8", pytest.approx(10))
+    assert thermal.frozen == 0 and thermal.figures is not None and thermal.figures.width == 80
+    assert found.command is not None
+    assert shlex.split(found.command)[-4:] == ["--rgb", RGB, "--thermal", THERMAL]
+
+
+def test_figures_of_an_image() -> None:
+    image = np.random.default_rng(0).integers(20000, 22000, (60, 80)).astype(np.float32)
+    image[:6], image[:, -4:], image[30, 30] = 0, 0, np.nan
+    found = figures_of(image)
+    assert found.bars == (6, 4, 0, 0) and found.least == 0 and found.greatest < 22000
+    assert found.not_finite == pytest.approx(1 / 4800)
+    assert figures_of(np.zeros((5, 5), np.uint8)).bars == (0, 0, 0, 0)
+
+
+def test_command_line(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path, "mcap", Drive(pairs=3))
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((40, 60), np.uint16))
+    (tmp_path / "b.png").write_bytes(b"no image")
+    arguments = ["inspect", str(bag), str(tmp_path / "a.png"), str(tmp_path / "b.png")]
+    result = CliRunner().invoke(app, [*arguments, "--json", "-"])
+    assert result.exit_code == 1 and "b.png: damaged or not an image" in result.stderr
+    kinds = [(each["kind"], each["error"] is None) for each in json.loads(result.stdout)]
+    assert kinds == [("bag", True), ("image", True), ("image", False)]
+    shown = CliRunner().invoke(app, arguments[:3])
+    assert shown.exit_code == 0 and THERMAL in shown.stdout and "60 x 40" in shown.stdout
+
+
+def test_bag_without_topics_uses_the_same_guess_and_says_so(write_network, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path, "mcap", Drive(pairs=3))
+    arguments = ["bag", str(bag), str(tmp_path / "out.mcap"), "--model", str(write_network()), "--json", "-"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)[0]["pairs"] == 3
+    assert f"--rgb {RGB} --thermal {THERMAL}" in result.stderr

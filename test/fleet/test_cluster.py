@@ -1,0 +1,130 @@
+"""Fleets over real Dask processes: equal results, workers that are killed, bags that kill them."""
+
+import json
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support import ROOT
+from support.bags import RGB, Drive, digests, write_bag
+from support.fleet import (
+    PROGRAM,
+    QUICK,
+    TOPICS,
+    dask_cluster,
+    read_manifest,
+    start,
+    wait_for,
+    write_drives,
+)
+
+from distillmatch_ros.bags.reading import Bag
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.fleet import cluster
+from distillmatch_ros.fleet.cluster import RETRIES, open_remote
+
+
+def command(*arguments: object) -> tuple[object, ...]:
+    return (*PROGRAM, "bag", *arguments, *TOPICS)
+
+
+@pytest.mark.slow
+def test_two_workers_one_killed_midway_lose_nothing(model: str, tmp_path: Path) -> None:
+    drives = write_drives(tmp_path, "abcdef", pairs=60)
+    alone = start(command(drives[0], "alone.mcap", "--model", model, "--threads", 1), tmp_path)
+    assert alone.wait(200) == 0, alone.communicate()
+    with dask_cluster(tmp_path, 2, "--no-nanny") as dask:
+        arguments = command(*drives, "out", "--model", model, "--cluster", dask.address, "--json", "-")
+        with start(arguments, tmp_path) as client:
+            wait_for(lambda: len(list(tmp_path.glob("out/*.mcap"))) > 1)
+            dask.workers[0].send_signal(signal.SIGKILL)
+            output, error = client.communicate(timeout=200)
+    assert client.returncode == 0, error
+    assert "workers: " in error and "dashboard: " in error
+    assert [Path(record["bag"]).stem for record in json.loads(output)] == list("abcdef")
+    assert {record["state"] for record in read_manifest(tmp_path / "out").values()} == {"done"}
+    for drive in drives:
+        assert digests(tmp_path / "out" / drive.name) == digests(tmp_path / "alone.mcap")
+
+
+@pytest.mark.slow
+def test_a_bag_that_kills_its_workers_is_reported_and_stops_no_other(model: str, tmp_path: Path) -> None:
+    drives = write_drives(tmp_path, "abc")
+    (tmp_path / "fatal").mkdir()
+    # What stands for a bag that takes more memory than there is: who opens it is killed.
+    (tmp_path / "fatal/sitecustomize.py").write_text(
+        "import os, signal, pathlib\n"
+        "opened = pathlib.Path.open\n"
+        "def open_or_die(self, *arguments, **keywords):\n"
+        "    if self.name == 'b.mcap':\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return opened(self, *arguments, **keywords)\n"
+        "pathlib.Path.open = open_or_die\n"
+    )
+    path = {"PYTHONPATH": f"{tmp_path / 'fatal'}:{ROOT}"}
+    with start(command(*drives, "out", "--model", model, *QUICK, "--jobs", 2), tmp_path, path) as client:
+        _, error = client.communicate(timeout=200)
+    assert client.returncode == 1, error
+    assert f"b.mcap: {RETRIES + 1} workers were lost with it" in error and error.count("\n") == 1
+    states = {name: record["state"] for name, record in read_manifest(tmp_path / "out").items()}
+    assert states == {"a": "done", "b": "failed", "c": "done"}
+
+
+@pytest.mark.slow
+def test_a_bag_may_be_bigger_than_the_memory_of_a_worker(model: str, tmp_path: Path) -> None:
+    first = next(each for each in Drive(size=(1080, 1440)).messages() if each.topic == RGB)
+    messages = [
+        replace(each, message=replace(first.message, header=each.message.header))
+        if each.topic == RGB
+        else each
+        for each in Drive(pairs=110, info=False).messages()
+    ]
+    bag = write_bag(tmp_path, "mcap", messages)
+    limit = 480_000_000
+    assert next(bag.glob("*.mcap")).stat().st_size > limit
+    with dask_cluster(tmp_path, 1, "--memory-limit", str(limit)) as dask:
+        arguments = command(bag, "out", "--model", model, *QUICK, "--cluster", dask.address)
+        with start(arguments, tmp_path) as client:
+            _, error = client.communicate(timeout=200)
+    assert client.returncode == 0, error
+
+
+@pytest.mark.slow
+def test_workers_leave_what_a_client_that_was_killed_wanted(model: str, tmp_path: Path) -> None:
+    drives = write_drives(tmp_path, "ab", pairs=200)
+    with dask_cluster(tmp_path, 1, "--no-nanny") as dask:
+        arguments = command(*drives, "out", "--model", model, *QUICK, "--cluster", dask.address)
+        with start(arguments, tmp_path) as client:
+            part = tmp_path / "out/a.mcap.part"
+            wait_for(part.exists)
+            client.kill()
+        wait_for(lambda: not part.exists())
+    with Bag(tmp_path / "out/a.mcap") as written:
+        assert sum(topic.count for topic in written.topics.values()) < 200
+    assert not (tmp_path / "out/b.mcap").exists()
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_goes_away_is_named(model: str, tmp_path: Path) -> None:
+    drives = write_drives(tmp_path, "ab", pairs=200)
+    with dask_cluster(tmp_path, 1, "--no-nanny") as dask:
+        arguments = command(*drives, "out", "--model", model, "--cluster", dask.address)
+        with start(arguments, tmp_path) as client:
+            wait_for((tmp_path / "out/a.mcap.part").exists)
+            dask.scheduler.kill()
+            _, error = client.communicate(timeout=200)
+    assert (
+        client.returncode == 2
+        and "error: the connection to the scheduler is lost; " in error
+        and "Traceback" not in error
+    )
+
+
+def test_without_a_scheduler_the_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "CONNECT_S", 0.5)
+    with (
+        pytest.raises(DistillMatchError, match=r"tcp://127.0.0.1:1: no scheduler answers"),
+        open_remote("tcp://127.0.0.1:1"),
+    ):
+        pass

@@ -1,0 +1,90 @@
+"""The page of a fleet: what it says of the bags, and that it works in a real browser."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.browser import check_accessibility, check_layout, chromium, opened
+from support.recordings import EVIL
+from support.tables import write_pairs
+from typer.testing import CliRunner
+
+from distillmatch_ros.cli import app
+from distillmatch_ros.fleet.overview import overview
+from distillmatch_ros.fleet.page import verdict
+from distillmatch_ros.fleet.table_reading import read_table
+
+ROWS = (
+    "[...document.querySelectorAll('tbody tr')].filter(row => !row.hidden)"
+    ".map(row => row.cells[0].textContent)"
+)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("table")
+    for name, shift in (("mon", 1.0), ("tue", 2.0), ("wed", 3.0), ("moved", 30.0)):
+        write_pairs(place, name, shift)
+    write_pairs(place, "dark", 0.0, status="FEW_MATCHES")
+    return place
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as started:
+        yield started
+
+
+def report(*arguments: object) -> Any:
+    return CliRunner().invoke(app, ["report", *map(str, arguments)])
+
+
+def test_the_verdict_counts_what_needs_inspection(table: Path, tmp_path: Path) -> None:
+    bags = overview(read_table(str(table)))
+    judged = verdict(bags)
+    assert judged.level.value == "moves" and judged.headline == "2 of 5 bags need inspection."
+    assert judged.reasons[0] == "Verdicts on the 5 bags: 1 poor, 4 good." and "in 1 that" in judged.reasons[1]
+    assert judged.advice[0].seen == "1 of 5 bags: dark."
+    steady = verdict([bag for bag in bags if not bag.needs_look])
+    assert steady.level.value == "good" and steady.headline == "No bag needs inspection."
+    many = verdict(bags[:1] * 7)
+    assert many.level.value == "poor" and "dark and 2 more." in many.advice[0].seen
+
+
+@pytest.mark.slow
+def test_the_page_in_a_browser(browser: Any, table: Path, tmp_path: Path) -> None:
+    result = report(table, "-o", tmp_path / "fleet.html", "--json", tmp_path / "fleet.json")
+    assert result.exit_code == 0 and "2 need inspection" in result.stdout, result.output
+    assert [bag["bag"] for bag in json.loads((tmp_path / "fleet.json").read_text())][:2] == ["dark", "moved"]
+    for width, scheme in ((360, "dark"), (1280, "light")):
+        with opened(browser, tmp_path / "fleet.html", width, scheme) as page:
+            check_layout(page)
+            check_accessibility(page)
+    with opened(browser, tmp_path / "fleet.html") as page:
+        assert page.locator("svg circle, svg use").count() >= 9
+        page.select_option("select[name=kind]", "poor")
+        assert [text.split("Most")[0] for text in page.evaluate(ROWS)] == ["dark"]
+        assert page.locator(".filter output").text_content() == "1 of 5 bags"
+        page.select_option("select[name=kind]", "")
+        page.locator("th", has_text="shift px").locator("button").click()
+        assert page.evaluate(ROWS)[0] == "tue" and page.evaluate(ROWS)[-1].startswith("dark")
+
+
+def test_names_do_nothing(browser: Any, tmp_path: Path) -> None:
+    write_pairs(tmp_path / "table", EVIL.replace("/", "%2F"), 0.0, status="FEW_MATCHES")
+    result = report(tmp_path / "table", "-o", tmp_path / "fleet.html")
+    assert result.exit_code == 0, result.output
+    with opened(browser, tmp_path / "fleet.html", 360) as page:
+        page.wait_for_timeout(200)
+        check_layout(page)
+        assert EVIL in page.locator("tbody").text_content()
+
+
+def test_what_a_table_lacks_is_told(table: Path, tmp_path: Path) -> None:
+    result = report(table, "-o", tmp_path / "x.html", "--source", tmp_path)
+    assert result.exit_code == 2 and "leave out --source" in result.stderr
+    result = report("memory://nothing", "-o", tmp_path / "x.html")
+    assert result.exit_code == 2 and "holds no bag=NAME" in result.stderr
+    assert not (tmp_path / "x.html").exists()

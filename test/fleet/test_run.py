@@ -1,0 +1,150 @@
+"""Fleets in this process: manifests, going on after a fault, two runs into one folder."""
+
+import json
+import shutil
+import signal
+import sys
+from pathlib import Path
+from time import sleep
+
+import pytest
+from support.bags import RGB, THERMAL, digests
+from support.fleet import PROGRAM, QUICK, TOPICS, read_manifest, start, wait_for, write_drives
+from typer.testing import CliRunner, Result
+
+from distillmatch_ros.cli import app
+from distillmatch_ros.fleet.plan import Order
+from distillmatch_ros.fleet.run import Watch, run_fleet
+from distillmatch_ros.stream.parameters import Parameters
+
+
+def run(model: str, *arguments: object) -> Result:
+    return CliRunner().invoke(app, ["bag", *map(str, arguments), *TOPICS, *QUICK, "--model", model])
+
+
+def done(result: Result) -> list[str]:
+    """Bags that a run registered."""
+    assert result.exit_code == 0, result.output
+    return [Path(record["bag"]).stem for record in json.loads(result.stdout)]
+
+
+@pytest.fixture
+def drives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    monkeypatch.chdir(tmp_path)
+    return [drive.relative_to(tmp_path) for drive in write_drives(tmp_path, "abc")]
+
+
+def test_the_manifest_tells_what_became_of_each_bag(model: str, drives: list[Path]) -> None:
+    drives[1].write_bytes(b"damaged")
+    result = run(model, *drives, "out")
+    assert result.exit_code == 1 and "b.mcap: not a bag that can be read" in result.stderr
+    told = read_manifest(Path("out"))
+    assert [(name, record["state"]) for name, record in told.items()] == [
+        ("a", "done"),
+        ("b", "failed"),
+        ("c", "done"),
+    ]
+    assert told["a"]["input"] == "a.mcap" and told["a"]["size"] == Path("a.mcap").stat().st_size
+    assert told["a"]["frames"] == {"visible": 3, "thermal": 3} and told["a"]["error"] is None
+    assert told["a"]["statuses"] == {"OK": 1, "TRACKED": 2} and told["a"]["seconds"] > 0
+    assert "not a bag" in told["b"]["error"] and told["b"]["problems"] == [told["b"]["error"]]
+    assert len({record["settings"] for record in told.values()}) == 1
+
+
+def test_resume_does_what_failed_and_leaves_alone_what_is_done(model: str, drives: list[Path]) -> None:
+    drives[1].write_bytes(b"damaged")
+    run(model, *drives, "out")
+    assert run(model, *drives, "out").exit_code == 2  # they exist already
+    before = Path("out/a.mcap").stat().st_mtime_ns
+    shutil.copy(drives[0], drives[1])
+    result = run(model, *drives, "out", "--resume", "--json", "-")
+    assert done(result) == ["b"] and "2 of 3 bags are done already" in result.stderr
+    assert Path("out/a.mcap").stat().st_mtime_ns == before
+    assert done(run(model, *drives, "out", "--resume", "--json", "-")) == []
+    assert {record["state"] for record in read_manifest(Path("out")).values()} == {"done"}
+
+
+def test_resume_does_again_what_has_changed(model: str, drives: list[Path]) -> None:
+    again = (model, *drives, "out", "--resume", "--json", "-")
+    assert done(run(*again)) == ["a", "b", "c"]  # of nothing, everything is left
+    Path("out/a.mcap").unlink()
+    assert done(run(*again)) == ["a"]
+    write_drives(Path(), "b", pairs=4)
+    assert done(run(*again)) == ["b"]
+    assert done(run(*again, "--set", "tolerance=0.01")) == ["a", "b", "c"]
+    shutil.copy(model, "other.onnx")
+    with Path("other.onnx").open("ab") as file:
+        file.write(b"\x92\x03\x00")  # an unknown empty field: another file of the same network
+    assert done(run("other.onnx", *again[1:], "--set", "tolerance=0.01")) == ["a", "b", "c"]
+
+
+def test_resume_replaces_nothing_that_is_not_its_own(model: str, drives: list[Path]) -> None:
+    Path("out").mkdir()
+    Path("out/b.mcap").write_bytes(b"someone's")
+    result = run(model, *drives, "out", "--resume")
+    assert result.exit_code == 2 and "out/b.mcap: exists already" in result.stderr
+    assert Path("out/b.mcap").read_bytes() == b"someone's" and not Path("out/a.mcap").exists()
+    result = run(model, drives[0], "one.mcap", "--resume")
+    assert result.exit_code == 2 and "--resume goes on with a folder" in result.stderr
+
+
+def test_a_line_that_was_cut_off_is_no_harm_and_others_are_named(model: str, drives: list[Path]) -> None:
+    run(model, *drives, "out")
+    manifest = Path("out/manifest.jsonl")
+    text = manifest.read_text()
+    manifest.write_text(text + text.splitlines()[0][:40])
+    assert done(run(model, *drives, "out", "--resume", "--json", "-")) == []
+    manifest.write_text("{}\n" + text)
+    result = run(model, *drives, "out", "--resume")
+    assert result.exit_code == 2 and "out/manifest.jsonl: line 1 is invalid" in result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_resume_after_the_client_was_killed(jobs: int, model: str, tmp_path: Path) -> None:
+    drives = write_drives(tmp_path, "abcd", pairs=40)
+    arguments = (*PROGRAM, "bag", *drives, "out", *TOPICS, "--model", model, "--threads", 1, "--jobs", jobs)
+    with start(arguments, tmp_path) as client:
+        wait_for(lambda: len(list(tmp_path.glob("out/*.mcap"))) > 0)
+        client.send_signal(signal.SIGKILL)
+    sleep(0.5)  # workers see that their client is gone
+    states = [record["state"] for record in read_manifest(tmp_path / "out").values()]
+    assert "planned" in states
+    with start((*arguments, "--resume"), tmp_path) as client:
+        _, error = client.communicate(timeout=200)
+    assert client.returncode == 0, error
+    assert f"{states.count('done')} of 4 bags are done already" in error
+    assert len({tuple(digests(tmp_path / "out" / drive.name)) for drive in drives}) == 1
+    assert {record["state"] for record in read_manifest(tmp_path / "out").values()} == {"done"}
+    assert list((tmp_path / "out").glob("*.part")) == []
+
+
+def test_a_second_client_into_the_same_folder_is_told(model: str, tmp_path: Path) -> None:
+    drives = write_drives(tmp_path, "ab", pairs=400)
+    arguments = (*PROGRAM, "bag", *drives, "out", *TOPICS, "--model", model)
+    with start(arguments, tmp_path) as first:
+        wait_for((tmp_path / "out/a.mcap.part").exists)
+        result = run(model, drives[1], tmp_path / "out")
+        first.kill()
+    assert result.exit_code == 2 and f"{tmp_path / 'out'}: another run is writing there" in result.stderr
+
+
+def test_without_dask_the_remedy_is_said(
+    model: str, drives: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.delitem(sys.modules, "distillmatch_ros.fleet.cluster", raising=False)
+    result = run(model, *drives, "out", "--jobs", 2)
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error: this command needs distributed, which is not installed: "
+        "pip install 'distillmatch_ros[fleet]'\n"
+    )
+    result = run(model, *drives, "out", "--jobs", 2, "--cluster", "tcp://127.0.0.1:1")
+    assert result.exit_code == 2 and "leave it out" in result.stderr
+
+
+def test_nothing_is_begun_after_a_stop(model: str, drives: list[Path]) -> None:
+    order = Order(Parameters(model=model), RGB, THERMAL, ("homography",))
+    assert run_fleet(["a.mcap"], "out.mcap", order, watch=Watch(stop=lambda: True)) == []
+    assert not Path("out.mcap").exists()
