@@ -20,7 +20,7 @@ from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.stream.search import advise
-from distillmatch_ros.visualisation.overlay import covered, draw_matches, draw_overlay, warp_thermal
+from distillmatch_ros.visualisation.overlay import draw_matches, draw_overlay
 
 ERROR = "ERROR"
 ORIENTATION_TRIES = 3
@@ -163,7 +163,7 @@ def match_files(
             continue
         pictures = () if out is None else tuple(_write_pictures(out / name, visible, thermal, registration))
         advice = None
-        if registration.homography is not None:
+        if registration.mapping is not None:
             tries = 0  # the cameras' orientation is right
         elif tries:
             tries -= 1
@@ -248,13 +248,11 @@ def _write_pictures(
             base.with_name(f"{base.name}_{ending}").unlink(missing_ok=True)
     yield _write(base, "overlay.png", draw_overlay(visible, thermal, registration))
     yield _write(base, "matches.png", draw_matches(visible, thermal, registration))
-    if registration.homography is not None:
-        height, width = visible.shape[:2]
-        registered = warp_thermal(thermal, registration.homography, (height, width))
+    if (mapping := registration.mapping) is not None:
+        registered = mapping.warp_thermal(thermal)
         suffix = "png" if registered.dtype in (np.uint8, np.uint16) else "tiff"
         yield _write(base, f"registered.{suffix}", registered)
-        seen = covered((thermal.shape[0], thermal.shape[1]), registration.homography, (height, width))
-        yield _write(base, "mask.png", 255 * seen.astype(np.uint8))
+        yield _write(base, "mask.png", 255 * mapping.mask.astype(np.uint8))
 
 
 def _write(base: Path, ending: str, picture: NDArray[Any]) -> Path:

@@ -13,6 +13,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines import open_engine
 from distillmatch_ros.engines.protocol import Engine
 from distillmatch_ros.geometry.homography import Float64, inverse
+from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.images.orientation import ORIENTATIONS, Orientation
 from distillmatch_ros.registration.gate import Gate, Status
 from distillmatch_ros.registration.passes import CERTAIN, PairOfImages, Pass, Stopwatch, blank_pass
@@ -167,12 +168,14 @@ class Registrar:
             found = rejected(found)
         framing = Framing(visible_view.region, thermal_view.region, wider)
         found = in_camera_pixels(found, framing.visible, framing.thermal)
+        homography = found.estimate.homography
+        sizes = framing.thermal.camera, framing.visible.camera
         return Registration(
             visible_points=found.visible_points,
             thermal_points=found.thermal_points,
             confidence=found.confidence,
             inliers=found.estimate.inliers,
-            homography=found.estimate.homography,
+            mapping=None if homography is None else HomographyMapping(homography, *sizes),
             status=found.estimate.status,
             latency_ms=clock.read(),
             quality=found.estimate.quality,

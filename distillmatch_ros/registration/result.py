@@ -1,12 +1,15 @@
 """The result of a registration."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.protocol import Float32
-from distillmatch_ros.geometry.homography import Float64
+from distillmatch_ros.geometry.homography import Float64, Points
+from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.quality import Quality
 from distillmatch_ros.registration.views import Framing
@@ -23,7 +26,7 @@ class Registration:
         thermal_points: float32 (N, 2), of the same matches.
         confidence: float32 (N,), in (0, 1].
         inliers: bool (N,), the correspondences that agree with the homography.
-        homography: float64 (3, 3), thermal pixels to visible pixels; None if none was accepted.
+        mapping: where pixels of one image lie in the other; None if none was accepted.
         status: OK, another origin of the homography, or the reason why there is none.
         latency_ms: time in ``gain_control``, ``resize``, ``engine``, ``homography`` and ``alignment``, and in
             ``total``, ms.
@@ -37,12 +40,50 @@ class Registration:
     thermal_points: Float32
     confidence: Float32
     inliers: NDArray[np.bool_]
-    homography: Float64 | None
+    mapping: ImageMapping | None
     status: Status
     latency_ms: dict[str, float]
     quality: Quality | None = None
     probability: float | None = None
     framing: Framing | None = None
+
+    @property
+    def homography(self) -> Float64 | None:
+        """The homography closest to the mapping, float64 (3, 3), thermal to visible pixels, or None."""
+        return None if self.mapping is None else self.mapping.homography
+
+    def to_visible(self, points: Points) -> Float64:
+        """Map thermal pixels (N, 2), x and y, to visible pixels: float64 (N, 2), NaN where none corresponds.
+
+        Raises:
+            DistillMatchError: the pair has no mapping.
+        """
+        return self._mapped().to_visible(points)
+
+    def to_thermal(self, points: Points) -> Float64:
+        """Map visible pixels to thermal pixels; see `to_visible`."""
+        return self._mapped().to_thermal(points)
+
+    def warp_thermal(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Warp an image of the thermal camera, such as a segmentation, into the visible frame.
+
+        Values are kept; see `ImageMapping.warp_thermal`.
+
+        Raises:
+            DistillMatchError: the pair has no mapping.
+        """
+        return self._mapped().warp_thermal(image)
+
+    def warp_visible(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Warp an image of the visible camera into the thermal frame; see `warp_thermal`."""
+        return self._mapped().warp_visible(image)
+
+    def _mapped(self) -> ImageMapping:
+        if self.mapping is None:
+            raise DistillMatchError(
+                f"registration: the pair has no mapping ({self.status}); check `registration.mapping` first"
+            )
+        return self.mapping
 
     @property
     def thermal_wider(self) -> bool:
@@ -56,8 +97,8 @@ class Registration:
 
     @classmethod
     def without_matches(
-        cls, status: Status, homography: Float64 | None, latency_ms: dict[str, float]
+        cls, status: Status, mapping: ImageMapping | None, latency_ms: dict[str, float]
     ) -> "Registration":
         """A registration without a pass of the network, hence without correspondences."""
         points, none = np.zeros((0, 2), np.float32), np.zeros(0, np.float32)
-        return cls(points, points, none, none.astype(np.bool_), homography, status, latency_ms)
+        return cls(points, points, none, none.astype(np.bool_), mapping, status, latency_ms)

@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.reports.recording import Entry, Images
 from distillmatch_ros.visualisation import canvas
-from distillmatch_ros.visualisation.overlay import covered, draw_matches, draw_overlay, warp_thermal
+from distillmatch_ros.visualisation.overlay import draw_matches, draw_overlay
 
 WIDTH = 960  # greatest width, px; larger pictures are scaled down
 QUALITY = 80
@@ -69,14 +70,15 @@ def views(entry: Entry, images: Images) -> Views:
             return Views(None, None, [])
         recorded = Picture.of(images.overlay, f"overlay of {name}, as recorded")
         return Views(None, None, [("Overlay", recorded)])
-    visible, thermal, registration = images.visible, images.thermal, entry.registration
+    visible, thermal = images.visible, images.thermal
+    registration = entry.registration(visible.shape[:2], thermal.shape[:2])
     before = Picture.of(visible, f"visible image of {name}")
     others = []
-    if entry.homography is None:
+    if registration.mapping is None:
         heat = canvas.resized(_coloured(to_8bit(thermal)), visible.shape[:2])
         after = Picture.of(heat, f"thermal image of {name}, not registered")
     else:
-        heat = _registered(visible, thermal, entry.homography)
+        heat = _registered(visible, thermal, registration.mapping)
         after = Picture.of(heat, f"thermal image of {name}, registered")
         board = draw_overlay(visible, thermal, registration, "checkerboard")
         others.append(("Checkerboard", Picture.of(board, f"squares of both images of {name}")))
@@ -92,13 +94,11 @@ def views(entry: Entry, images: Images) -> Views:
 
 
 def _registered(
-    visible: NDArray[np.generic], thermal: NDArray[np.generic], homography: NDArray[np.float64]
+    visible: NDArray[np.generic], thermal: NDArray[np.generic], mapping: ImageMapping
 ) -> NDArray[np.uint8]:
     """The warped thermal image in colours, over the dimmed visible image."""
-    size, heat = visible.shape[:2], to_8bit(thermal)
-    warped = _coloured(warp_thermal(heat, homography, size))
-    inside = covered(heat.shape, homography, size)
-    return np.where(inside[..., None], warped, canvas.displayable(visible) // 4)
+    warped = _coloured(mapping.warp_thermal(to_8bit(thermal)))
+    return np.where(mapping.mask[..., None], warped, canvas.displayable(visible) // 4)
 
 
 def _coloured(heat: NDArray[np.uint8]) -> NDArray[np.uint8]:

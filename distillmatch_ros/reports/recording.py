@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.geometry.homography import Float64, Size
+from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.result import Registration
 
@@ -105,9 +106,8 @@ class Entry:
         """Its abscissa in charts: time in seconds, or its number."""
         return float(self.number) if self.seconds is None else self.seconds
 
-    @property
-    def registration(self) -> Registration:
-        """The entry as a registration, for the pictures."""
+    def registration(self, visible: Size, thermal: Size) -> Registration:
+        """The entry as a registration of images of these sizes, for the pictures."""
         found = self.correspondences or Correspondences.none()
         known = {status.value: status for status in Status}
         unknown = Status.DEGENERATE if self.homography is None else Status.OK
@@ -116,7 +116,7 @@ class Entry:
             thermal_points=found.thermal,
             confidence=found.confidence,
             inliers=found.inliers,
-            homography=self.homography,
+            mapping=None if self.homography is None else HomographyMapping(self.homography, thermal, visible),
             status=known.get(self.status, unknown),
             latency_ms={},
         )

@@ -13,6 +13,7 @@ from distillmatch_ros.base.files import write_text
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.base.yaml import read_yaml
 from distillmatch_ros.geometry.homography import Float64, Size
+from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.images.orientation import Orientation
 from distillmatch_ros.registration.gate import Gate, Status, estimate, is_plausible
 from distillmatch_ros.registration.result import Registration
@@ -66,6 +67,11 @@ class Calibration:
     seconds: float
     stamp: int
     rms_px: float
+
+    @property
+    def mapping(self) -> HomographyMapping:
+        """The mapping by the homography."""
+        return HomographyMapping(self.homography, self.rig.thermal.size, self.rig.visible.size)
 
     def save(self, path: Path) -> None:
         """Write a YAML file atomically.

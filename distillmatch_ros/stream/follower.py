@@ -14,6 +14,7 @@ import numpy as np
 
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import Float64, Size, corner_error
+from distillmatch_ros.geometry.mapping import HomographyMapping, ImageMapping
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.registration.gate import Gate, Status, confirm, confirm_on_edges
 from distillmatch_ros.registration.passes import LIKELY, STAGES
@@ -57,10 +58,10 @@ class Followed:
     find_matches: Callable[[Registration], Registration] = _unchanged
 
     @classmethod
-    def resting(cls, status: Status, homography: Float64 | None) -> "Followed":
+    def resting(cls, status: Status, mapping: ImageMapping | None) -> "Followed":
         """A pair that was not registered."""
         latency_ms = dict.fromkeys((*STAGES, "total"), 0.0)
-        return cls(Registration.without_matches(status, homography, latency_ms))
+        return cls(Registration.without_matches(status, mapping, latency_ms))
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,12 +146,12 @@ class Follower:
         if self._pending is None and self._is_due(visible.stamp, pass_seconds):
             if self._asynchronous:
                 self._pending = self._begin_pass(visible, thermal, tracked)
-            elif (said := self._pass_now(visible, thermal, tracked)).homography is not None:
+            elif (said := self._pass_now(visible, thermal, tracked)).mapping is not None:
                 return Followed(said, self._take_ended())
         milliseconds = 1e3 * (perf_counter() - start)
         registration = replace(
             Registration.without_matches(
-                Status.TRACKED, tracked.homography, {"alignment": milliseconds, "total": milliseconds}
+                Status.TRACKED, self._mapping(tracked), {"alignment": milliseconds, "total": milliseconds}
             ),
             probability=self._probability_of(tracked),
         )
@@ -270,7 +271,7 @@ class Follower:
     def _reject(self, ended: _Pass) -> Registration:
         self._fail(ended.stamp)
         self._search.count_failure()
-        return replace(ended.registration, homography=None, status=Status.DEGENERATE)
+        return replace(ended.registration, mapping=None, status=Status.DEGENERATE)
 
     def _steadied(self, registration: Registration, tracked: Track) -> Registration:
         """The result of a pass with the tracked homography, which it confirms."""
@@ -280,7 +281,7 @@ class Follower:
         if judged.status is not Status.OK:
             return registration
         return replace(
-            registration, homography=tracked.homography, inliers=judged.inliers, quality=judged.quality
+            registration, mapping=self._mapping(tracked), inliers=judged.inliers, quality=judged.quality
         )
 
     def _fail(self, stamp: int) -> None:
@@ -304,6 +305,9 @@ class Follower:
     def _take_ended(self) -> tuple[tuple[int, Registration], ...]:
         ended, self._ended = tuple(self._ended), []
         return ended
+
+    def _mapping(self, tracked: Track) -> HomographyMapping:
+        return HomographyMapping(tracked.homography, *self._sizes)
 
     def _gap(self, homography: Float64, other: Float64) -> float:
         return corner_error(homography, other, *self._sizes)

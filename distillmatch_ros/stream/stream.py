@@ -25,7 +25,7 @@ from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.synchroniser import Side
 from distillmatch_ros.stream.temporal import Mode, TemporalFilter, TemporalSettings
 from distillmatch_ros.stream.thermal_stream import FrozenDetector, RangeFilter
-from distillmatch_ros.visualisation.overlay import Style, draw_overlay, warp_thermal
+from distillmatch_ros.visualisation.overlay import Style, draw_overlay
 
 
 class StreamSettings(TemporalSettings):
@@ -102,10 +102,9 @@ class Result:
         Returns:
             The frame, or None without a homography.
         """
-        if self.registration.homography is None:
+        if self.registration.mapping is None:
             return None
-        size = self.visible.image.shape[:2]
-        image = warp_thermal(self.thermal.image, self.registration.homography, size)
+        image = self.registration.warp_thermal(self.thermal.image)
         return replace(self.visible, image=image, encoding=self.thermal.encoding)
 
     def overlay(self) -> Frame:
@@ -265,7 +264,7 @@ class Stream:
     def _register(self, visible: Frame, thermal: Frame) -> Followed:
         fixed = None
         if self._settings.mode is Mode.FIXED and self._calibration is not None:
-            fixed = self._calibration.homography
+            fixed = self._calibration.mapping
         if self._frozen.update(thermal):
             self._follower.request_pass(visible.stamp)
             held = self._filter.last(visible.stamp) if fixed is None else fixed

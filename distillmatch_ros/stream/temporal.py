@@ -18,6 +18,7 @@ from distillmatch_ros.geometry.homography import (
     from_corners,
     transform,
 )
+from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.result import Registration
 
@@ -131,13 +132,13 @@ class TemporalFilter:
         self._forget_old(stamp)
         return self._track.homography if self._track is not None and self._priors_left > 0 else None
 
-    def last(self, stamp: int) -> Float64 | None:
-        """The last good homography unless it is older than ``hold_seconds`` at this stamp (ns)."""
+    def last(self, stamp: int) -> HomographyMapping | None:
+        """The mapping of the last good pair unless it is older than ``hold_seconds`` at this stamp (ns)."""
         self._forget_old(stamp)
         track = self._track
         if track is None or stamp - track.stamp > self.settings.hold_seconds * SECOND:
             return None
-        return track.homography
+        return self._mapping(track)
 
     def update(self, registration: Registration, stamp: int, *, primed: bool) -> Registration:
         """Update the filter by the registration of a pair, and return the one to publish.
@@ -159,13 +160,13 @@ class TemporalFilter:
         if live and self.settings.smoothing == 0:
             return registration
         if agreed and self._track is not None:
-            return replace(registration, homography=self._track.homography)
+            return replace(registration, mapping=self._mapping(self._track))
         held = None if live else self.last(stamp)
         if held is not None:
-            return replace(registration, homography=held, status=Status.HELD)
+            return replace(registration, mapping=held, status=Status.HELD)
         found = registration.status in (Status.OK, Status.TRACKED)
         rejected = Status.DEGENERATE if found else registration.status
-        return replace(registration, homography=None, status=rejected)
+        return replace(registration, mapping=None, status=rejected)
 
     def _follow(self, homography: Float64, stamp: int) -> bool:
         """Update the state; False if the homography is an unconfirmed step."""
@@ -204,6 +205,9 @@ class TemporalFilter:
             self._priors_left = 0
         else:
             self._priors_left -= 1
+
+    def _mapping(self, track: _Track) -> HomographyMapping:
+        return HomographyMapping(track.homography, self._thermal, self._visible)
 
     def _step(self, places: Float64, others: Float64) -> float:
         """Greatest distance between the two positions of a corner, reference pixels."""

@@ -1,4 +1,4 @@
-"""Pictures of a registration, and the thermal image warped into the visible image."""
+"""Pictures of a registration."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.geometry.homography import Float64, Points, Size, corners, resize_matrix, transform
-from distillmatch_ros.geometry.warping import keeping_values
+from distillmatch_ros.geometry.homography import Float64, Points, corners, resize_matrix, transform
 from distillmatch_ros.images.gain_control import Range, to_8bit
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.visualisation import canvas
@@ -26,52 +25,6 @@ _MARGIN, _TITLE, _CAPTION = 24, 46, 54  # layout of the picture of matches, pixe
 _HEIGHTS = (360, 900)  # least and greatest height of its images, pixels
 _MIN_WIDTH = 760  # least width, for titles and caption, pixels
 _MAX_WIDTH = 4000  # of both images together, pixels
-
-
-def warp_thermal(thermal: NDArray[Any], homography: Float64, size: Size) -> NDArray[Any]:
-    """Warp a thermal image into the visible image.
-
-    8-bit images are interpolated. Wider values are readings and take their nearest neighbour, so that every
-    value is one the camera measured, and a NaN does not spread.
-
-    Args:
-        thermal: (H, W) or (H, W, C) of one of `SUPPORTED_DTYPES`.
-        homography: float64 (3, 3), thermal to visible pixels.
-        size: (height, width) of the visible image.
-
-    Returns:
-        Array of ``size`` with the channels and dtype of ``thermal``; outside the thermal image (see
-        `covered`) NaN for floating point and 0 for integers.
-    """
-    if thermal.dtype == np.uint8:
-        return cv2.copyTo(
-            _interpolated(thermal, homography, size), _mask(thermal.shape[:2], homography, size)
-        )
-
-    def move(image: NDArray[Any], outside: float) -> NDArray[Any]:
-        flags, border = cv2.INTER_NEAREST, [outside] * 4  # a value for each channel
-        return np.asarray(cv2.warpPerspective(image, homography, size[::-1], flags=flags, borderValue=border))
-
-    return keeping_values(move, thermal)
-
-
-def _interpolated(thermal: NDArray[np.uint8], homography: Float64, size: Size) -> NDArray[np.uint8]:
-    """`warp_thermal` of an 8-bit image, without masking."""
-    # Border replicated: otherwise interpolation would mix the outside's 0 into the border pixels.
-    return np.asarray(
-        cv2.warpPerspective(thermal, homography, size[::-1], borderMode=cv2.BORDER_REPLICATE), np.uint8
-    )
-
-
-def covered(thermal: Size, homography: Float64, size: Size) -> NDArray[np.bool_]:
-    """Visible pixels inside the thermal image of size ``thermal`` (height, width): bool, shape ``size``."""
-    return _mask(thermal, homography, size).view(np.bool_)
-
-
-def _mask(thermal: Size, homography: Float64, size: Size) -> NDArray[np.uint8]:
-    """`covered` as uint8, 1 or 0, for OpenCV."""
-    everything = np.ones(thermal, np.uint8)
-    return np.asarray(cv2.warpPerspective(everything, homography, size[::-1], flags=cv2.INTER_NEAREST))
 
 
 def draw_overlay(
@@ -101,15 +54,13 @@ def draw_overlay(
     if style not in STYLES:
         raise DistillMatchError(f"overlay style {style!r} is unknown; choose {', '.join(STYLES)}")
     base = canvas.displayable(visible)
-    homography = registration.homography
-    if homography is None:
+    mapping = registration.mapping
+    if mapping is None:
         return canvas.banner(base // 2, f"{registration.status}: no homography", AMBER)
     heat = to_8bit(thermal, heat_range)
-    size: Size = base.shape[:2]
-    shown = _interpolated(_edge_strength(heat) if style == "edges" else heat, homography, size)
-    inside = _mask(heat.shape, homography, size)
-    drawn = cv2.copyTo(_compose(base, shown, style), inside, base)
-    return canvas.outline(np.asarray(drawn, np.uint8), transform(homography, corners(heat.shape)), WHITE)
+    shown = mapping.warp_thermal(_edge_strength(heat) if style == "edges" else heat)
+    drawn = cv2.copyTo(_compose(base, shown, style), mapping.mask.view(np.uint8), base)
+    return canvas.outline(np.asarray(drawn, np.uint8), mapping.to_visible(corners(heat.shape)), WHITE)
 
 
 def draw_matches(visible: NDArray[Any], thermal: NDArray[Any], registration: Registration) -> Picture:
@@ -144,9 +95,9 @@ def draw_matches(visible: NDArray[Any], thermal: NDArray[Any], registration: Reg
         counts += f", {drawn} drawn"
     if drawn:
         counts += "; yellow: most confident"
-    if registration.homography is None:
+    if registration.mapping is None:
         return _caption(picture, f"{registration.status}: no homography", AMBER, counts)
-    frame = transform(registration.homography, corners((thermal.shape[0], thermal.shape[1])))
+    frame = registration.mapping.to_visible(corners((thermal.shape[0], thermal.shape[1])))
     canvas.outline(left.shown, left.places(frame) - left.corner, WHITE)
     return _caption(picture, str(registration.status), GREEN, counts)
 

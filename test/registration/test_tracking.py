@@ -9,6 +9,7 @@ from support.edge_scenes import THERMAL, TRUTH, VISIBLE, blocks, thermal_of
 
 from distillmatch_ros import Registration, Status
 from distillmatch_ros.geometry.homography import corner_error, inverse, transform
+from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.images.borders import Content
 from distillmatch_ros.images.frames import SUPPORTED_DTYPES
 from distillmatch_ros.images.orientation import UPRIGHT
@@ -22,6 +23,10 @@ FRAMING = Framing(Region.whole(VISIBLE), Region.whole(THERMAL))
 
 def shifted(x: float, y: float = 0.0) -> np.ndarray:
     return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]])
+
+
+def mapping(homography: np.ndarray) -> HomographyMapping:
+    return HomographyMapping(homography, THERMAL, VISIBLE)
 
 
 def error(track: Track, truth: np.ndarray = TRUTH) -> float:
@@ -93,7 +98,7 @@ def test_matches_of_a_pass_are_found_again_where_there_are_edges() -> None:
     points = generator.uniform((0, 0), THERMAL[::-1], (200, 2)).astype(np.float32)
     matches = Matches(transform(TRUTH, points).astype(np.float32), points, np.full(200, 0.8, np.float32))
     track = follow(Track.begin(TRUTH, 0.5, FRAMING), visible, thermal, FRAME_S)
-    tracked = Registration.without_matches(Status.TRACKED, track.homography, {})
+    tracked = Registration.without_matches(Status.TRACKED, mapping(track.homography), {})
     found = find_matches(track, matches, 6.0, tracked)
     assert found.status is Status.TRACKED
     assert len(found.confidence) > 40
@@ -118,7 +123,7 @@ def test_bars_do_not_hold_the_tracking_back() -> None:
     assert corner_error(found.homography, truth, thermal.shape, VISIBLE) < 1  # 6 with the bars' edges
     points = np.random.default_rng(0).uniform((170, 40), (470, 276), (100, 2)).astype(np.float32)
     matches = Matches(transform(truth, points).astype(np.float32), points, np.full(100, 0.8, np.float32))
-    tracked = Registration.without_matches(Status.TRACKED, found.homography, {})
+    tracked = Registration.without_matches(Status.TRACKED, mapping(found.homography), {})
     again = find_matches(found, matches, 6.0, tracked)
     assert len(again.confidence) > 50 and again.inliers.mean() > 0.8
 
@@ -132,7 +137,7 @@ def test_a_thermal_camera_that_sees_more_is_tracked_in_exchanged_roles() -> None
     assert found.homography[2, 2] == 1
     points = np.random.default_rng(0).uniform((0, 0), THERMAL[::-1], (100, 2)).astype(np.float32)
     matches = Matches(points, transform(TRUTH, points).astype(np.float32), np.full(100, 0.8, np.float32))
-    tracked = Registration.without_matches(Status.TRACKED, found.homography, {})
+    tracked = Registration.without_matches(Status.TRACKED, mapping(found.homography), {})
     again = find_matches(found, matches, 6.0, tracked)
     assert len(again.confidence) > 50 and again.inliers.mean() > 0.8
     gaps = again.thermal_points - transform(TRUTH, again.visible_points)

@@ -7,6 +7,7 @@ import pytest
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import corners, transform
+from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.stream.calibration import CELL_MATCHES, GRID, Accumulator, Calibration, Camera, Rig
@@ -29,7 +30,7 @@ def registration(
         thermal.astype(np.float32),
         np.full(count, 0.9, np.float32),
         np.arange(count) >= wrong,
-        TRUTH if status is Status.OK else None,
+        HomographyMapping(TRUTH, THERMAL, VISIBLE) if status is Status.OK else None,
         status,
         {},
     )

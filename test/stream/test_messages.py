@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rosbags.typesys import Stores, get_typestore
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.result import Registration
@@ -64,7 +65,7 @@ def registration(count: int = 5, homography: np.ndarray | None = HOMOGRAPHY) -> 
         thermal_points=RNG.random((count, 2), np.float32) * 320,
         confidence=RNG.random(count, np.float32),
         inliers=np.arange(count) % 2 == 0,
-        homography=homography,
+        mapping=None if homography is None else HomographyMapping(homography, (256, 320), (512, 640)),
         status=Status.FEW_MATCHES if homography is None else Status.OK,
         latency_ms={},
     )

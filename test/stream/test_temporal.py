@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import corner_error, corners, from_corners, transform
+from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.stream.temporal import (
@@ -28,8 +29,9 @@ def moved(x: float, y: float = 0.0) -> np.ndarray:
 def registration(homography: np.ndarray | None = TRUTH, inliers: int = 100) -> Registration:
     points = np.ones((inliers, 2), np.float32)
     status = Status.FEW_INLIERS if homography is None else Status.OK
+    mapping = None if homography is None else HomographyMapping(homography, THERMAL, VISIBLE)
     return Registration(
-        points, points, points[:, 0], np.ones(inliers, np.bool_), homography, status, {"engine": 3.0}
+        points, points, points[:, 0], np.ones(inliers, np.bool_), mapping, status, {"engine": 3.0}
     )
 
 
@@ -240,5 +242,6 @@ def test_last_expires_in_every_mode() -> None:
     drive = Drive(hold_seconds=2.0)
     assert drive.tracker.last(drive.stamp) is None
     drive.pair(registration())
-    np.testing.assert_array_equal(drive.tracker.last(drive.stamp + 2 * SECOND), TRUTH)
+    held = drive.tracker.last(drive.stamp + 2 * SECOND)
+    assert held is not None and np.array_equal(held.homography, TRUTH)
     assert drive.tracker.last(drive.stamp + 2 * SECOND + 1) is None

@@ -6,14 +6,13 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import transform
+from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.result import Registration
-from distillmatch_ros.visualisation.overlay import STYLES, covered, draw_matches, draw_overlay, warp_thermal
+from distillmatch_ros.visualisation.overlay import STYLES, draw_matches, draw_overlay
 
 VISIBLE, THERMAL = (120, 160), (64, 80)
 SHIFT = np.array([[1.25, 0.05, 20.3], [-0.03, 1.2, 15.6], [1e-4, -5e-5, 1.0]])
@@ -27,8 +26,9 @@ def registration(
     inliers = (np.arange(count) >= wrong) & (homography is not None)
     visible = transform(SHIFT, thermal).astype(np.float32)
     visible[~inliers] = rng.uniform(0, (VISIBLE[1] - 1, VISIBLE[0] - 1), (int((~inliers).sum()), 2))
+    mapping = None if homography is None else HomographyMapping(homography, THERMAL, VISIBLE)
     return Registration(
-        visible, thermal, np.linspace(0.2, 1, count, dtype=np.float32), inliers, homography, status, {}
+        visible, thermal, np.linspace(0.2, 1, count, dtype=np.float32), inliers, mapping, status, {}
     )
 
 
@@ -39,63 +39,13 @@ def images(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return visible, thermal.astype(np.uint16)
 
 
-@pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.float64])
-def test_readings_are_kept(dtype: type) -> None:
-    thermal = images()[1].astype(dtype)
-    if np.dtype(dtype).kind == "f":
-        thermal[30, 40] = np.nan
-    warped = warp_thermal(thermal, SHIFT, VISIBLE)
-    seen = covered(THERMAL, SHIFT, VISIBLE)
-    assert (warped.shape, warped.dtype) == (VISIBLE, dtype)
-    outside = np.nan if np.dtype(dtype).kind == "f" else 0  # 0 may be a reading in floating point
-    np.testing.assert_array_equal(warped[~seen], np.full((~seen).sum(), outside))
-    assert 0.35 < seen.mean() < 0.45
-    kept = warped[seen]
-    assert np.isin(kept[np.isfinite(kept)], thermal).all()
-    assert np.isnan(kept).sum() <= 4  # about one pixel stays about one pixel
-    y, x = 70, 90
-    column, row = transform(np.linalg.inv(SHIFT), np.array([[x, y]]))[0]
-    assert warped[y, x] == thermal[round(row), round(column)]
-
-
-def test_8_bit_pictures_are_smooth_up_to_their_border() -> None:
-    ramp = np.tile(np.arange(80, dtype=np.uint8) * 2, (64, 1))
-    double = np.diag([2.0, 2.0, 1.0])
-    warped = warp_thermal(ramp, double, (128, 160))
-    np.testing.assert_array_equal(warped[64, 40:46], [40, 41, 42, 43, 44, 45])
-    even = warp_thermal(np.full(THERMAL, 200, np.uint8), SHIFT, VISIBLE)
-    assert (even[covered(THERMAL, SHIFT, VISIBLE)] == 200).all()
-
-
-def test_colour_mapped_thermal_keeps_its_channels() -> None:
-    colours = np.dstack([np.full(THERMAL, value, np.uint8) for value in (10, 120, 240)])
-    warped = warp_thermal(colours, SHIFT, VISIBLE)
-    assert warped.shape == (*VISIBLE, 3)
-    assert set(map(tuple, warped.reshape(-1, 3))) == {(0, 0, 0), (10, 120, 240)}
-
-
-@given(
-    st.tuples(st.floats(0.6, 2), st.floats(-0.3, 0.3), st.floats(-40, 60)),
-    st.tuples(st.floats(-0.3, 0.3), st.floats(0.6, 2), st.floats(-40, 60)),
-    st.tuples(st.floats(-1e-3, 1e-3), st.floats(-1e-3, 1e-3)),
-)
-@settings(max_examples=40, deadline=None)
-def test_covered_is_what_maps_back_into_the_thermal_frame(first: tuple, second: tuple, third: tuple) -> None:
-    homography = np.array([first, second, [*third, 1.0]])
-    ys, xs = np.mgrid[: VISIBLE[0], : VISIBLE[1]]
-    back = transform(np.linalg.inv(homography), np.stack([xs.ravel(), ys.ravel()], axis=1))
-    outside = np.maximum(-0.5 - back, back - (THERMAL[1] - 0.5, THERMAL[0] - 0.5)).max(axis=1)
-    clear = np.abs(outside) > 0.05  # OpenCV rounds to 1/32 px
-    np.testing.assert_array_equal(covered(THERMAL, homography, VISIBLE).ravel()[clear], (outside < 0)[clear])
-
-
 @pytest.mark.parametrize("style", STYLES)
 def test_styles_show_both_images_inside_the_thermal_frame_only(style: str) -> None:
     visible, thermal = images()
     before = visible.copy(), thermal.copy()
     picture = draw_overlay(visible, thermal, registration(), style)
     assert (picture.shape, picture.dtype) == ((*VISIBLE, 3), np.uint8)
-    seen = covered(THERMAL, SHIFT, VISIBLE).astype(np.uint8)
+    seen = HomographyMapping(SHIFT, THERMAL, VISIBLE).mask.astype(np.uint8)
     inside, outside = cv2.erode(seen, np.ones((9, 9))) > 0, cv2.dilate(seen, np.ones((9, 9))) == 0
     np.testing.assert_array_equal(picture[outside], visible[outside])
     other_visible, other_thermal = images(seed=1)
