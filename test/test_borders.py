@@ -23,7 +23,7 @@ ROOMS: dict[str, set[str]] = {
     "stream": {"base", "images", "geometry", "engines", "registration", "visualisation"},
     "training": {"base", "images", "model", "geometry", "engines", "registration", "evaluation"},
     "bags": {"base", "images", "geometry", "registration", "visualisation", "stream"},
-    "ros": {"base", "images", "engines", "registration", "stream"},
+    "ros": {"base", "images", "geometry", "engines", "registration", "stream"},
     "reports": {"base", "images", "geometry", "registration", "visualisation", "stream", "bags"},
     "fleet": {"base", "geometry", "registration", "visualisation", "stream", "bags", "reports"},
     "tools": {"base", "scene", "geometry", "registration", "stream", "bags", "ros"},

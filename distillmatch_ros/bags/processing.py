@@ -16,6 +16,7 @@ from distillmatch_ros.bags.threads import BackgroundWriter, prefetch
 from distillmatch_ros.bags.typestore import ros2_messages, ros2_types
 from distillmatch_ros.bags.writing import BagWriter
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.stream.assembly import make_synchroniser
 from distillmatch_ros.stream.outputs import NODE, TOPICS, Outgoing
@@ -275,7 +276,7 @@ def _undistort_one(stream: Stream, side: Side, info: Any) -> str | None:
     if info is None:
         return f"the bag has no camera_info beside its {side} image; record it"
     try:
-        stream.undistort(side, ros2_messages().intrinsics(info))
+        stream.undistort(side, Camera.from_camera_info(info))
     except DistillMatchError as error:
         return str(error)
     return None

@@ -14,6 +14,7 @@ from distillmatch_ros.bags.typestore import ros2_messages, ros2_types
 from distillmatch_ros.bags.writing import BagWriter
 from distillmatch_ros.base.machine import usable_cores
 from distillmatch_ros.demo.truth import Truth
+from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.scene import Scene
 from distillmatch_ros.scene.raster import Pinhole
@@ -121,16 +122,9 @@ def _write(writer: BagWriter, moment: Moment, view: _View) -> None:
 
 def _camera_info(camera: Pinhole, header: Any) -> Any:
     types = ros2_types().types
-    width, height = camera.size
     return types["sensor_msgs/msg/CameraInfo"](
         header=header,
-        height=height,
-        width=width,
-        distortion_model="plumb_bob",
-        d=np.zeros(5),
-        k=camera.matrix.ravel(),
-        r=np.eye(3).ravel(),
-        p=np.column_stack([camera.matrix, np.zeros(3)]).ravel(),
+        **Camera(camera.size[::-1], camera.matrix).camera_info(),
         binning_x=0,
         binning_y=0,
         roi=types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False),

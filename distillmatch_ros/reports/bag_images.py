@@ -12,6 +12,7 @@ from distillmatch_ros.bags.processing import first_info, info_topic
 from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.bags.typestore import ros2_messages
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import Size
 from distillmatch_ros.geometry.undistortion import Undistorter
 from distillmatch_ros.images.frames import Frame
@@ -113,5 +114,5 @@ def _undistorted(bag: Bag, topic: str, frames: Mapping[int, Frame]) -> dict[int,
         raise DistillMatchError(
             f"{bag.path}: has no {info_topic(topic)}; these images need it to be undistorted"
         )
-    undistorter = Undistorter(ros2_messages().intrinsics(info))
+    undistorter = Undistorter(Camera.from_camera_info(info))
     return {stamp: undistorter(frame) for stamp, frame in frames.items()}

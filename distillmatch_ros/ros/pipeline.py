@@ -13,6 +13,7 @@ from sensor_msgs.msg import CameraInfo
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.engines import EngineInfo
+from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.ros.message_types import message_class
@@ -105,9 +106,9 @@ class Pipeline:
         """Set the CameraInfo of a camera; one without a calibration does not replace one with it."""
         if self._parameters.undistort and self._infos.get(side) != info:
             try:
-                intrinsics = self._messages.intrinsics(info)
+                camera = Camera.from_camera_info(info)
                 with self._lock:
-                    self._stream.undistort(side, intrinsics)
+                    self._stream.undistort(side, camera)
                 self._calibrated.add(side)
             except DistillMatchError as error:
                 self._statistics.drop(side.value, "CAMERA_INFO")

@@ -30,7 +30,7 @@ _HEADER = "# Calibration of a visible-thermal rig: the homography maps thermal p
 
 
 @dataclass(frozen=True)
-class Camera:
+class ImageFormat:
     """Image size (height, width) of a camera, and whether its images are undistorted."""
 
     size: Size
@@ -44,8 +44,8 @@ class Camera:
 class Rig:
     """The two cameras."""
 
-    visible: Camera
-    thermal: Camera
+    visible: ImageFormat
+    thermal: ImageFormat
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,15 +121,15 @@ class Calibration:
                 )
 
 
-def _describe(camera: Camera) -> dict[str, Any]:
-    height, width = camera.size
-    return {"width": width, "height": height, "undistorted": camera.undistorted}
+def _describe(images: ImageFormat) -> dict[str, Any]:
+    height, width = images.size
+    return {"width": width, "height": height, "undistorted": images.undistorted}
 
 
 def _read(record: Any) -> Calibration:
     """Make a calibration from plain values; raises KeyError, TypeError or ValueError if they are invalid."""
     homography = np.array(_mapping(record)["homography"], np.float64)
-    rig = Rig(_camera(record["visible"]), _camera(record["thermal"]))
+    rig = Rig(_format(record["visible"]), _format(record["thermal"]))
     if homography.shape != (3, 3):
         raise ValueError(f"homography is {'x'.join(map(str, homography.shape))}, not 3x3")
     if not np.isfinite(homography).all() or not any(
@@ -152,11 +152,11 @@ def _read(record: Any) -> Calibration:
     )
 
 
-def _camera(record: Any) -> Camera:
+def _format(record: Any) -> ImageFormat:
     size = int(_mapping(record)["height"]), int(record["width"])
     if min(size) < 1:
         raise ValueError("an image has no pixels")
-    return Camera(size, record["undistorted"] is True)
+    return ImageFormat(size, record["undistorted"] is True)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

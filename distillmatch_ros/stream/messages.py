@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
-from distillmatch_ros.geometry.homography import resize_matrix
-from distillmatch_ros.geometry.undistortion import PLUMB_BOB, Intrinsics
+from distillmatch_ros.geometry.camera import PLUMB_BOB
 from distillmatch_ros.images.compressed import decode_compressed
 from distillmatch_ros.images.encodings import decode, encode, output_encoding
 from distillmatch_ros.images.frames import Frame
@@ -232,28 +231,6 @@ class Messages:
             # A slice keeps the library's type: array.array in rclpy, a NumPy array in rosbags.
             fields.update(distortion_model=PLUMB_BOB, d=info.d[:0], r=np.eye(3).ravel(), p=projection.ravel())
         return self._make("sensor_msgs/msg/CameraInfo", header=self._header(header_of), **fields)
-
-    def intrinsics(self, info: Any) -> Intrinsics:
-        """Intrinsics for the images of a CameraInfo, including binning and region of interest.
-
-        Raises:
-            DistillMatchError: the camera is not calibrated.
-        """
-        matrix = np.array(info.k, np.float64).reshape(3, 3)
-        distortion = np.array(info.d, np.float64)
-        left, top = info.roi.x_offset, info.roi.y_offset
-        full = (info.roi.height or info.height, info.roi.width or info.width)
-        size = (full[0] // max(info.binning_y, 1), full[1] // max(info.binning_x, 1))
-        calibrated = np.isfinite(matrix).all() and matrix[0, 0] > 0 and matrix[1, 1] > 0 and matrix[2, 2] == 1
-        if not (calibrated and np.isfinite(distortion).all() and min(size) > 0):
-            raise DistillMatchError(
-                "camera_info: holds no calibration (focal length or size is 0, or a value is not finite); "
-                "calibrate the camera, or do not pass its camera_info"
-            )
-        region = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]])
-        return Intrinsics(
-            resize_matrix(full, size) @ region @ matrix, distortion, info.distortion_model, size
-        )
 
     def _header(self, frame: Frame) -> Any:
         seconds, nanoseconds = divmod(frame.stamp, SECOND)

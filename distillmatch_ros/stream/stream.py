@@ -10,7 +10,8 @@ from time import perf_counter
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.settings import setting
-from distillmatch_ros.geometry.undistortion import Intrinsics, Undistorter
+from distillmatch_ros.geometry.camera import Camera
+from distillmatch_ros.geometry.undistortion import Undistorter
 from distillmatch_ros.images.frames import Frame, check_image
 from distillmatch_ros.images.gain_control import Range
 from distillmatch_ros.images.orientation import Orientation, Rotation
@@ -18,7 +19,7 @@ from distillmatch_ros.registration.gate import Gate, Status
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.views import Mounting
-from distillmatch_ros.stream.calibration import Accumulator, Calibration, Camera, Rig
+from distillmatch_ros.stream.calibration import Accumulator, Calibration, ImageFormat, Rig
 from distillmatch_ros.stream.executors import InlineExecutor
 from distillmatch_ros.stream.follower import Followed, Follower
 from distillmatch_ros.stream.search import Search
@@ -171,19 +172,16 @@ class Stream:
             self._filter.settings = settings
             self._follower.check(settings.gate)
 
-    def undistort(self, side: Side, intrinsics: Intrinsics | None) -> None:
+    def undistort(self, side: Side, camera: Camera | None) -> None:
         """Undistort one camera's images from the next pair on; None disables it.
 
-        Equal intrinsics are ignored.
-
-        Raises:
-            DistillMatchError: see `Undistorter`; nothing is changed.
+        An equal camera is ignored.
         """
         current = self._undistorters.get(side)
-        if intrinsics is None:
+        if camera is None:
             self._undistorters.pop(side, None)
-        elif current is None or not current.intrinsics.same_as(intrinsics):
-            self._undistorters[side] = Undistorter(intrinsics)
+        elif current is None or not current.camera.same_as(camera):
+            self._undistorters[side] = Undistorter(camera)
         else:
             return
         if self._undistorters.get(side) is not current:
@@ -193,7 +191,7 @@ class Stream:
         """Register a pair.
 
         Raises:
-            DistillMatchError: a frame holds no image, or does not fit its intrinsics or the calibration. The
+            DistillMatchError: a frame holds no image, or does not fit its camera_info or the calibration. The
                 state of the stream is unchanged.
         """
         start = perf_counter()
@@ -201,7 +199,7 @@ class Stream:
         check_image(thermal.image, "thermal image")
         visible, thermal = self._undistorted(Side.VISIBLE, visible), self._undistorted(Side.THERMAL, thermal)
         undistorted = perf_counter()
-        rig = Rig(self._camera(Side.VISIBLE, visible), self._camera(Side.THERMAL, thermal))
+        rig = Rig(self._format(Side.VISIBLE, visible), self._format(Side.THERMAL, thermal))
         if self._calibration is not None and self._settings.mode is Mode.FIXED:
             self._calibration.check(rig)
         if rig != self._rig:
@@ -242,7 +240,7 @@ class Stream:
         return self._accumulator.fit(self._settings.gate)
 
     def reset(self) -> None:
-        """Discard the state of all pairs; settings and intrinsics are kept."""
+        """Discard the state of all pairs; settings and cameras are kept."""
         self._rig = None
 
     def close(self) -> None:
@@ -294,6 +292,6 @@ class Stream:
         undistorter = self._undistorters.get(side)
         return frame if undistorter is None else undistorter(frame)
 
-    def _camera(self, side: Side, frame: Frame) -> Camera:
+    def _format(self, side: Side, frame: Frame) -> ImageFormat:
         height, width = frame.image.shape[:2]
-        return Camera((height, width), side in self._undistorters)
+        return ImageFormat((height, width), side in self._undistorters)

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from distillmatch_ros import DistillMatchError, Registrar
 from distillmatch_ros.base.yaml import read_yaml
 from distillmatch_ros.cli import app
+from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.stream.calibration import Calibration
-from distillmatch_ros.stream.messages import Messages
 from distillmatch_ros.stream.parameter_files import read_parameters
 
 ALIASES = "a: &a [x, x]\n" + "".join(
@@ -109,7 +109,7 @@ def test_camera_info_of_nan_is_rejected(tmp_path: Path) -> None:
     info = next(each.message for each in messages if hasattr(each.message, "distortion_model"))
     info.k[:] = float("nan")
     with pytest.raises(DistillMatchError):
-        Messages({}).intrinsics(info)
+        Camera.from_camera_info(info)
 
 
 def test_bag_with_the_parameters_of_an_attacker_is_one_line(tmp_path: Path) -> None:

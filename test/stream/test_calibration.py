@@ -10,10 +10,10 @@ from distillmatch_ros.geometry.homography import corners, transform
 from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.result import Registration
-from distillmatch_ros.stream.calibration import CELL_MATCHES, GRID, Accumulator, Calibration, Camera, Rig
+from distillmatch_ros.stream.calibration import CELL_MATCHES, GRID, Accumulator, Calibration, ImageFormat, Rig
 
 THERMAL, VISIBLE = (256, 320), (540, 960)
-RIG = Rig(visible=Camera(VISIBLE, undistorted=True), thermal=Camera(THERMAL))
+RIG = Rig(visible=ImageFormat(VISIBLE, undistorted=True), thermal=ImageFormat(THERMAL))
 TRUTH = np.array([[2.1, 0.1, 120.0], [-0.05, 1.8, 30.0], [1e-4, 5e-5, 1.0]])
 
 
@@ -152,6 +152,6 @@ def test_other_images_are_rejected() -> None:
     calibration = drive()
     calibration.check(RIG)
     with pytest.raises(DistillMatchError, match="thermal images of 320x256, but these are 640x512"):
-        calibration.check(replace(RIG, thermal=Camera((512, 640))))
+        calibration.check(replace(RIG, thermal=ImageFormat((512, 640))))
     with pytest.raises(DistillMatchError, match="960x540, undistorted, but these are 960x540"):
-        calibration.check(replace(RIG, visible=Camera(VISIBLE)))
+        calibration.check(replace(RIG, visible=ImageFormat(VISIBLE)))

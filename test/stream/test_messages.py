@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rosbags.typesys import Stores, get_typestore
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.registration.gate import Status
@@ -242,6 +243,12 @@ def test_homography_is_exact_and_nan_where_there_is_none(library: Library) -> No
     assert library.messages.stamp_of(none) == STAMP
 
 
+def test_camera_of_a_camera_info_is_the_same_in_all_libraries(library: Library) -> None:
+    matrix = np.array([[500, 0, 320], [0, 510, 256], [0, 0, 1]])
+    expected = Camera((512, 640), matrix, np.array([-0.3, 0.1, 1e-3, 2e-3]))
+    assert Camera.from_camera_info(camera_info(library)).same_as(expected)
+
+
 def test_camera_info_changes_its_header_only(library: Library) -> None:
     info = camera_info(library, binning_x=2, roi={"width": 320, "do_rectify": True})
     restamped = library.messages.camera_info(info, FRAMES[0])
@@ -260,37 +267,6 @@ def test_camera_info_of_an_undistorted_image_has_no_distortion(library: Library)
     np.testing.assert_array_equal(undistorted.r, np.eye(3).ravel())
     np.testing.assert_array_equal(undistorted.p, [500, 0, 320, 0, 0, 510, 256, 0, 0, 0, 1, 0])
     assert len(info.d) == 5
-
-
-def test_intrinsics_are_those_of_the_images_that_are_sent(library: Library) -> None:
-    plain = library.messages.intrinsics(camera_info(library))
-    np.testing.assert_array_equal(plain.matrix, [[500, 0, 320], [0, 510, 256], [0, 0, 1]])
-    np.testing.assert_array_equal(plain.distortion, [-0.3, 0.1, 0.001, 0.002, 0])
-    assert (plain.model, plain.size) == ("plumb_bob", (512, 640))
-
-    part = camera_info(
-        library, binning_x=2, binning_y=4, roi={"x_offset": 40, "y_offset": 16, "width": 320, "height": 200}
-    )
-    sent = library.messages.intrinsics(part)
-    assert sent.size == (50, 160)
-    # The ray through the full image's pixel (x, y) = (100.5, 57.5), between the pixels that are averaged.
-    ray = np.linalg.inv(plain.matrix) @ (100.5, 57.5, 1)
-    np.testing.assert_allclose(sent.matrix @ ray, (30, 10, 1))
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"k": np.zeros(9)},
-        {"k": np.array([np.nan, 0, 320, 0, 510, 256, 0, 0, 1])},
-        {"d": np.array([np.inf, 0, 0, 0, 0])},
-        {"width": 0},
-    ],
-    ids=["zeros", "nan", "distortion", "size"],
-)
-def test_camera_without_calibration_is_rejected(library: Library, changes: dict[str, Any]) -> None:
-    with pytest.raises(DistillMatchError, match=r"camera_info: holds no calibration.*calibrate the camera"):
-        library.messages.intrinsics(camera_info(library, **changes))
 
 
 def test_large_image_costs_little(library: Library) -> None:
