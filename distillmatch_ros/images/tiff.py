@@ -1,6 +1,10 @@
 """TIFF: read by OpenCV if possible, else by tifffile (unsigned 32 bits, half floats, later pages, LZMA)."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from io import BytesIO
+from operator import index
 from typing import Any
 
 import cv2
@@ -29,9 +33,8 @@ def tiff_size(data: NDArray[np.uint8], name: str, remedy: str) -> tuple[int, int
     Raises:
         DistillMatchError: the header is damaged.
     """
-    with _opened(data, name, remedy) as file:
-        page = _page(file)
-        return int(page.imagelength), int(page.imagewidth)
+    with _opened(data, name, remedy) as header:
+        return header.size
 
 
 def decode_tiff(data: NDArray[np.uint8], name: str, remedy: str, max_pixels: int) -> NDArray[Any]:
@@ -40,24 +43,21 @@ def decode_tiff(data: NDArray[np.uint8], name: str, remedy: str, max_pixels: int
     Raises:
         DistillMatchError: damaged, of an unsupported kind, or with tiles of more than ``max_pixels``.
     """
-    with _opened(data, name, remedy) as file:
-        page = _page(file)
-        if page.is_tiled:  # a tile is decoded whole, however small the image is
-            check_size(int(page.tilelength), int(page.tilewidth), f"{name}, a tile", max_pixels)
-        if page.samplesperpixel > MAX_CHANNELS:
-            raise DistillMatchError(f"{name}: holds {page.samplesperpixel} values per pixel; {remedy}")
-        orientation = Orientation.of_exif(int(page.tags.valueof(274, 1)))
-        plain = page.index == 0 and str(page.dtype) in _OPENCV and int(page.compression) in _COMPRESSIONS
-        if plain and orientation.rotation in (0, 180):
+    with _opened(data, name, remedy) as header:
+        if header.tile is not None:  # a tile is decoded whole, however small the image is
+            check_size(*header.tile, f"{name}, a tile", max_pixels)
+        if header.channels > MAX_CHANNELS:
+            raise DistillMatchError(f"{name}: holds {header.channels} values per pixel; {remedy}")
+        if header.plain and header.orientation.rotation in (0, 180):
             image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)  # applies the orientation itself
             if image is not None:
                 return np.asarray(image)
         try:
-            image = page.asarray()
+            image = header.page.asarray()
         except Exception as error:  # a damaged file may raise any exception in its reader
             raise DistillMatchError(f"{name}: cannot be decoded ({error}); {remedy}") from error
     image = np.ascontiguousarray(image[..., ::-1] if image.ndim == 3 and image.shape[2] == 3 else image)
-    return orientation.upright(image.astype(image.dtype.newbyteorder("="), copy=False))
+    return header.orientation.upright(image.astype(image.dtype.newbyteorder("="), copy=False))
 
 
 def encode_tiff(image: NDArray[Any]) -> bytes:
@@ -70,16 +70,50 @@ def encode_tiff(image: NDArray[Any]) -> bytes:
     return stream.getvalue()
 
 
-def _opened(data: NDArray[np.uint8], name: str, remedy: str) -> Any:
+@dataclass(frozen=True)
+class _Header:
+    """What the tags of a page say.
+
+    Attributes:
+        page: the page, as tifffile reads it.
+        size: height and width.
+        tile: height and width of a tile; None without tiles.
+        channels: values per pixel.
+        orientation: how the image is stored.
+        plain: whether OpenCV may be able to decode it.
+    """
+
+    page: Any
+    size: tuple[int, int]
+    tile: tuple[int, int] | None
+    channels: int
+    orientation: Orientation
+    plain: bool
+
+    @staticmethod
+    def of(page: Any) -> "_Header":
+        """Read the tags. A damaged one may hold text, several numbers or none, which ``index`` rejects."""
+        return _Header(
+            page=page,
+            size=(index(page.imagelength), index(page.imagewidth)),
+            tile=(index(page.tilelength), index(page.tilewidth)) if page.is_tiled else None,
+            channels=index(page.samplesperpixel),
+            orientation=Orientation.of_exif(index(page.tags.valueof(274, 1))),
+            plain=page.index == 0
+            and str(page.dtype) in _OPENCV
+            and index(page.compression) in _COMPRESSIONS,
+        )
+
+
+@contextmanager
+def _opened(data: NDArray[np.uint8], name: str, remedy: str) -> Iterator[_Header]:
     import tifffile  # imported on demand: takes 0.3 s, and few files need it
 
-    try:
-        file = tifffile.TiffFile(BytesIO(data.tobytes()))
-        _page(file)
-    except Exception as error:  # a damaged file may raise any exception in its reader
-        raise DistillMatchError(f"{name}: damaged or not an image ({error}); {remedy}") from error
-    return file
-
-
-def _page(file: Any) -> Any:
-    return next((page for page in file.pages if not page.is_reduced), file.pages[0])
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(tifffile.TiffFile(BytesIO(data.tobytes())))
+            page = next((page for page in file.pages if not page.is_reduced), file.pages[0])
+            header = _Header.of(page)
+        except Exception as error:  # a damaged file may raise any exception in its reader
+            raise DistillMatchError(f"{name}: damaged or not an image ({error}); {remedy}") from error
+        yield header

@@ -47,7 +47,8 @@ class StampGaps:
         if len(self._intervals) < FEWEST_INTERVALS:
             return 0.0
         intervals = np.array(self._intervals, np.float64)
-        period = float(np.percentile(intervals, 10))
+        # An interval that occurred: interpolated between one and two periods, it would be neither.
+        period = float(np.percentile(intervals, 10, method="lower"))
         for _ in range(3):  # iterated, since the mean period decides which intervals are gaps
             period = float(intervals[intervals < GAP * period].mean())
         periods = np.rint(intervals / period)

@@ -1,6 +1,7 @@
 """Files as cameras and their software write them: what is stored is what is read."""
 
 import struct
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -8,11 +9,11 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.images.files import encode_file, read_image
+from distillmatch_ros.images.files import encode_file, file_size, read_image
 from distillmatch_ros.images.gain_control import to_8bit
 
 RAMP = np.add.outer(np.arange(24.0), np.arange(32.0))
@@ -49,6 +50,41 @@ def test_tiff_of_every_depth(tmp_path: Path, dtype: str, options: dict[str, obje
     assert image.dtype == dtype
     np.testing.assert_array_equal(image, stored)
     assert np.ptp(to_8bit(image)) == 255
+
+
+KINDS = {
+    "opencv": cv2.imencode(".tiff", RAMP.astype(np.uint8))[1].tobytes(),
+    "tiles": tiff(RAMP.astype(np.uint16), tile=(16, 16)),
+    "turned": tiff(RAMP.astype(np.uint32), extratags=[(274, 3, 1, 6, True)]),
+}
+"""TIFF of three layouts."""
+
+
+def entries(content: bytes) -> list[int]:
+    """Where the tags of the first page lie: of each the number, 2 bytes, type, 2, count, 4, and value, 4."""
+    with tifffile.TiffFile(BytesIO(content)) as file:
+        return [tag.offset for tag in file.pages[0].tags.values()]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@example("opencv", 0, "<I", 4, 0)  # ImageWidth without a value
+@given(
+    kind=st.sampled_from(list(KINDS)),
+    entry=st.integers(0, 11),
+    layout=st.sampled_from(["<H", "<I"]),
+    place=st.sampled_from([0, 2, 4, 8]),
+    value=st.one_of(st.integers(0, 16), st.sampled_from([99, 1000, (1 << 16) - 1])),
+)
+def test_any_damage_to_a_tag_gives_an_image_or_an_error(
+    tmp_path: Path, kind: str, entry: int, layout: str, place: int, value: int
+) -> None:
+    content = bytearray(KINDS[kind])
+    tags = entries(KINDS[kind])
+    struct.pack_into(layout, content, tags[entry % len(tags)] + place, value)
+    with suppress(DistillMatchError):
+        assert min(file_size(np.frombuffer(content, np.uint8), "a", "")) >= 0
+    with suppress(DistillMatchError):
+        assert read(tmp_path, "a.tiff", bytes(content)).size > 0
 
 
 def test_of_several_pages_the_first_that_is_no_thumbnail_counts(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Radiometric JPEG: what the sensor measured, not the picture that people see."""
 
+import sys
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +17,15 @@ from distillmatch_ros.images.files import read_image, read_thermal, read_visible
 RAW = (np.add.outer(np.arange(60), np.arange(80)) * 20 + 13000).astype(np.uint16)
 VISIBLE = np.full((90, 120, 3), (40, 90, 200), np.uint8)
 
+with_flyr = pytest.mark.skipif(find_spec("flyr") is None, reason="flyr is not installed")
+
 
 def saved(folder: Path, content: bytes) -> Path:
     (folder / "a.jpg").write_bytes(content)
     return folder / "a.jpg"
 
 
+@with_flyr
 @pytest.mark.parametrize("png", [False, True])
 def test_flir_gives_temperatures(tmp_path: Path, png: bool) -> None:
     path = saved(tmp_path, flir_jpeg(RAW, VISIBLE, png=png))
@@ -32,6 +37,7 @@ def test_flir_gives_temperatures(tmp_path: Path, png: bool) -> None:
     np.testing.assert_allclose(read_visible_of_thermal(path), VISIBLE, atol=3)
 
 
+@with_flyr
 def test_flir_without_constants_gives_raw_values(tmp_path: Path) -> None:
     thermal = read_thermal(saved(tmp_path, flir_jpeg(RAW, planck=False)))
     assert thermal.dtype == np.uint16
@@ -45,17 +51,27 @@ def test_dji_gives_raw_values(tmp_path: Path) -> None:
     np.testing.assert_array_equal(thermal, raw)
 
 
+def test_flir_without_its_reader_names_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "flyr", None)
+    for read in (read_thermal, read_visible_of_thermal):
+        with pytest.raises(DistillMatchError, match=r"a\.jpg: .*distillmatch_ros\[radiometric\]"):
+            read(saved(tmp_path, flir_jpeg(RAW, VISIBLE)))
+
+
 def test_other_files_are_read_as_ever(tmp_path: Path) -> None:
     plain = saved(tmp_path, dji_jpeg(RAW))  # of no sensor's size: a segment of something else
     np.testing.assert_array_equal(read_thermal(plain), read_image(plain))
 
 
-@pytest.mark.parametrize("content", [flir_jpeg(RAW), dji_jpeg(RAW)])
+@pytest.mark.parametrize("content", [pytest.param(flir_jpeg(RAW), marks=with_flyr), dji_jpeg(RAW)])
 def test_file_without_visible_image_says_so(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(DistillMatchError, match=r"a\.jpg: holds no visible image; name the file"):
         read_visible_of_thermal(saved(tmp_path, content))
 
 
+@with_flyr
 def test_damaged_readings_are_an_error(tmp_path: Path) -> None:
     content = flir_jpeg(RAW).replace(b"FFF\0", b"\0\0\0\0").replace(b"\0\1\0\1\0\0\0\x64", b"\xff" * 8)
     with pytest.raises(DistillMatchError, match="radiometric values are damaged"):
