@@ -11,6 +11,8 @@ from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
+ERRORS = 3
+"""ONNX Runtime's level of log records from which on they are written."""
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
 
@@ -41,7 +43,9 @@ class OnnxEngine:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # errors only: warnings about the graph do not help a user
+        # Errors only: warnings about the graph or an unknown CPU do not help a user.
+        options.log_severity_level = ERRORS
+        onnxruntime.set_default_logger_severity(ERRORS)
         offered = onnxruntime.get_available_providers()
         providers = [name for name in ((CUDA, CPU) if gpu else (CPU,)) if name in offered]
         try:

@@ -99,9 +99,7 @@ class _Header:
             tile=(index(page.tilelength), index(page.tilewidth)) if page.is_tiled else None,
             channels=index(page.samplesperpixel),
             orientation=Orientation.of_exif(index(page.tags.valueof(274, 1))),
-            plain=page.index == 0
-            and str(page.dtype) in _OPENCV
-            and index(page.compression) in _COMPRESSIONS,
+            plain=page.index == 0 and str(page.dtype) in _OPENCV and index(page.compression) in _COMPRESSIONS,
         )
 
 
@@ -112,8 +110,12 @@ def _opened(data: NDArray[np.uint8], name: str, remedy: str) -> Iterator[_Header
     with ExitStack() as stack:
         try:
             file = stack.enter_context(tifffile.TiffFile(BytesIO(data.tobytes())))
-            page = next((page for page in file.pages if not page.is_reduced), file.pages[0])
+            page = _first_page(file)
             header = _Header.of(page)
         except Exception as error:  # a damaged file may raise any exception in its reader
             raise DistillMatchError(f"{name}: damaged or not an image ({error}); {remedy}") from error
         yield header
+
+
+def _first_page(file: Any) -> Any:
+    return next((page for page in file.pages if not page.is_reduced), file.pages[0])

@@ -7,7 +7,7 @@ from distillmatch_ros.base.units import Spread
 from distillmatch_ros.engines import EngineInfo
 from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.ros.statistics import Report
-from distillmatch_ros.ros.transport import VARIABLES, profile
+from distillmatch_ros.ros.transport import before_a_command, shipped
 from distillmatch_ros.stream.parameters import NAMESPACES, Parameters
 from distillmatch_ros.stream.synchroniser import Side
 from distillmatch_ros.stream.timing import Timing
@@ -165,7 +165,7 @@ def _lost(report: Report, condition: Condition) -> Diagnosis | None:
 
 def _transport() -> str:
     """Remedy for images that are lost in transport."""
-    return f"start their publisher with {VARIABLES[0]}={profile()}"
+    return f"start their publisher with {before_a_command(shipped())}"
 
 
 def _speed(report: Report) -> Diagnosis:

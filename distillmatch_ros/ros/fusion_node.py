@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.ros.installation import require_ros
-from distillmatch_ros.ros.transport import variables_to_set
+from distillmatch_ros.ros.transport import before_a_command, variables_to_set
 
 if TYPE_CHECKING:
     from distillmatch_ros.ros.node import FusionNode
@@ -76,8 +76,7 @@ def run(arguments: Sequence[str], statistics: "Statistics | None" = None) -> int
     logging.getLogger("distillmatch_ros").addHandler(_Forward(log))
     logging.getLogger("distillmatch_ros").setLevel(logging.INFO)
     if transport:
-        name, value = next(iter(transport.items()))
-        log.info(f"{name}={value}: camera drivers need it too, or large images are lost")
+        log.info(f"{before_a_command(transport)}: camera drivers need it too, or large images are lost")
     spinner = _Spinner(node)
     spinner.start()
     endings.wait()

@@ -166,7 +166,7 @@ class FusionNode(LifecycleNode):
     def _answer(
         self, change: Callable[..., Any], request: ChangeState.Request, response: ChangeState.Response
     ) -> ChangeState.Response:
-        """Respond to invalid transitions too: rclpy would not, and the caller would wait indefinitely."""
+        """Respond to invalid transitions too: before Kilted rclpy would not, and the caller would wait."""
         try:
             return change(request, response)
         except Exception as error:

@@ -35,4 +35,18 @@ def variables_to_set(environment: Mapping[str, str]) -> dict[str, str]:
         Variables to add; empty if the user chose a transport.
     """
     chosen = any(name in environment for name in OWN_CHOICE) or any(Path(name).exists() for name in OWN_FILES)
-    return {} if chosen else dict.fromkeys(VARIABLES, str(profile()))
+    return {} if chosen else shipped()
+
+
+def shipped() -> dict[str, str]:
+    """Environment variables that choose the shipped profile.
+
+    Raises:
+        DistillMatchError: this installation does not hold it.
+    """
+    return dict.fromkeys(VARIABLES, str(profile()))
+
+
+def before_a_command(variables: Mapping[str, str]) -> str:
+    """Environment variables as one writes them before a command."""
+    return " ".join(f"{name}={value}" for name, value in variables.items())

@@ -18,7 +18,8 @@ StartNode = Callable[..., "tuple[Process, Bench]"]
 def transport(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Large images in shared memory, nothing beyond this machine, no logs at home."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", str(ROOT / "config/fastdds.xml"))
+        for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
+            patch.setenv(name, str(ROOT / "config/fastdds.xml"))
         patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
         patch.setenv("ROS_LOG_DIR", str(tmp_path_factory.mktemp("ros_log")))
         yield
