@@ -24,13 +24,14 @@ ROOMS: dict[str, set[str]] = {
     "training": {"base", "images", "model", "geometry", "engines", "registration", "evaluation"},
     "bags": {"base", "images", "geometry", "registration", "visualisation", "stream"},
     "ros": {"base", "images", "geometry", "engines", "registration", "stream"},
+    "doctor": {"base", "engines", "ros"},
     "reports": {"base", "images", "geometry", "registration", "visualisation", "stream", "bags"},
     "fleet": {"base", "geometry", "registration", "visualisation", "stream", "bags", "reports"},
     "tools": {"base", "scene", "geometry", "registration", "stream", "bags", "ros"},
     "demo": {"base", "scene", "images", "geometry", "registration", "stream", "bags", "reports", "tools"},
     "cli": {
         *("base", "images", "engines", "registration", "evaluation", "stream", "bags", "reports", "fleet"),
-        *("training", "tools", "demo"),
+        *("training", "tools", "demo", "doctor"),
     },
 }
 """Rooms by floor, the lowest first; `training` is imported by name, where PyTorch may be absent."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from distillmatch_ros.cli import (
     bags,
+    doctor,
     engines,
     generation,
     images,
@@ -44,6 +45,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "export": training.export,
         "build-engine": engines.build,
         "verify": engines.verify_backends,
+        "doctor": doctor.doctor,
     },
 }
 for _panel, _commands in _COMMANDS.items():

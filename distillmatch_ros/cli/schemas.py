@@ -11,6 +11,7 @@ from distillmatch_ros.bags.inspection import Inspection
 from distillmatch_ros.bags.summary import BagRecord
 from distillmatch_ros.cli.engines import BuiltEngine
 from distillmatch_ros.demo.run import DemoRecord
+from distillmatch_ros.doctor.examination import Examination
 from distillmatch_ros.evaluation.latency import Benchmark
 from distillmatch_ros.evaluation.probability import Bin
 from distillmatch_ros.evaluation.report import EvaluationRecord
@@ -52,6 +53,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "fit-probability": _of(FittedProbability),
     "build-engine": _of(BuiltEngine),
     "verify": _of(Verification),
+    "doctor": _of(Examination),
     "evaluate-gan": _of(Measured),
     "parameters": parameter_schema.schema,
 }

@@ -21,3 +21,14 @@ def require_ros() -> None:
             f"this needs ROS 2 for Python, which is not here ({str(error).splitlines()[0]}); source a ROS "
             "installation, such as /opt/ros/jazzy/setup.bash, or on Linux pip install 'distillmatch_ros[ros]'"
         ) from error
+
+
+def middleware() -> str:
+    """Name of the middleware (RMW) that rclpy loads.
+
+    Raises:
+        Exception: it cannot be loaded; rclpy's exceptions have no common base class.
+    """
+    from rclpy.utilities import get_rmw_implementation_identifier
+
+    return str(get_rmw_implementation_identifier())
