@@ -27,7 +27,7 @@ def test_help_names_the_commands() -> None:
         *("inspect", "report", "fleet", "demo"),
         *("evaluate", "benchmark", "benchmark-node", "fit-probability"),
         *("train", "ablate", "train-gan", "translate", "evaluate-gan"),
-        *("export", "build-engine", "verify"),
+        *("export", "build-engine", "verify", "doctor"),
     ]
     for command in listed:
         assert run(command, "--help").exit_code == 0

@@ -46,6 +46,7 @@ OUTPUTS = {
     "report": ("report drive.mcap --out {}", "report.html"),
     "report --json": ("report drive.mcap --out new.html --json {}", "r.json"),
     "verify": ("verify . --json {}", "v.json"),
+    "doctor": ("doctor --json {}", "d.json"),
 }
 OF_FOLDERS = {"a_overlay.png", "b_mask.png", "evaluation.md", "drive.mcap", "index.html", "a.png"} | {
     "translation.json"
