@@ -19,6 +19,7 @@ ROOMS: dict[str, set[str]] = {
     "engines": {"base", "model"},
     "registration": {"base", "images", "geometry", "engines"},
     "visualisation": {"base", "images", "geometry", "registration"},
+    "rig": {"base", "images", "geometry", "registration"},
     "evaluation": {"base", "scene", "images", "geometry", "engines", "registration", "visualisation"},
     "stream": {"base", "images", "geometry", "engines", "registration", "visualisation"},
     "training": {"base", "images", "model", "geometry", "engines", "registration", "evaluation"},

@@ -1,0 +1,205 @@
+"""The geometry of two cameras on one plate, and the mapping between their images that follows from it.
+
+A thermal pixel with the ray q = (x, y, 1) and the inverse depth rho lies on the visible ray R q + rho t. On a
+plane, rho = n . q with the same n for all pixels, and between rays the mapping is the homography R + t n^T
+(Hartley and Zisserman 2004, section 13.1). Lenses come before and after it, so straight lines need not stay
+straight. A plane that faces the thermal camera at the inverse depth rho has n = (0, 0, rho).
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.geometry.camera import Camera
+from distillmatch_ros.geometry.homography import Float64, Points, Size, corners, from_corners, transform
+from distillmatch_ros.geometry.pose import Pose
+from distillmatch_ros.geometry.warping import keeping_values
+
+Origin = Literal["measured", "given", "assumed"]
+
+_LATTICE = 8  # pixels between those for which lenses are computed; between them a map is linear to 0.01 px
+
+
+@dataclass(frozen=True, eq=False)
+class RigModel:
+    """Two cameras on one plate.
+
+    Attributes:
+        visible: the visible camera.
+        thermal: the thermal camera.
+        T_visible_thermal: takes points of the thermal camera's frame to the visible camera's. Without a known
+            scale its translation is of length 1, or 0, and inverse depths are in its unit.
+        origins: by quantity, such as ``pose``, whether it is measured (in a drive), given (by CameraInfo), or
+            assumed (by what is usual).
+        covariance: float64 (12, 12), of `distillmatch_ros.rig.projection.SHARED`; None if unknown.
+    """
+
+    visible: Camera
+    thermal: Camera
+    T_visible_thermal: Pose
+    origins: dict[str, Origin] = field(default_factory=dict)
+    covariance: Float64 | None = None
+
+    def at(self, inverse_depth: float) -> "RigMapping":
+        """The mapping of a plane that faces the thermal camera.
+
+        Args:
+            inverse_depth: in the thermal camera's frame, 1 / unit of the translation; 0 is far away.
+        """
+        return self.on_plane(np.array([0.0, 0.0, inverse_depth]))
+
+    def on_plane(self, plane: Float64, shift: tuple[float, float] = (0.0, 0.0)) -> "RigMapping":
+        """The mapping of a plane.
+
+        Args:
+            plane: (3,); the inverse depth of a thermal ray q is ``plane . q``.
+            shift: by how much visible rays are off at this moment, on the normalised plane: cameras that are
+                not triggered together, on a robot that turns.
+
+        Raises:
+            DistillMatchError: the plane passes through a camera, or is not finite.
+        """
+        pose = self.T_visible_thermal
+        between_rays = pose.rotation + np.outer(pose.translation, plane)
+        between_rays[:2] += np.outer(shift, between_rays[2])
+        if not np.isfinite(between_rays).all() or np.linalg.det(between_rays) <= 0:
+            raise DistillMatchError(
+                "rig: a plane through a camera, or behind it, has no image in both; check the inverse depth"
+            )
+        return RigMapping(self.thermal, self.visible, between_rays)
+
+
+@dataclass(frozen=True, eq=False)
+class RigMapping:
+    """The mapping of one plane through two lenses; implements `ImageMapping`.
+
+    Attributes:
+        thermal: the thermal camera.
+        visible: the visible camera.
+        between_rays: float64 (3, 3), thermal rays to visible rays.
+    """
+
+    thermal: Camera
+    visible: Camera
+    between_rays: Float64
+
+    @property
+    def thermal_size(self) -> Size:
+        """See `ImageMapping`."""
+        return self.thermal.size
+
+    @property
+    def visible_size(self) -> Size:
+        """See `ImageMapping`."""
+        return self.visible.size
+
+    def to_visible(self, points: Points) -> Float64:
+        """See `ImageMapping`; NaN where a lens shows nothing, and behind a camera."""
+        return self.visible.project(self.thermal.unproject(points) @ self.between_rays.T)
+
+    def to_thermal(self, points: Points) -> Float64:
+        """See `to_visible`."""
+        return self.thermal.project(self.visible.unproject(points) @ self._back.T)
+
+    def warp_thermal(self, image: NDArray[Any]) -> NDArray[Any]:
+        """See `ImageMapping`."""
+        return _warp(image, self._from_thermal, self.mask)
+
+    def warp_visible(self, image: NDArray[Any]) -> NDArray[Any]:
+        """See `ImageMapping`."""
+        return _warp(image, self._from_visible, self.thermal_mask)
+
+    @cached_property
+    def mask(self) -> NDArray[np.bool_]:
+        """See `ImageMapping`."""
+        return _within(self._from_thermal, self.thermal_size)
+
+    @cached_property
+    def thermal_mask(self) -> NDArray[np.bool_]:
+        """See `ImageMapping`."""
+        return _within(self._from_visible, self.visible_size)
+
+    @cached_property
+    def homography(self) -> Float64:
+        """See `ImageMapping`: least squares over the thermal image, visible pixels."""
+        height, width = self.thermal_size
+        columns, rows = np.meshgrid(np.linspace(0, width - 1, 17), np.linspace(0, height - 1, 13))
+        points = np.column_stack([columns.ravel(), rows.ravel()])
+        places = self.to_visible(points)
+        seen = np.isfinite(places).all(axis=1)
+        return closest_homography(points[seen], places[seen], self.thermal_size, self.visible_size)
+
+    @cached_property
+    def _back(self) -> Float64:
+        return np.asarray(np.linalg.inv(self.between_rays), np.float64)
+
+    @cached_property
+    def _from_thermal(self) -> NDArray[np.float32]:
+        """Thermal pixel of each visible pixel, float32 (H, W, 2)."""
+        return _dense(lattice_rays(self.visible) @ self._back.T, self.thermal, self.visible_size)
+
+    @cached_property
+    def _from_visible(self) -> NDArray[np.float32]:
+        """Visible pixel of each thermal pixel, float32 (H, W, 2)."""
+        return _dense(lattice_rays(self.thermal) @ self.between_rays.T, self.visible, self.thermal_size)
+
+
+def closest_homography(source: Float64, target: Float64, thermal: Size, visible: Size) -> Float64:
+    """The homography of least squares, from its DLT solution by Gauss-Newton steps on its corners.
+
+    Args:
+        source: thermal pixels, (N, 2), N >= 4.
+        target: visible pixels, (N, 2).
+        thermal: size of the thermal image.
+        visible: size of the visible image.
+    """
+    found, _ = cv2.findHomography(source, target, 0)  # least squares: DLT, then Levenberg-Marquardt
+    places = transform(np.asarray(found, np.float64), corners(thermal))
+    return from_corners(places, thermal, visible)
+
+
+@lru_cache(maxsize=8)
+def lattice_rays(camera: Camera) -> Float64:
+    """Rays of every 8th pixel, beginning before the first, float64 (rows, columns, 3)."""
+    columns, rows = np.meshgrid(*(_lattice(length) for length in camera.size[::-1]))
+    rays = camera.unproject(np.column_stack([columns.ravel(), rows.ravel()]))
+    return rays.reshape(*columns.shape, 3)
+
+
+def _lattice(length: int) -> Float64:
+    """Centres of cells of `_LATTICE` pixels, which cover the pixels 0 to ``length`` - 1."""
+    count = -(-length // _LATTICE)
+    return np.arange(-1.0, count + 1) * _LATTICE + (_LATTICE - 1) / 2
+
+
+def _dense(rays: Float64, camera: Camera, size: Size) -> NDArray[np.float32]:
+    """Pixels of rays on the lattice of an image of ``size``, for all of its pixels: float32 (H, W, 2)."""
+    coarse = camera.project(rays.reshape(-1, 3)).reshape(*rays.shape[:2], 2).astype(np.float32)
+    fine = cv2.resize(coarse, None, fx=_LATTICE, fy=_LATTICE, interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(fine[_LATTICE:, _LATTICE:][: size[0], : size[1]])
+
+
+def _within(places: NDArray[np.float32], size: Size) -> NDArray[np.bool_]:
+    x, y = places[..., 0], places[..., 1]
+    inside = (x > -0.5) & (x < size[1] - 0.5) & (y > -0.5) & (y < size[0] - 0.5)  # false for NaN
+    return np.asarray(inside, np.bool_)
+
+
+def _warp(image: NDArray[Any], places: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[Any]:
+    """An image's values at places; see `ImageMapping.warp_thermal`."""
+    remap: Any = cv2.remap  # its types leave out that the second map may be None
+    if image.dtype == np.uint8:
+        # Border replicated: otherwise interpolation would mix the outside's 0 into the border pixels.
+        whole = remap(image, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(cv2.copyTo(whole, inside.view(np.uint8)))
+    return keeping_values(
+        lambda values, outside: np.asarray(
+            remap(values, places, None, cv2.INTER_NEAREST, borderValue=[outside] * 4)
+        ),
+        image,
+    )

@@ -1,0 +1,99 @@
+"""A rig's model equation over the matches of many frames at once, with its derivatives.
+
+Pixels are relative to the image's centre, in half widths of the image. The equation is that of rig/model.py,
+with two radial coefficients for each lens.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from distillmatch_ros.geometry.homography import Float64
+
+SHARED = ("ft", "fv", "wx", "wy", "wz", "tx", "ty", "tz", "k1t", "k2t", "k1v", "k2v")
+"""What all frames share: logarithms of the focal lengths in half widths, a rotation after the pose's (rad),
+the translation, and the radial coefficients of the thermal (t) and the visible lens (v)."""
+OWN = 5
+"""What a frame adds: its plane (3), and a shift (2) on the visible camera's normalised plane."""
+
+_STEPS = 6  # of Newton's method for the radius, which converges from the shown one
+_LEAST_SLOPE = 0.1  # of a lens's radius: beyond, its model folds back
+_LEAST_DEPTH = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Projected:
+    """Visible places of matches, and their derivatives.
+
+    Attributes:
+        places: float64 (frames, matches, 2).
+        by_shared: (frames, matches, 2, 12), by `SHARED`.
+        by_own: (frames, matches, 2, 5), by `OWN`.
+    """
+
+    places: Float64
+    by_shared: Float64
+    by_own: Float64
+
+
+def project(shared: Float64, rotation: Float64, own: Float64, thermal: Float64) -> Projected:
+    """Map thermal places to visible ones.
+
+    Args:
+        shared: (12,); the rotation vector in it is not used.
+        rotation: (3, 3), of the pose.
+        own: (frames, 5).
+        thermal: (frames, matches, 2).
+    """
+    thermal_focal, visible_focal = np.exp(shared[:2])
+    translation = shared[5:8]
+    planes, shifts = own[:, :3], own[:, 3:]
+    bent = thermal / thermal_focal
+    distance = np.hypot(bent[..., 0], bent[..., 1])
+    radius, slope = _undistorted(distance, shared[8], shared[9])
+    along = bent / np.maximum(distance, 1e-12)[..., None]
+    rays = np.concatenate([along * radius[..., None], np.ones((*radius.shape, 1))], axis=-1)
+    turned = rays @ rotation.T
+    inverse_depth = np.einsum("fmi,fi->fm", rays, planes)
+    points = turned + inverse_depth[..., None] * translation
+    depth = np.maximum(points[..., 2], _LEAST_DEPTH)
+    at = points[..., :2] / depth[..., None] + shifts[:, None]
+    square = (at * at).sum(axis=-1)
+    k1, k2 = shared[10:12]
+    radial = 1 + square * (k1 + k2 * square)
+    places = visible_focal * radial[..., None] * at
+
+    twist = (2 * k1 + 4 * k2 * square)[..., None, None] * (at[..., :, None] * at[..., None, :])
+    by_at = visible_focal * (radial[..., None, None] * np.eye(2) + twist)
+    at_by_point = np.zeros((*at.shape, 3))
+    at_by_point[..., 0, 0] = at_by_point[..., 1, 1] = 1 / depth
+    at_by_point[..., 2] = -points[..., :2] / (depth * depth)[..., None]
+    by_point = by_at @ at_by_point
+    by_own = np.empty((*at.shape, OWN))
+    by_own[..., :3] = (by_point @ translation)[..., None] * rays[..., None, :]
+    by_own[..., 3:] = by_at
+
+    point_by_radius = along @ rotation[:, :2].T
+    point_by_radius += np.einsum("fmj,fj->fm", along, planes[:, :2])[..., None] * translation
+    by_radius = np.einsum("fmij,fmj->fmi", by_point, point_by_radius) / slope[..., None]
+    by_shared = np.empty((*at.shape, len(SHARED)))
+    by_shared[..., 0] = by_radius * -distance[..., None]
+    by_shared[..., 1] = places
+    by_shared[..., 2:5] = np.cross(turned[..., None, :], by_point)
+    by_shared[..., 5:8] = by_point * inverse_depth[..., None, None]
+    by_shared[..., 8] = by_radius * -(radius**3)[..., None]
+    by_shared[..., 9] = by_radius * -(radius**5)[..., None]
+    by_shared[..., 10] = visible_focal * at * square[..., None]
+    by_shared[..., 11] = visible_focal * at * (square * square)[..., None]
+    return Projected(places, by_shared, by_own)
+
+
+def _undistorted(distance: Float64, k1: float, k2: float) -> tuple[Float64, Float64]:
+    """Radii that a lens shows at a distance from the centre, and the slope of what it shows by the radius."""
+    radius = distance
+    for _ in range(_STEPS):
+        square = radius * radius
+        slope = np.maximum(1 + square * (3 * k1 + 5 * k2 * square), _LEAST_SLOPE)
+        radius = radius - (radius * (1 + square * (k1 + k2 * square)) - distance) / slope
+    square = radius * radius
+    return radius, np.maximum(1 + square * (3 * k1 + 5 * k2 * square), _LEAST_SLOPE)

@@ -1,0 +1,100 @@
+from time import perf_counter
+
+import numpy as np
+import pytest
+from support.simulated_rig import RIG, THERMAL, VISIBLE, drive, grid
+
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.geometry.camera import Camera
+from distillmatch_ros.rig.estimation import Matches, fit_own, fit_rig
+from distillmatch_ros.rig.projection import project
+
+
+def errors(fit_mapping: object, true: object) -> np.ndarray:
+    return np.hypot(*(fit_mapping.to_visible(grid()) - true.to_visible(grid())).T)  # type: ignore[attr-defined]
+
+
+def worst(sizes: tuple[object, object], frames: int, **kind: float) -> float:
+    """The mapping's error at its 95th percentile over images and depths, px of 960."""
+    seen = drive(frames, **kind)  # type: ignore[arg-type]
+    fit = fit_rig(seen.matches, *sizes)  # type: ignore[arg-type]
+    gaps = [
+        errors(fit.rig.on_plane(own[:3], own[3:]), RIG.on_plane(plane))
+        for own, plane in zip(fit.own, seen.planes, strict=True)
+    ]
+    return float(np.percentile(gaps, 95))
+
+
+def test_a_rig_is_found_from_noisy_matches() -> None:
+    assert worst((THERMAL, VISIBLE), 24) < 1.0
+
+
+@pytest.mark.slow
+def test_exact_matches_give_the_exact_mapping() -> None:
+    assert worst((THERMAL, VISIBLE), 20, noise_px=0.0, wrong=0.0) < 0.15
+
+
+def test_given_cameras_are_kept_and_help() -> None:
+    fit = fit_rig(drive(6).matches, RIG.thermal, RIG.visible)
+    assert fit.rig.thermal is RIG.thermal and fit.rig.visible is RIG.visible
+    assert fit.rig.origins["visible focal length"] == "given"
+    assert worst((RIG.thermal, RIG.visible), 6) < 1.0
+
+
+def test_a_frame_that_was_not_learned_from_needs_one_number() -> None:
+    rig = fit_rig(drive(24).matches, THERMAL, VISIBLE).rig
+    other = drive(8, seed=5)
+    for own, plane in zip(fit_own(rig, other.matches), other.planes, strict=True):
+        assert np.percentile(errors(rig.on_plane(own[:3]), RIG.on_plane(plane)), 95) < 1.2
+
+
+@pytest.mark.slow
+def test_a_shift_of_each_frame_is_found() -> None:
+    seen = drive(24, wrong=0.0, noise_px=0.5)
+    shifts = np.random.default_rng(1).normal(0, 8, (24, 2))
+    moved = [Matches(m.thermal, m.visible + s) for m, s in zip(seen.matches, shifts, strict=True)]
+    plain, shifted = (fit_rig(moved, THERMAL, VISIBLE, numbers) for numbers in (1, 5))
+    assert shifted.cost < 0.2 * plain.cost
+    gaps = (shifted.own[:, 3:] - shifted.own[:, 3:].mean(axis=0)) * shifted.rig.visible.matrix[0, 0]
+    assert np.corrcoef(gaps[:, 1], shifts[:, 1])[0, 1] > 0.9  # along the baseline, depth does the same
+
+
+def test_derivatives_are_those_of_the_equation() -> None:
+    rng = np.random.default_rng(0)
+    shared = np.array([0.7, 0.5, 0, 0, 0, 1, 0.2, 0.1, -0.2, 0.1, -0.1, 0.05])
+    own, thermal = rng.normal(0, 0.1, (3, 5)), rng.uniform(-1, 1, (3, 7, 2))
+    model = project(shared, np.eye(3), own, thermal)
+    for index in (0, 1, *range(5, 12)):
+        there = project(shared + 1e-6 * np.eye(12)[index], np.eye(3), own, thermal).places
+        np.testing.assert_allclose((there - model.places) / 1e-6, model.by_shared[..., index], atol=1e-4)
+    for index in range(5):
+        there = project(shared, np.eye(3), own + 1e-6 * np.eye(5)[index], thermal).places
+        np.testing.assert_allclose((there - model.places) / 1e-6, model.by_own[..., index], atol=1e-4)
+
+
+def test_equal_matches_give_equal_rigs_and_few_are_rejected() -> None:
+    one, other = (fit_rig(drive(5).matches, THERMAL, VISIBLE).rig for _ in range(2))
+    np.testing.assert_array_equal(one.T_visible_thermal.rotation, other.T_visible_thermal.rotation)
+    with pytest.raises(DistillMatchError, match="too few"):
+        fit_rig(drive(2).matches, THERMAL, VISIBLE)
+    nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)))
+    with pytest.raises(DistillMatchError, match="too few"):
+        fit_rig([nothing] * 9, THERMAL, VISIBLE)
+
+
+@pytest.mark.slow
+def test_a_hundred_frames_take_five_seconds() -> None:
+    matches = drive(100).matches
+    start = perf_counter()
+    fit_rig(matches, THERMAL, VISIBLE)
+    assert perf_counter() - start < 15  # 5 s on one core; three times that on a shared one
+
+
+def test_fisheye_is_taken_by_its_camera() -> None:
+    fisheye = Camera(VISIBLE, RIG.visible.matrix, np.array([0.02, 0, 0, 0]), "equidistant")
+    matches = []
+    for frame in drive(8, wrong=0.0).matches:
+        rays = RIG.visible.unproject(frame.visible)
+        matches.append(Matches(frame.thermal, fisheye.project(rays)))
+    fit = fit_rig(matches, RIG.thermal, fisheye)
+    np.testing.assert_allclose(fit.rig.T_visible_thermal.rotation, RIG.T_visible_thermal.rotation, atol=0.006)
