@@ -179,9 +179,16 @@ def _lattice(length: int) -> Float64:
 
 def _dense(rays: Float64, camera: Camera, size: Size) -> NDArray[np.float32]:
     """Pixels of rays on the lattice of an image of ``size``, for all of its pixels: float32 (H, W, 2)."""
-    coarse = camera.project(rays.reshape(-1, 3)).reshape(*rays.shape[:2], 2).astype(np.float32)
-    fine = cv2.resize(coarse, None, fx=_LATTICE, fy=_LATTICE, interpolation=cv2.INTER_LINEAR)
-    return np.ascontiguousarray(fine[_LATTICE:, _LATTICE:][: size[0], : size[1]])
+    return spread(camera.project(rays.reshape(-1, 3)).reshape(*rays.shape[:2], 2), size, size)
+
+
+def spread(values: Float64, size: Size, target: Size) -> NDArray[np.float32]:
+    """Interpolate values on the lattice of an image of ``size`` for all pixels of it resized to ``target``."""
+    scale_x, scale_y = (_LATTICE * there / here for here, there in zip(size[::-1], target[::-1], strict=True))
+    # A pixel u of the target is the lattice's (u + 1/2) / scale + 1/2: the first cell lies before the image.
+    onto = np.array([[1 / scale_x, 0, 0.5 / scale_x + 0.5], [0, 1 / scale_y, 0.5 / scale_y + 0.5]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(values.astype(np.float32), onto, target[::-1], flags=flags), np.float32)
 
 
 def _within(places: NDArray[np.float32], size: Size) -> NDArray[np.bool_]:
