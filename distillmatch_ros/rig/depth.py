@@ -73,4 +73,4 @@ class DepthSearch:
 
 def _correlation(own: Float32, other: Float32) -> float:
     energy = float(np.einsum("ijk,ijk", own, own)) * float(np.einsum("ijk,ijk", other, other))
-    return float(np.einsum("ijk,ijk", own, other)) / max(energy, 1e-18) ** 0.5
+    return float(np.einsum("ijk,ijk", own, other) / np.sqrt(max(energy, 1e-18)))

@@ -53,7 +53,7 @@ class RigModel:
         """
         return self.on_plane(np.array([0.0, 0.0, inverse_depth]))
 
-    def on_plane(self, plane: Float64, shift: tuple[float, float] = (0.0, 0.0)) -> "RigMapping":
+    def on_plane(self, plane: Float64, shift: Float64 | tuple[float, float] = (0.0, 0.0)) -> "RigMapping":
         """The mapping of a plane.
 
         Args:
@@ -183,7 +183,7 @@ def _dense(rays: Float64, camera: Camera, size: Size) -> NDArray[np.float32]:
 
 
 def spread(values: Float64, size: Size, target: Size) -> NDArray[np.float32]:
-    """Interpolate values on the lattice of an image of ``size`` for all pixels of it resized to ``target``."""
+    """Interpolate values on the lattice of an image of ``size`` for all pixels of it at another size."""
     scale_x, scale_y = (_LATTICE * there / here for here, there in zip(size[::-1], target[::-1], strict=True))
     # A pixel u of the target is the lattice's (u + 1/2) / scale + 1/2: the first cell lies before the image.
     onto = np.array([[1 / scale_x, 0, 0.5 / scale_x + 0.5], [0, 1 / scale_y, 0.5 / scale_y + 0.5]])

@@ -1,0 +1,115 @@
+"""Whether a rig explains pairs better than their own homographies do, on pairs it was not learned from.
+
+Two halves of a drive judge each other. Where the rig does not hold (cameras that are not synchronised on a
+moving robot, zoom, a loose mount, pairs of several rigs), the pairs' own homographies stay.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.geometry.camera import Camera
+from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Size
+from distillmatch_ros.geometry.mapping import ImageMapping
+from distillmatch_ros.rig.edges import edge_matches
+from distillmatch_ros.rig.learning import LearnedRig, Observation, evenly, learn
+
+Kind = Literal["pair", "rig", "rig with a shift"]
+
+MIN_PAIRS = 8
+"""Fewest pairs that can judge a rig: two halves of four."""
+_JUDGES = 24  # most pairs that judge, evenly spread
+_BETTER = 0.6  # fraction of pairs in which a kind of mapping has to fit better to replace the one before
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How well mappings fit pairs; medians over the pairs, reference pixels.
+
+    Attributes:
+        matches_px: distance of the network's matches from the mapping.
+        edges_px: shift that is left between blocks of edges.
+    """
+
+    matches_px: float
+    edges_px: float
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was found on pairs that were left out.
+
+    Attributes:
+        kind: what should map the pairs.
+        pairs: number of pairs that judged.
+        figures: by kind; the figures of all three stand, whichever was chosen.
+        better: number of pairs in which the rig leaves less between edges than the pair's own homography.
+    """
+
+    kind: Kind
+    pairs: int
+    figures: dict[Kind, Figures]
+    better: int
+
+    def __str__(self) -> str:
+        lines = [f"{self.kind}: on {self.pairs} pairs left out, the rig fits edges better in {self.better}"]
+        lines += [
+            f"  {kind}: {each.edges_px:.2f} px between edges, {each.matches_px:.2f} px from matches"
+            for kind, each in self.figures.items()
+        ]
+        return "\n".join(lines)
+
+
+def judge(pairs: Sequence[Observation], thermal: Camera | Size, visible: Camera | Size) -> Evidence:
+    """Judge whether a rig holds for pairs.
+
+    Args:
+        pairs: in the order of time.
+        thermal: the thermal camera if it is calibrated, else the size of its images.
+        visible: likewise.
+
+    Raises:
+        DistillMatchError: there are too few pairs with a homography of their own.
+    """
+    own = [pair for pair in pairs if pair.mapping is not None]
+    if len(own) < MIN_PAIRS:
+        raise DistillMatchError(
+            f"rig: {len(own)} of {len(pairs)} pairs have a homography of their own; at least {MIN_PAIRS} are "
+            "needed to judge a rig, of different scenes"
+        )
+    kinds: tuple[Kind, ...] = ("pair", "rig", "rig with a shift")
+    rows: list[list[tuple[float, float]]] = []
+    for learned_from, left_out in ((own[::2], own[1::2]), (own[1::2], own[::2])):
+        rig = learn(learned_from, thermal, visible)
+        judges = [left_out[index] for index in evenly(len(left_out), _JUDGES // 2)]
+        rows += [_judged(pair, replace(rig, shifted=False), rig) for pair in judges]
+    table = np.array(rows)  # (pairs, kinds, figures)
+    edges = table[..., 1]
+    chosen = 0
+    for other in (1, 2):
+        if (edges[:, other] < edges[:, chosen]).mean() >= _BETTER:
+            chosen = other
+    figures = {each: Figures(*np.median(table[:, row], axis=0).tolist()) for row, each in enumerate(kinds)}
+    better = int((edges[:, chosen or 1] < edges[:, 0]).sum())
+    return Evidence(kinds[chosen], len(table), figures, better)
+
+
+def _judged(pair: Observation, plain: LearnedRig, shifted: LearnedRig) -> list[tuple[float, float]]:
+    assert pair.mapping is not None, "a pair without one judges nothing"
+    mappings = pair.mapping, plain.register(pair), shifted.register(pair)
+    return [_figures(pair, mapping) for mapping in mappings]
+
+
+def _figures(pair: Observation, mapping: ImageMapping) -> tuple[float, float]:
+    """Median distance of matches, and of edges, from where a mapping takes them; infinite if none is seen."""
+    scale = REFERENCE_WIDTH / mapping.visible_size[1]
+    edges = edge_matches(pair.visible, pair.thermal, mapping)
+    found = []
+    for matches in (pair.matches, edges):
+        gaps = np.hypot(*(matches.visible - mapping.to_visible(matches.thermal)).T)
+        gaps = gaps[np.isfinite(gaps)]
+        found.append(float(np.median(gaps)) * scale if len(gaps) else np.inf)
+    return found[0], found[1]

@@ -1,0 +1,163 @@
+"""The file of a rig: YAML that people can read, written atomically."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.files import write_text
+from distillmatch_ros.base.yaml import read_yaml
+from distillmatch_ros.geometry.camera import Camera
+from distillmatch_ros.geometry.homography import Size
+from distillmatch_ros.geometry.pose import Pose
+from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.rig.model import RigModel
+from distillmatch_ros.rig.projection import SHARED
+
+VERSION = 1
+"""Of the file's layout."""
+
+_HEADER = (
+    "# A visible-thermal rig: T_visible_thermal takes the thermal camera's frame to the visible camera's.\n"
+    "# Inverse depths are in units of the translation, 1 / its length.\n"
+)
+_REMEDY = "make it with `distillmatch match --pairs DIR --rig auto --rig-out FILE`"
+
+
+@dataclass(frozen=True, eq=False)
+class RigFile:
+    """A learned rig as it is kept.
+
+    Attributes:
+        rig: the rig.
+        frames: number of frames that it was learned from.
+        date: when, ISO 8601 in UTC.
+    """
+
+    rig: LearnedRig
+    frames: int
+    date: str
+
+    @classmethod
+    def of(cls, rig: LearnedRig, frames: int) -> "RigFile":
+        """A rig that was learned now."""
+        return cls(rig, frames, datetime.now(timezone.utc).isoformat(timespec="seconds"))
+
+    def save(self, path: Path) -> None:
+        """Write the file.
+
+        Raises:
+            DistillMatchError: it cannot be written.
+        """
+        model = self.rig.model
+        record = {
+            "version": VERSION,
+            "date": self.date,
+            "frames": self.frames,
+            "visible": _camera_record(model.visible),
+            "thermal": _camera_record(model.thermal),
+            "T_visible_thermal": {
+                "rotation": model.T_visible_thermal.rotation.tolist(),
+                "translation": model.T_visible_thermal.translation.tolist(),
+            },
+            "inverse_depths": list(self.rig.inverse_depths),
+            "shifted": self.rig.shifted,
+            "origins": dict(model.origins),
+            "covariance": None if model.covariance is None else model.covariance.tolist(),
+        }
+        write_text(path, _HEADER + yaml.safe_dump(record, sort_keys=False, default_flow_style=None))
+
+    @classmethod
+    def load(cls, path: Path) -> "RigFile":
+        """Read a file.
+
+        Raises:
+            DistillMatchError: it cannot be read, is of a later version, or holds no rig.
+        """
+        record = read_yaml(path, _REMEDY)
+        try:
+            return _read(record)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise DistillMatchError(f"{path}: holds no rig ({what}); {_REMEDY}") from error
+
+    def check(self, thermal: Size, visible: Size) -> None:
+        """Reject images of other sizes.
+
+        Raises:
+            DistillMatchError: a size differs from that of the rig's images.
+        """
+        for name, camera, size in (
+            ("thermal", self.rig.model.thermal, thermal),
+            ("visible", self.rig.model.visible, visible),
+        ):
+            if camera.size != size:
+                raise DistillMatchError(
+                    f"rig: learned from {name} images of {camera.size[1]}x{camera.size[0]}, but these are "
+                    f"{size[1]}x{size[0]}; learn it from such images"
+                )
+
+
+def _camera_record(camera: Camera) -> dict[str, Any]:
+    return {
+        "width": camera.size[1],
+        "height": camera.size[0],
+        "matrix": camera.matrix.tolist(),
+        "distortion_model": camera.model,
+        "distortion": camera.distortion.tolist(),
+    }
+
+
+def _read(record: Any) -> RigFile:
+    """Make it from plain values; raises KeyError, TypeError or ValueError if they are invalid."""
+    fields = _mapping(record)
+    if fields["version"] != VERSION:
+        raise ValueError(f"it is of version {fields['version']!r}, and this program reads {VERSION}")
+    pose = _mapping(fields["T_visible_thermal"])
+    rotation = _numbers(pose["rotation"], (3, 3), "rotation")
+    if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-6) or np.linalg.det(rotation) < 0:
+        raise ValueError("rotation is no rotation matrix")
+    covariance = fields["covariance"]
+    origins = {str(name): origin for name, origin in _mapping(fields["origins"]).items()}
+    if unknown := set(origins.values()) - {"measured", "given", "assumed"}:
+        raise ValueError(f"origins has {next(iter(unknown))!r}")
+    near_far = _numbers(fields["inverse_depths"], (2,), "inverse_depths")
+    model = RigModel(
+        visible=_camera(fields["visible"]),
+        thermal=_camera(fields["thermal"]),
+        T_visible_thermal=Pose(rotation, _numbers(pose["translation"], (3,), "translation")),
+        origins=origins,
+        covariance=None if covariance is None else _numbers(covariance, (len(SHARED),) * 2, "covariance"),
+    )
+    rig = LearnedRig(model, (float(near_far[0]), float(near_far[1])), fields["shifted"] is True)
+    return RigFile(rig, int(fields["frames"]), str(fields["date"]))
+
+
+def _camera(record: Any) -> Camera:
+    fields = _mapping(record)
+    size = int(fields["height"]), int(fields["width"])
+    matrix = _numbers(fields["matrix"], (3, 3), "matrix")
+    if min(size) < 1 or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
+        raise ValueError("a camera has no pixels or no focal length")
+    distortion = np.array(fields["distortion"], np.float64)
+    if distortion.ndim != 1 or not np.isfinite(distortion).all():
+        raise ValueError("distortion is no list of numbers")
+    return Camera(size, matrix, distortion, str(fields["distortion_model"]))
+
+
+def _numbers(value: Any, shape: tuple[int, ...], name: str) -> "np.ndarray[Any, np.dtype[np.float64]]":
+    numbers = np.array(value, np.float64)
+    if numbers.shape != shape or not np.isfinite(numbers).all():
+        raise ValueError(f"{name} is not {'x'.join(map(str, shape))} numbers")
+    return numbers
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r:.40} is not a mapping")
+    return value

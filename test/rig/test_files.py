@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from support.simulated_rig import RIG, THERMAL, VISIBLE, drive
+
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.rig.estimation import fit_rig
+from distillmatch_ros.rig.files import RigFile
+from distillmatch_ros.rig.learning import LearnedRig
+
+
+@pytest.fixture(scope="module")
+def learned() -> RigFile:
+    return RigFile.of(LearnedRig(fit_rig(drive(5).matches, THERMAL, VISIBLE).rig, (0.0, 0.08)), 5)
+
+
+def test_file_holds_the_rig_exactly(learned: RigFile, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "rig.yaml"
+    learned.save(path)
+    read = RigFile.load(path)
+    before, after = learned.rig.model, read.rig.model
+    assert after.visible.same_as(before.visible) and after.thermal.same_as(before.thermal)
+    for name in ("rotation", "translation"):
+        one, other = (getattr(model.T_visible_thermal, name) for model in (before, after))
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(after.covariance, before.covariance)
+    assert after.origins == before.origins
+    assert (read.frames, read.date, read.rig.inverse_depths) == (5, learned.date, (0.0, 0.08))
+    read.check(THERMAL, VISIBLE)
+    with pytest.raises(DistillMatchError, match="thermal images of 640x512, but these are 320x240"):
+        read.check((240, 320), VISIBLE)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 2},
+        {"visible": None},
+        {"covariance": [[1.0]]},
+        {"inverse_depths": [0.0, float("nan")]},
+        {"T_visible_thermal": {"rotation": np.ones((3, 3)).tolist(), "translation": [1, 0, 0]}},
+        {"origins": {"pose": "guessed"}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_holds_no_rig_is_rejected(change: dict[str, object], learned: RigFile, tmp_path: Path) -> None:
+    path = tmp_path / "rig.yaml"
+    learned.save(path)
+    record = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(record | change))
+    with pytest.raises(DistillMatchError, match="holds no rig"):
+        RigFile.load(path)
+    path.write_text(yaml.safe_dump({k: v for k, v in record.items() if k != next(iter(change))}))
+    with pytest.raises(DistillMatchError, match="is missing"):
+        RigFile.load(path)
+
+
+def test_origins_say_what_is_given() -> None:
+    rig = fit_rig(drive(6).matches, RIG.thermal, VISIBLE).rig
+    assert rig.origins["thermal focal length"] == "given" and rig.origins["scale"] == "assumed"
