@@ -167,3 +167,15 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", FENCE.sub("", page.read_text())):
         path = (page.parent / target).resolve()
         assert path.exists() or path in generated or "schemas" in path.parts, f"{page}: {target}"
+
+
+def test_photos_have_a_licence() -> None:
+    """Figures are drawn by the package; a photo is somebody's."""
+    folder = ROOT / "docs/images"
+    stated = (folder / "LICENCES.md").read_text()
+    photos = (
+        {path.name for path in folder.iterdir()}
+        - {path.name for path in folder.glob("*.svg")}
+        - {"LICENCES.md"}
+    )
+    assert photos and all(f"`{name}`" in stated for name in photos)

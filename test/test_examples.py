@@ -37,7 +37,7 @@ def folder(tmp_path: Path, day: SyntheticPair) -> Path:
 
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
 def test_an_example_is_short(example: Path) -> None:
-    assert len(example.read_text().splitlines()) < 40
+    assert len(example.read_text().splitlines()) < 50
 
 
 @pytest.mark.slow
@@ -57,6 +57,72 @@ def test_folder(folder: Path) -> None:
         first, second = csv.DictReader(file)
     assert (first["visible"], first["status"], second["status"]) == ("a.png", "OK", "FEW_MATCHES")
     assert float(first["h22"]) == pytest.approx(1, abs=0.5) and second["h00"] == ""
+
+
+@pytest.mark.slow
+def test_detections_are_carried_across(tmp_path: Path, day: SyntheticPair) -> None:
+    """The hottest square of the thermal image comes out where the true homography puts it."""
+    thermal = day.thermal.copy()
+    left, top, side = 300, 220, 70
+    thermal[top : top + side, left : left + side] = thermal.max() + 2000
+    for name, image in (("visible.png", day.visible), ("thermal.png", thermal)):
+        cv2.imwrite(str(tmp_path / name), image)
+    done = run("detections.py", tmp_path / "visible.png", tmp_path / "thermal.png", tmp_path / "boxes.png")
+    assert done.returncode == 0, done.stderr
+    boxes = np.array([line.split() for line in done.stdout.splitlines()], float)
+    truth = np.array([day.truth[y, x] for x in (left, left + side) for y in (top, top + side)])
+    error = np.abs(boxes - [*truth.min(axis=0), *truth.max(axis=0)]).max(axis=1)
+    assert error.min() < 10
+    assert cv2.imread(str(tmp_path / "boxes.png")).shape == day.visible.shape
+
+
+def test_hot_spots_stand_on_the_ground(transport: None, tmp_path: Path) -> None:
+    """A hot column of pixels below the horizon of a level camera, one metre above flat ground."""
+    pytest.importorskip("rclpy", reason="ROS 2 for Python is not installed")
+    from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+    from support.bench import Bench, Process, closing_all, domain
+
+    own, topic = domain(), "/distillmatch/thermal_registered"
+    heat = np.full((60, 80), 29000, np.uint16)
+    heat[20:41, 50] = 31000
+    heat[50:, 10] = 31000  # outside the mask
+    mask = np.zeros((60, 80), np.uint8)
+    mask[:, 20:] = 255
+    with closing_all() as things:
+        node = [
+            sys.executable,
+            str(EXAMPLES / "hot_spots.py"),
+            "--ros-args",
+            "-p",
+            "height:=1.0",
+            "-p",
+            "pitch:=0.0",
+        ]
+        bench = Bench(own)
+        things += [Process(node, own, tmp_path / "node.log"), bench]
+        for name in ("image", "mask"):
+            bench.cameras[name] = bench.node.create_publisher(Image, f"{topic}/{name}", 5)
+        info = bench.node.create_publisher(CameraInfo, f"{topic}/camera_info", 5)
+        bench.see("image", "mask")
+        clouds: list[PointCloud2] = []
+        bench.node.create_subscription(PointCloud2, "/hot_spots", clouds.append, 5)
+        lens = CameraInfo(
+            width=80, height=60, k=[100.0, 0, 40, 0, 100, 30, 0, 0, 1], distortion_model="plumb_bob"
+        )
+        lens.header.frame_id = "rgb_optical"
+
+        def answered() -> bool:
+            for name, image, encoding in (("image", heat, "16UC1"), ("mask", mask, "mono8")):
+                bench.send(name, image, encoding, bench.now, header=lens.header)
+            info.publish(lens)
+            bench.spin(0.1)
+            return bool(clouds)
+
+        bench.until(answered)
+    assert clouds[0].header == lens.header
+    points = np.frombuffer(clouds[0].data, np.float32).reshape(-1, 3)
+    # The foot at (50, 40): 10 of 100 px below the horizon, so ten times the height away.
+    assert np.allclose(points, [[1, 1, 10]], atol=1e-4)
 
 
 def test_a_node_that_uses_the_homography(transport: None, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import re
 import runpy
 import subprocess
 import sys
+import tarfile
 import xml.etree.ElementTree as ElementTree
 import zipfile
 from pathlib import Path
@@ -133,6 +134,8 @@ def test_sdist_and_wheel(copied: Path, tmp_path: Path) -> None:
         f"{data}/{name}" for name in SHIPPED if name.endswith((".onnx", ".pt"))
     }
     assert not [name for name in sizes if name.startswith(("test", "docs", "examples", "build"))]
+    with tarfile.open(made[1]) as sdist:
+        assert not [name for name in sdist.getnames() if "docs" in Path(name).parts or name.endswith(".jpg")]
     for line in ("License: Apache-2.0", "Requires-Python: >=3.10", "Author: distillmatch_ros maintainers"):
         assert line in metadata
 
