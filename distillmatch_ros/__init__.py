@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from distillmatch_ros.base.errors import DistillMatchError
-    from distillmatch_ros.registration.gate import Gate, Status
+    from distillmatch_ros.registration.gate import Gate
     from distillmatch_ros.registration.registrar import Registrar
     from distillmatch_ros.registration.result import Registration
+    from distillmatch_ros.registration.status import Status
 
 __all__ = ["DistillMatchError", "Gate", "Registrar", "Registration", "Status"]
 __version__ = "0.1.0"
@@ -17,7 +18,7 @@ _MODULES = {
     "Gate": "distillmatch_ros.registration.gate",
     "Registrar": "distillmatch_ros.registration.registrar",
     "Registration": "distillmatch_ros.registration.result",
-    "Status": "distillmatch_ros.registration.gate",
+    "Status": "distillmatch_ros.registration.status",
 }
 
 

@@ -18,6 +18,7 @@ from distillmatch_ros.images.files import encode_file, read_image, read_thermal,
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.registration.registrar import Registrar
+from distillmatch_ros.registration.rejection import RejectionRecord
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.stream.search import advise
 from distillmatch_ros.visualisation.overlay import draw_matches, draw_overlay
@@ -42,6 +43,7 @@ class PairRecord(TypedDict):
         status: status of the registration; ``ERROR`` if an image could not be used.
         probability: probability that the corner error is below 10 px, in [0, 1]; null without homography or
             calibration.
+        rejected_by: threshold that was not met, with the value found and the limit; null if none.
         matches: number of correspondences.
         inliers: number of correspondences that agree with the homography.
         quality: figures of the homography, accepted or rejected, by name; null without any homography; a
@@ -58,6 +60,7 @@ class PairRecord(TypedDict):
     homography: list[list[float]] | None
     status: str
     probability: float | None
+    rejected_by: RejectionRecord | None
     matches: int
     inliers: int
     quality: dict[str, float | None] | None
@@ -104,6 +107,7 @@ class PairResult:
             "thermal": self.pair.listed_as[1],
             "homography": None if homography is None else homography.tolist(),
             "status": self.status,
+            "rejected_by": None if found is None or found.rejected_by is None else found.rejected_by.record(),
             "matches": 0 if found is None else len(found.confidence),
             "inliers": 0 if found is None else int(found.inliers.sum()),
             "probability": None

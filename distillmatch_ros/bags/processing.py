@@ -96,7 +96,7 @@ def process_bag(
             _undistort(stream, infos, summary)
         topics = {side: topic for topic, side in reader.sides.items()}
         named = {"rgb": topics[Side.VISIBLE], "thermal": topics[Side.THERMAL]}
-        with _sink(job, infos[Side.VISIBLE], {**(about or {}), **named}, summary) as write:
+        with _sink(job, infos, {**(about or {}), **named}, summary) as write:
             for matched in prefetch(reader.pairs()):
                 try:
                     result = stream.process(matched.visible, matched.thermal)
@@ -209,14 +209,14 @@ def _topics(bag: Bag, job: BagJob, summary: BagSummary) -> tuple[Topic, Topic]:
 
 @contextmanager
 def _sink(
-    job: BagJob, info: Any, about: Mapping[str, Any], summary: BagSummary
+    job: BagJob, infos: Mapping[Side, Any], about: Mapping[str, Any], summary: BagSummary
 ) -> Iterator[Callable[[tuple[_Matched, Result]], None]]:
-    """Takes results; ``info`` is the visible camera's CameraInfo, if there is one."""
+    """Takes results; ``infos`` are the cameras' CameraInfo, as far as there are any."""
     if job.out is None:
         yield lambda _: None
         return
     with BagWriter(job.out, ros2_types(), job.overwrite) as writer:
-        with BackgroundWriter(_Output(writer, job, info).write) as write:
+        with BackgroundWriter(_Output(writer, job, infos).write) as write:
             yield write
         latencies = [round(ms, 3) for ms in summary.registration_ms]
         writer.note(KEY, json.dumps({**summary.record(), **about, "registration_ms": latencies}))
@@ -225,10 +225,10 @@ def _sink(
 class _Output:
     """Writes results on the node's topics."""
 
-    def __init__(self, writer: BagWriter, job: BagJob, info: Any) -> None:
+    def __init__(self, writer: BagWriter, job: BagJob, infos: Mapping[Side, Any]) -> None:
         self._writer = writer
         self._job = job
-        self._info = info
+        self._infos = infos
         self._messages = ros2_messages()
 
     def write(self, item: tuple[_Matched, Result]) -> None:
@@ -237,7 +237,7 @@ class _Output:
         outgoing = Outgoing(
             self._messages,
             result,
-            self._info,
+            self._infos,
             quality=self._job.jpeg_quality,
         )
         for name in self._job.outputs:

@@ -18,7 +18,7 @@ from distillmatch_ros.demo.agreement import Agreement, Homographies, compare, ho
 from distillmatch_ros.demo.drive import RGB, THERMAL, Moment, record_drive
 from distillmatch_ros.demo.live import is_possible, run_live
 from distillmatch_ros.demo.stills import Still, register_stills
-from distillmatch_ros.registration.gate import Status
+from distillmatch_ros.registration.status import Status
 from distillmatch_ros.reports.from_bag import read_bag
 from distillmatch_ros.reports.recording import Recording
 from distillmatch_ros.scene.view import THERMAL_SIZE, VISIBLE_SIZE
@@ -28,7 +28,7 @@ from distillmatch_ros.stream.parameters import Parameters
 
 DRIVE, LIVE, BAG, PAGE, LOGS = "drive.mcap", "live.mcap", "bag.mcap", "index.html", "logs"
 PASSES = "passes.mcap"  # a full pass for each pair
-RECORDED = ("correspondences", "homography", "status", "overlay/compressed", "thermal_registered")
+RECORDED = ("correspondences", "homography", "status", "overlay/compressed", "thermal_registered/image")
 RATE_HZ = 5.0
 SLOWEST = 0.2  # of real time; slower replay would take minutes
 ANSWERED, AGAIN = "answered.mcap", "answered_bag.mcap"  # temporary, if the node did not process all pairs

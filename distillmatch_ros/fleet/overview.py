@@ -11,8 +11,9 @@ from typing_extensions import TypedDict
 
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import Float64, Size
+from distillmatch_ros.registration.status import Status
 from distillmatch_ros.reports.movement import mean_distance, movement
-from distillmatch_ros.reports.recording import OWN, Recording
+from distillmatch_ros.reports.recording import Recording
 from distillmatch_ros.reports.verdict import STEADY_PX, Level, Verdict, judge
 
 Cameras = tuple[Size | None, Size | None]
@@ -98,7 +99,7 @@ class BagOverview:
     @property
     def registered_percent(self) -> float | None:
         """Percentage of pairs with a homography, of those whose images decided on it; None without any."""
-        found = sum(self.statuses[status] for status in OWN)
+        found = sum(self.statuses[status.value] for status in Status if status.is_own)
         judged = found + self.rejected
         return 100 * found / judged if judged else None
 

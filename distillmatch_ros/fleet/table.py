@@ -10,7 +10,6 @@ from pyarrow import parquet
 
 from distillmatch_ros.base.files import replacing
 from distillmatch_ros.fleet.places import published
-from distillmatch_ros.reports.recording import WITHOUT_MATCHES
 from distillmatch_ros.stream.stream import Result
 
 KEY = b"distillmatch"
@@ -22,6 +21,9 @@ SCHEMA = pa.schema(
         pa.field("thermal_stamp", pa.timestamp("ns", "UTC"), nullable=False),
         pa.field("skew_ms", pa.float64(), nullable=False),
         pa.field("status", pa.string(), nullable=False),
+        pa.field("rejected_by", pa.string()),
+        pa.field("rejected_value", pa.float64()),
+        pa.field("rejected_limit", pa.float64()),
         pa.field("probability", pa.float64()),
         *(pa.field(name, pa.float64()) for name in HOMOGRAPHY),
         pa.field("inliers", pa.int32()),
@@ -87,12 +89,16 @@ def writing_pairs(place: str, scratch: str | None = None) -> Iterator[PairTable]
 def _row(result: Result) -> dict[str, Any]:
     visible, thermal, found = result.visible, result.thermal, result.registration
     matrix = [None] * len(HOMOGRAPHY) if found.homography is None else found.homography.ravel().tolist()
-    matched = len(found.inliers) > 0 or found.status.value not in WITHOUT_MATCHES
+    rejected_by = found.rejected_by
+    matched = len(found.inliers) > 0 or found.status.has_pass
     return {
         "visible_stamp": visible.stamp,
         "thermal_stamp": thermal.stamp,
         "skew_ms": (thermal.stamp - visible.stamp) / 1e6,
         "status": found.status.value,
+        "rejected_by": None if rejected_by is None else rejected_by.threshold,
+        "rejected_value": None if rejected_by is None else rejected_by.value,
+        "rejected_limit": None if rejected_by is None else rejected_by.limit,
         "probability": found.probability,
         **dict(zip(HOMOGRAPHY, matrix, strict=True)),
         "inliers": int(found.inliers.sum()) if matched else None,

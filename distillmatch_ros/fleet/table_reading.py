@@ -15,7 +15,8 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.fleet.places import existing, joined, redacted, staged
 from distillmatch_ros.fleet.table import HOMOGRAPHY, KEY, SCHEMA
-from distillmatch_ros.registration.gate import Status
+from distillmatch_ros.registration.rejection import Rejection
+from distillmatch_ros.registration.status import Status
 from distillmatch_ros.reports.recording import Entry, Recording
 
 _FOLDER, _FILE = "bag=", "pairs.parquet"
@@ -120,6 +121,13 @@ def _entry(number: int, row: Mapping[str, Any], first: int) -> Entry:
         skew_ms=row["skew_ms"],
         latency_ms=row["latency_ms"],
         probability=row["probability"],
+        rejected_by=Rejection.read(
+            {
+                "threshold": row["rejected_by"],
+                "value": row["rejected_value"],
+                "limit": row["rejected_limit"],
+            }
+        ),
         visible_size=(row["visible_height"], row["visible_width"]),
         thermal_size=(row["thermal_height"], row["thermal_width"]),
     )

@@ -6,7 +6,6 @@ mirrors is rejected. If the thermal camera sees more, the two have exchanged rol
 
 import math
 from dataclasses import dataclass, replace
-from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,26 +26,12 @@ from distillmatch_ros.geometry.homography import (
 )
 from distillmatch_ros.registration.alignment import Alignment
 from distillmatch_ros.registration.quality import Quality, measure
+from distillmatch_ros.registration.rejection import Rejection
+from distillmatch_ros.registration.status import Status
 
 PROPOSAL_PX, PROPOSAL_INLIER_RATIO, PROPOSAL_SPREAD, PROPOSAL_CORNER_STD_PX = 12.0, 0.12, 0.05, 60.0
 """Upper limits of the thresholds before the alignment, which improves the homography. In 900 trials on road
 scenes and with other cameras, correct homographies have as few as 16 % inliers within 6 px."""
-
-
-class Status(str, Enum):
-    """Origin of a pair's homography, or the reason why there is none."""
-
-    OK = "OK"
-    TRACKED = "TRACKED"
-    FEW_MATCHES = "FEW_MATCHES"
-    FEW_INLIERS = "FEW_INLIERS"
-    DEGENERATE = "DEGENERATE"
-    HELD = "HELD"
-    FIXED = "FIXED"
-    STALE_THERMAL = "STALE_THERMAL"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 class Gate(Settings):
@@ -145,16 +130,25 @@ class Estimate:
     """A homography estimated from correspondences, and the gate's verdict.
 
     Attributes:
-        status: OK, FEW_MATCHES, FEW_INLIERS or DEGENERATE.
-        homography: float64 (3, 3), thermal to visible pixels, last element 1; None unless OK.
+        homography: float64 (3, 3), thermal to visible pixels, last element 1; None if it was rejected.
         inliers: bool (N,), also of a rejected homography.
         quality: figures of the homography, also of a rejected one; None if none was found.
+        rejected_by: why there is no homography; None if there is one.
     """
 
-    status: Status
     homography: Float64 | None
     inliers: NDArray[np.bool_]
-    quality: Quality | None
+    quality: Quality | None = None
+    rejected_by: Rejection | None = None
+
+    @property
+    def status(self) -> Status:
+        """OK, FEW_MATCHES, FEW_INLIERS or DEGENERATE."""
+        return Status.OK if self.rejected_by is None else self.rejected_by.status
+
+    def rejected(self, by: Rejection) -> "Estimate":
+        """The same figures, with the homography rejected."""
+        return replace(self, homography=None, rejected_by=by)
 
 
 def estimate(
@@ -176,22 +170,21 @@ def estimate(
     to_normal = to_unit(thermal)
     nothing = np.zeros(len(thermal_points), np.bool_)
     if len(thermal_points) < gate.min_matches:
-        return Estimate(Status.FEW_MATCHES, None, nothing, None)
+        short = Rejection.of("min_matches", len(thermal_points), gate.min_matches)
+        return Estimate(None, nothing, rejected_by=short)
     source = transform(to_normal, thermal_points)
     target = transform(to_reference(visible), visible_points)
     unit = fit(source, target, gate.inlier_px)
     if unit is None:
-        return Estimate(Status.FEW_INLIERS, None, nothing, None)
+        return Estimate(None, nothing, rejected_by=Rejection.of("min_inliers", 0, gate.min_inliers))
     distances = errors(unit, source, target)
     inliers = distances <= gate.inlier_px
     quality = measure(unit, source, distances, inliers, thermal, visible, gate.inlier_px, gate.noise_floor_px)
-    status = _verdict(quality, gate)
-    if status is Status.OK and not _is_plausible(unit, thermal, gate):
-        status = Status.DEGENERATE
-    if status is not Status.OK:
-        return Estimate(status, None, inliers, quality)
+    rejected_by = _unsupported(quality, gate) or _implausible(unit, thermal, gate)
+    if rejected_by is not None:
+        return Estimate(None, inliers, quality, rejected_by)
     homography = np.linalg.inv(to_reference(visible)) @ unit @ to_normal
-    return Estimate(status, homography / homography[2, 2], inliers, quality)
+    return Estimate(homography / homography[2, 2], inliers, quality)
 
 
 def confirm(
@@ -225,47 +218,58 @@ def confirm(
         peak_prominence=alignment.peak_prominence,
         second_peak_ratio=alignment.second_peak_ratio,
     )
-    status = Status.DEGENERATE
-    if confirm_on_edges(alignment, thermal, visible, gate):
-        status = _verdict(quality, gate)
-    return Estimate(status, homography if status is Status.OK else None, inliers, quality)
+    rejected_by = contradicted_by_edges(alignment, thermal, visible, gate) or _unsupported(quality, gate)
+    return Estimate(homography if rejected_by is None else None, inliers, quality, rejected_by)
 
 
-def confirm_on_edges(alignment: Alignment, thermal: Size, visible: Size, gate: Gate) -> bool:
-    """Whether the edges of both images support an aligned homography, and `is_plausible`."""
-    return (
-        alignment.peak_prominence >= gate.min_peak_prominence
-        and alignment.second_peak_ratio <= gate.max_second_peak_ratio
-        and is_plausible(alignment.homography, thermal, visible, gate)
-    )
+def contradicted_by_edges(alignment: Alignment, thermal: Size, visible: Size, gate: Gate) -> Rejection | None:
+    """Why the edges of both images do not support an aligned homography, or see `implausible`; or None."""
+    if not alignment.peak_prominence >= gate.min_peak_prominence:
+        return Rejection.of("min_peak_prominence", alignment.peak_prominence, gate.min_peak_prominence)
+    if not alignment.second_peak_ratio <= gate.max_second_peak_ratio:
+        return Rejection.of("max_second_peak_ratio", alignment.second_peak_ratio, gate.max_second_peak_ratio)
+    return implausible(alignment.homography, thermal, visible, gate)
 
 
-def is_plausible(homography: Float64, thermal: Size, visible: Size, gate: Gate) -> bool:
-    """Whether two cameras can have this homography: no horizon, not mirrored, limited scale and stretch."""
+def implausible(homography: Float64, thermal: Size, visible: Size, gate: Gate) -> Rejection | None:
+    """Why two cameras cannot have this homography: a horizon, mirrored, excessive scale or stretch."""
     unit = to_reference(visible) @ homography @ np.linalg.inv(to_unit(thermal))
-    return bool(unit[2, 2] != 0) and _is_plausible(unit / unit[2, 2], thermal, gate)
+    if unit[2, 2] == 0:
+        return Rejection.of("max_perspective", math.inf, gate.max_perspective)
+    return _implausible(unit / unit[2, 2], thermal, gate)
 
 
-def _is_plausible(unit: Float64, thermal: Size, gate: Gate) -> bool:
+def _implausible(unit: Float64, thermal: Size, gate: Gate) -> Rejection | None:
     depths = transform(to_unit(thermal), corners(thermal)) @ unit[2, :2] + 1
     # The centre's depth is 1: if the horizon crosses the frame, one corner's depth is positive, one is not.
     if not depths.max() <= gate.max_perspective * depths.min():
-        return False
+        ratio = depths.max() / depths.min() if depths.min() > 0 else math.inf
+        return Rejection.of("max_perspective", ratio, gate.max_perspective)
     stretch = jacobian(unit, (0.0, 0.0)) / (REFERENCE_WIDTH / 2)
     area = float(np.linalg.det(stretch))
     if not area > 0:  # mirrored, or degenerate to a line
-        return False
+        return Rejection("mirrored")
     along, across = np.linalg.svd(stretch, compute_uv=False)
-    return bool(gate.min_scale <= area**0.5 <= gate.max_scale and along <= gate.max_anisotropy * across)
+    if not gate.min_scale <= area**0.5:
+        return Rejection.of("min_scale", area**0.5, gate.min_scale)
+    if not area**0.5 <= gate.max_scale:
+        return Rejection.of("max_scale", area**0.5, gate.max_scale)
+    if not along <= gate.max_anisotropy * across:
+        return Rejection.of("max_anisotropy", along / across, gate.max_anisotropy)
+    return None
 
 
-def _verdict(quality: Quality, gate: Gate) -> Status:
-    if (
-        quality.inliers < gate.min_inliers
-        or quality.inlier_ratio < gate.min_inlier_ratio
-        or quality.log10_false_alarms > math.log10(gate.max_false_alarms)
-    ):
-        return Status.FEW_INLIERS
-    if quality.spread < gate.min_spread or quality.corner_std_px > gate.max_corner_std_px:
-        return Status.DEGENERATE
-    return Status.OK
+def _unsupported(quality: Quality, gate: Gate) -> Rejection | None:
+    """The first threshold on the matches that is not met."""
+    if quality.inliers < gate.min_inliers:
+        return Rejection.of("min_inliers", quality.inliers, gate.min_inliers)
+    if quality.inlier_ratio < gate.min_inlier_ratio:
+        return Rejection.of("min_inlier_ratio", quality.inlier_ratio, gate.min_inlier_ratio)
+    if quality.log10_false_alarms > math.log10(gate.max_false_alarms):
+        number = 10.0 ** min(quality.log10_false_alarms, 300.0)
+        return Rejection.of("max_false_alarms", number, gate.max_false_alarms)
+    if quality.spread < gate.min_spread:
+        return Rejection.of("min_spread", quality.spread, gate.min_spread)
+    if quality.corner_std_px > gate.max_corner_std_px:
+        return Rejection.of("max_corner_std_px", quality.corner_std_px, gate.max_corner_std_px)
+    return None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter
 from typing import Any
@@ -15,8 +15,9 @@ from distillmatch_ros.engines.protocol import Engine, Float32
 from distillmatch_ros.geometry.homography import Float64, Size, resize_matrix, transform
 from distillmatch_ros.geometry.warping import resize, warp
 from distillmatch_ros.registration.alignment import Aligner, Alignment
-from distillmatch_ros.registration.gate import Estimate, Gate, Status, confirm, estimate, is_plausible
+from distillmatch_ros.registration.gate import Estimate, Gate, confirm, estimate, implausible
 from distillmatch_ros.registration.probability import ProbabilityModel
+from distillmatch_ros.registration.rejection import Rejection
 
 SCALES, TURNS = (0.6, 0.85, 1.2), (-20.0, 0.0, 20.0)
 """Starts of a search: size of the thermal image relative to the largest that fits into the visible one, and
@@ -43,7 +44,7 @@ class Pass:
 
 def blank_pass() -> Pass:
     points, nothing = np.zeros((0, 2), np.float32), np.zeros(0, np.bool_)
-    none = Estimate(Status.FEW_MATCHES, None, nothing, None)
+    none = Estimate(None, nothing, rejected_by=Rejection("image_content"))
     return Pass(points, points.copy(), np.zeros(0, np.float32), none, None)
 
 
@@ -71,9 +72,9 @@ class PairOfImages:
             self._thermal_input = _to_input(resize(thermal, self._network))
 
     def register(self, gate: Gate, passes: int, prior: Float64 | None) -> Pass:
-        if prior is not None and is_plausible(prior, self._thermal_size, self._visible_size, gate):
+        if prior is not None and implausible(prior, self._thermal_size, self._visible_size, gate) is None:
             found = self._pass_aligned(prior, gate)
-            if found.estimate.status is Status.OK:
+            if found.estimate.homography is not None:
                 return found
         first = self._pass(gate)
         if (
@@ -106,7 +107,7 @@ class PairOfImages:
         accepted = [
             (found.alignment.peak_prominence, found)
             for found in tried
-            if found.alignment is not None and found.estimate.status is Status.OK
+            if found.alignment is not None and found.estimate.homography is not None
         ]
         if accepted:
             return max(accepted, key=lambda each: each[0])[1]
@@ -121,7 +122,7 @@ class PairOfImages:
         if agreed.homography is None:
             return None
         found = self._pass_aligned(self._align(agreed.homography, gate).homography, agreeing)
-        return found if found.estimate.status is Status.OK else None
+        return found if found.estimate.homography is not None else None
 
     def _pass(self, gate: Gate) -> Pass:
         """Match the unchanged images."""
@@ -158,8 +159,10 @@ class PairOfImages:
                 judged = confirm(alignment, thermal_points, visible_points, *sizes, gate)
             if self._probability is not None and judged.quality is not None:
                 probability = self._probability(judged.quality)
-                if judged.status is Status.OK and probability < gate.min_probability:
-                    judged = replace(judged, status=Status.DEGENERATE, homography=None)
+                if judged.homography is not None and probability < gate.min_probability:
+                    judged = judged.rejected(
+                        Rejection.of("min_probability", probability, gate.min_probability)
+                    )
         return Pass(
             visible_points.astype(np.float32),
             thermal_points.astype(np.float32),

@@ -15,7 +15,7 @@ from distillmatch_ros.engines.protocol import Engine
 from distillmatch_ros.geometry.homography import Float64, inverse
 from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.images.orientation import ORIENTATIONS, Orientation
-from distillmatch_ros.registration.gate import Gate, Status
+from distillmatch_ros.registration.gate import Gate
 from distillmatch_ros.registration.passes import CERTAIN, PairOfImages, Pass, Stopwatch, blank_pass
 from distillmatch_ros.registration.probability import ProbabilityModel, find_model
 from distillmatch_ros.registration.result import Registration
@@ -165,7 +165,7 @@ class Registrar:
             if (searched := pair.search(self.gate, found)) is not None:
                 found, wider, doubtful = searched, False, True
         if verify and doubtful and self._is_contradicted(found, visible_view.picture, thermal, clock):
-            found = rejected(found)
+            found = rejected(found, "orientation")
         framing = Framing(visible_view.region, thermal_view.region, wider)
         found = in_camera_pixels(found, framing.visible, framing.thermal)
         homography = found.estimate.homography
@@ -177,6 +177,7 @@ class Registrar:
             inliers=found.estimate.inliers,
             mapping=None if homography is None else HomographyMapping(homography, *sizes),
             status=found.estimate.status,
+            rejected_by=found.estimate.rejected_by,
             latency_ms=clock.read(),
             quality=found.estimate.quality,
             probability=found.probability,
@@ -218,7 +219,7 @@ class Registrar:
                 continue
             view = View.of(thermal, orientation, "thermal image", stretch=True)
             found, _ = self._match(visible, view.picture, None, (False,), clock)
-            if found.estimate.status is not Status.OK or found.alignment is None:
+            if found.estimate.homography is None or found.alignment is None:
                 continue
             prominence = found.alignment.peak_prominence
             if prominence >= self.gate.sure_peak_prominence and (best is None or prominence > best[0]):
@@ -254,7 +255,8 @@ class Registrar:
                 if again is not None and thermal_is_wider(again, *sizes):
                     return closer, True
             return found, wider
-        return next((result for result in results if not result[1]), (rejected(results[0][0]), results[0][1]))
+        found, wider = results[0]
+        return next((result for result in results if not result[1]), (rejected(found, "roles"), wider))
 
     def _in_roles(
         self,

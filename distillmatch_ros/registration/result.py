@@ -10,8 +10,9 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.protocol import Float32
 from distillmatch_ros.geometry.homography import Float64, Points
 from distillmatch_ros.geometry.mapping import ImageMapping
-from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.quality import Quality
+from distillmatch_ros.registration.rejection import Rejection
+from distillmatch_ros.registration.status import Status
 from distillmatch_ros.registration.views import Framing
 
 
@@ -33,6 +34,8 @@ class Registration:
         quality: figures of the homography, also of a rejected one; None if none was found.
         probability: probability that the corner error is below 10 reference pixels, also of a rejected
             homography, in [0, 1]; None without homography, or if the network is not calibrated.
+        rejected_by: the threshold that was not met; None with a mapping of the pair's own, or without a
+            judgement.
         framing: the matched regions of the images, and their roles; None without a pass.
     """
 
@@ -45,6 +48,7 @@ class Registration:
     latency_ms: dict[str, float]
     quality: Quality | None = None
     probability: float | None = None
+    rejected_by: Rejection | None = None
     framing: Framing | None = None
 
     @property

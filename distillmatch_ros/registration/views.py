@@ -13,8 +13,9 @@ from distillmatch_ros.images.borders import Content, find_content
 from distillmatch_ros.images.frames import to_grey
 from distillmatch_ros.images.gain_control import to_8bit, without_status_bits
 from distillmatch_ros.images.orientation import UPRIGHT, Orientation
-from distillmatch_ros.registration.gate import Estimate, Status
+from distillmatch_ros.registration.gate import Estimate
 from distillmatch_ros.registration.passes import Pass
+from distillmatch_ros.registration.rejection import Rejection
 
 _RESIZABLE = (np.uint8, np.uint16, np.int16, np.float32)
 """Types that OpenCV resizes without loss."""
@@ -243,11 +244,11 @@ def with_roles_exchanged(found: Pass) -> Pass:
     )
 
 
-def rejected(found: Pass) -> Pass:
-    """The result of a pass with its homography rejected."""
+def rejected(found: Pass, reason: str) -> Pass:
+    """The result of a pass with its homography rejected for a reason, one of `CAUSES`."""
     if found.estimate.homography is None:
         return found
-    return replace(found, estimate=replace(found.estimate, status=Status.DEGENERATE, homography=None))
+    return replace(found, estimate=found.estimate.rejected(Rejection(reason)))
 
 
 def thermal_is_wider(homography: Float64, visible: Size, thermal: Size) -> bool:

@@ -1,12 +1,9 @@
 """Reads camera images and overlays of single pairs from bags."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from distillmatch_ros.bags.processing import first_info, info_topic
 from distillmatch_ros.bags.reading import Bag
@@ -39,80 +36,91 @@ class Source:
     thermal: str
     undistorted: tuple[str, ...] = ()
 
+    def check(self, bag: Bag) -> None:
+        """Check that a bag has both topics.
 
-def first_sizes(source: Source) -> tuple[Size | None, Size | None]:
+        Raises:
+            DistillMatchError: it lacks one.
+        """
+        for name, option in ((self.rgb, "--rgb"), (self.thermal, "--thermal")):
+            bag.image_topic(name, option)
+
+    def is_held_by(self, bag: Bag) -> bool:
+        """Whether a bag has both topics, with images."""
+        names = {topic.name for topic in bag.images}
+        return {self.rgb, self.thermal} <= names
+
+
+def first_sizes(bag: Bag, source: Source) -> tuple[Size | None, Size | None]:
     """Size of the first image of each camera, for recordings without status."""
     messages = ros2_messages()
 
-    def size(bag: Bag, topic: str) -> Size | None:
+    def size(topic: str) -> Size | None:
         first = next(bag.messages((topic,)), None)
-        if first is None:
-            return None
-        height, width = messages.to_frame(first.message).image.shape[:2]
-        return height, width
+        return None if first is None else messages.to_frame(first.message).image.shape[:2]
 
+    return size(source.rgb), size(source.thermal)
+
+
+def load_images(source: Source, entries: Sequence[Entry]) -> dict[int, Images]:
+    """Images of some pairs by number. The source is opened and read once, and each image decoded once.
+
+    Raises:
+        DistillMatchError: the source cannot be read, or lacks a topic.
+    """
     with Bag(source.bag) as bag:
-        return size(bag, source.rgb), size(bag, source.thermal)
+        source.check(bag)
+        chosen = [entry for entry in entries if entry.stamp is not None]
+        found = _messages(bag, source, chosen)
+        visible = _decoded(bag, source.rgb, Side.VISIBLE in source.undistorted, found[source.rgb])
+        thermal = _decoded(bag, source.thermal, Side.THERMAL in source.undistorted, found[source.thermal])
+    numbers = visible.keys() & thermal.keys()
+    return {number: Images(visible[number].image, thermal[number].image) for number in numbers}
 
 
-def load_images(path: Path, source: Source | None, entries: Sequence[Entry]) -> dict[int, Images]:
-    """Images of some pairs by number: from the source, else the recorded overlays."""
-    if source is None:
-        overlays = _overlays(path, entries)
-        return {number: Images(overlay=overlay) for number, overlay in overlays.items()}
-    with Bag(source.bag) as bag:
-        visible = _frames(bag, source.rgb, {entry.stamp for entry in entries if entry.stamp is not None})
-        stamps = _thermal_stamps(bag, source.thermal, entries)
-        thermal = _frames(bag, source.thermal, set(stamps.values()))
-        if Side.VISIBLE in source.undistorted:
-            visible = _undistorted(bag, source.rgb, visible)
-        if Side.THERMAL in source.undistorted:
-            thermal = _undistorted(bag, source.thermal, thermal)
-    return {
-        entry.number: Images(visible[entry.stamp].image, thermal[stamps[entry.number]].image)
-        for entry in entries
-        if entry.stamp in visible and stamps.get(entry.number) in thermal
-    }
-
-
-def _overlays(path: Path, entries: Sequence[Entry]) -> dict[int, NDArray[Any]]:
+def load_overlays(path: Path, entries: Sequence[Entry]) -> dict[int, Images]:
+    """The recorded overlays of some pairs by number, for recordings without camera images."""
     numbers = {entry.stamp: entry.number for entry in entries if entry.stamp is not None}
+    messages = ros2_messages()
     with Bag(path) as bag:
-        for topic in OVERLAYS:
-            if topic in bag.topics:
-                frames = _frames(bag, topic, numbers)
-                return {numbers[stamp]: frame.image for stamp, frame in frames.items()}
-    return {}
+        topic = next((topic for topic in OVERLAYS if topic in bag.topics), None)
+        return {
+            numbers[stamp]: Images(overlay=messages.to_frame(each.message).image)
+            for each in bag.messages((topic,) if topic else ())
+            if (stamp := messages.stamp_of(each.message)) in numbers
+        }
 
 
-def _thermal_stamps(bag: Bag, topic: str, entries: Sequence[Entry]) -> dict[int, int]:
-    """Stamp of the thermal image of each entry, ns, by number: the nearest to visible stamp plus skew."""
+def _messages(bag: Bag, source: Source, entries: Sequence[Entry]) -> dict[str, dict[int, Any]]:
+    """Messages of both topics by the entry's number, in one pass over the bag.
+
+    The thermal message is that with the entry's thermal stamp; if that is unknown, the nearest one.
+    """
     messages = ros2_messages()
-    stamps = np.array([messages.stamp_of(each.message) for each in bag.messages((topic,))], np.int64)
-    if not len(stamps):
-        return {}
-    wanted = {
-        entry.number: entry.stamp + round((entry.skew_ms or 0) * 1e6)
-        for entry in entries
-        if entry.stamp is not None
-    }
-    return {number: int(stamps[np.abs(stamps - stamp).argmin()]) for number, stamp in wanted.items()}
+    found: dict[str, dict[int, Any]] = {source.rgb: {}, source.thermal: {}}
+    gaps: dict[tuple[str, int], int] = {}
+    for each in bag.messages((source.rgb, source.thermal)):
+        stamp = messages.stamp_of(each.message)
+        for entry in entries:
+            own = entry.stamp if each.topic == source.rgb else entry.thermal_stamp
+            gap = abs(stamp - (entry.stamp or 0 if own is None else own))
+            exact = own is not None
+            if (exact and gap) or gap >= gaps.get((each.topic, entry.number), gap + 1):
+                continue
+            gaps[each.topic, entry.number] = gap
+            found[each.topic][entry.number] = each.message
+    return found
 
 
-def _frames(bag: Bag, topic: str, stamps: Collection[int]) -> dict[int, Frame]:
+def _decoded(bag: Bag, topic: str, undistorted: bool, found: Mapping[int, Any]) -> dict[int, Frame]:
     messages = ros2_messages()
-    return {
-        stamp: messages.to_frame(each.message)
-        for each in bag.messages((topic,))
-        if (stamp := messages.stamp_of(each.message)) in stamps
-    }
-
-
-def _undistorted(bag: Bag, topic: str, frames: Mapping[int, Frame]) -> dict[int, Frame]:
+    frames = {number: messages.to_frame(message) for number, message in found.items()}
+    if not undistorted:
+        return frames
     info = first_info(bag, topic)
     if info is None:
         raise DistillMatchError(
             f"{bag.path}: has no {info_topic(topic)}; these images need it to be undistorted"
         )
     undistorter = Undistorter(Camera.from_camera_info(info))
-    return {stamp: undistorter(frame) for stamp, frame in frames.items()}
+    return {number: undistorter(frame) for number, frame in frames.items()}

@@ -9,8 +9,7 @@ from markupsafe import Markup
 
 from distillmatch_ros.bags.image_files import ERROR
 from distillmatch_ros.base.units import Spread
-from distillmatch_ros.registration.gate import Status
-from distillmatch_ros.registration.meaning import meaning
+from distillmatch_ros.registration.status import Status
 from distillmatch_ros.reports.charts import Chart, Series, Style, heat_map, line_chart, strip
 from distillmatch_ros.reports.movement import Movement, coverage, inlier_counts
 from distillmatch_ros.reports.recording import REJECTED, Entry, Recording
@@ -58,8 +57,8 @@ def figure(value: float | None, unit: str = "", digits: int = 1) -> str:
 
 
 def meaning_of(status: str) -> str:
-    known = {each.value: each for each in Status}
-    return meaning(known[status]) if status in known else WHY_NOT.get(status, "")
+    known = Status.named(status)
+    return WHY_NOT.get(status, "") if known is None else known.sentence
 
 
 def known_of(entry: Entry, attribute: str) -> float | None:
@@ -102,7 +101,8 @@ def lines(entries: Sequence[Entry]) -> list[Line]:
     places = [entry.place for entry in entries]
     counts = Counter(entry.status for entry in entries)
     # Successful statuses first, then by number.
-    order = sorted(counts, key=lambda status: (status not in ("OK", "TRACKED"), -counts[status]))
+    own = {status.value for status in Status if status.is_own}
+    order = sorted(counts, key=lambda status: (status not in own, -counts[status]))
     return [
         Line(
             status,
@@ -198,9 +198,14 @@ def columns(entries: Sequence[Entry], moved: Movement | None) -> list[Column]:
         )
     ]
     shifts = {} if moved is None else moved.by_number
+    reasons = {
+        entry.number: DASH if entry.rejected_by is None else entry.rejected_by.found for entry in entries
+    }
     figures.append(("shift px", 1, {entry.number: shifts.get(entry.number) for entry in entries}))
-    return [
+    numbers = [
         Column(name, {number: figure(value, digits=digits) for number, value in values.items()})
         for name, digits, values in figures
         if any(value is not None for value in values.values())
     ]
+    rejected = any(entry.rejected_by is not None for entry in entries)
+    return [*numbers, Column("rejected by", reasons)] if rejected else numbers

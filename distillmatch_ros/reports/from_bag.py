@@ -1,6 +1,7 @@
 """Reads recordings of the node's topics, from ``distillmatch bag`` or a recorder of the live node."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from numpy.typing import NDArray
 from distillmatch_ros.bags.guess import encodings, guess_topics
 from distillmatch_ros.bags.processing import info_topic
 from distillmatch_ros.bags.provenance import read_provenance
-from distillmatch_ros.bags.reading import IMAGE_TYPES, Bag
+from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.bags.typestore import ros2_messages
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import Float64, Size
-from distillmatch_ros.reports.bag_images import Source, first_sizes, load_images
+from distillmatch_ros.registration.status import Status
+from distillmatch_ros.reports.bag_images import Source, first_sizes, load_images, load_overlays
 from distillmatch_ros.reports.recording import (
     REJECTED,
     Correspondences,
@@ -25,6 +27,7 @@ from distillmatch_ros.reports.recording import (
     cameras,
 )
 from distillmatch_ros.stream.outputs import NODE
+from distillmatch_ros.stream.pair_status import PairStatus
 from distillmatch_ros.stream.synchroniser import Side
 
 HOMOGRAPHY, CORRESPONDENCES, STATUS = (
@@ -43,8 +46,7 @@ class _Raw:
     received: int = 0
     homography: Float64 | None = None
     correspondences: Correspondences | None = None
-    status: str | None = None
-    values: Mapping[str, str] | None = None
+    status: PairStatus | None = None
 
 
 def read_bag(
@@ -62,19 +64,16 @@ def read_bag(
         DistillMatchError: it cannot be read, holds no homographies, or the source lacks a topic.
     """
     metadata = read_provenance(path) if path.is_file() else {}
-    names = _topics(
-        path if source is None else source, rgb or metadata.get("rgb"), thermal or metadata.get("thermal")
-    )
     with Bag(path) as bag:
         if HOMOGRAPHY not in bag.topics:
             raise DistillMatchError(
                 f"{path}: holds no {HOMOGRAPHY}; pass a bag from distillmatch bag, or a recording of the node"
             )
         pairs = _read_pairs(bag)
-        receipts = _receipts(bag, names[0])
-        where = _source(bag, source, names, metadata)
+        where, sizes = _find_images(bag, source, (rgb, thermal), metadata, pairs.values())
+        receipts = _receipts(bag, where.rgb)
         problems = [*metadata.get("problems", ()), *map(str, bag.losses)]
-    sizes = (None, None) if where is None else first_sizes(where)
+        held = source is not None or where.is_held_by(bag)
     latencies = metadata.get("registration_ms", ())
     offline = dict(zip(pairs, latencies, strict=True)) if len(latencies) == len(pairs) else {}
     entries = [
@@ -83,9 +82,9 @@ def read_bag(
     ]
     return Recording(
         title=path.name,
-        about=list(_about(path, metadata, names, where, entries)),
+        about=list(_about(path, metadata, where, held, entries)),
         entries=entries,
-        load=lambda chosen: load_images(path, where, chosen),
+        load=lambda chosen: load_images(where, chosen) if held else load_overlays(path, chosen),
         frames=metadata.get("frames", {}),
         dropped=metadata.get("dropped", {}),
         live=bool(receipts) and not offline,
@@ -107,16 +106,37 @@ def cloud(message: Any) -> NDArray[np.void]:
     return np.frombuffer(message.data, described)
 
 
-def _topics(images: Path, rgb: str | None, thermal: str | None) -> tuple[str, str]:
+def _find_images(
+    bag: Bag,
+    source: Path | None,
+    named: tuple[str | None, str | None],
+    metadata: Mapping[str, Any],
+    pairs: Iterable[_Raw],
+) -> tuple[Source, tuple[Size | None, Size | None]]:
+    """Where the camera images are, and the sizes of the first ones if the pairs do not tell theirs.
+
+    A source is opened only if the recording does not tell all of that.
+    """
+    rgb, thermal = named[0] or metadata.get("rgb"), named[1] or metadata.get("thermal")
+    undistorted = tuple(metadata.get("undistorted", ()))
+    untold = any(raw.status is None or raw.status.visible_size is None for raw in pairs)
+    if rgb and thermal and not untold and named == (None, None):
+        return Source(source or bag.path, rgb, thermal, undistorted), (None, None)
+    with ExitStack() as stack:
+        images = bag if source is None else stack.enter_context(Bag(source))
+        found = Source(images.path, *_guess(images, (rgb, thermal)), undistorted)
+        if source is not None:
+            found.check(images)
+        return found, first_sizes(images, found) if untold and found.is_held_by(images) else (None, None)
+
+
+def _guess(bag: Bag, names: tuple[str | None, str | None]) -> tuple[str, str]:
     """Topics of both cameras; unknown ones by `guess_topics`, else the node's own names."""
-    guessed: Mapping[Side, str] = {}
-    if rgb is None or thermal is None:
-        with Bag(images) as bag:
-            encoding_by_topic = {
-                topic: found for topic, found in encodings(bag).items() if not topic.startswith(NODE)
-            }
-            guessed = guess_topics(encoding_by_topic)
-    return rgb or guessed.get(Side.VISIBLE, RGB), thermal or guessed.get(Side.THERMAL, THERMAL)
+    encoding_by_topic = {
+        topic: encoding for topic, encoding in encodings(bag).items() if not topic.startswith(NODE)
+    }
+    guessed = guess_topics(encoding_by_topic)
+    return names[0] or guessed.get(Side.VISIBLE, RGB), names[1] or guessed.get(Side.THERMAL, THERMAL)
 
 
 def _read_pairs(bag: Bag) -> dict[int, _Raw]:
@@ -133,8 +153,9 @@ def _read_pairs(bag: Bag) -> dict[int, _Raw]:
         elif each.topic == CORRESPONDENCES:
             raw.correspondences = _matches(each.message)
         elif each.message.status:
-            raw.status = each.message.status[0].message
-            raw.values = {pair.key: pair.value for pair in each.message.status[0].values}
+            found = each.message.status[0]
+            values = {pair.key: pair.value for pair in found.values}
+            raw.status = PairStatus.read(found.message, values)
     return {stamp: raw for stamp, raw in pairs.items() if stamp in with_homography}
 
 
@@ -145,21 +166,6 @@ def _receipts(bag: Bag, rgb: str) -> dict[int, int]:
     return {messages.stamp_of(each.message): each.received for each in bag.messages(topics[:1])}
 
 
-def _source(
-    bag: Bag, source: Path | None, names: tuple[str, str], metadata: Mapping[str, Any]
-) -> Source | None:
-    undistorted = tuple(metadata.get("undistorted", ()))
-    if source is not None:
-        with Bag(source) as images:
-            rgb, thermal = (
-                images.image_topic(name, option).name
-                for name, option in zip(names, ("--rgb", "--thermal"), strict=True)
-            )
-        return Source(source, rgb, thermal, undistorted)
-    held = all(name in bag.topics and bag.topics[name].type in IMAGE_TYPES for name in names)
-    return Source(bag.path, *names, undistorted) if held else None
-
-
 def _entry(
     number: int,
     stamp: int,
@@ -168,36 +174,30 @@ def _entry(
     latency_ms: float | None,
     sizes: tuple[Size | None, Size | None],
 ) -> Entry:
-    values = raw.values or {}
+    status = raw.status or PairStatus(REJECTED if raw.homography is None else Status.OK.value)
     found = raw.correspondences
-    probability, skew = values.get("probability"), values.get("skew_ms")
     return Entry(
         number=number,
         name=str(number),
         seconds=(stamp - first) / SECOND,
         stamp=stamp,
-        status=raw.status or (REJECTED if raw.homography is None else "OK"),
+        thermal_stamp=status.thermal_stamp,
+        status=status.status,
         homography=raw.homography,
-        matches=len(found.inliers) if found else int(values.get("matches", 0)),
-        inliers=int(found.inliers.sum()) if found else int(values.get("inliers", 0)),
-        skew_ms=None if skew is None else float(skew),
+        matches=len(found.inliers) if found else status.matches or 0,
+        inliers=int(found.inliers.sum()) if found else status.inliers or 0,
+        skew_ms=status.skew_ms,
         latency_ms=latency_ms,
-        probability=None if probability is None else float(probability),
+        probability=status.probability,
+        rejected_by=status.rejected_by,
         correspondences=found,
-        visible_size=_size(values.get("visible_size")) or sizes[0],
-        thermal_size=_size(values.get("thermal_size")) or sizes[1],
+        visible_size=status.visible_size or sizes[0],
+        thermal_size=status.thermal_size or sizes[1],
     )
 
 
 def _elapsed(raw: _Raw, received: int | None) -> float | None:
     return None if received is None else (raw.received - received) / 1e6
-
-
-def _size(text: str | None) -> Size | None:
-    if text is None:
-        return None
-    width, _, height = text.partition("x")
-    return int(height), int(width)
 
 
 def _matrix(message: Any) -> Float64 | None:
@@ -209,24 +209,20 @@ def _matrix(message: Any) -> Float64 | None:
 def _matches(message: Any) -> Correspondences:
     points = cloud(message)
     return Correspondences(
-        visible=np.column_stack([points["x"], points["y"]]).astype(np.float32),
-        thermal=np.column_stack([points["u"], points["v"]]).astype(np.float32),
+        visible=np.column_stack([points["u_visible"], points["v_visible"]]).astype(np.float32),
+        thermal=np.column_stack([points["u_thermal"], points["v_thermal"]]).astype(np.float32),
         confidence=points["confidence"].astype(np.float32),
         inliers=points["inlier"] > 0.5,
     )
 
 
 def _about(
-    path: Path,
-    metadata: Mapping[str, Any],
-    names: tuple[str, str],
-    source: Source | None,
-    entries: Sequence[Entry],
-) -> Any:
+    path: Path, metadata: Mapping[str, Any], source: Source, held: bool, entries: Sequence[Entry]
+) -> Iterator[tuple[str, str]]:
     yield "recording", str(path)
-    if metadata.get("bag") or source is not None:
-        yield "camera images", str(source.bag if source is not None else metadata["bag"])
-    yield "topics", ", ".join(names)
+    if held or metadata.get("bag"):
+        yield "camera images", str(source.bag if held else metadata["bag"])
+    yield "topics", f"{source.rgb}, {source.thermal}"
     if sizes := cameras(entries):
         yield "cameras", sizes
     if "model" in metadata:

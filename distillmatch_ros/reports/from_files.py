@@ -16,6 +16,7 @@ from distillmatch_ros.base.files import check_no_device
 from distillmatch_ros.geometry.homography import Size
 from distillmatch_ros.images.files import read_image, read_thermal, read_visible_of_thermal
 from distillmatch_ros.images.pairs import HEADER
+from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.reports.recording import Correspondences, Entry, Images, Recording, cameras
 
 
@@ -85,6 +86,7 @@ def _entry(number: int, record: Mapping[str, Any], sizes: tuple[Size | None, Siz
         inliers=record.get("inliers", 0),
         latency_ms=record.get("latency_ms", {}).get("total"),
         probability=record.get("probability"),
+        rejected_by=Rejection.read(record.get("rejected_by")),
         correspondences=_matches(record.get("correspondences")),
         visible_size=sizes[0],
         thermal_size=sizes[1],

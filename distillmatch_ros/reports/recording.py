@@ -11,18 +11,12 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.geometry.homography import Float64, Size
 from distillmatch_ros.geometry.mapping import HomographyMapping
-from distillmatch_ros.registration.gate import Status
+from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.registration.status import Status
 
 REJECTED = "REJECTED"
 """Status of a pair without a homography if the recording does not contain the reason."""
-OWN = frozenset({"OK", "TRACKED"})
-"""Statuses of pairs whose homography comes from their own images."""
-GIVEN = frozenset({"HELD", "FIXED", "STALE_THERMAL"})
-"""Statuses of pairs that have an earlier, a calibrated or no homography, without judging their images."""
-
-WITHOUT_MATCHES = GIVEN | {"TRACKED"}
-"""Statuses of pairs that may have had no pass of the network."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +51,7 @@ class Entry:
         name: its files, or its number.
         seconds: time since the first pair by their stamps, s; None for images without stamps.
         stamp: stamp of the visible image, ns; None for images without stamps.
+        thermal_stamp: stamp of the thermal image, ns; None if unknown.
         status: a `Status`, `REJECTED` or ``ERROR``.
         homography: float64 (3, 3), thermal to visible pixels; None without one.
         matches: number of correspondences.
@@ -67,6 +62,7 @@ class Entry:
         correspondences: its matches; None if they were not recorded.
         visible_size: (height, width) of the visible image; None if unknown.
         thermal_size: (height, width) of the thermal image; None if unknown.
+        rejected_by: the threshold that was not met; None if none, or unknown.
         error: why there is no registration, or None.
     """
 
@@ -84,22 +80,27 @@ class Entry:
     correspondences: Correspondences | None = None
     visible_size: Size | None = None
     thermal_size: Size | None = None
+    rejected_by: Rejection | None = None
+    thermal_stamp: int | None = None
     error: str | None = None
 
     @property
     def registered(self) -> bool:
         """Whether it has a homography from its own images."""
-        return self.status in OWN and self.homography is not None
+        status = Status.named(self.status)
+        return status is not None and status.is_own and self.homography is not None
 
     @property
     def judged(self) -> bool:
         """Whether its own images decided on its homography."""
-        return self.status not in GIVEN
+        status = Status.named(self.status)
+        return status is None or status.is_judged
 
     @property
     def matched(self) -> bool:
         """Whether the network matched its images; most tracked pairs have no pass."""
-        return self.matches > 0 or self.status not in WITHOUT_MATCHES
+        status = Status.named(self.status)
+        return self.matches > 0 or status is None or status.has_pass
 
     @property
     def place(self) -> float:
@@ -109,7 +110,6 @@ class Entry:
     def registration(self, visible: Size, thermal: Size) -> Registration:
         """The entry as a registration of images of these sizes, for the pictures."""
         found = self.correspondences or Correspondences.none()
-        known = {status.value: status for status in Status}
         unknown = Status.DEGENERATE if self.homography is None else Status.OK
         return Registration(
             visible_points=found.visible,
@@ -117,7 +117,7 @@ class Entry:
             confidence=found.confidence,
             inliers=found.inliers,
             mapping=None if self.homography is None else HomographyMapping(self.homography, thermal, visible),
-            status=known.get(self.status, unknown),
+            status=Status.named(self.status) or unknown,
             latency_ms={},
         )
 

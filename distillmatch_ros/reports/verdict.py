@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 
 from distillmatch_ros.bags.image_files import ERROR
 from distillmatch_ros.base.units import Spread
+from distillmatch_ros.registration.rejection import CAUSES
 from distillmatch_ros.reports.movement import Movement, coverage
 from distillmatch_ros.reports.recording import Entry, Recording
 
@@ -27,6 +28,8 @@ COVERED = 0.4
 """Fraction of the thermal image's cells with inliers below which the homography is an extrapolation."""
 FROZEN = 0.1
 """Fraction of the pairs with a frozen thermal image from which on it counts; shutters close for less."""
+RARE = 0.05
+"""Fraction of the pairs that a threshold rejects, below which it is not mentioned."""
 LONG_GAP = 10
 """Number of consecutive pairs without a homography from which on it is mentioned."""
 
@@ -241,30 +244,12 @@ def _about_rejections(judged: Sequence[Entry]) -> Iterator[Advice]:
             "Check in the pictures below that both cameras see the same scene, that neither image is "
             "mirrored or upside down, and that the topics are not swapped.",
         )
-    remedies = {
-        "FEW_MATCHES": Advice(
-            "thermal contrast",
-            "{} found too few matches.",
-            "Look at these pairs below: in darkness, fog or at uniform temperature one of the images has no "
-            "contrast. A lens out of focus or a closed shutter looks alike.",
-        ),
-        "FEW_INLIERS": Advice(
-            "parallax",
-            "{} have matches that do not agree on a homography.",
-            "One homography is valid for one depth: near objects seen by cameras far apart violate it. Mount "
-            "the cameras closer together, or use more distant scenes; if all pairs are like that, check that "
-            "the topics belong together.",
-        ),
-        "DEGENERATE": Advice(
-            "mounting",
-            "{} have matches in too small a part of the image, or an implausible homography.",
-            "The views may overlap too little, or one camera may be turned: check their directions.",
-        ),
-    }
-    for status, number in rejected.most_common():
-        if status in remedies and number >= 0.05 * len(judged):
-            advice = remedies[status]
-            yield Advice(advice.topic, advice.seen.format(f"{number} of {len(judged)} pairs"), advice.remedy)
+    reasons = Counter(entry.rejected_by.threshold for entry in judged if entry.rejected_by is not None)
+    for threshold, number in reasons.most_common():
+        if number >= RARE * len(judged):
+            cause = CAUSES[threshold]
+            seen = f"{number} of {len(judged)} pairs are rejected by {threshold}: {cause.sentence}."
+            yield Advice(cause.topic, seen, cause.remedy)
     longest = max(
         (len(list(run)) for bad, run in groupby(judged, lambda e: not e.registered) if bad), default=0
     )

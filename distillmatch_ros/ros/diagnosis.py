@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from distillmatch_ros.base.units import Spread
 from distillmatch_ros.engines import EngineInfo
-from distillmatch_ros.registration.gate import Status
+from distillmatch_ros.registration.rejection import CAUSES
+from distillmatch_ros.registration.status import Status
 from distillmatch_ros.ros.statistics import Report
 from distillmatch_ros.ros.transport import before_a_command, shipped
 from distillmatch_ros.stream.parameters import NAMESPACES, Parameters
@@ -203,16 +204,19 @@ def _unusable(report: Report, condition: Condition) -> Diagnosis | None:
 
 
 def _unregistered(report: Report, condition: Condition) -> Diagnosis | None:
-    total, good = sum(report.statuses.values()), (Status.OK.value, Status.TRACKED.value, Status.FIXED.value)
-    if report.statuses[Status.STALE_THERMAL.value]:
+    total = sum(report.statuses.values())
+    if report.statuses[Status.STALE_THERMAL]:
         return Diagnosis(
             WARN, "the thermal image is frozen: the shutter is closed for a moment, or the camera hangs"
         )
-    if total == 0 or any(report.statuses[status] for status in good):
+    if total == 0 or any(number and status.is_good for status, number in report.statuses.items()):
         return None
     most, _ = report.statuses.most_common(1)[0]
-    advice = f"; {condition.advice}" if condition.advice is not None else ""
-    return Diagnosis(WARN, f"no homography of its own for any of {total} pairs: mostly {most}{advice}")
+    found = f"no homography of its own for any of {total} pairs: mostly {most}"
+    if report.rejections:
+        cause = CAUSES[report.rejections.most_common(1)[0][0]]
+        found += f", {cause.sentence}; {cause.remedy if condition.advice is None else condition.advice}"
+    return Diagnosis(WARN, found)
 
 
 def _figures(report: Report, condition: Condition) -> Iterator[tuple[str, str]]:
@@ -241,7 +245,7 @@ def _figures(report: Report, condition: Condition) -> Iterator[tuple[str, str]]:
         yield from _spread(f"{stage} [ms]", spread)
     yield from _spread("inliers", report.inliers)
     for status in Status:
-        yield f"status {status}", str(report.statuses[status.value])
+        yield f"status {status}", str(report.statuses[status])
     for (what, reason), number in sorted(report.total_drops.items()):
         yield f"dropped {what} {reason}", str(number)
 

@@ -22,8 +22,9 @@ WRONG_USE = 2
 USAGE = (
     "usage: fusion_node [--ros-args -p NAME:=VALUE --params-file FILE -r FROM:=TO ...]\n"
     "Registers the images of rgb/image with those of thermal/image.\n"
-    "Outputs: ~/homography, ~/correspondences, ~/overlay, ~/thermal_registered, /diagnostics. "
-    "Services: ~/save_calibration, ~/reset. Parameters, each with its description:\n"
+    "Outputs: ~/homography, ~/correspondences, ~/overlay, ~/thermal_registered/image, "
+    "~/rgb_registered/image, /diagnostics. Services: ~/save_calibration, ~/reset.\n"
+    "Parameters, each with its description:\n"
 )
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE_S = 3.0

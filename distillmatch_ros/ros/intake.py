@@ -68,8 +68,7 @@ class Intake:
         try:
             for side, transport in transports.items():
                 self._images[side] = self._subscribe(side, transport)
-                if side is Side.VISIBLE or parameters.undistort:
-                    self._infos.append(self._subscribe_info(side))
+                self._infos.append(self._subscribe_info(side))
         except Exception:  # such as QoS overrides that rclpy rejects
             self.close()
             raise

@@ -15,7 +15,6 @@ from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.engines import EngineInfo
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.images.frames import Frame
-from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.ros.message_types import message_class
 from distillmatch_ros.ros.publishers import Outputs
 from distillmatch_ros.ros.statistics import AGE, Statistics
@@ -154,7 +153,7 @@ class Pipeline:
         outgoing = Outgoing(
             self._messages,
             result,
-            self._infos.get(Side.VISIBLE),
+            self._infos,
             quality=self._parameters.jpeg_quality,
         )
         published = self._outputs.publish(outgoing)
@@ -166,8 +165,7 @@ class Pipeline:
             AGE: (monotonic_ns() - pair.visible.received) / 1e6,
         }
         registration = result.registration
-        inliers = None if registration.status is Status.TRACKED else int(registration.inliers.sum())
-        self._statistics.register(registration.status.value, inliers, latency_ms, result.passes)
+        self._statistics.register(registration, latency_ms, result.passes)
         self._statistics.publish(published)
 
     def close(self) -> None:

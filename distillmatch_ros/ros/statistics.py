@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from distillmatch_ros.base.units import Spread
+from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.registration.status import Status
 from distillmatch_ros.ros.gaps import StampGaps
 from distillmatch_ros.stream.synchroniser import Side
 
@@ -45,6 +47,7 @@ class Report:
         total_drops: dropped frames since the start, by side and reason.
         skew_ms: magnitude of the skew of the pairs found, ms.
         statuses: number of registrations by status.
+        rejections: number of rejections by threshold, see `Rejection`.
         inliers: inliers of registrations with matches.
         passes: number of finished full passes of the network.
         latency_ms: latency by stage, `AGE` among them, ms.
@@ -57,7 +60,8 @@ class Report:
     drops: Counter[Drop]
     total_drops: Counter[Drop]
     skew_ms: Spread | None
-    statuses: Counter[str]
+    statuses: Counter[Status]
+    rejections: Counter[str]
     inliers: Spread | None
     passes: int
     latency_ms: Mapping[str, Spread]
@@ -70,7 +74,8 @@ class _Period:
     messages: Counter[Side] = field(default_factory=Counter)
     drops: Counter[Drop] = field(default_factory=Counter)
     skew_ms: list[float] = field(default_factory=list)
-    statuses: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[Status] = field(default_factory=Counter)
+    rejections: Counter[str] = field(default_factory=Counter)
     inliers: list[float] = field(default_factory=list)
     passes: int = 0
     latency_ms: dict[str, list[float]] = field(default_factory=dict)
@@ -104,18 +109,15 @@ class Statistics:
         with self._lock:
             self._period.skew_ms.append(abs(skew) / 1e6)
 
-    def register(
-        self, status: str, inliers: int | None, latency_ms: Mapping[str, float], passes: int = 1
-    ) -> None:
-        """Count a registered pair; ``passes`` over it or earlier pairs were finished meanwhile.
-
-        ``inliers`` is None for a tracked pair.
-        """
+    def register(self, registration: Registration, latency_ms: Mapping[str, float], passes: int = 1) -> None:
+        """Count a registered pair; ``passes`` over it or earlier pairs were finished meanwhile."""
         with self._lock:
-            self._period.statuses[status] += 1
+            self._period.statuses[registration.status] += 1
+            if registration.rejected_by is not None:
+                self._period.rejections[registration.rejected_by.threshold] += 1
             self._period.passes += passes
-            if inliers is not None:
-                self._period.inliers.append(inliers)
+            if registration.status.has_pass:
+                self._period.inliers.append(int(registration.inliers.sum()))
             for stage, ms in latency_ms.items():
                 self._period.latency_ms.setdefault(stage, []).append(ms)
 
@@ -143,6 +145,7 @@ class Statistics:
             total_drops=total_drops,
             skew_ms=Spread.of(period.skew_ms) if period.skew_ms else None,
             statuses=period.statuses,
+            rejections=period.rejections,
             inliers=Spread.of(period.inliers) if period.inliers else None,
             passes=period.passes,
             latency_ms={stage: spread for stage, spread in spreads.items() if spread is not None},

@@ -15,7 +15,7 @@ from distillmatch_ros.base.yaml import read_yaml
 from distillmatch_ros.geometry.homography import Float64, Size
 from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.images.orientation import Orientation
-from distillmatch_ros.registration.gate import Gate, Status, estimate, is_plausible
+from distillmatch_ros.registration.gate import Gate, estimate, implausible
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.views import Mounting, Region, from_regions
 
@@ -133,12 +133,13 @@ def _read(record: Any) -> Calibration:
     if homography.shape != (3, 3):
         raise ValueError(f"homography is {'x'.join(map(str, homography.shape))}, not 3x3")
     if not np.isfinite(homography).all() or not any(
-        is_plausible(
+        implausible(
             homography @ Orientation(flip=flip).to_upright(rig.thermal.size),
             rig.thermal.size,
             rig.visible.size,
             Gate(),
         )
+        is None
         for flip in (False, True)
     ):
         raise ValueError("the homography is not plausible for two cameras")
@@ -185,8 +186,8 @@ class Accumulator:
         self._first = self._last = 0
 
     def add(self, registration: Registration, stamp: int) -> None:
-        """Add the inliers of a pair with status OK; other pairs are ignored."""
-        if registration.status is not Status.OK:
+        """Add the inliers of a pair that a pass confirmed; other pairs are ignored."""
+        if not registration.status.is_confirmed:
             return
         self._first = stamp if self._pairs == 0 else self._first
         self._last = stamp
@@ -226,9 +227,10 @@ class Accumulator:
             gate or Gate(),
         )
         if found.homography is None or found.quality is None:
+            reason = found.status if found.rejected_by is None else found.rejected_by.found
             raise DistillMatchError(
                 f"calibration: the matches of {self._pairs} pairs do not agree on one homography "
-                f"({found.status}); record a drive with distant structure, and keep the cameras' mount rigid"
+                f"({reason}); record a drive with distant structure, and keep the cameras' mount rigid"
             )
         return Calibration(
             from_regions(found.homography, self._visible, self._thermal),

@@ -16,9 +16,11 @@ from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import Float64, Size, corner_error
 from distillmatch_ros.geometry.mapping import HomographyMapping, ImageMapping
 from distillmatch_ros.images.frames import Frame
-from distillmatch_ros.registration.gate import Gate, Status, confirm, confirm_on_edges
+from distillmatch_ros.registration.gate import Gate, confirm, contradicted_by_edges
 from distillmatch_ros.registration.passes import LIKELY, STAGES
+from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.registration.status import Status
 from distillmatch_ros.registration.tracking import Matches, Track, find_matches, follow
 from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.temporal import FORGET_AFTER
@@ -174,7 +176,7 @@ class Follower:
         elapsed = (visible.stamp - self._stamp) / SECOND
         tracked = follow(self._track, visible.image, thermal.image, elapsed)
         accepted = (
-            confirm_on_edges(tracked.alignment, *tracked.framing.sizes, self._gate)
+            contradicted_by_edges(tracked.alignment, *tracked.framing.sizes, self._gate) is None
             and self._gap(tracked.homography, self._confirmed.homography) <= max_jump_px
             and (self._probability_of(tracked) or 1.0) >= self._gate.min_probability
         )
@@ -271,14 +273,15 @@ class Follower:
     def _reject(self, ended: _Pass) -> Registration:
         self._fail(ended.stamp)
         self._search.count_failure()
-        return replace(ended.registration, mapping=None, status=Status.DEGENERATE)
+        reason = Rejection("earlier_pairs")
+        return replace(ended.registration, mapping=None, status=reason.status, rejected_by=reason)
 
     def _steadied(self, registration: Registration, tracked: Track) -> Registration:
         """The result of a pass with the tracked homography, which it confirms."""
         framing = tracked.framing
         points = framing.points_in_pictures(registration.visible_points, registration.thermal_points)
         judged = confirm(tracked.alignment, *points, *framing.sizes, self._gate)
-        if judged.status is not Status.OK:
+        if judged.homography is None:
             return registration
         return replace(
             registration, mapping=self._mapping(tracked), inliers=judged.inliers, quality=judged.quality

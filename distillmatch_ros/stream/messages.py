@@ -17,6 +17,7 @@ from distillmatch_ros.images.encodings import decode, encode, output_encoding
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.stream.pair_status import PairStatus
 
 MESSAGE_TYPES = (
     "builtin_interfaces/msg/Time",
@@ -31,7 +32,7 @@ MESSAGE_TYPES = (
     "std_msgs/msg/Header",
 )
 """Message classes that `Messages` needs."""
-POINT_FIELDS = ("x", "y", "z", "u", "v", "confidence", "inlier")
+POINT_FIELDS = ("u_visible", "v_visible", "u_thermal", "v_thermal", "confidence", "inlier")
 """Fields of a point in `Messages.correspondences`."""
 
 _FLOAT32 = 7  # constant of sensor_msgs/msg/PointField
@@ -144,14 +145,13 @@ class Messages:
     def correspondences(self, registration: Registration, header_of: Frame) -> Any:
         """A PointCloud2 with one point for each correspondence, possibly none.
 
-        Its fields are `POINT_FIELDS`, all float32, so that it can be read as one (N, 7) array: x and y in
-        visible pixels, z = 0, u and v in thermal pixels, confidence, inlier (1 or 0).
+        Its fields are `POINT_FIELDS`, all float32, so that it can be read as one (N, 6) array: pixels of both
+        images, confidence, inlier (1 or 0). None is called x, y or z: they would be taken for metres.
         """
         count = len(registration.inliers)
         points = np.column_stack(
             [
                 registration.visible_points,
-                np.zeros(count),
                 registration.thermal_points,
                 registration.confidence,
                 registration.inliers,
@@ -189,28 +189,18 @@ class Messages:
     def status(self, registration: Registration, visible: Frame, thermal: Frame) -> Any:
         """A DiagnosticArray with one DiagnosticStatus that describes the registration of a pair.
 
-        Its message is the status; its level is OK if the homography is the pair's own or fixed, otherwise
-        WARN. Its values are text: ``matches``, ``inliers``, ``probability`` if known, ``skew_ms`` (thermal
-        stamp minus visible stamp), ``visible_size`` and ``thermal_size`` (WIDTHxHEIGHT, pixels).
+        Its message is the status, its level that of the status; see `PairStatus` for its values.
         """
         kind = self._types["diagnostic_msgs/msg/DiagnosticStatus"]
-        values = {
-            "matches": len(registration.inliers),
-            "inliers": int(registration.inliers.sum()),
-            "probability": registration.probability,
-            "skew_ms": (thermal.stamp - visible.stamp) / 1e6,
-            "visible_size": _size(visible),
-            "thermal_size": _size(thermal),
-        }
+        values = PairStatus.of(registration, visible, thermal).values()
         status = kind(
-            level=kind.OK if str(registration.status) in ("OK", "TRACKED", "FIXED") else kind.WARN,  # type: ignore[attr-defined]
+            level=kind.OK if registration.status.is_good else kind.WARN,  # type: ignore[attr-defined]
             name="registration",
-            message=str(registration.status),
+            message=registration.status.value,
             hardware_id="",
             values=[
-                self._make("diagnostic_msgs/msg/KeyValue", key=key, value=str(value))
+                self._make("diagnostic_msgs/msg/KeyValue", key=key, value=value)
                 for key, value in values.items()
-                if value is not None
             ],
         )
         header = self._header(visible)
@@ -243,8 +233,3 @@ class Messages:
 
     def _make(self, name: str, /, **fields: Any) -> Any:
         return self._types[name](**fields)
-
-
-def _size(frame: Frame) -> str:
-    height, width = frame.image.shape[:2]
-    return f"{width}x{height}"

@@ -8,6 +8,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.stream.messages import Messages
 from distillmatch_ros.stream.stream import Result
+from distillmatch_ros.stream.synchroniser import Side
 
 NODE = "/distillmatch"
 """The node's name, the prefix of its topics."""
@@ -20,7 +21,7 @@ class Outgoing:
         self,
         messages: Messages,
         result: Result,
-        info: Any = None,
+        infos: Mapping[Side, Any] | None = None,
         *,
         quality: int = 90,
     ) -> None:
@@ -29,12 +30,12 @@ class Outgoing:
         Args:
             messages: converter that makes the messages.
             result: result for a pair.
-            info: CameraInfo of the visible camera, or None.
+            infos: CameraInfo by side, as far as known.
             quality: JPEG quality, 1 to 100.
         """
         self._messages = messages
         self._result = result
-        self._info = info
+        self._infos = infos or {}
         self._quality = quality
 
     def correspondences(self) -> Any:
@@ -59,16 +60,33 @@ class Outgoing:
 
     def thermal_registered(self) -> Any | None:
         """Image with the thermal camera's encoding and values; None without a homography."""
-        registered = self._result.registered_thermal()
-        return None if registered is None else self._messages.image(registered)
+        return self._image(self._result.registered_thermal())
 
-    def camera_info(self) -> Any | None:
-        """CameraInfo of the registered image; None without one, since synchronisers would wait for it."""
-        if self._info is None or self._result.registration.homography is None:
+    def thermal_mask(self) -> Any | None:
+        """Image, mono8: 255 where the thermal camera sees the pixel of the registered image, else 0."""
+        return self._image(self._result.mask())
+
+    def thermal_info(self) -> Any | None:
+        """CameraInfo of the thermal image in the visible frame: that of the visible camera."""
+        return self._camera_info(Side.VISIBLE, self._result.visible)
+
+    def rgb_registered(self) -> Any | None:
+        """Image in the thermal frame with the visible camera's encoding; None without a homography."""
+        return self._image(self._result.registered_visible())
+
+    def rgb_info(self) -> Any | None:
+        """CameraInfo of the visible image in the thermal frame: that of the thermal camera."""
+        return self._camera_info(Side.THERMAL, self._result.in_thermal_frame)
+
+    def _image(self, frame: Frame | None) -> Any | None:
+        return None if frame is None else self._messages.image(frame)
+
+    def _camera_info(self, side: Side, header_of: Frame) -> Any | None:
+        """CameraInfo of a registered image; None without one, since synchronisers would wait for it."""
+        info = self._infos.get(side)
+        if info is None or self._result.registration.mapping is None:
             return None
-        return self._messages.camera_info(
-            self._info, self._result.visible, self._result.rig.visible.undistorted
-        )
+        return self._messages.camera_info(info, header_of, getattr(self._result.rig, side.value).undistorted)
 
     @cached_property
     def _overlay(self) -> Frame:
@@ -81,19 +99,26 @@ TOPICS: Mapping[str, tuple[str, Callable[[Outgoing], Any | None]]] = {
     "status": ("diagnostic_msgs/msg/DiagnosticArray", Outgoing.status),
     "overlay": ("sensor_msgs/msg/Image", Outgoing.overlay),
     "overlay/compressed": ("sensor_msgs/msg/CompressedImage", Outgoing.overlay_compressed),
-    "thermal_registered": ("sensor_msgs/msg/Image", Outgoing.thermal_registered),
-    "thermal_registered/camera_info": ("sensor_msgs/msg/CameraInfo", Outgoing.camera_info),
+    "thermal_registered/image": ("sensor_msgs/msg/Image", Outgoing.thermal_registered),
+    "thermal_registered/camera_info": ("sensor_msgs/msg/CameraInfo", Outgoing.thermal_info),
+    "thermal_registered/mask": ("sensor_msgs/msg/Image", Outgoing.thermal_mask),
+    "rgb_registered/image": ("sensor_msgs/msg/Image", Outgoing.rgb_registered),
+    "rgb_registered/camera_info": ("sensor_msgs/msg/CameraInfo", Outgoing.rgb_info),
 }
 """Message type and maker by topic name below `NODE`; a maker returns None for no message."""
 
 
+ON_REQUEST = ("overlay/compressed", "rgb_registered/image", "rgb_registered/camera_info")
+"""Topics that a bag gets only if they are named: large ones, which few need beside the others."""
+
+
 def chosen_outputs(names: Sequence[str] | None) -> tuple[str, ...]:
-    """Some of `TOPICS`; all but the JPEGs, which show what the overlay shows, if none are named.
+    """Some of `TOPICS`; all but those `ON_REQUEST` if none are named.
 
     Raises:
         DistillMatchError: there is no such output.
     """
-    chosen = names or [name for name in TOPICS if name != "overlay/compressed"]
+    chosen = names or [name for name in TOPICS if name not in ON_REQUEST]
     for name in chosen:
         if name not in TOPICS:
             raise DistillMatchError(f"output {name!r} is unknown; choose from {', '.join(TOPICS)}")

@@ -3,7 +3,6 @@
 from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.orientation import Orientation
-from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 
@@ -60,7 +59,7 @@ class Search:
         return both if self._failures & (self._failures - 1) == 0 else both[:1]
 
     def _learn(self, visible: Frame, thermal: Frame, registration: Registration) -> None:
-        if registration.status is Status.OK:
+        if registration.status.is_confirmed:
             self._fitted, self._failures = True, 0
             self._thermal_wider, self.advice = registration.thermal_wider, None
             return

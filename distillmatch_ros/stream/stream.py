@@ -8,6 +8,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from time import perf_counter
 
+import numpy as np
+
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.settings import setting
 from distillmatch_ros.geometry.camera import Camera
@@ -15,9 +17,10 @@ from distillmatch_ros.geometry.undistortion import Undistorter
 from distillmatch_ros.images.frames import Frame, check_image
 from distillmatch_ros.images.gain_control import Range
 from distillmatch_ros.images.orientation import Orientation, Rotation
-from distillmatch_ros.registration.gate import Gate, Status
+from distillmatch_ros.registration.gate import Gate
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.registration.status import Status
 from distillmatch_ros.registration.views import Mounting
 from distillmatch_ros.stream.calibration import Accumulator, Calibration, ImageFormat, Rig
 from distillmatch_ros.stream.executors import InlineExecutor
@@ -107,6 +110,29 @@ class Result:
             return None
         image = self.registration.warp_thermal(self.thermal.image)
         return replace(self.visible, image=image, encoding=self.thermal.encoding)
+
+    def mask(self) -> Frame | None:
+        """Visible pixels that the thermal camera sees too: mono8, 255 or 0; None without a homography."""
+        if self.registration.mapping is None:
+            return None
+        seen = 255 * self.registration.mapping.mask.view(np.uint8)
+        return replace(self.visible, image=seen, encoding="mono8")
+
+    @property
+    def in_thermal_frame(self) -> Frame:
+        """The thermal frame with the visible frame's stamp, which all outputs of a pair have."""
+        return replace(self.thermal, stamp=self.visible.stamp)
+
+    def registered_visible(self) -> Frame | None:
+        """The visible image warped into the thermal image, with its own encoding and values.
+
+        Returns:
+            The frame, with the thermal camera's frame_id, or None without a homography.
+        """
+        if self.registration.mapping is None:
+            return None
+        image = self.registration.warp_visible(self.visible.image)
+        return replace(self.in_thermal_frame, image=image, encoding=self.visible.encoding)
 
     def overlay(self) -> Frame:
         """The overlay, bgr8; without a homography the visible image with the reason."""

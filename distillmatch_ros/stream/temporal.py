@@ -19,8 +19,9 @@ from distillmatch_ros.geometry.homography import (
     transform,
 )
 from distillmatch_ros.geometry.mapping import HomographyMapping
-from distillmatch_ros.registration.gate import Status
+from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.registration.status import Status
 
 FORGET_AFTER = 5.0
 """Time after which earlier frames are ignored, unless they are held for longer, s."""
@@ -161,12 +162,14 @@ class TemporalFilter:
             return registration
         if agreed and self._track is not None:
             return replace(registration, mapping=self._mapping(self._track))
+        reason = registration.rejected_by
+        if registration.status.is_own:
+            reason = Rejection("max_jump_px", limit=self.settings.max_jump_px)
         held = None if live else self.last(stamp)
-        if held is not None:
-            return replace(registration, mapping=held, status=Status.HELD)
-        found = registration.status in (Status.OK, Status.TRACKED)
-        rejected = Status.DEGENERATE if found else registration.status
-        return replace(registration, mapping=None, status=rejected)
+        status = registration.status if reason is None else reason.status
+        return replace(
+            registration, mapping=held, status=status if held is None else Status.HELD, rejected_by=reason
+        )
 
     def _follow(self, homography: Float64, stamp: int) -> bool:
         """Update the state; False if the homography is an unconfirmed step."""

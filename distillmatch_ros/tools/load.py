@@ -14,6 +14,7 @@ import rclpy
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
+from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.ros.diagnosis import SUPERSEDED
 from distillmatch_ros.ros.fusion_node import run
 from distillmatch_ros.ros.message_types import message_class
@@ -76,12 +77,10 @@ class _Recording(Statistics):
         super().__init__(monotonic_ns())
         self._file = file
 
-    def register(
-        self, status: str, inliers: int | None, latency_ms: Mapping[str, float], passes: int = 1
-    ) -> None:
-        super().register(status, inliers, latency_ms, passes)
+    def register(self, registration: Registration, latency_ms: Mapping[str, float], passes: int = 1) -> None:
+        super().register(registration, latency_ms, passes)
         self._write(
-            status=status,
+            status=registration.status.value,
             age=latency_ms[AGE],
             engine=latency_ms.get("engine", 0.0),
             passes=passes,

@@ -15,7 +15,7 @@ import psutil
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import Spread
 from distillmatch_ros.geometry.homography import corner_error
-from distillmatch_ros.registration.gate import Status
+from distillmatch_ros.registration.status import Status
 from distillmatch_ros.ros.installation import require_ros
 from distillmatch_ros.stream.outputs import TOPICS
 from distillmatch_ros.tools.processes import own_graph, running

@@ -60,8 +60,9 @@ def test_every_pair_of_a_bag_goes_out_on_the_topics_of_the_node(model: str, tmp_
             "homography",
             "status",
             "overlay",
-            "thermal_registered",
+            "thermal_registered/image",
             "thermal_registered/camera_info",
+            "thermal_registered/mask",
         ),
         6,
     )
@@ -80,13 +81,31 @@ def test_every_pair_of_a_bag_goes_out_on_the_topics_of_the_node(model: str, tmp_
                 matrix = messages.to_frame(found[0].message)
                 assert matrix.encoding == "64FC1"
                 np.testing.assert_allclose(matrix.image, np.eye(3), atol=0.02)
-            if topic.endswith("thermal_registered"):
+            if topic.endswith("thermal_registered/image"):
                 for each, raw in zip(found, thermal, strict=True):
                     registered = messages.to_frame(each.message)
                     assert (registered.encoding, registered.image.dtype) == ("16UC1", np.uint16)
                     np.testing.assert_array_equal(registered.image[5:-5, 5:-5], raw[5:-5, 5:-5])
+            if topic.endswith("mask"):
+                mask = messages.to_frame(found[0].message)
+                assert mask.encoding == "mono8" and (mask.image[5:-5, 5:-5] == 255).all()
             if topic.endswith("overlay"):
                 assert found[0].message.encoding == "bgr8"
+
+
+def test_rgb_goes_into_the_thermal_frame_on_request(model: str, tmp_path: Path) -> None:
+    bag, out = write_bag(tmp_path, "mcap", Drive(pairs=2)), tmp_path / "out.mcap"
+    assert register(bag, out, model, "--only", "rgb_registered/image").exit_code == 0
+    messages = ros2_messages()
+    with Bag(bag) as source, Bag(out) as written:
+        sent = [messages.to_frame(each.message) for each in source.messages((RGB,))]
+        back = [
+            messages.to_frame(each.message) for each in written.messages((f"{NODE}/rgb_registered/image",))
+        ]
+    assert len(back) == len(sent) == 2
+    for frame, own in zip(back, sent, strict=True):
+        assert (frame.stamp, frame.frame_id, frame.encoding) == (own.stamp, "thermal_optical", own.encoding)
+        assert np.abs(frame.image[5:-5, 5:-5].astype(int) - own.image[5:-5, 5:-5]).mean() < 2
 
 
 @pytest.mark.slow
@@ -148,7 +167,7 @@ def test_rejected_pair_has_an_output_that_says_so(model: str, tmp_path: Path) ->
     result = register(write_bag(tmp_path, "mcap", messages), out, model)
     assert result.exit_code == 0 and "1 FEW_MATCHES" in result.stdout
     assert [output.homography is None for output in read_bag(out).entries] == [False, True, False]
-    assert counts(out)["thermal_registered"] == counts(out)["thermal_registered/camera_info"] == 2
+    assert counts(out)["thermal_registered/image"] == counts(out)["thermal_registered/camera_info"] == 2
     assert counts(out)["overlay"] == counts(out)["correspondences"] == 3
 
 

@@ -17,8 +17,8 @@ from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.registration.registrar import Registrar
 
 KEYS = [
-    *("visible", "thermal", "homography", "status", "matches", "inliers", "probability", "quality"),
-    "latency_ms",
+    *("visible", "thermal", "homography", "status", "rejected_by", "matches", "inliers", "probability"),
+    *("quality", "latency_ms"),
 ]
 TWICE = np.array([(2, 0, 0.5), (0, 2, 0.5), (0, 0, 1)])
 

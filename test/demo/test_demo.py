@@ -22,8 +22,8 @@ from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
 from distillmatch_ros.geometry.homography import resize_matrix, transform
 from distillmatch_ros.images.files import read_image
 from distillmatch_ros.images.pairs import read_folder
-from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.registrar import Registrar
+from distillmatch_ros.registration.status import Status
 from distillmatch_ros.reports.from_bag import read_bag
 from distillmatch_ros.scene import SyntheticPair
 from distillmatch_ros.stream.assembly import open_registrar, open_stream

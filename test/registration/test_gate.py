@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import corners, transform
-from distillmatch_ros.registration.gate import Estimate, Gate, Status, estimate, is_plausible
+from distillmatch_ros.registration.gate import Estimate, Gate, estimate, implausible
+from distillmatch_ros.registration.status import Status
 
 SIZE = (512, 640)
 FRAME = np.array([640.0, 512.0])
@@ -142,7 +143,7 @@ TINY = np.array([[0.05, 0, 300], [0, 0.05, 250], [0, 0, 1]])
 def test_mirrored_correspondences_agree_on_no_view() -> None:
     thermal = np.random.default_rng(2).random((200, 2)) * FRAME
     assert estimate(thermal, transform(MIRROR, thermal), SIZE, SIZE, GATE).homography is None
-    assert not is_plausible(MIRROR, SIZE, SIZE, GATE)
+    assert implausible(MIRROR, SIZE, SIZE, GATE) is not None
 
 
 @pytest.mark.parametrize("homography", [STEEP, SQUEEZED, TINY])
@@ -151,19 +152,19 @@ def test_views_no_camera_has_are_degenerate(homography: np.ndarray) -> None:
     found = estimate(thermal, transform(homography, thermal), SIZE, SIZE, GATE)
     assert found.status is Status.DEGENERATE
     assert found.homography is None
-    assert not is_plausible(homography, SIZE, SIZE, GATE)
+    assert implausible(homography, SIZE, SIZE, GATE) is not None
 
 
 def test_horizon_and_singular_priors_are_implausible() -> None:
     through_frame = HORIZON @ np.array([[1.0, 0, -400], [0, 1, 0], [0, 0, 1]])
     for homography in (through_frame, np.zeros((3, 3)), np.diag([1.0, 0, 1])):
-        assert not is_plausible(homography, SIZE, SIZE, GATE)
-    assert is_plausible(-2 * np.eye(3), SIZE, SIZE, GATE)
+        assert implausible(homography, SIZE, SIZE, GATE) is not None
+    assert implausible(-2 * np.eye(3), SIZE, SIZE, GATE) is None
 
 
 def test_every_hard_view_is_plausible() -> None:
     generator = np.random.default_rng(11)
-    assert all(is_plausible(camera(generator), SIZE, SIZE, GATE) for _ in range(500))
+    assert all(implausible(camera(generator), SIZE, SIZE, GATE) is None for _ in range(500))
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 7])

@@ -13,7 +13,7 @@ from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.images.borders import Content
 from distillmatch_ros.images.frames import SUPPORTED_DTYPES
 from distillmatch_ros.images.orientation import UPRIGHT
-from distillmatch_ros.registration.gate import Gate, confirm_on_edges
+from distillmatch_ros.registration.gate import Gate, contradicted_by_edges
 from distillmatch_ros.registration.tracking import Matches, Track, find_matches, follow
 from distillmatch_ros.registration.views import Framing, Region
 
@@ -46,7 +46,7 @@ def test_a_knock_is_mended_within_one_pair(seed: int, angle: float, px: float, t
     off = np.array([[1, -turn, px * np.cos(angle)], [turn, 1, px * np.sin(angle)], [0, 0, 1]])
     found = follow(Track.begin(off @ TRUTH, 0.5, FRAMING), visible, thermal_of(visible), FRAME_S)
     assert error(found) < 2
-    assert confirm_on_edges(found.alignment, THERMAL, VISIBLE, Gate())
+    assert contradicted_by_edges(found.alignment, THERMAL, VISIBLE, Gate()) is None
     assert found.homography[2, 2] == 1
 
 
@@ -85,9 +85,10 @@ def test_a_pair_after_a_long_time_counts_alone() -> None:
 def test_edges_have_to_support_what_was_tracked(thermal: np.ndarray) -> None:
     visible = blocks(3)
     known = Track.begin(TRUTH, 0.5, FRAMING)
-    assert not confirm_on_edges(follow(known, visible, thermal, FRAME_S).alignment, THERMAL, VISIBLE, Gate())
+    found = follow(known, visible, thermal, FRAME_S)
+    assert contradicted_by_edges(found.alignment, THERMAL, VISIBLE, Gate()) is not None
     elsewhere = follow(known, blocks(103), thermal_of(visible), FRAME_S)
-    assert not confirm_on_edges(elsewhere.alignment, THERMAL, VISIBLE, Gate())
+    assert contradicted_by_edges(elsewhere.alignment, THERMAL, VISIBLE, Gate()) is not None
 
 
 def test_matches_of_a_pass_are_found_again_where_there_are_edges() -> None:

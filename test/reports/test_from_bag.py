@@ -136,6 +136,7 @@ def test_status_goes_with_every_pair_of_a_bag(model: str, tmp_path: Path) -> Non
         "matches": "100",
         "inliers": "100",
         "skew_ms": "2.0",
+        "thermal_stamp": str(ros2_messages().stamp_of(first) + 2_000_000),
         "visible_size": "80x64",
         "thermal_size": "80x64",
         "probability": "",

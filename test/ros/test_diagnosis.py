@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.registration.rejection import Rejection
+from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.registration.status import Status
 from distillmatch_ros.ros.diagnosis import ERROR, OK, STALE, WARN, Condition, diagnose, figures
 from distillmatch_ros.ros.statistics import Input, Spread, Statistics
 from distillmatch_ros.ros.transport import before_a_command, shipped
@@ -33,7 +36,14 @@ ACTIVE = Condition(
 )
 
 
-def statistics(thermal: int = 30, skew: int | None = 0, status: str | None = "OK") -> Statistics:
+def registration(status: Status, reason: str = "min_matches") -> Registration:
+    found = Registration.without_matches(status, None, {})
+    return replace(found, rejected_by=Rejection(reason)) if status.is_rejection else found
+
+
+def statistics(
+    thermal: int = 30, skew: int | None = 0, status: Status | None = Status.OK, reason: str = "min_matches"
+) -> Statistics:
     """A second of 30 visible frames."""
     counted = Statistics(NOW - SECOND)
     for side, frames in ((Side.VISIBLE, 30), (Side.THERMAL, thermal)):
@@ -42,7 +52,7 @@ def statistics(thermal: int = 30, skew: int | None = 0, status: str | None = "OK
     for _ in range(min(30, thermal) if skew is not None else 0):
         counted.pair(skew or 0)
         if status is not None:
-            counted.register(status, 50, {"engine": 20.0, "age": 25.0})
+            counted.register(registration(status, reason), {"engine": 20.0, "age": 25.0})
     return counted
 
 
@@ -74,9 +84,9 @@ def statistics(thermal: int = 30, skew: int | None = 0, status: str | None = "OK
             "no pairs: stamps are 5 s apart, set thermal_offset to 5.000 or pairing: arrival",
         ),
         (statistics(skew=None), {}, ERROR, "no pairs: none is stamped within 0.025 s"),
-        (statistics(status="FEW_MATCHES"), {}, WARN, "30 pairs: mostly FEW_MATCHES"),
-        (statistics(status="STALE_THERMAL"), {}, WARN, "is frozen"),
-        (statistics(status="FIXED"), {}, OK, "30.0 pairs/s"),
+        (statistics(status=Status.FEW_MATCHES), {}, WARN, "30 pairs: mostly FEW_MATCHES"),
+        (statistics(status=Status.STALE_THERMAL), {}, WARN, "is frozen"),
+        (statistics(status=Status.FIXED), {}, OK, "30.0 pairs/s"),
         (statistics(status=None), {}, WARN, "last second: the engine needs longer than that for one"),
         (statistics(status=None), {"missing_infos": tuple(Side)}, ERROR, "rgb/camera_info and thermal/c"),
         (statistics(), {"missing_infos": (Side.THERMAL,)}, WARN, "thermal/camera_info, so that these"),
@@ -106,7 +116,7 @@ def gappy(*, lost: Side, skew: int | None) -> Statistics:
                 counted.receive(side, index * SECOND // 30, NOW - SECOND // 2)
     if skew is not None:
         counted.pair(skew)
-        counted.register("OK", 50, {"engine": 20.0, "age": 25.0})
+        counted.register(registration(Status.OK), {"engine": 20.0, "age": 25.0})
     return counted
 
 
@@ -130,7 +140,7 @@ def test_a_slow_engine_is_told_from_lost_images() -> None:
             counted.receive(side, index * SECOND // 30, NOW - SECOND // 2)
         counted.pair(0)
         if index % 5 == 0:
-            counted.register("OK", 50, {"engine": 150.0, "age": 180.0})
+            counted.register(registration(Status.OK), {"engine": 150.0, "age": 180.0})
         else:
             counted.drop("pair", "SUPERSEDED")
     found = diagnose(counted.take(NOW), ACTIVE, Parameters(), NOW)
@@ -149,11 +159,15 @@ def test_report_is_of_its_period_and_drops_add_up() -> None:
     counted = Statistics(0)
     counted.receive(Side.VISIBLE, 7, SECOND // 2)
     counted.drop("thermal", "UNMATCHED", 2)
-    counted.register("OK", 10, {"engine": 10.0})
-    counted.register("OK", 30, {"engine": 30.0})
+    counted.register(registration(Status.OK), {"engine": 10.0})
+    counted.register(registration(Status.OK), {"engine": 30.0})
     counted.publish(["overlay"])
     first = counted.take(2 * SECOND)
-    assert (first.seconds, first.statuses, first.published) == (2.0, Counter(OK=2), Counter(overlay=1))
+    assert (first.seconds, first.statuses, first.published) == (
+        2.0,
+        Counter({Status.OK: 2}),
+        Counter(overlay=1),
+    )
     assert first.inputs[Side.VISIBLE] == Input(1, 7, SECOND // 2)
     assert first.latency_ms["engine"] == Spread(20.0, 29.0)
     assert figures(first, ACTIVE)["overlay out [Hz]"] == "0.5"

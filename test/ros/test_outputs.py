@@ -15,12 +15,15 @@ FRAME = "rgb_optical"
 def driven(active: Bench) -> tuple[Bench, list[int]]:
     """All outputs of a drive at 5 Hz, which a busy machine keeps up with."""
     active.set(pass_seconds=0.0)  # the correspondences of a pass
-    infos = active.node.create_publisher(CameraInfo, "/rgb/camera_info", 5)
+    infos = [
+        active.node.create_publisher(CameraInfo, f"/{name}/camera_info", 5) for name in ("rgb", "thermal")
+    ]
     active.listen(*OUTPUTS)
-    active.until(infos.get_subscription_count)
+    active.until(lambda: all(each.get_subscription_count() for each in infos))
     active.spin(0.3)
-    info = CameraInfo(height=SHAPE[0], width=SHAPE[1], k=[50.0, 0, 40, 0, 50, 32, 0, 0, 1])
-    infos.publish(info)
+    for each, focal_length in zip(infos, (50.0, 60.0), strict=True):
+        k = [focal_length, 0, 40, 0, focal_length, 32, 0, 0, 1]
+        each.publish(CameraInfo(height=SHAPE[0], width=SHAPE[1], k=k))
     active.spin(0.1)
     sent = active.drive(4.0, rate=5)
     active.until(lambda: all(len(active.outputs[name]) >= 2 for name in OUTPUTS))
@@ -29,7 +32,7 @@ def driven(active: Bench) -> tuple[Bench, list[int]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(OUTPUTS))
-def test_every_output_has_stamp_and_frame_of_the_visible_image(
+def test_every_output_has_the_stamp_of_the_visible_image_and_a_frame_of_its_own(
     driven: tuple[Bench, list[int]], name: str
 ) -> None:
     bench, sent = driven
@@ -37,12 +40,13 @@ def test_every_output_has_stamp_and_frame_of_the_visible_image(
     stamps = [stamp_of(message) for message in messages]
     assert set(stamps) <= set(sent)
     assert stamps == sorted(set(stamps)), "each pair once, in order"
-    assert {message.header.frame_id for message in messages} == {FRAME}
+    in_frame = "thermal_optical" if name.startswith("rgb_registered") else FRAME
+    assert {message.header.frame_id for message in messages} == {in_frame}
 
 
 def test_registered_thermal_keeps_encoding_and_values(driven: tuple[Bench, list[int]]) -> None:
     bench, sent = driven
-    message = bench.outputs["thermal_registered"][-1]
+    message = bench.outputs["thermal_registered/image"][-1]
     assert (message.encoding, message.height, message.width) == ("16UC1", *SHAPE)
     image = np.frombuffer(message.data, np.uint16).reshape(SHAPE)
     thermal, _ = picture("thermal", sent.index(stamp_of(message)))
@@ -60,9 +64,21 @@ def test_homography_correspondences_and_camera_info(driven: tuple[Bench, list[in
     assert tuple(field.name for field in cloud.fields) == POINT_FIELDS
     points = np.frombuffer(cloud.data, np.float32).reshape(-1, len(POINT_FIELDS))
     assert len(points) == cloud.width >= 98
-    np.testing.assert_allclose(points[:, :2], points[:, 3:5], atol=0.2)
+    np.testing.assert_allclose(points[:, :2], points[:, 2:4], atol=0.2)
     info = bench.outputs["thermal_registered/camera_info"][-1]
     assert (info.width, info.k[0]) == (SHAPE[1], 50.0)
+
+
+def test_rgb_arrives_in_the_thermal_frame_and_the_mask_says_what_both_see(
+    driven: tuple[Bench, list[int]],
+) -> None:
+    bench, _ = driven
+    back, mask = bench.outputs["rgb_registered/image"][-1], bench.outputs["thermal_registered/mask"][-1]
+    assert (back.encoding, back.height, back.width) == ("rgb8", *SHAPE)
+    seen = np.frombuffer(mask.data, np.uint8).reshape(SHAPE)
+    info = bench.outputs["rgb_registered/camera_info"][-1]
+    assert (info.width, info.k[0]) == (SHAPE[1], 60.0)
+    assert mask.encoding == "mono8" and set(seen.flat) <= {0, 255} and (seen[2:-2, 2:-2] == 255).all()
 
 
 def test_overlay_and_its_jpeg_are_one_picture(driven: tuple[Bench, list[int]]) -> None:

@@ -219,7 +219,7 @@ def test_qos_that_does_not_go_together_is_said_once(start: StartNode) -> None:
 def test_compressed_thermal_images_keep_sixteen_bits(start: StartNode) -> None:
     _, bench = start("-p", "thermal_transport:=compressed")
     camera = bench.node.create_publisher(CompressedImage, "/thermal/image/compressed", 5)
-    bench.listen("thermal_registered")
+    bench.listen("thermal_registered/image")
     bench.until(camera.get_subscription_count)
     bench.see("rgb")
     for index in range(5):
@@ -231,8 +231,8 @@ def test_compressed_thermal_images_keep_sixteen_bits(start: StartNode) -> None:
         bench.send("rgb", *picture("rgb", index), bench.now)
         bench.now += SECOND // 5
         bench.spin(0.2)
-    bench.until(lambda: bench.outputs["thermal_registered"])
-    registered = bench.outputs["thermal_registered"][-1]
+    bench.until(lambda: bench.outputs["thermal_registered/image"])
+    registered = bench.outputs["thermal_registered/image"][-1]
     assert registered.encoding == "16UC1"
     assert np.frombuffer(registered.data, np.uint16).reshape(SHAPE)[10:-10, 10:-10].min() > 28000
 

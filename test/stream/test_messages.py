@@ -14,8 +14,8 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.images.frames import Frame
-from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.registration.status import Status
 from distillmatch_ros.stream.messages import MESSAGE_TYPES, POINT_FIELDS, SECOND, Messages
 
 ROS1, ROS2 = get_typestore(Stores.ROS1_NOETIC), get_typestore(Stores.ROS2_JAZZY)
@@ -218,9 +218,13 @@ def test_correspondences_are_points_with_all_there_is_to_know(library: Library) 
         }
     )
     points = np.frombuffer(cloud.data, point)
-    np.testing.assert_array_equal(np.column_stack([points["x"], points["y"]]), found.visible_points)
-    np.testing.assert_array_equal(np.column_stack([points["u"], points["v"]]), found.thermal_points)
-    np.testing.assert_array_equal(points["z"], 0)
+    np.testing.assert_array_equal(
+        np.column_stack([points["u_visible"], points["v_visible"]]), found.visible_points
+    )
+    np.testing.assert_array_equal(
+        np.column_stack([points["u_thermal"], points["v_thermal"]]), found.thermal_points
+    )
+    assert not {"x", "y", "z"} & set(points.dtype.names or ())
     np.testing.assert_array_equal(points["confidence"], found.confidence)
     np.testing.assert_array_equal(points["inlier"], found.inliers)
     assert library.messages.stamp_of(cloud) == STAMP

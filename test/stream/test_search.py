@@ -19,9 +19,9 @@ from support.scripted_engine import (
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import resize_matrix
 from distillmatch_ros.images.orientation import ORIENTATIONS, UPRIGHT, Orientation
-from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.passes import SCALES, TURNS
 from distillmatch_ros.registration.registrar import Registrar
+from distillmatch_ros.registration.status import Status
 from distillmatch_ros.registration.views import Mounting
 from distillmatch_ros.stream.search import PATIENCE, advise
 from distillmatch_ros.stream.stream import Stream, StreamSettings

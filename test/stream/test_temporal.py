@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import corner_error, corners, from_corners, transform
 from distillmatch_ros.geometry.mapping import HomographyMapping
-from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.registration.status import Status
 from distillmatch_ros.stream.temporal import (
     Mode,
     TemporalFilter,

@@ -46,8 +46,11 @@ OUTPUTS = {
     "homography": Image,
     "overlay": Image,
     "overlay/compressed": CompressedImage,
-    "thermal_registered": Image,
+    "thermal_registered/image": Image,
     "thermal_registered/camera_info": CameraInfo,
+    "thermal_registered/mask": Image,
+    "rgb_registered/image": Image,
+    "rgb_registered/camera_info": CameraInfo,
 }
 TRANSITIONS = {"configure": 1, "cleanup": 2, "activate": 3, "deactivate": 4}
 SHAPE = (64, 80)

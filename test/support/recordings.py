@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from support.bags import texture
 
+from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.reports.recording import Correspondences, Entry, Images, Recording
 
 VISIBLE, THERMAL = (120, 160), (96, 128)
@@ -16,6 +17,13 @@ EVIL = "<img src=x onerror=alert(1)>"
 def homography(right: float = 0.0, down: float = 0.0) -> np.ndarray:
     """The thermal image in the middle of the visible one, moved by so many visible pixels."""
     return np.array([[1.0, 0, 16 + right], [0, 1, 12 + down], [0, 0, 1]])
+
+
+REASONS = {
+    "FEW_MATCHES": Rejection("min_matches", 3, 8),
+    "FEW_INLIERS": Rejection("min_inliers", 7, 12),
+    "DEGENERATE": Rejection("max_perspective", 5.0, 3.0),
+}
 
 
 def entry(number: int, status: str = "OK", right: float = 0.0, **changes: Any) -> Entry:
@@ -41,6 +49,7 @@ def entry(number: int, status: str = "OK", right: float = 0.0, **changes: Any) -
         "correspondences": Correspondences(visible, points.astype(np.float32), confidence, inliers),
         "visible_size": VISIBLE,
         "thermal_size": THERMAL,
+        "rejected_by": REASONS.get(status),
     }
     return Entry(**(fields | changes))
 

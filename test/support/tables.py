@@ -19,6 +19,7 @@ def write_pairs(place: Path, name: str, shift: float, status: str = "OK", size: 
             "thermal_stamp": START + number * SECOND,
             "skew_ms": 0.0,
             "status": status,
+            "rejected_by": "min_matches" if status == "FEW_MATCHES" else None,
             **dict(zip(HOMOGRAPHY, homography, strict=True)),
             "latency_ms": 10.0,
             **{f"{side}_width": size for side in ("visible", "thermal")},

@@ -10,8 +10,8 @@ import pytest
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import transform
 from distillmatch_ros.geometry.mapping import HomographyMapping
-from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.registration.status import Status
 from distillmatch_ros.visualisation.overlay import STYLES, draw_matches, draw_overlay
 
 VISIBLE, THERMAL = (120, 160), (64, 80)

@@ -21,13 +21,12 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from distillmatch_ros.bags.image_files import ERROR, PairResult
+from distillmatch_ros.bags.image_files import PairResult
 from distillmatch_ros.evaluation import report
 from distillmatch_ros.evaluation.accuracy import Report
 from distillmatch_ros.evaluation.latency import Benchmark
 from distillmatch_ros.images.pairs import HEADER
-from distillmatch_ros.registration.gate import Status
-from distillmatch_ros.registration.meaning import meaning
+from distillmatch_ros.registration.status import Status
 
 
 def complain(message: str, console: Console | None = None) -> None:
@@ -80,7 +79,10 @@ def show_pair(result: PairResult) -> None:
     grid.add_column(overflow="fold")
     for side, name in zip(HEADER, result.pair.listed_as, strict=True):
         grid.add_row(side, escape(name))
-    grid.add_row("status", f"{coloured(result.status)}  {meaning(registration.status)}")
+    grid.add_row("status", f"{coloured(result.status)}  {registration.status.sentence}")
+    if (reason := registration.rejected_by) is not None:
+        grid.add_row("rejected by", f"{reason.found}\n{reason.cause.sentence}")
+        grid.add_row("remedy", reason.cause.remedy)
     grid.add_row("matches", str(matches))
     grid.add_row("inliers", f"{inliers} ({inliers / matches:.0%})" if matches else "0")
     if registration.probability is not None:
@@ -110,7 +112,8 @@ def show_counts(counts: Mapping[str, int]) -> None:
     """Print how many pairs ended with each status, the most frequent first."""
     table = Table("status", "pairs", "")
     for status, number in sorted(counts.items(), key=lambda item: -item[1]):
-        means = "an image could not be used" if status == ERROR else meaning(Status(status))
+        known = Status.named(status)
+        means = "an image could not be used" if known is None else known.sentence
         table.add_row(coloured(status), str(number), means)
     Console().print(table)
 
@@ -175,7 +178,8 @@ def show_benchmark(measured: Benchmark) -> None:
 
 def coloured(status: str) -> str:
     """A status in rich's markup, coloured by its kind."""
-    colour = {Status.OK.value: "green", ERROR: "red"}.get(status, "yellow")
+    known = Status.named(status)
+    colour = "red" if known is None else known.colour
     return f"[bold {colour}]{status}[/]"
 
 

@@ -1,0 +1,91 @@
+"""The status of a pair, and all that a status means."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Status(str, Enum):
+    """Origin of a pair's mapping, or the kind of reason why there is none; see `Rejection` for the reason."""
+
+    OK = "OK"
+    TRACKED = "TRACKED"
+    FEW_MATCHES = "FEW_MATCHES"
+    FEW_INLIERS = "FEW_INLIERS"
+    DEGENERATE = "DEGENERATE"
+    HELD = "HELD"
+    FIXED = "FIXED"
+    STALE_THERMAL = "STALE_THERMAL"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @classmethod
+    def named(cls, name: str) -> "Status | None":
+        """The status of this name, or None."""
+        return cls._value2member_map_.get(name)  # type: ignore[return-value]
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether a pass of the network over this pair confirmed the mapping."""
+        return self is Status.OK
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the mapping comes from this pair's own images."""
+        return _MEANINGS[self].origin is _Origin.OWN
+
+    @property
+    def is_rejection(self) -> bool:
+        """Whether the pair's own images support no mapping."""
+        return _MEANINGS[self].origin is _Origin.NONE
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the pair's own images decided on its mapping."""
+        return self.is_own or self.is_rejection
+
+    @property
+    def has_pass(self) -> bool:
+        """Whether the network always matches the images of such a pair; tracked ones are matched rarely."""
+        return self.is_confirmed or self.is_rejection
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing is wrong: the level OK in diagnostics, otherwise WARN."""
+        return self.is_own or self is Status.FIXED
+
+    @property
+    def colour(self) -> str:
+        """Name of its colour for people: ``green`` or ``yellow``."""
+        return "green" if self.is_good else "yellow"
+
+    @property
+    def sentence(self) -> str:
+        """What it says about a pair, for people."""
+        return _MEANINGS[self].sentence
+
+
+class _Origin(Enum):
+    OWN = "own images"
+    EARLIER = "an earlier pair or a calibration"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class _Meaning:
+    origin: _Origin
+    sentence: str
+
+
+_MEANINGS = {
+    Status.OK: _Meaning(_Origin.OWN, "matches and edges of this pair support the homography"),
+    Status.TRACKED: _Meaning(_Origin.OWN, "tracked on the images' edges since the last full pass"),
+    Status.FEW_MATCHES: _Meaning(_Origin.NONE, "too few correspondences"),
+    Status.FEW_INLIERS: _Meaning(_Origin.NONE, "the correspondences do not agree on a homography"),
+    Status.DEGENERATE: _Meaning(
+        _Origin.NONE, "the best homography is improbable, implausible or contradicted"
+    ),
+    Status.HELD: _Meaning(_Origin.EARLIER, "the homography of an earlier pair was kept"),
+    Status.FIXED: _Meaning(_Origin.EARLIER, "the calibrated homography was used"),
+    Status.STALE_THERMAL: _Meaning(_Origin.EARLIER, "the thermal image is frozen"),
+}
