@@ -54,6 +54,8 @@ def decode_tiff(data: NDArray[np.uint8], name: str, remedy: str, max_pixels: int
                 return np.asarray(image)
         try:
             image = header.page.asarray()
+            if image.ndim < 2:
+                raise ValueError(f"its tags describe an image of {image.ndim} dimensions")
         except Exception as error:  # a damaged file may raise any exception in its reader
             raise DistillMatchError(f"{name}: cannot be decoded ({error}); {remedy}") from error
     image = np.ascontiguousarray(image[..., ::-1] if image.ndim == 3 and image.shape[2] == 3 else image)

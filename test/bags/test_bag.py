@@ -93,21 +93,6 @@ def test_every_pair_of_a_bag_goes_out_on_the_topics_of_the_node(model: str, tmp_
                 assert found[0].message.encoding == "bgr8"
 
 
-def test_rgb_goes_into_the_thermal_frame_on_request(model: str, tmp_path: Path) -> None:
-    bag, out = write_bag(tmp_path, "mcap", Drive(pairs=2)), tmp_path / "out.mcap"
-    assert register(bag, out, model, "--only", "rgb_registered/image").exit_code == 0
-    messages = ros2_messages()
-    with Bag(bag) as source, Bag(out) as written:
-        sent = [messages.to_frame(each.message) for each in source.messages((RGB,))]
-        back = [
-            messages.to_frame(each.message) for each in written.messages((f"{NODE}/rgb_registered/image",))
-        ]
-    assert len(back) == len(sent) == 2
-    for frame, own in zip(back, sent, strict=True):
-        assert (frame.stamp, frame.frame_id, frame.encoding) == (own.stamp, "thermal_optical", own.encoding)
-        assert np.abs(frame.image[5:-5, 5:-5].astype(int) - own.image[5:-5, 5:-5]).mean() < 2
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", FORMATS)
 def test_every_format_gives_the_same_bytes(kind: str, model: str, tmp_path: Path) -> None:
