@@ -23,7 +23,7 @@ ROOMS: dict[str, set[str]] = {
     "evaluation": {"base", "scene", "images", "geometry", "engines", "registration", "visualisation"},
     "stream": {"base", "images", "geometry", "engines", "registration", "visualisation"},
     "training": {"base", "images", "model", "geometry", "engines", "registration", "evaluation"},
-    "bags": {"base", "images", "geometry", "registration", "visualisation", "stream"},
+    "bags": {"base", "images", "geometry", "registration", "rig", "visualisation", "stream"},
     "ros": {"base", "images", "geometry", "engines", "registration", "stream"},
     "doctor": {"base", "engines", "ros"},
     "reports": {"base", "images", "geometry", "registration", "visualisation", "stream", "bags"},
@@ -31,8 +31,8 @@ ROOMS: dict[str, set[str]] = {
     "tools": {"base", "scene", "geometry", "registration", "stream", "bags", "ros"},
     "demo": {"base", "scene", "images", "geometry", "registration", "stream", "bags", "reports", "tools"},
     "cli": {
-        *("base", "images", "engines", "registration", "evaluation", "stream", "bags", "reports", "fleet"),
-        *("training", "tools", "demo", "doctor"),
+        *("base", "images", "engines", "registration", "rig", "evaluation", "stream", "bags", "reports"),
+        *("fleet", "training", "tools", "demo", "doctor"),
     },
 }
 """Rooms by floor, the lowest first; `training` is imported by name, where PyTorch may be absent."""

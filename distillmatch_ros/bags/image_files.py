@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import NotRequired, TypedDict
 
+from distillmatch_ros.bags.rig_learning import by_rig
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import open_text, write_bytes, writing
-from distillmatch_ros.images.files import encode_file, read_image, read_thermal, read_visible_of_thermal
+from distillmatch_ros.images.files import encode_file, read_pair
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.rejection import RejectionRecord
 from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.stream.search import advise
 from distillmatch_ros.visualisation.overlay import draw_matches, draw_overlay
 
@@ -132,6 +134,7 @@ def match_files(
     pairs: Sequence[PairPaths],
     out: Path | None = None,
     *,
+    rig: LearnedRig | None = None,
     visible_from_thermal: bool = False,
     max_pixels: int = MAX_PIXELS,
 ) -> Iterator[PairResult]:
@@ -146,6 +149,7 @@ def match_files(
             PNG, or TIFF for values other than unsigned 8 and 16 bits; NaN outside the thermal camera's view
             for floating point), NAME_mask.png (255 inside its view, else 0), NAME_overlay.png and
             NAME_matches.png; None writes no pictures.
+        rig: maps the pairs instead of their own homographies, also those that have none.
         visible_from_thermal: read visible images from the thermal files, which are radiometric JPEG.
         max_pixels: larger images are rejected by their header, before decoding.
 
@@ -155,13 +159,10 @@ def match_files(
     tries = ORIENTATION_TRIES
     for pair, name in zip(pairs, _picture_names(pairs), strict=True):
         try:
-            thermal = read_thermal(pair.thermal, max_pixels)
-            visible = (
-                read_visible_of_thermal(pair.visible, max_pixels)
-                if visible_from_thermal
-                else read_image(pair.visible, max_pixels)
-            )
+            visible, thermal = read_pair(pair, visible_from_thermal, max_pixels)
             registration = registrar.register(visible, thermal, search=True, verify=True)
+            if rig is not None:
+                registration = by_rig(rig, visible, thermal, registration)
         except DistillMatchError as error:
             yield PairResult(pair, None, str(error))
             continue

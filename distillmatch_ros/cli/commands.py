@@ -9,6 +9,7 @@ from distillmatch_ros.cli import (
     generation,
     images,
     inspection,
+    match,
     node,
     probability,
     reports,
@@ -21,7 +22,7 @@ __all__ = ["app"]
 
 # In the order of --help: the most used commands first.
 _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
-    "Register": {"match": images.match, "bag": bags.bag, "calibrate": streams.calibrate},
+    "Register": {"match": match.match, "bag": bags.bag, "calibrate": streams.calibrate},
     "View": {
         "inspect": inspection.inspect,
         "report": reports.report,

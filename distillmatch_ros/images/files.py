@@ -17,6 +17,7 @@ from distillmatch_ros.base.files import check_no_device
 from distillmatch_ros.images import radiometric
 from distillmatch_ros.images.frames import check_image
 from distillmatch_ros.images.orientation import Orientation
+from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.images.sizes import MAX_PIXELS, check_size, picture_size
 from distillmatch_ros.images.tiff import decode_tiff, encode_tiff, is_tiff, tiff_size
 
@@ -72,6 +73,24 @@ def read_visible_of_thermal(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray
     """
     data = _content(path)
     return _exif(data).upright(radiometric.read_embedded_visible(data, str(path), max_pixels))
+
+
+def read_pair(
+    pair: PairPaths, visible_from_thermal: bool = False, max_pixels: int = MAX_PIXELS
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Read the visible and the thermal image of a pair.
+
+    Args:
+        pair: the two files.
+        visible_from_thermal: read the visible image from the thermal file, a radiometric JPEG.
+        max_pixels: larger images are rejected by their header, before decoding.
+
+    Raises:
+        DistillMatchError: see `read_image` and `read_thermal`.
+    """
+    thermal = read_thermal(pair.thermal, max_pixels)
+    read_visible = read_visible_of_thermal if visible_from_thermal else read_image
+    return read_visible(pair.visible, max_pixels), thermal
 
 
 def _content(path: Path) -> NDArray[np.uint8]:

@@ -74,6 +74,11 @@ def read_csv(path: Path) -> list[PairPaths]:
         ) from error
 
 
+def files_of(pairs: Sequence[PairPaths]) -> list[Path]:
+    """All files of pairs."""
+    return [file for pair in pairs for file in (pair.visible, pair.thermal)]
+
+
 def list_images(folder: Path) -> list[Path]:
     """The image files of a folder, sorted by name; hidden files and other file types are ignored.
 

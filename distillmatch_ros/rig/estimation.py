@@ -141,7 +141,7 @@ def fit_own(
 
 
 def _problem(frames: Sequence[Matches], thermal: Camera | Size, visible: Camera | Size) -> _Problem:
-    most = max((len(frame.thermal) for frame in frames), default=0)
+    most = max(1, *(len(frame.thermal) for frame in frames))
     padded = np.zeros((2, len(frames), most, 2))
     weights = np.zeros((len(frames), most))
     for index, frame in enumerate(frames):

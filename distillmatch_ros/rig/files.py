@@ -13,7 +13,6 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import write_text
 from distillmatch_ros.base.yaml import read_yaml
 from distillmatch_ros.geometry.camera import Camera
-from distillmatch_ros.geometry.homography import Size
 from distillmatch_ros.geometry.pose import Pose
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.model import RigModel
@@ -85,22 +84,6 @@ class RigFile:
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise DistillMatchError(f"{path}: holds no rig ({what}); {_REMEDY}") from error
-
-    def check(self, thermal: Size, visible: Size) -> None:
-        """Reject images of other sizes.
-
-        Raises:
-            DistillMatchError: a size differs from that of the rig's images.
-        """
-        for name, camera, size in (
-            ("thermal", self.rig.model.thermal, thermal),
-            ("visible", self.rig.model.visible, visible),
-        ):
-            if camera.size != size:
-                raise DistillMatchError(
-                    f"rig: learned from {name} images of {camera.size[1]}x{camera.size[0]}, but these are "
-                    f"{size[1]}x{size[0]}; learn it from such images"
-                )
 
 
 def _camera_record(camera: Camera) -> dict[str, Any]:

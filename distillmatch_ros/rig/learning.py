@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import Float64, Size
 from distillmatch_ros.geometry.mapping import ImageMapping
@@ -55,6 +56,22 @@ class LearnedRig:
     model: RigModel
     inverse_depths: tuple[float, float]
     shifted: bool = True
+
+    def check(self, thermal: Size, visible: Size) -> None:
+        """Reject images of other sizes.
+
+        Raises:
+            DistillMatchError: a size differs from that of the rig's images.
+        """
+        for name, camera, size in (
+            ("thermal", self.model.thermal, thermal),
+            ("visible", self.model.visible, visible),
+        ):
+            if camera.size != size:
+                raise DistillMatchError(
+                    f"rig: learned from {name} images of {camera.size[1]}x{camera.size[0]}, but these are "
+                    f"{size[1]}x{size[0]}; learn it from such images"
+                )
 
     def register(self, pair: Observation) -> RigMapping:
         """The mapping of a pair, its plane found on edges; the network's matches help where there are any."""

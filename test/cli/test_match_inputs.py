@@ -9,13 +9,17 @@ import pytest
 from support.bags import texture
 from support.radiometric import flir_jpeg
 from support.scripted_engine import TRUTH, ScriptedEngine, plain, points_of, scene_pair
+from support.simulated_rig import RIG, THERMAL, VISIBLE, grid
 from typer.testing import CliRunner
 
 from distillmatch_ros.bags.image_files import match_files
 from distillmatch_ros.cli import app
+from distillmatch_ros.geometry.homography import transform
 from distillmatch_ros.images.files import read_image
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.registration.registrar import Registrar
+from distillmatch_ros.rig.files import RigFile
+from distillmatch_ros.rig.learning import LearnedRig
 
 
 @pytest.fixture
@@ -75,3 +79,32 @@ def test_registered_image_keeps_every_depth(tmp_path: Path, dtype: str) -> None:
     inside = registered[np.isfinite(registered) & (registered != 0)]
     assert inside.size
     assert set(np.unique(inside)) <= set(np.unique(values))
+
+
+def test_a_rig_is_learned_from_pairs_and_said_where_there_are_too_few(tmp_path: Path, model: str) -> None:
+    for side in ("visible", "thermal"):
+        (tmp_path / side).mkdir()
+        cv2.imwrite(str(tmp_path / side / "a.png"), texture(0, (64, 80)))
+    result = CliRunner().invoke(app, ["match", "--pairs", str(tmp_path), "--rig", "auto", "--model", model])
+    assert result.exit_code == 2 and "at least 8" in result.stderr
+    for wrong in (["a.png", "b.png", "--rig", "auto"], ["--pairs", str(tmp_path), "--rig-out", "r.yaml"]):
+        assert CliRunner().invoke(app, ["match", *wrong]).exit_code == 2
+
+
+def test_a_rig_maps_pairs_that_have_no_homography(tmp_path: Path, model: str) -> None:
+    RigFile(LearnedRig(RIG, (0.0, 0.08)), 12, "2026-01-01T00:00:00+00:00").save(tmp_path / "rig.yaml")
+    cv2.imwrite(str(tmp_path / "v.png"), texture(0, VISIBLE))
+    cv2.imwrite(str(tmp_path / "t.png"), texture(1, THERMAL))
+    code, records = lines(
+        tmp_path / "v.png", tmp_path / "t.png", "--rig", tmp_path / "rig.yaml", "--model", model
+    )
+    assert code == 0 and records[0]["status"] == "FIXED", records
+    homography = np.array(records[0]["homography"])
+    near = [RIG.at(depth).homography for depth in np.linspace(-0.02, 0.1, 13)]
+    gaps = [np.abs(transform(homography, grid()) - transform(each, grid())).max() for each in near]
+    assert min(gaps) < 60
+    cv2.imwrite(str(tmp_path / "t.png"), texture(1, (64, 80)))
+    code, records = lines(
+        tmp_path / "v.png", tmp_path / "t.png", "--rig", tmp_path / "rig.yaml", "--model", model
+    )
+    assert code == 1 and "640x512" in str(records[0]["error"])

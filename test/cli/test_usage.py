@@ -25,8 +25,8 @@ from distillmatch_ros.tools.node_benchmark import NodeBenchmark
 
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 PROGRAM = "from distillmatch_ros.cli import main; main()"
-VALUE = r"[A-Z_]+([=|][A-Z]+)?|[a-z0-9]+(\|[a-z0-9]+)+|0-5"
-"""Such as FILE, NAME=VALUE, CSV|DIR, fp16|fp32."""
+VALUE = r"[A-Z_]+([=|][A-Z]+)?|[a-z0-9]+(\|[a-z0-9]+)+|[a-z]+\|[A-Z]+|0-5"
+"""Such as FILE, NAME=VALUE, CSV|DIR, fp16|fp32, auto|FILE."""
 MEASURED = NodeBenchmark(
     pass_seconds=1.0,
     seconds=10.0,

@@ -80,6 +80,7 @@ def test_equal_matches_give_equal_rigs_and_few_are_rejected() -> None:
     nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)))
     with pytest.raises(DistillMatchError, match="too few"):
         fit_rig([nothing] * 9, THERMAL, VISIBLE)
+    np.testing.assert_array_equal(fit_own(RIG, [nothing], 5), np.zeros((1, 5)))
 
 
 @pytest.mark.slow

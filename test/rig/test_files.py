@@ -28,9 +28,9 @@ def test_file_holds_the_rig_exactly(learned: RigFile, tmp_path: Path) -> None:
     np.testing.assert_array_equal(after.covariance, before.covariance)
     assert after.origins == before.origins
     assert (read.frames, read.date, read.rig.inverse_depths) == (5, learned.date, (0.0, 0.08))
-    read.check(THERMAL, VISIBLE)
+    read.rig.check(THERMAL, VISIBLE)
     with pytest.raises(DistillMatchError, match="thermal images of 640x512, but these are 320x240"):
-        read.check((240, 320), VISIBLE)
+        read.rig.check((240, 320), VISIBLE)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,194 @@
+"""The command that registers images: match."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from distillmatch_ros.bags.image_files import (
+    ERROR,
+    RECORDS,
+    add_records,
+    match_files,
+    picture_paths,
+    write_lines,
+)
+from distillmatch_ros.bags.rig_learning import learn_from_files
+from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs
+from distillmatch_ros.cli.program import (
+    SOME_INPUTS_FAILED,
+    Backend,
+    JsonFile,
+    Model,
+    Overwrite,
+    Threads,
+)
+from distillmatch_ros.cli.view import common
+from distillmatch_ros.images.orientation import Orientation
+from distillmatch_ros.images.pairs import PairPaths, files_of, list_images, read_csv, read_folder
+from distillmatch_ros.images.sizes import MAX_PIXELS
+from distillmatch_ros.registration.registrar import Registrar
+from distillmatch_ros.registration.views import Mounting
+from distillmatch_ros.rig.files import RigFile
+from distillmatch_ros.rig.learning import MAX_FRAMES
+
+AUTO = "auto"
+
+Rotation = Annotated[
+    int,
+    typer.Option(
+        metavar="DEGREES", help="Clockwise rotation that makes this camera's images upright: 0, 90, 180, 270."
+    ),
+]
+Flip = Annotated[
+    bool, typer.Option(metavar="", help="This camera's images are mirrored; the flip precedes the rotation.")
+]
+
+
+def match(
+    visible: Annotated[Path | None, typer.Argument(metavar="VISIBLE", help="Visible image.")] = None,
+    thermal: Annotated[Path | None, typer.Argument(metavar="THERMAL", help="Thermal image.")] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV|DIR",
+            help="Many pairs: a CSV with the header visible,thermal and paths relative to it, or a folder "
+            "with visible/NAME.ext and thermal/NAME.ext.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write an overlay, the matches, the registered thermal image with the camera's values (16 "
+            "bits look black in many viewers), its mask (255 inside the thermal camera's view), and "
+            f"{RECORDS}, the input of report.",
+        ),
+    ] = None,
+    json_file: JsonFile = None,
+    overwrite: Overwrite = False,
+    rig: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|FILE",
+            help="All pairs are of one rig. auto: learn it from them first, and use it if it fits pairs that "
+            "were left out better than their own homographies; or a file from --rig-out. It also maps pairs "
+            "that have no homography of their own (status FIXED).",
+        ),
+    ] = None,
+    rig_out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the rig that --rig auto learned, YAML.")
+    ] = None,
+    points: Annotated[
+        bool, typer.Option("--points", metavar="", help="Include every correspondence in --json.")
+    ] = False,
+    visible_from_thermal: Annotated[
+        bool,
+        typer.Option(
+            "--visible-from-thermal",
+            metavar="",
+            help="Use the visible image inside the thermal camera's radiometric JPEG (FLIR): give THERMAL "
+            "alone, or --pairs with a folder of such files.",
+        ),
+    ] = False,
+    max_pixels: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, help="Reject larger images by their header, before decoding them."),
+    ] = MAX_PIXELS,
+    rgb_rotation: Rotation = 0,
+    rgb_flip: Flip = False,
+    thermal_rotation: Rotation = 0,
+    thermal_flip: Flip = False,
+    model: Model = None,
+    backend: Backend = "auto",
+    threads: Threads = None,
+) -> None:
+    """Register one pair of images, or all pairs of a CSV or a folder.
+
+    The homography maps thermal pixels to visible pixels. With --json: one JSON object per line, in order.
+    """
+    listed = (
+        _listed_thermal(visible, thermal, pairs)
+        if visible_from_thermal
+        else _listed_pairs(visible, thermal, pairs)
+    )
+    if points and json_file is None:
+        raise typer.BadParameter("--points needs --json.")
+    if rig_out is not None and rig != AUTO:
+        raise typer.BadParameter("--rig-out needs --rig auto.")
+    if rig == AUTO and pairs is None:
+        raise typer.BadParameter("--rig auto needs --pairs.")
+    written = [*([] if out is None else picture_paths(listed, out)), *([] if rig_out is None else [rig_out])]
+    taken = [pairs, *files_of(listed), None if out is None else out / RECORDS]
+    check_outputs(written, overwrite, taken, json_file=json_file)
+    mounting = Mounting(Orientation(rgb_rotation, rgb_flip), Orientation(thermal_rotation, thermal_flip))
+    single, quiet = pairs is None, json_file == STANDARD_OUTPUT
+    counts: Counter[str] = Counter()
+    with (
+        Registrar.open(model, backend=backend, threads=threads, mounting=mounting) as registrar,
+        common.progress(hidden=single or quiet) as bar,
+    ):
+        known = None
+        if rig == AUTO:
+            task = bar.add_task("learning the rig", total=min(len(listed), MAX_FRAMES))
+            learned, evidence, used = learn_from_files(
+                registrar,
+                listed,
+                visible_from_thermal=visible_from_thermal,
+                max_pixels=max_pixels,
+                on_pair=lambda: bar.advance(task),
+            )
+            bar.remove_task(task)
+            for line in str(evidence).splitlines():
+                common.remark(line, bar.console)
+            if evidence.kind != "pair":
+                known = learned
+                if rig_out is not None:
+                    RigFile.of(learned, used).save(rig_out)
+        elif rig is not None:
+            known = RigFile.load(Path(rig)).rig
+        results = match_files(
+            registrar,
+            listed,
+            out,
+            rig=known,
+            visible_from_thermal=visible_from_thermal,
+            max_pixels=max_pixels,
+        )
+        if out is not None:
+            results = add_records(results, out)
+        if json_file is not None:
+            results = write_lines(results, json_file, points)
+        for result in bar.track(results, total=len(listed), description="registering"):
+            counts[result.status] += 1
+            if result.error is not None:
+                common.complain(result.error, bar.console)
+            elif single and not quiet:
+                common.show_pair(result)
+            elif result.advice is not None:
+                common.complain(f"{result.pair.listed_as[1]}: {result.advice}", bar.console)
+    if not single and not quiet:
+        common.show_counts(counts)
+    if counts[ERROR]:
+        raise typer.Exit(SOME_INPUTS_FAILED)
+
+
+def _listed_pairs(visible: Path | None, thermal: Path | None, pairs: Path | None) -> list[PairPaths]:
+    if pairs is not None:
+        if visible is not None:
+            raise typer.BadParameter("Give VISIBLE THERMAL or --pairs, not both.")
+        return read_folder(pairs) if pairs.is_dir() else read_csv(pairs)
+    if visible is None or thermal is None:
+        raise typer.BadParameter("Give VISIBLE THERMAL, or --pairs with a CSV or a folder.")
+    return [PairPaths.of(visible, thermal)]
+
+
+def _listed_thermal(first: Path | None, second: Path | None, pairs: Path | None) -> list[PairPaths]:
+    """Files that hold both images of a pair: the single argument, or all images of the folder."""
+    if second is not None or (first is None) == (pairs is None):
+        raise typer.BadParameter("With --visible-from-thermal give THERMAL alone, or --pairs with a folder.")
+    if first is not None:
+        return [PairPaths.of(first, first)]
+    assert pairs is not None, "one of the two is given"
+    return [PairPaths.of(path, path) for path in list_images(pairs)]
