@@ -1,20 +1,25 @@
 """What pip and colcon are told agrees with what is in the checkout, and what they install is whole."""
 
+import json
 import os
 import re
 import runpy
 import subprocess
 import sys
 import tarfile
+import venv
 import xml.etree.ElementTree as ElementTree
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 from support import ROOT
 
 from distillmatch_ros import __version__
+from distillmatch_ros.demo.drive import record_drive
+from distillmatch_ros.scene import SyntheticPair
 
 tomllib = pytest.importorskip("tomllib", reason="in the standard library from Python 3.11 on")
 setuptools = pytest.importorskip("setuptools")
@@ -26,6 +31,8 @@ SHIPPED = [
     for path in (ROOT / folder).rglob("*")
     if path.is_file() and "__pycache__" not in path.parts
 ]
+WHEEL_BYTES = 25_000_000
+"""Greatest size of the wheel."""
 LARGE = 100_000
 """Bytes above which a file is a network, or does not belong into a package."""
 
@@ -123,6 +130,7 @@ def test_sdist_and_wheel(copied: Path, tmp_path: Path) -> None:
     made = sorted(tmp_path.iterdir())
     assert [path.suffix for path in made] == [".whl", ".gz"]
     assert run("-m", "twine", "check", "--strict", *map(str, made), folder=tmp_path).count("PASSED") == 2
+    assert made[0].stat().st_size <= WHEEL_BYTES
     with zipfile.ZipFile(made[0]) as wheel:
         sizes = {info.filename: info.file_size for info in wheel.infolist()}
         metadata = wheel.read(f"distillmatch_ros-{__version__}.dist-info/METADATA").decode()
@@ -156,3 +164,45 @@ def test_colcon_puts_programs_where_ros2_run_looks(copied: Path, tmp_path: Path)
     assert (programs / "fusion_node").read_text().startswith("#!/usr/bin/env python3")
     assert (prefix / SHARE / "models/light.onnx").is_file() and (prefix / SHARE / "package.xml").is_file()
     assert (prefix / "share/ament_index/resource_index/packages/distillmatch_ros").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_wheel_alone_does_what_a_user_does_first(copied: Path, tmp_path: Path, day: SyntheticPair) -> None:
+    """In an environment that holds nothing else: match, bag, calibrate, report, doctor."""
+    pytest.importorskip("build")
+    run("-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), folder=copied)
+    (wheel,) = tmp_path.glob("*.whl")
+    venv.create(tmp_path / "venv", with_pip=True)
+    program = [str(tmp_path / "venv/bin/python"), "-m"]
+    outside = {
+        name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "AMENT_PREFIX_PATH")
+    }
+
+    def own(*command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [*program, *command], cwd=tmp_path, env=outside, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0 or not check, f"{command}: {done.stdout}{done.stderr}"
+        return done
+
+    installed = own("pip", "install", "--quiet", str(wheel), check=False)
+    if re.search("No matching distribution|Could not find a version", installed.stderr):
+        pytest.skip("pip reaches no index here")
+    assert installed.returncode == 0, installed.stderr
+
+    cv2.imwrite(str(tmp_path / "visible.png"), day.visible)
+    cv2.imwrite(str(tmp_path / "thermal.png"), day.thermal)
+    record_drive(tmp_path / "drive.mcap", frames=11)  # a calibration takes 10 pairs
+    topics = ("--rgb", "/rgb/image", "--thermal", "/thermal/image")
+    distillmatch = "distillmatch_ros.cli"
+    assert Path(own(distillmatch, "--resources").stdout.strip()).is_relative_to(tmp_path / "venv")
+    matched = own(distillmatch, "match", "visible.png", "thermal.png", "--json", "-")
+    assert json.loads(matched.stdout)["status"] == "OK"
+    own(distillmatch, "bag", "drive.mcap", "registered.mcap", *topics)
+    own(distillmatch, "calibrate", "drive.mcap", *topics, "--out", "rig.yaml")
+    own(distillmatch, "report", "registered.mcap", "--out", "report.html")
+    assert (tmp_path / "rig.yaml").stat().st_size and (tmp_path / "report.html").stat().st_size > 10_000
+    examined = json.loads(own(distillmatch, "doctor", "--json", "-").stdout)
+    states = {finding["about"]: finding["state"] for finding in examined["findings"]}
+    assert (states["ONNX Runtime"], states["PyTorch"], states["ROS 2"]) == ("ok", "note", "note")
