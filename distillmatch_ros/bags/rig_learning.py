@@ -13,9 +13,9 @@ from distillmatch_ros.images.frames import to_grey
 from distillmatch_ros.images.gain_control import to_8bit, without_status_bits
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.images.sizes import MAX_PIXELS
-from distillmatch_ros.registration.gate import Status
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.estimation import Matches
 from distillmatch_ros.rig.evidence import Evidence, judge
 from distillmatch_ros.rig.learning import MAX_FRAMES, LearnedRig, Observation, evenly, learn
