@@ -68,7 +68,7 @@ def collect(
     """Register trials and negatives of aligned pairs with a permissive gate.
 
     Args:
-        registrar: registrar with the network; its gate is restored afterwards.
+        registrar: registrar with the network.
         pairs: aligned pairs that the network was not trained on.
         seed: seed of the trials.
         warps: trials per pair and preset.
@@ -78,22 +78,18 @@ def collect(
         DistillMatchError: an image cannot be read, or a pair is not aligned.
     """
     samples: list[Sample] = []
-    gate = registrar.gate
-    registrar.gate = permissive(gate)
-    try:
-        for index, pair in enumerate(pairs):
-            name = pair.visible.stem
-            visible, thermal = read_aligned(pair)
-            other, _ = read_aligned(pairs[(index + len(pairs) // 2) % len(pairs)])
-            elsewhere = None if same_place(visible, other) else other
-            for preset in PRESETS:
-                for trial in trials(visible, thermal, name, preset, seed, warps):
-                    samples += _judged(registrar, name, trial.visible, trial.thermal, trial)
-                    for seen, heat in _impossible(trial, elsewhere):
-                        samples += _judged(registrar, name, seen, heat, None)
-            on_pair()
-    finally:
-        registrar.gate = gate
+    registrar = registrar.replace(gate=permissive(registrar.gate))
+    for index, pair in enumerate(pairs):
+        name = pair.visible.stem
+        visible, thermal = read_aligned(pair)
+        other, _ = read_aligned(pairs[(index + len(pairs) // 2) % len(pairs)])
+        elsewhere = None if same_place(visible, other) else other
+        for preset in PRESETS:
+            for trial in trials(visible, thermal, name, preset, seed, warps):
+                samples += _judged(registrar, name, trial.visible, trial.thermal, trial)
+                for seen, heat in _impossible(trial, elsewhere):
+                    samples += _judged(registrar, name, seen, heat, None)
+        on_pair()
     return samples
 
 

@@ -1,6 +1,7 @@
 """Registers a pair of camera images: correspondences, homography, probability and status."""
 
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -59,10 +60,10 @@ class Registrar:
         Args:
             engine: open engine; `close` closes it.
             passes: greatest number of passes of the network: 2, or 1 for speed.
-            gate: thresholds for the homography; the default gate if None. It may be replaced at any time.
+            gate: thresholds for the homography; the default gate if None.
             probability: model fitted to the engine's network; without it there is no
                 `Registration.probability`.
-            mounting: rotations that make the images upright; none if None. It may be replaced at any time.
+            mounting: rotations that make the images upright; none if None.
 
         Raises:
             DistillMatchError: the number of passes is not allowed.
@@ -102,6 +103,15 @@ class Registrar:
         file = resources.find(SHIPPED_MODEL) if model is None else Path(model)
         engine = open_engine(file, backend or "auto", threads)
         return cls(engine, passes, gate, find_model(file, engine.info.weights_hash), mounting)
+
+    def replace(self, *, gate: Gate | None = None, mounting: Mounting | None = None) -> "Registrar":
+        """A registrar with other thresholds or orientations on the same engine, which either may close.
+
+        A pass of this one that is running in another thread is not affected.
+        """
+        other = copy(self)
+        other.gate, other.mounting = gate or self.gate, mounting or self.mounting
+        return other
 
     def __enter__(self) -> "Registrar":
         return self

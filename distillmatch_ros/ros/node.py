@@ -21,7 +21,6 @@ from distillmatch_ros.ros.intake import Intake
 from distillmatch_ros.ros.pipeline import PAIR, Pipeline, ros_messages
 from distillmatch_ros.ros.statistics import Statistics
 from distillmatch_ros.ros.worker import Worker
-from distillmatch_ros.stream.calibration import Calibration
 from distillmatch_ros.stream.synchroniser import Pair
 
 NAME = "distillmatch"
@@ -75,7 +74,6 @@ class FusionNode(LifecycleNode):
                 service.callback = partial(self._answer, service.callback)
         self._current = declare(self)
         self._messages = ros_messages(self._current.max_pixels)
-        self._calibration: Calibration | None = None
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._take_parameters)
         self._statistics = statistics or Statistics(monotonic_ns())
@@ -192,7 +190,7 @@ class FusionNode(LifecycleNode):
         try:
             parameters = changed(self._current, settings)
             if self._pipeline is not None:
-                self._calibration = self._pipeline.calibration_for(parameters)
+                self._pipeline.calibration_for(parameters, _names(settings))
         except DistillMatchError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
@@ -200,7 +198,11 @@ class FusionNode(LifecycleNode):
     def _take_parameters(self, settings: list[Parameter]) -> None:
         self._current = changed(self._current, settings)
         if self._pipeline is not None:
-            self._pipeline.configure(self._current, self._calibration)
+            try:
+                calibration = self._pipeline.calibration_for(self._current, _names(settings))
+                self._pipeline.configure(self._current, calibration)
+            except DistillMatchError as error:  # the file was removed since it was checked
+                self.note(error)
         if self._intake is not None:
             self._intake.configure(self._current)
 
@@ -264,3 +266,7 @@ class FusionNode(LifecycleNode):
         message = DiagnosticArray(status=[status])
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
+
+
+def _names(settings: list[Parameter]) -> set[str]:
+    return {setting.name for setting in settings}

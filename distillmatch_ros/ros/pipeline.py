@@ -1,7 +1,7 @@
 """Processing of a pair of messages: decode, register, publish."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic_ns, perf_counter
@@ -82,18 +82,16 @@ class Pipeline:
         """Sides that should be undistorted, and whose CameraInfo is missing or holds no calibration."""
         return [side for side in Side if self._parameters.undistort and side not in self._calibrated]
 
-    def calibration_for(self, parameters: Parameters) -> Calibration | None:
-        """Calibration that `configure` needs for these parameters; read again if they name another file.
+    def calibration_for(self, parameters: Parameters, changed: Collection[str]) -> Calibration | None:
+        """Calibration that `configure` needs for these parameters.
+
+        It is read if the mode or the file is among what was set: a file of the same name may be new.
 
         Raises:
             DistillMatchError: the file is missing, or holds no calibration.
         """
-        before = self._parameters
-        same = (before.stream.mode, before.calibration_file) == (
-            parameters.stream.mode,
-            parameters.calibration_file,
-        )
-        return self._calibration if same else load_calibration(parameters)
+        reads = not {"mode", "calibration_file"}.isdisjoint(changed)
+        return load_calibration(parameters) if reads else self._calibration
 
     def configure(self, parameters: Parameters, calibration: Calibration | None) -> None:
         """Set live parameters and the calibration for them, from the next pair on."""

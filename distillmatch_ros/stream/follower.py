@@ -96,7 +96,7 @@ class Follower:
         """Start without a homography.
 
         Args:
-            gate: thresholds for the homography; see `check`.
+            gate: thresholds for the homography; see `replace`.
             search: makes the passes.
             executor: runs them, one at a time.
             asynchronous: whether passes run in parallel to tracking; if not, results depend on the pairs
@@ -163,11 +163,10 @@ class Follower:
         """Request a pass over the next pair, such as after a frozen thermal stream."""
         self._doubted = stamp
 
-    def check(self, gate: Gate) -> None:
-        """Set the gate; if it changed, discard the tracked homography and the result of a running pass."""
-        if gate != self._gate:
-            self._gate = gate
-            self._forget()
+    def replace(self, gate: Gate, search: Search) -> None:
+        """Judge by other thresholds: the tracked homography and a running pass's result are discarded."""
+        self._forget()
+        self._gate, self._search = gate, search
 
     def _followed(self, visible: Frame, thermal: Frame, max_jump_px: float) -> Track | None:
         """Track to this pair; None if the gate rejects the result."""

@@ -1,5 +1,7 @@
 """Searches for roles, scale, rotation and, once, for the images' orientations if no homography is found."""
 
+from copy import copy
+
 from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.orientation import Orientation
@@ -29,6 +31,12 @@ class Search:
         self._thermal_wider = False
         self._failures = 0
         self._fitted = False
+
+    def with_registrar(self, registrar: Registrar) -> "Search":
+        """A search with the same knowledge and another registrar; this one is not affected."""
+        other = copy(self)
+        other._registrar = registrar
+        return other
 
     def register(self, visible: Frame, thermal: Frame, prior: Float64 | None = None) -> Registration:
         """Register a pair in the roles of earlier pairs, and update them by the result.

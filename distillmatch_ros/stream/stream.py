@@ -189,14 +189,16 @@ class Stream:
             raise DistillMatchError("mode fixed has no calibration; load one, or choose live or hold")
         self._settings = settings
         self._calibration = calibration
-        self._registrar.gate = settings.gate
-        if settings.mounting != self._registrar.mounting:
-            self._registrar.mounting = settings.mounting
+        before = self._registrar
+        self._registrar = before.replace(gate=settings.gate, mounting=settings.mounting)
+        if settings.mounting != before.mounting:
             self._rig, self._search = None, Search(self._registrar)  # earlier failures no longer count
         self._frozen.frozen_seconds = settings.frozen_seconds
         if self._rig is not None:
             self._filter.settings = settings
-            self._follower.check(settings.gate)
+            if settings.gate != before.gate:
+                self._search = self._search.with_registrar(self._registrar)
+                self._follower.replace(settings.gate, self._search)
 
     def undistort(self, side: Side, camera: Camera | None) -> None:
         """Undistort one camera's images from the next pair on; None disables it.

@@ -112,6 +112,7 @@ def test_trials_and_negatives_are_judged_without_the_gates_choice(tmp_path: Path
     ticks: list[None] = []
     found = collect(registrar, read_folder(tmp_path), on_pair=lambda: ticks.append(None))
     assert len(ticks) == 2 and registrar.gate is gate
+    assert not registrar.register(*scene_pair()).status.is_confirmed  # by its own gate, as before
     assert {sample.pair for sample in found} == {"0", "1"} and len(found) > 4
     assert not all(sample.right for sample in found)
     assert len(collect(registrar, read_folder(tmp_path), warps=2)) > 1.5 * len(found)

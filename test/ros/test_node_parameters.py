@@ -1,5 +1,6 @@
 """Parameters of the running node, set and described as any tool does it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -119,4 +120,12 @@ def test_calibration_is_saved_and_used(active: Bench, tmp_path: Path) -> None:
         for status in active.diagnostics
         for value in status.values
     )
+    # A new file of the same name is read when the parameter is set again.
+    moved = replace(Calibration.load(file), homography=np.array([[1.0, 0, 7], [0, 1, 0], [0, 0, 1]]))
+    moved.save(file)
+    assert active.set(calibration_file=str(file))[0].successful
+    active.outputs.clear()
+    active.listen("homography")
+    active.drive(1.5, rate=5)
+    assert np.frombuffer(active.outputs["homography"][-1].data).reshape(3, 3)[0, 2] == 7
     active.set(together=True, mode="live", calibration_file="")
