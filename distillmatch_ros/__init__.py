@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from distillmatch_ros.registration.status import Status
 
 __all__ = ["DistillMatchError", "Gate", "Registrar", "Registration", "Status"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _MODULES = {
     "DistillMatchError": "distillmatch_ros.base.errors",

@@ -85,6 +85,8 @@ def test_pyproject_setup_and_package_xml_agree(
 ) -> None:
     assert package.findtext("name") == told["name"] == project["name"]
     assert package.findtext("version") == told["version"] == __version__
+    assert f"version: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text()
     assert package.findtext("license") == told["license"]
     assert package.findtext("export/build_type") == "ament_python"
     # Older releases of setuptools, which colcon runs, reject these or write what colcon cannot read.
