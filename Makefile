@@ -14,12 +14,13 @@ ifdef AMENT_PREFIX_PATH
 unexport AMENT_PREFIX_PATH LD_LIBRARY_PATH
 endif
 
-.PHONY: help demo check test docs lint
+.PHONY: help demo check test docs lint gpu-check
 
 help:
 	@echo "make demo   the synthetic drive, end to end: out/demo/index.html; a few minutes"
 	@echo "make check  format, lint, types, dependencies, spelling, links, fast tests: before a commit"
 	@echo "make test   the same with all tests: before a push; ten minutes"
+	@echo "make gpu-check  on a machine with an NVIDIA GPU, six minutes: out/gpu_check/gpu_check.md"
 	@echo "make docs   the documentation as a site: out/site/index.html"
 
 demo: $(VENV)/.ros
@@ -41,6 +42,10 @@ lint: $(VENV)/.dev
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "out/site/index.html"
+
+# Nothing is installed: it runs what the Python at hand has, as on a machine without network.
+gpu-check:
+	$(PYTHON) tools/gpu_check.py out/gpu_check
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -120,13 +120,10 @@ def verify(
     if backend not in RUNTIMES:
         raise DistillMatchError(f"backend {backend!r} is unknown; choose {', '.join(RUNTIMES)}")
     path = model or resources.find(SHIPPED_MODEL)
-    images = list(pairs) or [
-        (scene.visible, scene.thermal)
-        for scene in (render_pair(seed, night=night) for seed in (0, 1) for night in (False, True))
-    ]
+    images = list(pairs) or rendered_pairs()
     others = _backends(path, threads)
     reference = others.pop(RUNTIMES[backend])()
-    expected = _look(reference, images)
+    expected = register_all(reference, images)
     on_backend()
     compared, absent = [], {}
     for name, opener in others.items():
@@ -138,11 +135,17 @@ def verify(
             compared.append(Comparison(name, None, None, None, None, None, 0, len(images), (str(error),)))
         else:
             compared.append(
-                _compare(name, engine.info, reference.info, _look(engine, images), expected, images)
+                compare(name, engine.info, reference.info, register_all(engine, images), expected, images)
             )
             engine.close()
         on_backend()
     return Verification(reference.info, tuple(compared), absent)
+
+
+def rendered_pairs() -> list[Pair]:
+    """Visible and thermal images of two streets by day and at night."""
+    scenes = (render_pair(seed, night=night) for seed in (0, 1) for night in (False, True))
+    return [(scene.visible, scene.thermal) for scene in scenes]
 
 
 def _backends(path: Path, threads: int | None) -> dict[str, Open]:
@@ -165,26 +168,37 @@ def _backends(path: Path, threads: int | None) -> dict[str, Open]:
 
 
 @dataclass(frozen=True)
-class _Looks:
+class Registered:
     """An engine's results on one pair: the registration of a single pass, and of up to two passes."""
 
     single: Registration
     full: Registration
 
 
-def _look(engine: Engine, images: Sequence[Pair]) -> list[_Looks]:
+def register_all(engine: Engine, images: Sequence[Pair]) -> list[Registered]:
+    """Register pairs with a single pass, and with up to two."""
     once, twice = Registrar(engine, passes=1), Registrar(engine)
-    return [_Looks(once.register(*pair), twice.register(*pair)) for pair in images]
+    return [Registered(once.register(*pair), twice.register(*pair)) for pair in images]
 
 
-def _compare(
+def compare(
     backend: str,
     info: EngineInfo,
     reference: EngineInfo,
-    found: list[_Looks],
-    expected: list[_Looks],
+    found: list[Registered],
+    expected: list[Registered],
     images: Sequence[Pair],
 ) -> Comparison:
+    """Compare a backend's registrations with those of the reference, pair by pair.
+
+    Args:
+        backend: its name.
+        info: its network and device.
+        reference: network and device of the reference.
+        found: its registrations.
+        expected: those of the reference.
+        images: the pairs.
+    """
     network = (reference.height, reference.width)
     places = [
         _same_matches(ours.single, theirs.single, pair, network)
