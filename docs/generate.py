@@ -11,6 +11,7 @@ from pathlib import Path
 import limits
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -22,6 +23,12 @@ PAGES = {
 """Files of the checkout that are copied to the site as pages."""
 LINK = re.compile(r"(?P<text>!?\[[^]]*\])\((?P<target>[^)#][^):]*)\)")
 """A link or image whose target is neither a URL nor in the same page."""
+
+DEFINITION = re.compile(r"^\[`(?P<name>distillmatch_ros[\w.]+)`\]\([^)]+\.py\)$", re.MULTILINE)
+"""A line that links a public name to its source; on the site its documentation stands there."""
+SCHEMA = re.compile(r"`schemas/(?P<name>[\w-]+)\.json`")
+CONFIGURATIONS = "reference/training-keys.md"
+AS_KEYS = "\n    options: {show_root_heading: false, members: false, show_root_toc_entry: false}"
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -35,6 +42,27 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for path, content in generated.items():
         files.append(File.generated(config, path, content=content))
     return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Turn what leads somewhere in a checkout into what does on the site; called by MkDocs."""
+    path = page.file.src_uri
+    if path in PAGES.values():
+        return markdown  # `copied` has done it
+    here = Path(path).parent
+
+    def relink(match: re.Match[str]) -> str:
+        target, hash_sign, anchor = match["target"].partition("#")
+        inside = os.path.relpath(ROOT / "docs" / here / target, ROOT)
+        if inside not in PAGES:
+            return match[0]
+        return f"{match['text']}({os.path.relpath(PAGES[inside], here)}{hash_sign}{anchor})"
+
+    options = AS_KEYS if path == CONFIGURATIONS else ""
+    markdown = DEFINITION.sub(lambda match: f"::: {match['name']}{options}", markdown)
+    schemas = os.path.relpath("reference/schemas", here)
+    markdown = SCHEMA.sub(lambda match: f"[{match['name']}.json]({schemas}/{match['name']}.json)", markdown)
+    return LINK.sub(relink, markdown)
 
 
 def copied() -> Iterator[tuple[str, str]]:
