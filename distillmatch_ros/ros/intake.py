@@ -97,7 +97,7 @@ class Intake:
             return
         dropped = Counter(
             {
-                (side.value, reason.value): number
+                (NAMESPACES[side], reason.value): number
                 for side, reasons in self._synchroniser.counts.dropped.items()
                 for reason, number in reasons.items()
             }

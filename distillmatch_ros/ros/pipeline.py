@@ -22,7 +22,7 @@ from distillmatch_ros.stream.assembly import calibration_path, load_calibration,
 from distillmatch_ros.stream.calibration import Calibration
 from distillmatch_ros.stream.messages import MESSAGE_TYPES, Messages
 from distillmatch_ros.stream.outputs import Outgoing
-from distillmatch_ros.stream.parameters import Parameters
+from distillmatch_ros.stream.parameters import NAMESPACES, Parameters
 from distillmatch_ros.stream.stream import Stream
 from distillmatch_ros.stream.synchroniser import Pair, Side
 
@@ -108,7 +108,7 @@ class Pipeline:
                     self._stream.undistort(side, camera)
                 self._calibrated.add(side)
             except DistillMatchError as error:
-                self._statistics.drop(side.value, "CAMERA_INFO")
+                self._statistics.drop(NAMESPACES[side], "CAMERA_INFO")
                 self.unusable = str(error)
                 if side in self._calibrated:
                     return
@@ -189,7 +189,7 @@ class Pipeline:
             side = Side.THERMAL
             return visible, self._messages.to_frame(pair.thermal.item)
         except DistillMatchError as error:
-            self._reject(side.value, error)
+            self._reject(NAMESPACES[side], error)
             return None
 
     def _reject(self, what: str, error: DistillMatchError) -> None:

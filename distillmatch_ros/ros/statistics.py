@@ -12,7 +12,7 @@ from distillmatch_ros.ros.gaps import StampGaps
 from distillmatch_ros.stream.synchroniser import Side
 
 Drop = tuple[str, str]
-"""A side (or ``pair``) and the reason of the drop."""
+"""The camera in the words of ROS (``rgb``, ``thermal``, or ``pair``) and the reason of the drop."""
 
 AGE = "age"
 """Latency stage: from the receipt of the visible image until all outputs are published."""

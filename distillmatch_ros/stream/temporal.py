@@ -125,6 +125,7 @@ class TemporalFilter:
         self._track: _Track | None = None
         self._newest: int | None = None
         self._unconfirmed: list[Float64] = []
+        self._jump = 0.0
         self._priors_left = 0
         self._verified_inliers = 0
 
@@ -164,7 +165,7 @@ class TemporalFilter:
             return replace(registration, mapping=self._mapping(self._track))
         reason = registration.rejected_by
         if registration.status.is_own:
-            reason = Rejection("max_jump_px", limit=self.settings.max_jump_px)
+            reason = Rejection.of("max_jump_px", self._jump, self.settings.max_jump_px)
         held = None if live else self.last(stamp)
         status = registration.status if reason is None else reason.status
         return replace(
@@ -176,9 +177,10 @@ class TemporalFilter:
         places, track = transform(homography, corners(self._thermal)), self._track
         if track is None:
             self._track = _Track(homography, places, stamp)
-        elif self._step(places, track.places) <= self.settings.max_jump_px:
+        elif (jump := self._step(places, track.places)) <= self.settings.max_jump_px:
             self._track = self._blend(track, homography, places, stamp)
         else:
+            self._jump = jump
             if self._unconfirmed and self._step(places, self._unconfirmed[-1]) > self.settings.max_jump_px:
                 self._unconfirmed.clear()
             self._unconfirmed.append(places)

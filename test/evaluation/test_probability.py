@@ -92,6 +92,8 @@ def test_improbable_homographies_are_rejected() -> None:
         assert found.status is status
         assert (found.homography is None) == (status is not Status.OK)
         assert found.probability == pytest.approx(1 / (1 + np.exp(-intercept)))
+        reason = None if found.rejected_by is None else found.rejected_by.threshold
+        assert reason == (None if status is Status.OK else "min_probability")
     anything = Registrar(engine, gate=Gate(min_probability=0.0), probability=model(-30.0)).register(
         *scene_pair()
     )

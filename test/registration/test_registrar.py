@@ -75,6 +75,7 @@ def test_matches_that_no_edge_bears_out_are_degenerate_and_keep_their_points() -
     for pair, answer in ((noise_pair(), TRUTH), (scene_pair(), far)):
         result = Registrar(ScriptedEngine(points_of(plain(answer)))).register(*pair)
         assert result.status is Status.DEGENERATE
+        assert result.rejected_by is not None and result.rejected_by.threshold == "min_peak_prominence"
         assert result.homography is None
         assert len(result.visible_points) > 100
 
@@ -87,6 +88,7 @@ def test_matches_on_a_repeating_pattern_are_degenerate() -> None:
     thermal = cv2.warpPerspective(visible, homography, THERMAL[::-1], flags=cv2.WARP_INVERSE_MAP)
     result = Registrar(ScriptedEngine(points_of(plain(homography)))).register(visible, thermal)
     assert result.status is Status.DEGENERATE
+    assert result.rejected_by is not None and result.rejected_by.threshold == "max_second_peak_ratio"
     assert result.homography is None
 
 

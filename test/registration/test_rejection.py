@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from support import ROOT
 from support.edge_scenes import THERMAL, TRUTH, VISIBLE
+from support.scripted_engine import ScriptedEngine, points_of
 
 from distillmatch_ros.geometry.homography import transform
 from distillmatch_ros.registration.alignment import Alignment
 from distillmatch_ros.registration.gate import Gate, confirm, estimate
+from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.rejection import CAUSES, Rejection
 from distillmatch_ros.registration.status import Status
 
@@ -68,6 +70,19 @@ def test_what_the_edges_contradict_is_named(alignment: Alignment, name: str) -> 
 def test_an_accepted_homography_is_rejected_by_nothing() -> None:
     found = estimate(*matches(), THERMAL, VISIBLE, Gate())
     assert found.homography is not None and found.rejected_by is None and found.status is Status.OK
+
+
+NOISE = np.random.default_rng(0).integers(0, 255, (240, 320), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("visible", "thermal"),
+    [(NOISE, np.full((240, 320), 7, np.uint8)), (np.zeros((240, 320), np.uint8), NOISE), (NOISE, NOISE[:8])],
+    ids=["constant", "black", "tiny"],
+)
+def test_an_image_without_content_is_named(visible: np.ndarray, thermal: np.ndarray) -> None:
+    found = Registrar(ScriptedEngine(points_of(np.eye(3)))).register(visible, thermal)
+    assert found.rejected_by == Rejection("image_content") and found.status is Status.FEW_MATCHES
 
 
 @pytest.mark.parametrize("threshold", CAUSES)

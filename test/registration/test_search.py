@@ -143,3 +143,5 @@ def test_a_doubtful_homography_gives_way_to_a_better_orientation(mirrored: bool)
         found = registrar.register(visible, shown, thermal_wider=(False,), verify=verify)
         assert len(engine.shown) == passes
         assert found.status is (Status.DEGENERATE if mirrored and passes > 1 else Status.OK)
+        reason = None if found.rejected_by is None else found.rejected_by.threshold
+        assert reason == ("orientation" if mirrored and passes > 1 else None)

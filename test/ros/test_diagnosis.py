@@ -150,7 +150,7 @@ def test_a_slow_engine_is_told_from_lost_images() -> None:
 
 def test_unusable_images_are_quoted() -> None:
     counted = statistics()
-    counted.drop("visible", "UNUSABLE", 3)
+    counted.drop("rgb", "UNUSABLE", 3)
     found = diagnose(counted.take(NOW), replace(ACTIVE, unusable="step 5 is too small"), Parameters(), NOW)
     assert (found.level, found.message) == (WARN, "3 unusable: step 5 is too small")
 

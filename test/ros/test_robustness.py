@@ -50,7 +50,7 @@ def said(bench: Bench, text: str) -> DiagnosticStatus:
 
 
 def test_headers_that_lie_are_counted_and_kill_nothing(bench: Bench) -> None:
-    before = int(bench.figures().get("dropped visible UNUSABLE", 0))
+    before = int(bench.figures().get("dropped rgb UNUSABLE", 0))
     lies = [
         {"height": 4_000_000_000, "step": 3},
         {"width": 100_000},
@@ -65,7 +65,7 @@ def test_headers_that_lie_are_counted_and_kill_nothing(bench: Bench) -> None:
         bench.spin(0.2)
     bench.now += 2 * SECOND
     assert "unusable" in bench.diagnosed("unusable").message
-    assert int(bench.figures()["dropped visible UNUSABLE"]) == before + len(lies)
+    assert int(bench.figures()["dropped rgb UNUSABLE"]) == before + len(lies)
     drive_and_recover(bench)
 
 

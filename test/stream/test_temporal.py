@@ -143,6 +143,9 @@ def test_single_wrong_frames_never_get_out(mode: Mode, wrong: list[int], good: i
             assert distance(found) < 1e-6
         else:
             assert (found.status, found.homography) == (Status.DEGENERATE, None)
+            reason = found.rejected_by
+            assert reason is not None and (reason.threshold, reason.limit) == ("max_jump_px", 40.0)
+            assert reason.value is not None and reason.value > 40
         assert len(found.visible_points) == 100
     assert distance(drive.pair(registration())) < 1e-6
 
