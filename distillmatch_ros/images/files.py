@@ -18,7 +18,7 @@ from distillmatch_ros.images import radiometric
 from distillmatch_ros.images.frames import check_image
 from distillmatch_ros.images.orientation import Orientation
 from distillmatch_ros.images.pairs import PairPaths
-from distillmatch_ros.images.sizes import MAX_PIXELS, check_size, picture_size
+from distillmatch_ros.images.sizes import MAX_PIXELS, check_lengths, check_size, picture_size
 from distillmatch_ros.images.tiff import decode_tiff, encode_tiff, is_tiff, tiff_size
 
 READABLE = "JPEG, PNG, WebP, BMP, PGM/PPM, TIFF and BigTIFF (8 to 32 bits), NPY"
@@ -178,6 +178,7 @@ def _exif(data: NDArray[np.uint8]) -> Orientation:
 
 
 def _decode_picture(data: NDArray[np.uint8], name: str, remedy: str) -> NDArray[Any]:
+    check_lengths(data, name, remedy)
     try:
         image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     except cv2.error as error:

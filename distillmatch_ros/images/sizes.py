@@ -1,4 +1,4 @@
-"""Image sizes from file headers, and their limits, checked before memory is allocated for decoding."""
+"""Sizes and lengths in the headers of image files, checked before memory is allocated for decoding."""
 
 import struct
 from io import BytesIO
@@ -36,6 +36,26 @@ def check_size(height: int, width: int, name: str, max_pixels: int = MAX_PIXELS)
             f"{name}: {width} x {height} is beyond {MAX_SIDE} pixels a side or {max_pixels} in all; "
             "check what wrote it, or scale its images down (max_pixels sets the limit)"
         )
+
+
+def check_lengths(data: NDArray[np.uint8], name: str, remedy: str) -> None:
+    """Reject a PNG with a chunk longer than the file, since OpenCV allocates memory by that length.
+
+    The decoders of the other kinds allocate by the pixels in the header, which `check_size` limits.
+
+    Raises:
+        DistillMatchError: the file ends within a chunk.
+    """
+    position = 8 if _is_png(data[:24].tobytes()) else len(data)
+    while position + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        if kind == b"IEND":
+            return
+        position += 12 + length  # with length, kind and checksum
+        if position > len(data):
+            raise DistillMatchError(
+                f"{name}: cut off or damaged, a chunk of {length} bytes exceeds the file; {remedy}"
+            )
 
 
 def is_jpeg_or_png(data: NDArray[np.uint8]) -> bool:

@@ -129,6 +129,19 @@ def test_bombs_in_messages(name: str, folder: Path) -> None:
         decode_compressed((folder / name).read_bytes(), "mono8; png compressed")
 
 
+@pytest.mark.parametrize("kind", [b"IHDR", b"IDAT"])
+def test_a_chunk_is_no_longer_than_its_file(kind: bytes, tmp_path: Path) -> None:
+    """OpenCV allocated 2 GB for a PNG of 19 kB whose pixels claimed that much."""
+    noise = np.random.default_rng(0).integers(0, 255, (120, 160), dtype=np.uint8)
+    data = bytearray(cv2.imencode(".png", noise)[1].tobytes())
+    struct.pack_into(">I", data, data.index(kind) - 4, 0x7FFFFFF0)
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(DistillMatchError, match="a chunk of 2147483632 bytes"):
+        read_image(tmp_path / "a.png")
+    with pytest.raises(DistillMatchError, match="a chunk of 2147483632 bytes"):
+        decode_compressed(bytes(data), "mono8; png compressed")
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".pgm", ".ppm", ".webp", ".tiff"])
 @pytest.mark.parametrize("shape", [(37, 53), (37, 53, 3)])
 def test_size_is_known_without_decoding(suffix: str, shape: tuple[int, ...], tmp_path: Path) -> None:
