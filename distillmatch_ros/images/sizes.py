@@ -48,7 +48,7 @@ def check_lengths(data: NDArray[np.uint8], name: str, remedy: str) -> None:
     """
     position = 8 if _is_png(data[:24].tobytes()) else len(data)
     while position + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, position)
+        length, kind = struct.unpack_from(">I4s", data.data, position)
         if kind == b"IEND":
             return
         position += 12 + length  # with length, kind and checksum
