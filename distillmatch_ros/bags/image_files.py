@@ -160,7 +160,8 @@ def match_files(
     for pair, name in zip(pairs, _picture_names(pairs), strict=True):
         try:
             visible, thermal = read_pair(pair, visible_from_thermal, max_pixels)
-            registration = registrar.register(visible, thermal, search=True, verify=True)
+            prepared = registrar.prepare(visible, thermal)
+            registration = registrar.register_prepared(prepared, search=True, verify=True)
             if rig is not None:
                 registration = by_rig(rig, visible, thermal, registration)
         except DistillMatchError as error:
@@ -172,7 +173,7 @@ def match_files(
             tries = 0  # the cameras' orientation is right
         elif tries:
             tries -= 1
-            orientation = registrar.find_orientation(visible, thermal)
+            orientation = registrar.find_orientation(prepared)
             advice = None if orientation is None else advise(orientation)
         yield PairResult(pair, registration, pictures=pictures, advice=advice)
 

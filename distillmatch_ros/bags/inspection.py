@@ -18,7 +18,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.images.files import read_thermal
 from distillmatch_ros.images.frames import to_grey
-from distillmatch_ros.images.gain_control import range_of
+from distillmatch_ros.images.gain_control import range_of, without_status_bits
 from distillmatch_ros.stream.assembly import make_synchroniser
 from distillmatch_ros.stream.clocks import ClocksRecord
 from distillmatch_ros.stream.parameters import Parameters
@@ -143,7 +143,7 @@ def figures_of(image: NDArray[Any]) -> ImageFigures:
     grey = to_grey(image)
     finite = grey[np.isfinite(grey)] if grey.dtype.kind == "f" else grey.ravel()
     least, greatest = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    black, _, white = range_of(grey)
+    black, _, white = range_of(without_status_bits(grey))
     extreme = float(np.mean((finite == least) | (finite == greatest))) if finite.size else 0.0
     known = np.nan_to_num(grey)
     rows, columns = (known.min(axis=axis) == known.max(axis=axis) for axis in (1, 0))

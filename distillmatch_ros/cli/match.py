@@ -25,11 +25,10 @@ from distillmatch_ros.cli.program import (
     Threads,
 )
 from distillmatch_ros.cli.view import common
-from distillmatch_ros.images.orientation import Orientation
+from distillmatch_ros.images.orientation import Orientation, Orientations
 from distillmatch_ros.images.pairs import PairPaths, files_of, list_images, read_csv, read_folder
 from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.registration.registrar import Registrar
-from distillmatch_ros.registration.views import Mounting
 from distillmatch_ros.rig.files import RigFile
 from distillmatch_ros.rig.learning import MAX_FRAMES
 
@@ -122,11 +121,11 @@ def match(
     written = [*([] if out is None else picture_paths(listed, out)), *([] if rig_out is None else [rig_out])]
     taken = [pairs, *files_of(listed), None if out is None else out / RECORDS]
     check_outputs(written, overwrite, taken, json_file=json_file)
-    mounting = Mounting(Orientation(rgb_rotation, rgb_flip), Orientation(thermal_rotation, thermal_flip))
+    upright = Orientations(Orientation(rgb_rotation, rgb_flip), Orientation(thermal_rotation, thermal_flip))
     single, quiet = pairs is None, json_file == STANDARD_OUTPUT
     counts: Counter[str] = Counter()
     with (
-        Registrar.open(model, backend=backend, threads=threads, mounting=mounting) as registrar,
+        Registrar.open(model, backend=backend, threads=threads, orientations=upright) as registrar,
         common.progress(hidden=single or quiet) as bar,
     ):
         known = None

@@ -24,6 +24,7 @@ from distillmatch_ros.engines.protocol import EngineInfo
 from distillmatch_ros.images.files import read_image, read_thermal
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.images.pairs import PairPaths
+from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.passes import STAGES
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.tracking import Track, follow
@@ -154,11 +155,11 @@ def _time_stages(
     times: dict[str, list[float]] = {stage: [] for stage in (*STAGES, "total", "tracking", "overlay")}
     for visible, thermal in islice(cycle(images), runs):
         registration = registrar.register(visible, thermal)
-        assert registration.framing is not None, "a pass was made"
+        assert registration.crops is not None, "a pass was made"
         begin = np.eye(3) if registration.homography is None else registration.homography
-        track = Track.begin(begin, 0.0, registration.framing)
+        track = Track.begin(begin, 0.0, registration.crops)
         start = perf_counter()
-        follow(track, visible, thermal, FRAME_S)
+        follow(track, PreparedPair.of(visible, thermal), FRAME_S)
         times["tracking"].append(1e3 * (perf_counter() - start))
         start = perf_counter()
         draw_overlay(visible, thermal, registration)

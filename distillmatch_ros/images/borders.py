@@ -1,12 +1,13 @@
 """Detects parts of an image that show no scene: bars, frames, telemetry, borders without data, dead lines."""
 
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from distillmatch_ros.images.crop import Crop
+from distillmatch_ros.images.orientation import UPRIGHT, Orientation
 
 _TOLERANCE = 0.012
 """Deviation from the level within a bar due to compression, fraction of the image's value range."""
@@ -24,76 +25,15 @@ _LEAST_AREA = 0.01
 """Fraction of the image below which corners without data are ignored."""
 
 
-@dataclass(frozen=True, eq=False)
-class Content:
-    """Location of the picture in an image.
-
-    Attributes:
-        rows: first row of the picture, and the row after its last.
-        columns: first column, and the column after the last.
-        missing: bool (rows, columns), pixels of the picture without data; None if there are none.
-    """
-
-    rows: tuple[int, int]
-    columns: tuple[int, int]
-    missing: NDArray[np.bool_] | None = None
-
-    def cut(self, image: NDArray[Any]) -> NDArray[Any]:
-        """Crop an image to the picture; returns a view."""
-        return image[slice(*self.rows), slice(*self.columns)]
-
-    def filled(self, picture: NDArray[Any]) -> NDArray[Any]:
-        """Fill pixels without data from the nearest valid ones, so that the border makes no edge.
-
-        Args:
-            picture: the picture (see `cut`) or its 8-bit version; uint8, uint16, int16 or floating point.
-
-        Returns:
-            The picture itself if nothing is missing, otherwise a copy.
-        """
-        gaps, sources = self._nearest
-        if self.missing is None or not len(gaps):
-            return picture
-        whole = picture.copy()
-        whole.ravel()[gaps] = whole.ravel()[sources]
-        return np.where(self.missing, cv2.blur(whole, (5, 5)), picture)
-
-    @cached_property
-    def _nearest(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Flat indices of the pixels without data, and of the valid pixel nearest to each."""
-        if self.missing is None or self.missing.all():
-            return np.zeros(0, np.intp), np.zeros(0, np.intp)
-        _, labels = cv2.distanceTransformWithLabels(
-            self.missing.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-        )
-        valid, gaps = np.flatnonzero(~self.missing), np.flatnonzero(self.missing)
-        places = np.zeros(int(labels.max()) + 1, np.intp)
-        places[labels.ravel()[valid]] = valid
-        return gaps, places[labels.ravel()[gaps]]
-
-    def describe(self, size: tuple[int, int]) -> str:
-        """The excluded parts as text, such as ``bars: left 135, right 135 px``; empty if there are none."""
-        sides = {
-            "top": self.rows[0],
-            "bottom": size[0] - self.rows[1],
-            "left": self.columns[0],
-            "right": size[1] - self.columns[1],
-        }
-        found = ", ".join(f"{side} {width}" for side, width in sides.items() if width)
-        parts = [f"bars: {found} px"] if found else []
-        if self.missing is not None:
-            parts.append(f"without data: {100 * self.missing.mean():.0f} %")
-        return "; ".join(parts)
-
-
-def find_content(grey: NDArray[Any]) -> Content:
+def find_crop(grey: NDArray[Any], orientation: Orientation = UPRIGHT) -> Crop:
     """Find the picture in an image of one channel.
 
     For an ordinary image, which is all picture, the cost is negligible: only uniform lines at the border are
     followed inwards, and only uniform corners are flood-filled.
 
     Args:
-        grey: (H, W), values as the camera sent them.
+        grey: (H, W), values as the camera sent them, upright.
+        orientation: orientation that made it upright.
     """
     height, width = grey.shape
     rows, columns = (0, height), (0, width)
@@ -110,7 +50,8 @@ def find_content(grey: NDArray[Any]) -> Content:
         if within[0][1] - within[0][0] < _LEAST * height or within[1][1] - within[1][0] < _LEAST * width:
             break
         rows, columns = within
-    return Content(rows, columns, _missing(grey[slice(*rows), slice(*columns)]))
+    missing = _missing(grey[slice(*rows), slice(*columns)])
+    return Crop(orientation.upright_size((height, width)), rows, columns, missing, orientation)
 
 
 def _bars(image: NDArray[Any]) -> tuple[int, int]:

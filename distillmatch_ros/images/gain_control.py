@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.images.borders import find_content
+from distillmatch_ros.images.borders import find_crop
+from distillmatch_ros.images.crop import Crop
 from distillmatch_ros.images.frames import to_grey
 
 LOW_PERCENTILE, HIGH_PERCENTILE = 1.0, 99.0
@@ -22,14 +23,11 @@ SAMPLES = 1 << 15
 """Number of pixels for the percentiles: one percent of them is still 327."""
 
 
-def to_8bit(thermal: NDArray[Any], shown: Range | None = None) -> NDArray[np.uint8]:
-    """Stretch a range of values to 0..255.
-
-    Infinite values are shown as the end of the range.
+def to_8bit(thermal: NDArray[Any]) -> NDArray[np.uint8]:
+    """Stretch an image's own range of values to 0..255; see `range_of` and `stretch`.
 
     Args:
         thermal: (H, W) raw or colour-mapped (H, W, 3 or 4), of one of `SUPPORTED_DTYPES`.
-        shown: range of values; the image's own (see `range_of`) if None.
 
     Returns:
         uint8 (H, W); constant if the range is empty.
@@ -38,7 +36,20 @@ def to_8bit(thermal: NDArray[Any], shown: Range | None = None) -> NDArray[np.uin
         DistillMatchError: the array is not an image.
     """
     grey = without_status_bits(to_grey(thermal, "thermal image"))
-    low, middle, high = shown or range_of(grey)
+    return stretch(grey, range_of(grey))
+
+
+def stretch(grey: NDArray[Any], shown: Range) -> NDArray[np.uint8]:
+    """Stretch a range of values to 0..255; infinite values are shown as the end of the range.
+
+    Args:
+        grey: (H, W), without status bits.
+        shown: range of values.
+
+    Returns:
+        uint8 (H, W); constant if the range is empty.
+    """
+    low, middle, high = shown
     # Below float32's resolution stretching would show rounding errors. 1e-30 keeps the gain finite.
     resolved = 1e-6 * max(abs(low), abs(high), 1e-30) if grey.dtype.kind == "f" else 0.0
     if high - low <= resolved:
@@ -55,28 +66,28 @@ def to_8bit(thermal: NDArray[Any], shown: Range | None = None) -> NDArray[np.uin
     return np.clip(np.rint(values, out=values), 0, 255, out=values).astype(np.uint8)
 
 
-def range_of(thermal: NDArray[Any]) -> Range:
-    """The image's own range: 1st percentile, median and 99th percentile of its picture.
+def range_of(grey: NDArray[Any], crop: Crop | None = None) -> Range:
+    """An image's own range: 1st percentile, median and 99th percentile of what shows the scene.
 
     Percentiles, because a raw 16-bit frame uses a small part of its type's range. Excluded are NaN and
-    infinity, bars and dead lines (see `find_content`), and values far from all others, such as a hot exhaust,
-    telemetry or a sky at the sensor's minimum: where a gap wider than 0.6 of the range separates the values,
-    the group with the picture's contrast is kept. Without finite values the range is three zeros.
+    infinity, bars and dead lines, and values far from all others, such as a hot exhaust, telemetry or a sky
+    at the sensor's minimum: where a gap wider than 0.6 of the range separates the values, the group with the
+    picture's contrast is kept. Without finite values the range is three zeros.
 
-    Raises:
-        DistillMatchError: the array is not an image.
+    Args:
+        grey: (H, W), without status bits.
+        crop: its part that shows the scene; found if None (see `find_crop`).
     """
-    grey = without_status_bits(to_grey(thermal, "thermal image"))
-    content = find_content(grey)
-    grey = content.cut(grey)
+    crop = crop or find_crop(grey)
+    grey = crop.cut(grey)
     stride = max(1, int((grey.size / SAMPLES) ** 0.5))
-    samples = _finite(grey[::stride, ::stride], content.missing, stride)
+    samples = _finite(grey[::stride, ::stride], crop.missing, stride)
     if samples.size:
         low, middle, high = np.percentile(_without_gap(samples), (LOW_PERCENTILE, 50.0, HIGH_PERCENTILE))
         if high > low:
             return float(low), float(middle), float(high)
     # The percentiles may miss a small warm object before a uniform background, or a few finite pixels.
-    everything = _finite(grey, content.missing)
+    everything = _finite(grey, crop.missing)
     if not everything.size:
         return 0.0, 0.0, 0.0
     return float(everything.min()), float(np.median(everything)), float(everything.max())

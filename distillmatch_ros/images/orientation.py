@@ -71,3 +71,11 @@ class Orientation:
 UPRIGHT = Orientation()
 ORIENTATIONS = tuple(Orientation(rotation, flip) for flip in (False, True) for rotation in ROTATIONS)
 """All eight orientations."""
+
+
+@dataclass(frozen=True)
+class Orientations:
+    """Orientations that make the images of the two cameras upright."""
+
+    visible: Orientation = UPRIGHT
+    thermal: Orientation = UPRIGHT

@@ -1,7 +1,7 @@
 """The gate: decides whether matches and edges of a pair support a homography.
 
 Points and homographies are in pixels of the pictures that are matched, which are upright: a homography that
-mirrors is rejected. If the thermal camera sees more, the two have exchanged roles (see `views.Framing`).
+mirrors is rejected. If the thermal camera sees more, the two have exchanged roles (see `crops.CropPair`).
 """
 
 import math

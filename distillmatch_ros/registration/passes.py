@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from time import perf_counter
 from typing import Any
@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.engines.protocol import Engine, Float32
-from distillmatch_ros.geometry.homography import Float64, Size, resize_matrix, transform
+from distillmatch_ros.geometry.homography import Float64, Size, inverse, resize_matrix, transform
 from distillmatch_ros.geometry.warping import resize, warp
 from distillmatch_ros.registration.alignment import Aligner, Alignment
+from distillmatch_ros.registration.crops import CropPair
 from distillmatch_ros.registration.gate import Estimate, Gate, confirm, estimate, implausible
 from distillmatch_ros.registration.probability import ProbabilityModel
 from distillmatch_ros.registration.rejection import Rejection
@@ -41,11 +42,39 @@ class Pass:
     alignment: Alignment | None
     probability: float | None = None
 
+    @classmethod
+    def blank(cls) -> "Pass":
+        """The result for pictures that are constant or tiny."""
+        points, nothing = np.zeros((0, 2), np.float32), np.zeros(0, np.bool_)
+        none = Estimate(None, nothing, rejected_by=Rejection("image_content"))
+        return cls(points, points.copy(), np.zeros(0, np.float32), none, None)
 
-def blank_pass() -> Pass:
-    points, nothing = np.zeros((0, 2), np.float32), np.zeros(0, np.bool_)
-    none = Estimate(None, nothing, rejected_by=Rejection("image_content"))
-    return Pass(points, points.copy(), np.zeros(0, np.float32), none, None)
+    def exchanged(self) -> "Pass":
+        """The same with the roles of the pictures exchanged."""
+        known = self.estimate.homography
+        return replace(
+            self,
+            visible_points=self.thermal_points,
+            thermal_points=self.visible_points,
+            estimate=replace(self.estimate, homography=None if known is None else inverse(known)),
+        )
+
+    def rejected(self, reason: str) -> "Pass":
+        """The same with its homography, if there is one, rejected for a reason, one of `CAUSES`."""
+        if self.estimate.homography is None:
+            return self
+        return replace(self, estimate=self.estimate.rejected(Rejection(reason)))
+
+    def in_camera_pixels(self, crops: CropPair) -> "Pass":
+        """The same in pixels of the camera images; the pictures show these crops."""
+        known = self.estimate.homography
+        visible_points, thermal_points = crops.to_cameras(self.thermal_points, self.visible_points)
+        return replace(
+            self,
+            visible_points=visible_points,
+            thermal_points=thermal_points,
+            estimate=replace(self.estimate, homography=None if known is None else crops.in_cameras(known)),
+        )
 
 
 class PairOfImages:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,21 +16,13 @@ from distillmatch_ros.engines import open_engine
 from distillmatch_ros.engines.protocol import Engine
 from distillmatch_ros.geometry.homography import Float64, inverse
 from distillmatch_ros.geometry.mapping import HomographyMapping
-from distillmatch_ros.images.orientation import ORIENTATIONS, Orientation
+from distillmatch_ros.images.orientation import ORIENTATIONS, Orientation, Orientations
+from distillmatch_ros.images.prepared import PreparedPair
+from distillmatch_ros.registration.crops import CropPair, Wider
 from distillmatch_ros.registration.gate import Gate
-from distillmatch_ros.registration.passes import CERTAIN, PairOfImages, Pass, Stopwatch, blank_pass
+from distillmatch_ros.registration.passes import CERTAIN, PairOfImages, Pass, Stopwatch
 from distillmatch_ros.registration.probability import ProbabilityModel, find_model
 from distillmatch_ros.registration.result import Registration
-from distillmatch_ros.registration.views import (
-    Framing,
-    Mounting,
-    View,
-    in_camera_pixels,
-    rejected,
-    thermal_is_wider,
-    to_regions,
-    with_roles_exchanged,
-)
 
 SHIPPED_MODEL = "models/light.onnx"
 MIN_SIDE = 16
@@ -53,7 +46,7 @@ class Registrar:
         passes: int = 2,
         gate: Gate | None = None,
         probability: ProbabilityModel | None = None,
-        mounting: Mounting | None = None,
+        orientations: Orientations | None = None,
     ) -> None:
         """Take ownership of an engine.
 
@@ -63,7 +56,7 @@ class Registrar:
             gate: thresholds for the homography; the default gate if None.
             probability: model fitted to the engine's network; without it there is no
                 `Registration.probability`.
-            mounting: rotations that make the images upright; none if None.
+            orientations: rotations that make the images upright; none if None.
 
         Raises:
             DistillMatchError: the number of passes is not allowed.
@@ -74,7 +67,7 @@ class Registrar:
         self._passes = passes
         self.gate = gate or Gate()
         self._probability = probability
-        self.mounting = mounting or Mounting()
+        self._orientations = orientations
 
     @classmethod
     def open(
@@ -84,7 +77,7 @@ class Registrar:
         threads: int | None = None,
         passes: int = 2,
         gate: Gate | None = None,
-        mounting: Mounting | None = None,
+        orientations: Orientations | None = None,
     ) -> "Registrar":
         """Open a network.
 
@@ -94,7 +87,7 @@ class Registrar:
             threads: CPU threads of the engine; one for each core the process may use if None.
             passes: greatest number of passes of the network over a pair, 1 or 2.
             gate: thresholds for the homography; the default gate if None.
-            mounting: rotations that make the cameras' images upright; none if None.
+            orientations: rotations that make the cameras' images upright; none if None.
 
         Raises:
             DistillMatchError: an argument is not allowed, or the network cannot be opened; see
@@ -102,15 +95,15 @@ class Registrar:
         """
         file = resources.find(SHIPPED_MODEL) if model is None else Path(model)
         engine = open_engine(file, backend or "auto", threads)
-        return cls(engine, passes, gate, find_model(file, engine.info.weights_hash), mounting)
+        return cls(engine, passes, gate, find_model(file, engine.info.weights_hash), orientations)
 
-    def replace(self, *, gate: Gate | None = None, mounting: Mounting | None = None) -> "Registrar":
-        """A registrar with other thresholds or orientations on the same engine, which either may close.
+    def replace(self, *, gate: Gate) -> "Registrar":
+        """A registrar with other thresholds on the same engine, which either may close.
 
         A pass of this one that is running in another thread is not affected.
         """
         other = copy(self)
-        other.gate, other.mounting = gate or self.gate, mounting or self.mounting
+        other.gate = gate
         return other
 
     def __enter__(self) -> "Registrar":
@@ -130,7 +123,6 @@ class Registrar:
         visible: NDArray[Any],
         thermal: NDArray[Any],
         prior: Float64 | None = None,
-        thermal_wider: Sequence[bool] = (False, True),
         search: bool = False,
         verify: bool = False,
     ) -> Registration:
@@ -145,9 +137,6 @@ class Registrar:
             prior: (3, 3) approximate homography, thermal to visible pixels, such as that of the previous
                 frame: the first pass matches the pair aligned by it. Further passes are made only if that
                 gives no homography.
-            thermal_wider: assumptions to try in this order: whether the thermal camera sees more than the
-                visible one. The second is tried only if the first gives no homography, or one that shows that
-                it does.
             search: whether to match from other scales and rotations too if there is no homography: nine or
                 ten more passes.
             verify: whether to reject a homography whose probability is below `CERTAIN`, or that was searched
@@ -157,29 +146,58 @@ class Registrar:
         Raises:
             DistillMatchError: an argument is not an image, or the prior is not a matrix.
         """
+        return self.register_prepared(self.prepare(visible, thermal), prior, search=search, verify=verify)
+
+    def prepare(self, visible: NDArray[Any], thermal: NDArray[Any]) -> PreparedPair:
+        """Prepare a pair for `register_prepared` and `find_orientation`, upright.
+
+        Raises:
+            DistillMatchError: an argument is not an image.
+        """
+        return PreparedPair.of(visible, thermal, self._orientations)
+
+    def register_prepared(
+        self,
+        pair: PreparedPair,
+        prior: Float64 | None = None,
+        wider: Sequence[Wider] = tuple(Wider),
+        search: bool = False,
+        verify: bool = False,
+    ) -> Registration:
+        """Register a pair that is prepared already.
+
+        Args:
+            pair: the pair.
+            prior: see `register`, as all other arguments.
+            wider: assumptions on which camera sees more, to try in this order. The second is tried only if
+                the first gives no homography, or one that contradicts it.
+            search: see `register`.
+            verify: see `register`.
+
+        Raises:
+            DistillMatchError: the prior is not a matrix.
+        """
         clock = Stopwatch()
         with clock.stage("gain_control"):
-            visible_view = View.of(visible, self.mounting.visible, "visible image", stretch=False)
-            thermal_view = View.of(thermal, self.mounting.thermal, "thermal image", stretch=True)
+            pictures = pair.visible.picture, pair.thermal.picture
+        crops = CropPair(pair.visible.crop, pair.thermal.crop)
         if prior is not None:
             if np.shape(prior) != (3, 3) or not np.isfinite(prior).all():
                 raise DistillMatchError(
                     "prior homography: not a finite 3x3 matrix; pass None if there is none"
                 )
-            prior = to_regions(prior, visible_view.region, thermal_view.region)
-        pictures = visible_view.picture, thermal_view.picture
-        found, wider = self._match(*pictures, prior, thermal_wider, clock)
+            prior = crops.in_crops(prior)
+        found, widest = self._match(*pictures, prior, wider, clock)
         doubtful = found.probability is not None and found.probability < CERTAIN
         if search and found.estimate.homography is None and not any(map(_is_blank, pictures)):
-            pair = PairOfImages(self.engine, self._probability, *pictures, clock)
-            if (searched := pair.search(self.gate, found)) is not None:
-                found, wider, doubtful = searched, False, True
-        if verify and doubtful and self._is_contradicted(found, visible_view.picture, thermal, clock):
-            found = rejected(found, "orientation")
-        framing = Framing(visible_view.region, thermal_view.region, wider)
-        found = in_camera_pixels(found, framing.visible, framing.thermal)
+            images = PairOfImages(self.engine, self._probability, *pictures, clock)
+            if (searched := images.search(self.gate, found)) is not None:
+                found, widest, doubtful = searched, Wider.VISIBLE, True
+        if verify and doubtful and self._is_contradicted(found, pair, clock):
+            found = found.rejected("orientation")
+        found = found.in_camera_pixels(crops)
         homography = found.estimate.homography
-        sizes = framing.thermal.camera, framing.visible.camera
+        sizes = crops.thermal.camera, crops.visible.camera
         return Registration(
             visible_points=found.visible_points,
             thermal_points=found.thermal_points,
@@ -191,44 +209,36 @@ class Registrar:
             latency_ms=clock.read(),
             quality=found.estimate.quality,
             probability=found.probability,
-            framing=framing,
+            crops=replace(crops, wider=widest),
         )
 
-    def find_orientation(self, visible: NDArray[Any], thermal: NDArray[Any]) -> Orientation | None:
+    def find_orientation(self, pair: PreparedPair) -> Orientation | None:
         """Try all eight orientations of the thermal image of a pair without homography.
 
         Returns:
             The orientation that makes the thermal image upright if the visible one is, if edges confirm it
             clearly; None if only the present one fits, or none.
-
-        Raises:
-            DistillMatchError: an argument is not an image.
         """
-        picture = View.of(visible, self.mounting.visible, "visible image", stretch=False).picture
-        best = self._best_orientation(picture, thermal, Stopwatch())
+        best = self._best_orientation(pair, Stopwatch())
         return None if best is None else best[1]
 
-    def _is_contradicted(
-        self, found: Pass, visible: NDArray[np.uint8], thermal: NDArray[Any], clock: Stopwatch
-    ) -> bool:
+    def _is_contradicted(self, found: Pass, pair: PreparedPair, clock: Stopwatch) -> bool:
         """Whether another orientation of the thermal image is supported better than a homography."""
         if found.estimate.homography is None or found.alignment is None:
             return False
-        other = self._best_orientation(visible, thermal, clock)
+        other = self._best_orientation(pair, clock)
         return other is not None and other[0] > found.alignment.peak_prominence
 
-    def _best_orientation(
-        self, visible: NDArray[np.uint8], thermal: NDArray[Any], clock: Stopwatch
-    ) -> tuple[float, Orientation] | None:
-        """The other orientation of the camera's image that edges of the visible picture support best, and
-        clearly, with its peak prominence.
+    def _best_orientation(self, pair: PreparedPair, clock: Stopwatch) -> tuple[float, Orientation] | None:
+        """The other orientation of the thermal image that edges of the visible one support best, and clearly,
+        with its peak prominence.
         """
         best: tuple[float, Orientation] | None = None
         for orientation in ORIENTATIONS:
-            if orientation == self.mounting.thermal:
+            if orientation == pair.thermal.orientation:
                 continue
-            view = View.of(thermal, orientation, "thermal image", stretch=True)
-            found, _ = self._match(visible, view.picture, None, (False,), clock)
+            turned = replace(pair.thermal, orientation=orientation)
+            found, _ = self._match(pair.visible.picture, turned.picture, None, (Wider.VISIBLE,), clock)
             if found.estimate.homography is None or found.alignment is None:
                 continue
             prominence = found.alignment.peak_prominence
@@ -241,47 +251,50 @@ class Registrar:
         visible: NDArray[np.uint8],
         thermal: NDArray[np.uint8],
         prior: Float64 | None,
-        thermal_wider: Sequence[bool],
+        wider: Sequence[Wider],
         clock: Stopwatch,
-    ) -> tuple[Pass, bool]:
+    ) -> tuple[Pass, Wider]:
         """Match two images in the given roles, in turn; returns the first success, else the first result."""
         if _is_blank(visible) or _is_blank(thermal):
-            return blank_pass(), False
+            return Pass.blank(), Wider.VISIBLE
         sizes = visible.shape, thermal.shape
-        if prior is not None and thermal_is_wider(prior, *sizes):
-            thermal_wider = sorted(thermal_wider, reverse=True)
-        results: list[tuple[Pass, bool]] = []
-        for wider in thermal_wider:
-            found = self._in_roles(visible, thermal, wider, prior, clock)
+        if prior is not None and Wider.by(prior, *sizes) is Wider.THERMAL:
+            wider = sorted(wider, key=[Wider.THERMAL, Wider.VISIBLE].index)
+        results: list[tuple[Pass, Wider]] = []
+        for role in wider:
+            found = self._in_roles(visible, thermal, role, prior, clock)
             homography = found.estimate.homography
-            if homography is None or (wider and not thermal_is_wider(homography, *sizes)):
+            seen = None if homography is None else Wider.by(homography, *sizes)
+            if seen is None or (role is Wider.THERMAL and seen is Wider.VISIBLE):
                 # In exchanged roles only a homography counts that shows that the thermal camera sees more.
-                results.append((found, wider))
+                results.append((found, role))
                 continue
-            if not wider and True in thermal_wider and thermal_is_wider(homography, *sizes):
+            if role is Wider.VISIBLE and Wider.THERMAL in wider and seen is Wider.THERMAL:
                 # Images are aligned in the frame of the first: it should be filled by the other.
-                closer = self._in_roles(visible, thermal, True, homography, clock)
+                closer = self._in_roles(visible, thermal, Wider.THERMAL, homography, clock)
                 again = closer.estimate.homography
-                if again is not None and thermal_is_wider(again, *sizes):
-                    return closer, True
-            return found, wider
-        found, wider = results[0]
-        return next((result for result in results if not result[1]), (rejected(found, "roles"), wider))
+                if again is not None and Wider.by(again, *sizes) is Wider.THERMAL:
+                    return closer, Wider.THERMAL
+            return found, role
+        found, role = results[0]
+        plain = (result for result in results if result[1] is Wider.VISIBLE)
+        return next(plain, (found.rejected("roles"), role))
 
     def _in_roles(
         self,
         visible: NDArray[np.uint8],
         thermal: NDArray[np.uint8],
-        wider: bool,
+        wider: Wider,
         prior: Float64 | None,
         clock: Stopwatch,
     ) -> Pass:
         """Match two images, with exchanged roles if the thermal camera is assumed to see more."""
-        images = (thermal, visible) if wider else (visible, thermal)
-        pair = PairOfImages(self.engine, self._probability, *images, clock)
-        known = inverse(prior) if wider and prior is not None else prior
-        found = pair.register(self.gate, self._passes, known)
-        return with_roles_exchanged(found) if wider else found
+        if wider is Wider.VISIBLE:
+            pair = PairOfImages(self.engine, self._probability, visible, thermal, clock)
+            return pair.register(self.gate, self._passes, prior)
+        pair = PairOfImages(self.engine, self._probability, thermal, visible, clock)
+        known = None if prior is None else inverse(prior)
+        return pair.register(self.gate, self._passes, known).exchanged()
 
 
 def _is_blank(image: NDArray[Any]) -> bool:

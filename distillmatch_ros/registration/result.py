@@ -10,10 +10,10 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.protocol import Float32
 from distillmatch_ros.geometry.homography import Float64, Points
 from distillmatch_ros.geometry.mapping import ImageMapping
+from distillmatch_ros.registration.crops import CropPair, Wider
 from distillmatch_ros.registration.quality import Quality
 from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.status import Status
-from distillmatch_ros.registration.views import Framing
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Registration:
             homography, in [0, 1]; None without homography, or if the network is not calibrated.
         rejected_by: the threshold that was not met; None with a mapping of the pair's own, or without a
             judgement.
-        framing: the matched regions of the images, and their roles; None without a pass.
+        crops: the matched crops of the images, and their roles; None without a pass.
     """
 
     visible_points: Float32
@@ -49,7 +49,7 @@ class Registration:
     quality: Quality | None = None
     probability: float | None = None
     rejected_by: Rejection | None = None
-    framing: Framing | None = None
+    crops: CropPair | None = None
 
     @property
     def homography(self) -> Float64 | None:
@@ -90,14 +90,14 @@ class Registration:
         return self.mapping
 
     @property
-    def thermal_wider(self) -> bool:
-        """Whether the images were matched in exchanged roles, since the thermal camera sees more."""
-        return self.framing is not None and self.framing.thermal_wider
+    def wider(self) -> Wider:
+        """The camera that sees more; if it is the thermal one, the images were matched in exchanged roles."""
+        return Wider.VISIBLE if self.crops is None else self.crops.wider
 
     @property
     def borders(self) -> str:
         """Description of excluded bars and regions without data; empty if there are none."""
-        return "" if self.framing is None else self.framing.describe_borders()
+        return "" if self.crops is None else self.crops.describe()
 
     @classmethod
     def without_matches(

@@ -25,7 +25,8 @@ from distillmatch_ros.geometry.homography import (
     transform,
 )
 from distillmatch_ros.geometry.warping import resize, warp
-from distillmatch_ros.images.gain_control import to_8bit
+from distillmatch_ros.images.gain_control import range_of, stretch
+from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.alignment import (
     LATTICE,
     LEVELS,
@@ -35,8 +36,8 @@ from distillmatch_ros.registration.alignment import (
     Template,
     edges_of,
 )
+from distillmatch_ros.registration.crops import CropPair, Wider
 from distillmatch_ros.registration.result import Registration
-from distillmatch_ros.registration.views import Framing
 
 COARSE, FINE = LEVELS
 MEMORY_S = 0.1
@@ -59,14 +60,14 @@ class Track:
     """State of the tracking.
 
     Attributes:
-        framing: the regions of the images that are aligned, and their roles.
-        alignment: alignment of the last two pictures; its homography maps the narrow one to the wide one.
+        crops: the crops of the images that are aligned, and their roles.
+        alignment: alignment of the last pair; its homography maps the narrow crop to the wide one.
         information: (8, 8), information matrix of the parameters of `Template` at the fine level.
         jumped: whether the last pair was found by the search over shifts.
         edges: edges of the last pair; None before the first one.
     """
 
-    framing: Framing
+    crops: CropPair
     alignment: Alignment
     information: Float64
     jumped: bool = False
@@ -75,36 +76,35 @@ class Track:
     @cached_property
     def homography(self) -> Float64:
         """(3, 3), thermal to visible camera pixels, last element 1."""
-        return self.framing.to_camera(self.alignment.homography)
+        return self.crops.in_cameras(self.alignment.homography)
 
     @classmethod
-    def begin(cls, homography: Float64, peak_prominence: float, framing: Framing) -> "Track":
+    def begin(cls, homography: Float64, peak_prominence: float, crops: CropPair) -> "Track":
         """Start from a homography of camera pixels and its peak prominence, without knowing its accuracy."""
-        start = framing.to_pictures(homography / homography[2, 2])
-        return cls(framing, Alignment(start, 0.0, peak_prominence, math.inf), np.zeros((8, 8)))
+        start = crops.in_crops(homography / homography[2, 2])
+        return cls(crops, Alignment(start, 0.0, peak_prominence, math.inf), np.zeros((8, 8)))
 
-    def reframed(self, framing: Framing) -> "Track":
-        """Go on in other regions or roles; with other pixels what is known about the parameters is void."""
-        if framing.has_pixels_of(self.framing):
-            return replace(self, framing=framing)
-        return Track.begin(self.homography, self.alignment.peak_prominence, framing)
+    def recropped(self, crops: CropPair) -> "Track":
+        """Go on in other crops or roles; with other pixels what is known about the parameters is void."""
+        if crops.have_pixels_of(self.crops):
+            return replace(self, crops=crops)
+        return Track.begin(self.homography, self.alignment.peak_prominence, crops)
 
 
-def follow(track: Track, visible: NDArray[Any], thermal: NDArray[Any], elapsed: float) -> Track:
+def follow(track: Track, pair: PreparedPair, elapsed: float) -> Track:
     """Track the homography to the next pair.
 
     The gate has to judge by the `Alignment` whether edges support the result.
 
     Args:
         track: state after the previous pairs.
-        visible: any camera image.
-        thermal: any camera image; its range is stretched.
+        pair: the next pair.
         elapsed: time since the last pair, s.
     """
-    narrow, wide = track.framing.pictures(visible, thermal)
-    wide = _grey(wide, stretch=track.framing.thermal_wider)
-    sizes = track.framing.sizes
-    template = _template(narrow, FINE, track.framing)
+    narrow, wide = track.crops.cut(pair)
+    wide = _picture(wide, stretched=track.crops.wider is Wider.THERMAL)
+    sizes = track.crops.sizes
+    template = _template(narrow, FINE, track.crops)
     to_level = resize_matrix(sizes[0], FINE.size)
     onto = track.alignment.homography @ np.linalg.inv(to_level)
     seen = edges_of(warp(wide, onto, FINE.size), FINE)
@@ -113,7 +113,7 @@ def follow(track: Track, visible: NDArray[Any], thermal: NDArray[Any], elapsed: 
     if jumped := distance > SHIFT_PX:
         onto = onto @ np.array([[1, 0, shift[0]], [0, 1, shift[1]], [0, 0, 1]])
         if distance > FAR_PX:
-            onto = _aligned_coarsely(wide, narrow, onto @ to_level, track.framing) @ np.linalg.inv(to_level)
+            onto = _aligned_coarsely(wide, narrow, onto @ to_level, track.crops) @ np.linalg.inv(to_level)
         seen = edges_of(warp(wide, onto, FINE.size), FINE)
     step = template.align(seen)
     found = onto @ step.to_visible @ to_level
@@ -122,11 +122,11 @@ def follow(track: Track, visible: NDArray[Any], thermal: NDArray[Any], elapsed: 
     known = weight * track.information
     parameters = _weigh(template.parameters_of(step.to_visible), step.information, known)
     onto = onto @ template.map_of(parameters)
-    crop = track.framing.narrow.to_region
+    crop = track.crops.narrow.from_camera
     to_template = to_level if crop is None else to_level @ crop
     edges = PairEdges(template, seen, template.map_of(parameters), to_template)
     alignment = template.measure(onto @ to_level, edges.moved)
-    return Track(track.framing, alignment, known + step.information, jumped, edges)
+    return Track(track.crops, alignment, known + step.information, jumped, edges)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,10 +134,10 @@ class PairEdges:
     """The edges of an aligned pair.
 
     Attributes:
-        template: edges of the narrow picture; see `Framing`.
-        seen: (rows, columns, 2), edges of the wide picture.
+        template: edges of the narrow crop; see `CropPair`.
+        seen: (rows, columns, 2), edges of the wide crop.
         to_wide: (3, 3), pixels of the template to those of ``seen``.
-        to_template: (3, 3), pixels of the camera with the narrow picture to those of the template.
+        to_template: (3, 3), pixels of the camera with the narrow crop to those of the template.
     """
 
     template: Template
@@ -147,14 +147,14 @@ class PairEdges:
 
     @cached_property
     def moved(self) -> Float32:
-        """The wide picture's edges warped onto the narrow one's, on the lattice."""
+        """The wide crop's edges warped onto the narrow one's, on the lattice."""
         return self.template.moved(self.seen, self.to_wide)
 
     def find(self, points: Float32) -> tuple[Float32, Float32]:
         """Find matches again by the edges around them.
 
         Args:
-            points: (N, 2) pixels of the camera with the narrow picture.
+            points: (N, 2) pixels of the camera with the narrow crop.
 
         Returns:
             (N, 2) pixels of that camera whose counterparts under the tracked homography have the edges that
@@ -219,16 +219,16 @@ def find_matches(
     """
     if track.edges is None or registration.homography is None or not len(matches.confidence):
         return registration
-    wider = track.framing.thermal_wider
+    wider = track.crops.wider is Wider.THERMAL
     known = matches.visible_points if wider else matches.thermal_points
     places, likeness = track.edges.find(known)
     found = likeness > 0
     counterparts = transform(inverse(track.homography) if wider else track.homography, places[found])
     pair = known[found], counterparts
     thermal_points, visible_points = pair[::-1] if wider else pair
-    narrow, wide = track.framing.points_in_pictures(visible_points, thermal_points)
-    gaps = wide - transform(track.framing.to_pictures(registration.homography), narrow)
-    width = track.framing.sizes[1][1]
+    narrow, wide = track.crops.from_cameras(visible_points, thermal_points)
+    gaps = wide - transform(track.crops.in_crops(registration.homography), narrow)
+    width = track.crops.sizes[1][1]
     return replace(
         registration,
         visible_points=visible_points.astype(np.float32),
@@ -239,7 +239,7 @@ def find_matches(
 
 
 def _shift(own: Float32, seen: Float32) -> tuple[float, float]:
-    """Shift (x, y), pixels, at which the wide picture's edges correlate best with the narrow one's."""
+    """Shift (x, y), pixels, at which the wide crop's edges correlate best with the narrow one's."""
     reduced = _reduced(own)
     inner = np.ascontiguousarray(_reduced(seen)[_REACH:-_REACH, _REACH:-_REACH])
     correlations = cv2.matchTemplate(reduced, inner, cv2.TM_CCORR_NORMED)
@@ -265,21 +265,24 @@ def _vertex(values: NDArray[Any], index: int) -> float:
     return 0.5 * (before - after) / curvature if curvature < 0 else 0.0
 
 
-def _template(narrow: NDArray[Any], level: Level, framing: Framing) -> Template:
-    return Template(_grey(resize(narrow, level.size), stretch=not framing.thermal_wider), level)
+def _template(narrow: NDArray[Any], level: Level, crops: CropPair) -> Template:
+    return Template(_picture(resize(narrow, level.size), stretched=crops.wider is Wider.VISIBLE), level)
 
 
-def _grey(picture: NDArray[Any], stretch: bool) -> NDArray[np.uint8]:
-    """As 8-bit grey; thermal pictures are stretched also if they are 8-bit, as for a pass."""
-    return picture if picture.dtype == np.uint8 and not stretch else to_8bit(picture)
+def _picture(values: NDArray[Any], stretched: bool) -> NDArray[np.uint8]:
+    """As 8-bit grey; thermal values are stretched also if they have 8 bits, as for a pass."""
+    if values.dtype == np.uint8 and not stretched:
+        return values
+    values = values.astype(np.float32) if values.dtype == np.float64 else values
+    return stretch(values, range_of(values))
 
 
 def _aligned_coarsely(
-    wide: NDArray[np.uint8], narrow: NDArray[Any], homography: Float64, framing: Framing
+    wide: NDArray[np.uint8], narrow: NDArray[Any], homography: Float64, crops: CropPair
 ) -> Float64:
     to_level = resize_matrix((narrow.shape[0], narrow.shape[1]), COARSE.size)
     onto = homography @ np.linalg.inv(to_level)
-    template = _template(narrow, COARSE, framing)
+    template = _template(narrow, COARSE, crops)
     step = template.align(edges_of(warp(wide, onto, COARSE.size), COARSE))
     return np.asarray(onto @ step.to_visible @ to_level)
 

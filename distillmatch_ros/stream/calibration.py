@@ -14,10 +14,11 @@ from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.base.yaml import read_yaml
 from distillmatch_ros.geometry.homography import Float64, Size
 from distillmatch_ros.geometry.mapping import HomographyMapping
-from distillmatch_ros.images.orientation import Orientation
+from distillmatch_ros.images.crop import Crop
+from distillmatch_ros.images.orientation import Orientation, Orientations
+from distillmatch_ros.registration.crops import CropPair
 from distillmatch_ros.registration.gate import Gate, estimate, implausible
 from distillmatch_ros.registration.result import Registration
-from distillmatch_ros.registration.views import Mounting, Region, from_regions
 
 MIN_PAIRS = 10
 """Fewest pairs of a calibration; fewer may represent a single scene rather than the rig."""
@@ -173,12 +174,13 @@ class Accumulator:
     sparse regions are not outweighed and all parts of a long drive contribute.
     """
 
-    def __init__(self, rig: Rig, mounting: Mounting | None = None) -> None:
+    def __init__(self, rig: Rig, orientations: Orientations | None = None) -> None:
         """Start empty, for images of this rig; with the orientations that make them upright, if any."""
-        mounting = mounting or Mounting()
+        upright = orientations or Orientations()
         self._rig = rig
-        self._visible = Region.whole(rig.visible.size, mounting.visible)
-        self._thermal = Region.whole(rig.thermal.size, mounting.thermal)
+        self._crops = CropPair(
+            Crop.whole(rig.visible.size, upright.visible), Crop.whole(rig.thermal.size, upright.thermal)
+        )
         self._random = np.random.default_rng(0)
         self._seen = np.zeros(GRID[0] * GRID[1], np.int64)
         self._matches = np.empty((GRID[0] * GRID[1], CELL_MATCHES, 4), np.float32)
@@ -219,13 +221,8 @@ class Accumulator:
             )
         kept = np.arange(CELL_MATCHES) < self._seen[:, None]
         visible, thermal = np.split(self._matches[kept], 2, axis=1)
-        found = estimate(
-            self._thermal.from_camera(thermal),
-            self._visible.from_camera(visible),
-            self._thermal.size,
-            self._visible.size,
-            gate or Gate(),
-        )
+        points = self._crops.from_cameras(visible, thermal)
+        found = estimate(*points, *self._crops.sizes, gate or Gate())
         if found.homography is None or found.quality is None:
             reason = found.status if found.rejected_by is None else found.rejected_by.found
             raise DistillMatchError(
@@ -233,7 +230,7 @@ class Accumulator:
                 f"({reason}); record a drive with distant structure, and keep the cameras' mount rigid"
             )
         return Calibration(
-            from_regions(found.homography, self._visible, self._thermal),
+            self._crops.in_cameras(found.homography),
             self._rig,
             self._pairs,
             (self._last - self._first) / SECOND,

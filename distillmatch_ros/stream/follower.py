@@ -15,7 +15,7 @@ import numpy as np
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import Float64, Size, corner_error
 from distillmatch_ros.geometry.mapping import HomographyMapping, ImageMapping
-from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.gate import Gate, confirm, contradicted_by_edges
 from distillmatch_ros.registration.passes import LIKELY, STAGES
 from distillmatch_ros.registration.rejection import Rejection
@@ -119,36 +119,36 @@ class Follower:
         self._pending: Future[_Pass] | None = None
         self._ended: list[tuple[int, Registration]] = []
 
-    def process(self, visible: Frame, thermal: Frame, pass_seconds: float, max_jump_px: float) -> Followed:
+    def process(self, pair: PreparedPair, stamp: int, pass_seconds: float, max_jump_px: float) -> Followed:
         """Register a pair.
 
         Args:
-            visible: the visible frame.
-            thermal: the thermal frame.
+            pair: the pair.
+            stamp: stamp of its visible image, ns.
             pass_seconds: time between passes, s.
             max_jump_px: greatest corner error of a tracked homography against the last confirmed one,
                 reference pixels.
         """
         start = perf_counter()
-        if not 0 <= visible.stamp - self._stamp <= FORGET_AFTER * SECOND:
+        if not 0 <= stamp - self._stamp <= FORGET_AFTER * SECOND:
             self._forget()
         self._collect(wait=False)
-        tracked = self._followed(visible, thermal, max_jump_px)
+        tracked = self._followed(pair, stamp, max_jump_px)
         if tracked is None and self._pending is not None:
             before = self._track
             self._collect(wait=True)
             if self._track is not before:
-                tracked = self._followed(visible, thermal, max_jump_px)
+                tracked = self._followed(pair, stamp, max_jump_px)
         if tracked is None:
-            said = self._pass_now(visible, thermal, None)
-            self._stamp = visible.stamp
+            said = self._pass_now(pair, stamp, None)
+            self._stamp = stamp
             return Followed(said, self._take_ended())
-        self._judge(tracked, visible.stamp)
-        self._track, self._stamp = tracked, visible.stamp
-        if self._pending is None and self._is_due(visible.stamp, pass_seconds):
+        self._judge(tracked, stamp)
+        self._track, self._stamp = tracked, stamp
+        if self._pending is None and self._is_due(stamp, pass_seconds):
             if self._asynchronous:
-                self._pending = self._begin_pass(visible, thermal, tracked)
-            elif (said := self._pass_now(visible, thermal, tracked)).mapping is not None:
+                self._pending = self._begin_pass(pair, stamp, tracked)
+            elif (said := self._pass_now(pair, stamp, tracked)).mapping is not None:
                 return Followed(said, self._take_ended())
         milliseconds = 1e3 * (perf_counter() - start)
         registration = replace(
@@ -168,14 +168,14 @@ class Follower:
         self._forget()
         self._gate, self._search = gate, search
 
-    def _followed(self, visible: Frame, thermal: Frame, max_jump_px: float) -> Track | None:
+    def _followed(self, pair: PreparedPair, stamp: int, max_jump_px: float) -> Track | None:
         """Track to this pair; None if the gate rejects the result."""
         if self._track is None or self._confirmed is None:
             return None
-        elapsed = (visible.stamp - self._stamp) / SECOND
-        tracked = follow(self._track, visible.image, thermal.image, elapsed)
+        elapsed = (stamp - self._stamp) / SECOND
+        tracked = follow(self._track, pair, elapsed)
         accepted = (
-            contradicted_by_edges(tracked.alignment, *tracked.framing.sizes, self._gate) is None
+            contradicted_by_edges(tracked.alignment, *tracked.crops.sizes, self._gate) is None
             and self._gap(tracked.homography, self._confirmed.homography) <= max_jump_px
             and (self._probability_of(tracked) or 1.0) >= self._gate.min_probability
         )
@@ -202,16 +202,16 @@ class Follower:
     def _is_due(self, stamp: int, pass_seconds: float) -> bool:
         return self._doubted is not None or stamp - self._passed >= pass_seconds * SECOND
 
-    def _begin_pass(self, visible: Frame, thermal: Frame, tracked: Track | None) -> Future[_Pass]:
+    def _begin_pass(self, pair: PreparedPair, stamp: int, tracked: Track | None) -> Future[_Pass]:
         def register() -> _Pass:
-            return _Pass(visible.stamp, self._search.register(visible, thermal), tracked)
+            return _Pass(stamp, self._search.register(pair), tracked)
 
-        self._passed = visible.stamp
+        self._passed = stamp
         return self._executor.submit(register)
 
-    def _pass_now(self, visible: Frame, thermal: Frame, tracked: Track | None) -> Registration:
+    def _pass_now(self, pair: PreparedPair, stamp: int, tracked: Track | None) -> Registration:
         """Wait for a pass over the pair; its result, or the tracked one if the pass is rejected for it."""
-        self._pending = self._begin_pass(visible, thermal, tracked)
+        self._pending = self._begin_pass(pair, stamp, tracked)
         registration = self._collect(wait=True)
         assert registration is not None, "the pass was waited for"
         return registration
@@ -231,22 +231,22 @@ class Follower:
 
         The homography of the pass is dropped if the edges support the tracked one better.
         """
-        registration, tracked, framing = ended.registration, ended.tracked, ended.registration.framing
+        registration, tracked, crops = ended.registration, ended.tracked, ended.registration.crops
         prominence = registration.quality.peak_prominence if registration.quality else None
-        if registration.homography is None or prominence is None or framing is None:
+        if registration.homography is None or prominence is None or crops is None:
             self._fail(ended.stamp)
             return registration
         confirmed = False
         if tracked is None or self._track is None:
             if self._contradicts(registration, registration.homography, ended.stamp):
                 return self._reject(ended)
-            self._track = Track.begin(registration.homography, prominence, framing)
+            self._track = Track.begin(registration.homography, prominence, crops)
         elif self._gap(tracked.homography, registration.homography) <= AGREE_PX:
             confirmed = True
-            self._track = self._track.reframed(framing)
+            self._track = self._track.recropped(crops)
         elif prominence > tracked.alignment.peak_prominence:
             moved = self._track.homography @ np.linalg.inv(tracked.homography)
-            self._track = Track.begin(moved @ registration.homography, prominence, framing)
+            self._track = Track.begin(moved @ registration.homography, prominence, crops)
         else:
             return self._reject(ended)
         self._confirmed, self._confirmed_at, self._failures = self._track, ended.stamp, 0
@@ -277,9 +277,9 @@ class Follower:
 
     def _steadied(self, registration: Registration, tracked: Track) -> Registration:
         """The result of a pass with the tracked homography, which it confirms."""
-        framing = tracked.framing
-        points = framing.points_in_pictures(registration.visible_points, registration.thermal_points)
-        judged = confirm(tracked.alignment, *points, *framing.sizes, self._gate)
+        crops = tracked.crops
+        points = crops.from_cameras(registration.visible_points, registration.thermal_points)
+        judged = confirm(tracked.alignment, *points, *crops.sizes, self._gate)
         if judged.homography is None:
             return registration
         return replace(

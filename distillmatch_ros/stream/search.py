@@ -3,8 +3,9 @@
 from copy import copy
 
 from distillmatch_ros.geometry.homography import Float64
-from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.orientation import Orientation
+from distillmatch_ros.images.prepared import PreparedPair
+from distillmatch_ros.registration.crops import Wider
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 
@@ -28,7 +29,7 @@ class Search:
         """
         self._registrar = registrar
         self.advice: str | None = None
-        self._thermal_wider = False
+        self._wider = Wider.VISIBLE
         self._failures = 0
         self._fitted = False
 
@@ -38,42 +39,40 @@ class Search:
         other._registrar = registrar
         return other
 
-    def register(self, visible: Frame, thermal: Frame, prior: Float64 | None = None) -> Registration:
+    def register(self, pair: PreparedPair, prior: Float64 | None = None) -> Registration:
         """Register a pair in the roles of earlier pairs, and update them by the result.
 
         Args:
-            visible: the visible frame.
-            thermal: the thermal frame.
+            pair: the pair.
             prior: see `Registrar.register`.
         """
-        found = self._registrar.register(
-            visible.image,
-            thermal.image,
+        found = self._registrar.register_prepared(
+            pair,
             prior,
             self._roles(),
             search=self._failures + 1 == PATIENCE,
             verify=self._failures > 0 or not self._fitted,
         )
-        self._learn(visible, thermal, found)
+        self._learn(pair, found)
         return found
 
     def count_failure(self) -> None:
         """Count the last pair as a failure after all: its homography contradicts those before it."""
         self._failures += 1
 
-    def _roles(self) -> tuple[bool, ...]:
+    def _roles(self) -> tuple[Wider, ...]:
         """Roles to try for the next pair; both after 0, 1, 2, 4, 8... consecutive failures."""
-        both = (self._thermal_wider, not self._thermal_wider)
+        both = (self._wider, *(other for other in Wider if other is not self._wider))
         return both if self._failures & (self._failures - 1) == 0 else both[:1]
 
-    def _learn(self, visible: Frame, thermal: Frame, registration: Registration) -> None:
+    def _learn(self, pair: PreparedPair, registration: Registration) -> None:
         if registration.status.is_confirmed:
             self._fitted, self._failures = True, 0
-            self._thermal_wider, self.advice = registration.thermal_wider, None
+            self._wider, self.advice = registration.wider, None
             return
         self._failures += 1
         if not self._fitted and self._failures == PATIENCE:
-            found = self._registrar.find_orientation(visible.image, thermal.image)
+            found = self._registrar.find_orientation(pair)
             self.advice = None if found is None else advise(found)
 
 

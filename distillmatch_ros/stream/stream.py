@@ -6,22 +6,24 @@ Results depend on the frames and their stamps only: the same frames give the sam
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.settings import setting
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.undistortion import Undistorter
 from distillmatch_ros.images.frames import Frame, check_image
-from distillmatch_ros.images.gain_control import Range
-from distillmatch_ros.images.orientation import Orientation, Rotation
+from distillmatch_ros.images.gain_control import stretch
+from distillmatch_ros.images.orientation import Orientation, Orientations, Rotation
+from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.gate import Gate
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
-from distillmatch_ros.registration.views import Mounting
 from distillmatch_ros.stream.calibration import Accumulator, Calibration, ImageFormat, Rig
 from distillmatch_ros.stream.executors import InlineExecutor
 from distillmatch_ros.stream.follower import Followed, Follower
@@ -29,7 +31,7 @@ from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.synchroniser import Side
 from distillmatch_ros.stream.temporal import Mode, TemporalFilter, TemporalSettings
 from distillmatch_ros.stream.thermal_stream import FrozenDetector, RangeFilter
-from distillmatch_ros.visualisation.overlay import Style, draw_overlay
+from distillmatch_ros.visualisation.overlay import Style, draw_heat
 
 
 class StreamSettings(TemporalSettings):
@@ -62,9 +64,9 @@ class StreamSettings(TemporalSettings):
     overlay: Style = setting("blend", "Style of the overlay.")
 
     @property
-    def mounting(self) -> Mounting:
+    def orientations(self) -> Orientations:
         """Orientations that make the images of both cameras upright."""
-        return Mounting(
+        return Orientations(
             Orientation(self.rgb_rotation, self.rgb_flip),
             Orientation(self.thermal_rotation, self.thermal_flip),
         )
@@ -81,7 +83,7 @@ class Result:
         registration: registration of these two.
         latency_ms: time of `Stream.process`, ms: ``undistort``, stages of the registration, and ``total``.
         style: style of the overlay.
-        heat_range: thermal values that the overlay shows.
+        heat: 8-bit thermal image as the overlay shows it, made by a call.
         passes: number of full passes over this pair or earlier ones that ended since the last pair.
         find_matches: adds correspondences to the registration.
     """
@@ -92,7 +94,7 @@ class Result:
     registration: Registration
     latency_ms: dict[str, float]
     style: Style
-    heat_range: Range
+    heat: Callable[[], NDArray[np.uint8]]
     passes: int
     find_matches: Callable[[Registration], Registration]
 
@@ -136,9 +138,7 @@ class Result:
 
     def overlay(self) -> Frame:
         """The overlay, bgr8; without a homography the visible image with the reason."""
-        image = draw_overlay(
-            self.visible.image, self.thermal.image, self.registration, self.style, self.heat_range
-        )
+        image = draw_heat(self.visible.image, self.heat(), self.registration, self.style)
         return replace(self.visible, image=image, encoding="bgr8")
 
 
@@ -173,7 +173,8 @@ class Stream:
         self._heat_range = RangeFilter()
         self._search = Search(self._registrar)
         self._rig: Rig | None = None
-        self.configure(settings or StreamSettings(), calibration)
+        self._settings = settings or StreamSettings()
+        self.configure(self._settings, calibration)
 
     def configure(self, settings: StreamSettings, calibration: Calibration | None = None) -> None:
         """Change the settings from the next pair on; the state from earlier pairs is kept.
@@ -187,11 +188,10 @@ class Stream:
         """
         if settings.mode is Mode.FIXED and calibration is None:
             raise DistillMatchError("mode fixed has no calibration; load one, or choose live or hold")
-        self._settings = settings
+        before, self._settings = self._settings, settings
         self._calibration = calibration
-        before = self._registrar
-        self._registrar = before.replace(gate=settings.gate, mounting=settings.mounting)
-        if settings.mounting != before.mounting:
+        self._registrar = self._registrar.replace(gate=settings.gate)
+        if settings.orientations != before.orientations:
             self._rig, self._search = None, Search(self._registrar)  # earlier failures no longer count
         self._frozen.frozen_seconds = settings.frozen_seconds
         if self._rig is not None:
@@ -232,9 +232,10 @@ class Stream:
             self._calibration.check(rig)
         if rig != self._rig:
             self._begin(rig)
-        followed = self._register(visible, thermal)
+        pair = PreparedPair.of(visible.image, thermal.image, self._settings.orientations)
+        followed = self._register(visible.stamp, thermal, pair)
         registration = followed.registration
-        heat_range = self._heat_range.update(thermal)
+        heat_range = self._heat_range.update(pair.thermal.range, thermal.stamp)
         latency_ms = {
             **registration.latency_ms,
             "undistort": 1e3 * (undistorted - start),
@@ -247,7 +248,7 @@ class Stream:
             registration,
             latency_ms,
             self._settings.overlay,
-            heat_range,
+            partial(stretch, pair.thermal.grey, heat_range),
             len(followed.passes),
             followed.find_matches,
         )
@@ -283,38 +284,38 @@ class Stream:
         self._follower = Follower(
             self._registrar.gate, self._search, self._executor, self._asynchronous, *sizes
         )
-        self._accumulator = Accumulator(rig, self._settings.mounting)
+        self._accumulator = Accumulator(rig, self._settings.orientations)
         self._frozen.reset()
         self._heat_range.reset()
 
-    def _register(self, visible: Frame, thermal: Frame) -> Followed:
+    def _register(self, stamp: int, thermal: Frame, pair: PreparedPair) -> Followed:
         fixed = None
         if self._settings.mode is Mode.FIXED and self._calibration is not None:
             fixed = self._calibration.mapping
         if self._frozen.update(thermal):
-            self._follower.request_pass(visible.stamp)
-            held = self._filter.last(visible.stamp) if fixed is None else fixed
+            self._follower.request_pass(stamp)
+            held = self._filter.last(stamp) if fixed is None else fixed
             return Followed.resting(Status.STALE_THERMAL, held)
         if fixed is not None:
             return Followed.resting(Status.FIXED, fixed)
         if self._settings.pass_seconds == 0:
-            return self._pass(visible, thermal)
+            return self._pass(pair, stamp)
         followed = self._follower.process(
-            visible, thermal, self._settings.pass_seconds, self._settings.max_jump_px
+            pair, stamp, self._settings.pass_seconds, self._settings.max_jump_px
         )
-        for stamp, registration in followed.passes:
-            self._accumulator.add(registration, stamp)
-        registration = self._filter.update(followed.registration, visible.stamp, primed=False)
+        for passed, registration in followed.passes:
+            self._accumulator.add(registration, passed)
+        registration = self._filter.update(followed.registration, stamp, primed=False)
         return replace(followed, registration=registration)
 
-    def _pass(self, visible: Frame, thermal: Frame) -> Followed:
+    def _pass(self, pair: PreparedPair, stamp: int) -> Followed:
         """A full pass over the pair, with a prior from earlier pairs."""
-        prior = self._filter.prior(visible.stamp)
+        prior = self._filter.prior(stamp)
         # A pass started while pairs were tracked may still be running.
-        found = self._executor.submit(self._search.register, visible, thermal, prior).result()
-        registration = self._filter.update(found, visible.stamp, primed=prior is not None)
-        self._accumulator.add(registration, visible.stamp)
-        return Followed(registration, ((visible.stamp, registration),))
+        found = self._executor.submit(self._search.register, pair, prior).result()
+        registration = self._filter.update(found, stamp, primed=prior is not None)
+        self._accumulator.add(registration, stamp)
+        return Followed(registration, ((stamp, registration),))
 
     def _undistorted(self, side: Side, frame: Frame) -> Frame:
         undistorter = self._undistorters.get(side)

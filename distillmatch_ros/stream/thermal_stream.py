@@ -8,7 +8,7 @@ import numpy as np
 
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.images.frames import Frame
-from distillmatch_ros.images.gain_control import Range, range_of
+from distillmatch_ros.images.gain_control import Range
 
 FEW, MANY = 0.03, 0.2
 """Fractions of the pixels: up to the first, telemetry and clocks change; from the second on, noise does."""
@@ -95,10 +95,10 @@ class RangeFilter:
         self._shown: Range | None = None
         self._stamp = 0
 
-    def update(self, thermal: Frame) -> Range:
-        """Add a frame; returns the range to display it with."""
-        own, shown = range_of(thermal.image), self._shown
-        elapsed, self._stamp = (thermal.stamp - self._stamp) / SECOND, thermal.stamp
+    def update(self, own: Range, stamp: int) -> Range:
+        """Add a frame by its own range and stamp, ns; returns the range to display it with."""
+        shown = self._shown
+        elapsed, self._stamp = (stamp - self._stamp) / SECOND, stamp
         # Disjoint ranges: the camera recalibrated, or the scene changed.
         if shown is None or elapsed < 0 or own[0] > shown[2] or own[2] < shown[0]:
             self._shown = own

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import Float64, Points, corners, resize_matrix, transform
-from distillmatch_ros.images.gain_control import Range, to_8bit
+from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.visualisation import canvas
 from distillmatch_ros.visualisation.canvas import AMBER, GREEN, GREY, NIGHT, WHITE, Picture
@@ -32,18 +32,16 @@ def draw_overlay(
     thermal: NDArray[Any],
     registration: Registration,
     style: Style = "blend",
-    heat_range: Range | None = None,
 ) -> Picture:
     """Draw the thermal image over the visible one.
 
     Args:
         visible: any camera image.
-        thermal: any camera image.
+        thermal: any camera image; its own range of values is shown.
         registration: registration of the two; without a homography the visible image is drawn with a note.
         style: ``blend``, thermal as a colour map, transparent where cold; ``false_colour``, visible in blue
             and thermal in orange, grey where they agree; ``edges``, thermal edges on the visible image;
             ``checkerboard``, alternating squares of both.
-        heat_range: thermal values to show; the image's own range if None.
 
     Returns:
         uint8 (H, W, 3) BGR, size of the visible image.
@@ -51,13 +49,19 @@ def draw_overlay(
     Raises:
         DistillMatchError: the style is unknown.
     """
+    return draw_heat(visible, to_8bit(thermal), registration, style)
+
+
+def draw_heat(
+    visible: NDArray[Any], heat: NDArray[np.uint8], registration: Registration, style: Style
+) -> Picture:
+    """Draw an 8-bit thermal image, uint8 (H, W), over the visible one; see `draw_overlay`."""
     if style not in STYLES:
         raise DistillMatchError(f"overlay style {style!r} is unknown; choose {', '.join(STYLES)}")
     base = canvas.displayable(visible)
     mapping = registration.mapping
     if mapping is None:
         return canvas.banner(base // 2, f"{registration.status}: no homography", AMBER)
-    heat = to_8bit(thermal, heat_range)
     shown = mapping.warp_thermal(_edge_strength(heat) if style == "edges" else heat)
     drawn = cv2.copyTo(_compose(base, shown, style), mapping.mask.view(np.uint8), base)
     return canvas.outline(np.asarray(drawn, np.uint8), mapping.to_visible(corners(heat.shape)), WHITE)

@@ -22,7 +22,9 @@ from distillmatch_ros import Registrar, Status
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.protocol import Float32, Matches
 from distillmatch_ros.geometry.homography import resize_matrix, transform
+from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.alignment import Aligner
+from distillmatch_ros.registration.crops import Wider
 from distillmatch_ros.registration.gate import Gate
 
 
@@ -125,7 +127,7 @@ def test_rough_matches_are_enough_where_edges_agree() -> None:
 def test_rejected_first_pass_gives_its_reason_and_its_points() -> None:
     for wrong, count, status in ((200, 200, Status.FEW_INLIERS), (0, 5, Status.FEW_MATCHES)):
         engine = ScriptedEngine(points_of(plain(TRUTH), count=count, wrong=wrong))
-        result = Registrar(engine).register(*noise_pair(), thermal_wider=(False,))
+        result = Registrar(engine).register_prepared(PreparedPair.of(*noise_pair()), None, (Wider.VISIBLE,))
         assert result.status is status
         assert result.homography is None
         assert len(engine.shown) == 1
@@ -209,7 +211,7 @@ def test_aligned_view_is_even_beyond_the_visible_image() -> None:
     visible, thermal = noise_pair()
     engine = ScriptedEngine(points_of(np.eye(3)))
     wide = resize_matrix(THERMAL, VISIBLE) @ np.array([[2.0, 0, -160], [0, 2, -128], [0, 0, 1]])
-    Registrar(engine).register(visible, thermal, prior=wide, thermal_wider=(False,))
+    Registrar(engine).register_prepared(PreparedPair.of(visible, thermal), wide, (Wider.VISIBLE,))
     view = engine.shown[0][0]
     np.testing.assert_allclose(view[:30], visible.mean() / 255, atol=0.01)
     assert view[40:-40, 50:-50].std() > 0.01

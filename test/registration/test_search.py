@@ -20,6 +20,8 @@ from support.scripted_engine import (
 from distillmatch_ros import Registrar, Status
 from distillmatch_ros.geometry.homography import corners, transform
 from distillmatch_ros.images.orientation import ORIENTATIONS, UPRIGHT, Orientation
+from distillmatch_ros.images.prepared import PreparedPair
+from distillmatch_ros.registration.crops import Wider
 from distillmatch_ros.registration.passes import SCALES, TURNS, starts
 from distillmatch_ros.registration.probability import FEATURES, ProbabilityModel
 
@@ -48,7 +50,7 @@ def test_a_start_near_the_truth_finds_it() -> None:
     engine = ScriptedEngine(NOTHING, NOTHING, *answers)  # the unchanged pair in both roles comes first
     result = Registrar(engine, passes=1).register(*scene_pair(), search=True)
     assert result.status is Status.OK and corner_error(result, TRUTH) < ALIGNED_PX
-    assert len(engine.shown) == 2 + STARTS and not result.thermal_wider
+    assert len(engine.shown) == 2 + STARTS and result.wider is Wider.VISIBLE
 
 
 def test_of_several_the_one_that_edges_support_best_is_taken() -> None:
@@ -140,7 +142,8 @@ def test_a_doubtful_homography_gives_way_to_a_better_orientation(mirrored: bool)
         engine = ScriptedEngine(right, *answers)
         registrar = Registrar(engine, passes=1, probability=model)
         shown = thermal[:, ::-1].copy() if mirrored else thermal
-        found = registrar.register(visible, shown, thermal_wider=(False,), verify=verify)
+        pair = PreparedPair.of(visible, shown)
+        found = registrar.register_prepared(pair, None, (Wider.VISIBLE,), verify=verify)
         assert len(engine.shown) == passes
         assert found.status is (Status.DEGENERATE if mirrored and passes > 1 else Status.OK)
         reason = None if found.rejected_by is None else found.rejected_by.threshold

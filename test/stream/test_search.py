@@ -18,11 +18,11 @@ from support.scripted_engine import (
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import resize_matrix
-from distillmatch_ros.images.orientation import ORIENTATIONS, UPRIGHT, Orientation
+from distillmatch_ros.images.orientation import ORIENTATIONS, UPRIGHT, Orientation, Orientations
+from distillmatch_ros.registration.crops import Wider
 from distillmatch_ros.registration.passes import SCALES, TURNS
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.status import Status
-from distillmatch_ros.registration.views import Mounting
 from distillmatch_ros.stream.search import PATIENCE, advise
 from distillmatch_ros.stream.stream import Stream, StreamSettings
 
@@ -44,7 +44,8 @@ def test_turned_cameras_give_homographies_of_their_own_pixels(side: str, orienta
     back = mounted(orientation)
     turned = {"visible": visible, "thermal": thermal}
     turned[side] = back.upright(turned[side])
-    registrar = Registrar(ScriptedEngine(points_of(plain(TRUTH))), mounting=Mounting(**{side: orientation}))
+    upright_by = Orientations(**{side: orientation})
+    registrar = Registrar(ScriptedEngine(points_of(plain(TRUTH))), orientations=upright_by)
     found = registrar.register(**turned)
     assert found.status is Status.OK
     to_upright = {name: orientation.to_upright(turned[name].shape) for name in turned}
@@ -75,7 +76,7 @@ def test_thermal_camera_that_sees_more_is_matched_in_exchanged_roles() -> None:
     engine = ScriptedEngine(points_of(np.eye(3), count=5), points_of(plain(TRUTH)))
     found = Registrar(engine).register(thermal, visible)
     assert found.status is Status.OK
-    assert found.thermal_wider
+    assert found.wider is Wider.THERMAL
     np.testing.assert_allclose(
         found.homography, (inverse := np.linalg.inv(TRUTH)) / inverse[2, 2], atol=0.05, rtol=0.02
     )
@@ -88,11 +89,11 @@ def test_thermal_camera_that_sees_more_is_aligned_in_exchanged_roles() -> None:
     direct = resize_matrix(THERMAL, NETWORK) @ inverse @ resize_matrix(NETWORK, VISIBLE)
     engine = ScriptedEngine(points_of(direct, count=1000), points_of(np.eye(3)))
     found = Registrar(engine, passes=1).register(thermal, visible)
-    assert found.status is Status.OK and found.thermal_wider and len(engine.shown) == 2
+    assert found.status is Status.OK and found.wider is Wider.THERMAL and len(engine.shown) == 2
     np.testing.assert_allclose(found.homography, inverse / inverse[2, 2], atol=0.05, rtol=0.02)
     engine = ScriptedEngine(points_of(direct, count=1000), points_of(np.eye(3), count=5))
     alone = Registrar(engine, passes=1).register(thermal, visible)
-    assert alone.status is Status.OK and not alone.thermal_wider  # better than none
+    assert alone.status is Status.OK and alone.wider is Wider.VISIBLE  # better than none
 
 
 def test_searching_costs_less_and_less_while_nothing_fits() -> None:
@@ -144,4 +145,4 @@ def test_advice_names_what_turns_the_other_image_back() -> None:
 def test_rotations_that_there_are_not_are_rejected() -> None:
     with pytest.raises(DistillMatchError, match="rgb_rotation is 45; choose 0, 90, 180, 270 degrees"):
         StreamSettings(rgb_rotation=45)
-    assert StreamSettings().mounting == Mounting(UPRIGHT, UPRIGHT)
+    assert StreamSettings().orientations == Orientations(UPRIGHT, UPRIGHT)

@@ -8,7 +8,7 @@ import pytest
 
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.images.frames import Frame
-from distillmatch_ros.images.gain_control import to_8bit
+from distillmatch_ros.images.gain_control import Range, range_of, stretch, to_8bit
 from distillmatch_ros.stream.thermal_stream import FrozenDetector, RangeFilter
 
 
@@ -102,21 +102,25 @@ def test_frozen_detection_can_be_off_and_follows_clock_resets() -> None:
     assert [detector.update(thermal(NOISE, at)) for at in (50, 0, 0.3, 1.6)] == [False, False, False, True]
 
 
+def updated(ranges: RangeFilter, image: np.ndarray, seconds: float) -> Range:
+    return ranges.update(range_of(image), int(seconds * SECOND))
+
+
 def test_overlay_range_does_not_flicker_but_follows() -> None:
     ranges = RangeFilter()
     hot = NOISE.copy()
     hot[:100] += 4000
-    shown = [ranges.update(thermal(hot if n % 2 else NOISE, n / 30)) for n in range(30)]
+    shown = [updated(ranges, hot if n % 2 else NOISE, n / 30) for n in range(30)]
     assert max(abs(a[2] - b[2]) for a, b in pairwise(shown)) < 250  # of 4000
     for n in range(300):
-        settled = ranges.update(thermal(NOISE, 1 + n / 30))
-    own = RangeFilter().update(thermal(NOISE, 0))
+        settled = updated(ranges, NOISE, 1 + n / 30)
+    own = updated(RangeFilter(), NOISE, 0)
     np.testing.assert_allclose(settled, own, atol=1)
-    np.testing.assert_array_equal(to_8bit(NOISE, own), to_8bit(NOISE))
+    np.testing.assert_array_equal(stretch(NOISE, own), to_8bit(NOISE))
 
 
 def test_overlay_range_restarts_with_another_scene_and_time() -> None:
     ranges = RangeFilter()
-    first = ranges.update(thermal(NOISE, 5))
-    assert ranges.update(thermal(NOISE + np.uint16(9000), 5.03))[0] == first[0] + 9000
-    assert ranges.update(thermal(NOISE + np.uint16(9100), 1))[0] == first[0] + 9100
+    first = updated(ranges, NOISE, 5)
+    assert updated(ranges, NOISE + np.uint16(9000), 5.03)[0] == first[0] + 9000
+    assert updated(ranges, NOISE + np.uint16(9100), 1)[0] == first[0] + 9100
