@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from os.path import realpath
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -61,17 +62,18 @@ def check_outputs(
             folder cannot be written.
     """
     places: set[Path] = set()
-    taken = {path.resolve() for path in inputs if path is not None}
+    # realpath, since Path.resolve raises for a link to itself, which its reader reports.
+    taken = {realpath(path) for path in inputs if path is not None}
     for path in (*paths, json_file):
         if path is None or path == STANDARD_OUTPUT:
             continue
         with writing(path):  # is_dir raises for a name that is too long
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            if path.resolve() in taken:
+            if realpath(path) in taken:
                 raise DistillMatchError(f"{path}: is an input or another output too; name another file")
             if path.is_file() or not path.exists():
-                taken.add(path.resolve())
+                taken.add(realpath(path))
             if path.is_file() and not overwrite:
                 raise DistillMatchError(
                     f"{path}: exists already; pass --overwrite to replace it, or name another file"

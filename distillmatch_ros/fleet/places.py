@@ -66,6 +66,10 @@ def version(place: str) -> Version:
             return _version({str(each): _stat(each) for each in _files(Path(place))})
         except FileNotFoundError as error:
             raise DistillMatchError(f"{place}: no such bag; check the path") from error
+        except OSError as error:  # a link to itself, a folder without permission
+            raise DistillMatchError(
+                f"{place}: cannot be read ({error.strerror}); check the path and its permissions"
+            ) from error
     with store(place) as (system, path):
         info = system.info(path)
         return _version({path: info} if info["type"] == "file" else system.find(path, detail=True))

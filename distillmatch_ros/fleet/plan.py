@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from glob import has_magic
 from hashlib import sha256
+from os.path import realpath
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
@@ -204,7 +205,7 @@ def _version(place: str) -> Version | None:
 
 
 def _resolved(place: str) -> str:
-    return place if is_url(place) else str(Path(place).resolve())
+    return place if is_url(place) else realpath(place)
 
 
 def _hash(path: Path) -> str:

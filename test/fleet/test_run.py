@@ -51,6 +51,14 @@ def test_the_manifest_tells_what_became_of_each_bag(model: str, drives: list[Pat
     assert len({record["settings"] for record in told.values()}) == 1
 
 
+def test_a_link_to_itself_is_named_and_the_rest_goes_on(model: str, drives: list[Path]) -> None:
+    Path("loop").symlink_to("loop")
+    result = run(model, drives[0], "loop", drives[2], "out")
+    assert result.exit_code == 1 and "loop: " in result.stderr
+    states = [record["state"] for record in read_manifest(Path("out")).values()]
+    assert states == ["done", "failed", "done"]
+
+
 def test_resume_does_what_failed_and_leaves_alone_what_is_done(model: str, drives: list[Path]) -> None:
     drives[1].write_bytes(b"damaged")
     run(model, *drives, "out")
