@@ -65,10 +65,15 @@ class Bag:
         self._types = ros2_types()
         self._open = ExitStack()
         self._files: list[StorageFile] = []
-        if not path.exists():
-            raise DistillMatchError(f"{path}: no such bag; check the path")
         try:
+            if not path.exists():
+                raise DistillMatchError(f"{path}: no such bag; check the path")
             self._promise = self._open_files()
+        except OSError as error:  # a folder without permission, a disk that fails
+            self._open.close()
+            raise DistillMatchError(
+                f"{path}: cannot be read ({error.strerror}); check the path and its permissions"
+            ) from error
         except BaseException:
             self._open.close()
             raise

@@ -1,9 +1,12 @@
 """Fleets in this process: manifests, going on after a fault, two runs into one folder."""
 
+import errno
 import json
+import os
 import shutil
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from time import sleep
 
@@ -55,6 +58,24 @@ def test_a_link_to_itself_is_named_and_the_rest_goes_on(model: str, drives: list
     Path("loop").symlink_to("loop")
     result = run(model, drives[0], "loop", drives[2], "out")
     assert result.exit_code == 1 and "loop: " in result.stderr
+    states = [record["state"] for record in read_manifest(Path("out")).values()]
+    assert states == ["done", "failed", "done"]
+
+
+def test_a_folder_without_permission_is_named_and_the_rest_goes_on(
+    model: str, drives: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("locked").mkdir()
+    listed = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:  # by hand, since root may read everything
+        if path.name == "locked":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    result = run(model, drives[0], "locked", drives[2], "out")
+    assert result.exit_code == 1 and "locked: cannot be read (Permission denied)" in result.stderr
     states = [record["state"] for record in read_manifest(Path("out")).values()]
     assert states == ["done", "failed", "done"]
 
