@@ -113,14 +113,19 @@ def _messages(bag: Bag, source: Source, entries: Sequence[Entry]) -> dict[str, d
 
 
 def _decoded(bag: Bag, topic: str, undistorted: bool, found: Mapping[int, Any]) -> dict[int, Frame]:
-    messages = ros2_messages()
-    frames = {number: messages.to_frame(message) for number, message in found.items()}
-    if not undistorted:
-        return frames
-    info = first_info(bag, topic)
-    if info is None:
-        raise DistillMatchError(
-            f"{bag.path}: has no {info_topic(topic)}; these images need it to be undistorted"
-        )
-    undistorter = Undistorter(Camera.from_camera_info(info))
-    return {number: undistorter(frame) for number, frame in frames.items()}
+    """Frames by the entry's number; a message that several pairs share is decoded once."""
+    messages, undistorter = ros2_messages(), None
+    if undistorted:
+        info = first_info(bag, topic)
+        if info is None:
+            raise DistillMatchError(
+                f"{bag.path}: has no {info_topic(topic)}; these images need it to be undistorted"
+            )
+        undistorter = Undistorter(Camera.from_camera_info(info))
+
+    def decode(message: Any) -> Frame:
+        frame = messages.to_frame(message)
+        return frame if undistorter is None else undistorter(frame)
+
+    frames = {key: decode(message) for key, message in {id(each): each for each in found.values()}.items()}
+    return {number: frames[id(message)] for number, message in found.items()}

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -16,8 +17,10 @@ from distillmatch_ros.bags.writing import BagWriter
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.cli import app
 from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.reports import bag_images, from_bag
 from distillmatch_ros.reports.from_bag import HOMOGRAPHY, STATUS, read_bag
 from distillmatch_ros.reports.recording import REJECTED
+from distillmatch_ros.stream.messages import Messages
 
 SIZE = (64, 80)
 
@@ -55,6 +58,25 @@ def test_a_bag_says_all_that_a_report_needs(model: str, tmp_path: Path) -> None:
     assert list(images) == [4, 5] and images[4].thermal is not None and images[4].visible is not None
     np.testing.assert_array_equal(images[4].visible[..., 0], texture(3, SIZE))
     np.testing.assert_array_equal(images[4].thermal, 29000 + 8 * texture(3, SIZE).astype(np.uint16))
+
+
+def test_the_source_is_opened_once_and_each_image_decoded_once(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bag = write_bag(tmp_path, "mcap", Drive(pairs=5))
+    out = register(bag, tmp_path / "out.mcap", model)
+    opened, decoded = Mock(wraps=Bag), Mock(wraps=ros2_messages().to_frame)
+    for module in (from_bag, bag_images):
+        monkeypatch.setattr(module, "Bag", opened)
+    monkeypatch.setattr(Messages, "to_frame", lambda _, message: decoded(message))
+    found = read_bag(out, bag)
+    assert not decoded.called and [call.args for call in opened.call_args_list] == [(out,)]
+    images = found.load(found.entries)
+    assert len(images) == 5 and decoded.call_count == 10
+    assert [call.args for call in opened.call_args_list] == [(out,), (bag,)]
+    shared = [replace(entry, thermal_stamp=found.entries[0].thermal_stamp) for entry in found.entries]
+    decoded.reset_mock()
+    assert len(found.load(shared)) == 5 and decoded.call_count == 6
 
 
 def test_without_a_source_the_recorded_overlays_are_shown(model: str, tmp_path: Path) -> None:
