@@ -35,6 +35,7 @@ TITLES = {
     "several terminals",
     "beside a running node",
     "on several machines",
+    "with eight pairs of one rig",
     "excerpt",
 }
 RUN = {"sh": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable]}
