@@ -121,8 +121,8 @@ class Bag:
         wrong = f"{option} is missing" if name is None else f"{option} {name} is no image topic of this bag"
         if not images:
             raise DistillMatchError(f"{self.path}: {wrong}; it holds no images at all")
-        listed = [f"  {topic.name}  ({topic.type}, {topic.count} messages)" for topic in images.values()]
-        raise DistillMatchError("\n".join([f"{self.path}: {wrong}; choose from", *listed]))
+        listed = [f"{topic.name}  ({topic.type}, {topic.count} messages)" for topic in images.values()]
+        raise DistillMatchError(f"{self.path}: {wrong}; choose from", *listed)
 
     def messages(self, topics: Collection[str]) -> Iterator[Recorded]:
         """The messages of some topics in the order of their arrival, as far as they can be read.

@@ -29,7 +29,7 @@ def fail_with_errors(errors: Sequence[str]) -> None:
 
 class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; a `DistillMatchError` is printed as one line without a traceback."""
+        """Run a command; a `DistillMatchError` is printed without a traceback."""
         try:
             return super().invoke(ctx)
         except (Exception, KeyboardInterrupt) as error:

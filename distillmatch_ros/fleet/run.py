@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from distillmatch_ros.bags.guess import count_frames
 from distillmatch_ros.bags.summary import BagSummary
-from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.errors import BREAK, DistillMatchError
 from distillmatch_ros.base.extras import needing
 from distillmatch_ros.base.machine import usable_cores
 from distillmatch_ros.fleet.manifest import Manifest, open_manifest
@@ -133,7 +133,7 @@ def _run(
                 manifest.end(outcome)
             watch.on_bag()
     if len(units) == 1 and outcomes and (error := outcomes[units[0].name].error):
-        raise DistillMatchError(error)
+        raise DistillMatchError(*error.split(BREAK))
     return [outcomes[unit.name].summary for unit in units if unit.name in outcomes]
 
 

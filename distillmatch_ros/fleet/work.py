@@ -83,7 +83,7 @@ def register(
                 stop=stop,
             )
         except DistillMatchError as error:
-            raise DistillMatchError(_as_given(str(error), local)) from error
+            raise DistillMatchError(*(_as_given(line, local) for line in error.args)) from error
         problems = [_as_given(problem, local) for problem in summary.problems]
         summary = replace(summary, bag=named["bag"], out=named["out"], problems=problems)
         note({**about, **summary.record()})

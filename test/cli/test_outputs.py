@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import typer.main
+from support.bags import RGB, THERMAL, Drive, write_bag
 from support.cli import assert_wrong_use, run
 
 from distillmatch_ros.base.errors import DistillMatchError
@@ -243,3 +244,17 @@ def test_devices_are_no_files(
 def test_control_characters_are_shown_and_not_obeyed(folder: Path) -> None:
     result = run("match", folder / "\x1b[31mred.png", folder / "thermal/a.png")
     assert result.exit_code in (1, 2) and "\\x1b[31mred.png" in result.stderr and "\x1b" not in result.stderr
+
+
+def test_what_may_be_chosen_is_listed_in_lines(tmp_path: Path) -> None:
+    recording = write_bag(tmp_path, "mcap", Drive(pairs=2))
+    result = run("bag", recording, tmp_path / "out.mcap", "--rgb", "/none", "--thermal", THERMAL)
+    first, *listed = result.stderr.splitlines()
+    assert result.exit_code == 2 and first.startswith("error: ") and first.endswith("choose from")
+    assert [line.split()[0] for line in listed] == [RGB, THERMAL]
+    assert all(line.startswith("  ") for line in listed)
+
+
+def test_a_line_break_in_a_name_begins_no_line(folder: Path) -> None:
+    result = run("match", folder / "a\nerror: b.png", folder / "thermal/a.png")
+    assert "a\\nerror: b.png" in result.stderr and len(result.stderr.splitlines()) == 1

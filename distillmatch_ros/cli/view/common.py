@@ -22,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from distillmatch_ros.bags.image_files import PairResult
+from distillmatch_ros.base.errors import BREAK
 from distillmatch_ros.evaluation import report
 from distillmatch_ros.evaluation.accuracy import Report
 from distillmatch_ros.evaluation.latency import Benchmark
@@ -30,9 +31,10 @@ from distillmatch_ros.registration.status import Status
 
 
 def complain(message: str, console: Console | None = None) -> None:
-    """Print an error as one line on standard error."""
+    """Print an error on standard error; the lines of a `DistillMatchError` stay lines."""
     console = console or Console(stderr=True)
-    console.print(f"error: {printable(message)}", style="red", soft_wrap=True, markup=False, highlight=False)
+    shown = BREAK.join(map(printable, f"error: {message}".split(BREAK)))
+    console.print(shown, style="red", soft_wrap=True, markup=False, highlight=False)
 
 
 def printable(text: str) -> str:
