@@ -110,12 +110,13 @@ def torch_engine(path: Path, *, graph: bool, half: bool, rehearse: bool) -> Any:
 
 def onnx_engine(path: Path, *, half: bool, rehearse: bool) -> Any:
     """ONNX Runtime with its CUDA provider."""
-    from distillmatch_ros.engines import open_cuda, open_engine
+    from distillmatch_ros.engines import open_engine
+    from distillmatch_ros.engines.onnx import open_on_cuda
     from distillmatch_ros.engines.protocol import BackendMissingError
 
     path = half_of(path) if half else path
     try:
-        return open_cuda(path, None)
+        return open_on_cuda(path, None)
     except BackendMissingError:
         if not rehearse:
             raise

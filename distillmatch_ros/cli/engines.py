@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,8 @@ from distillmatch_ros.cli.view import common, engines
 from distillmatch_ros.engines import EngineInfo, build_engine
 from distillmatch_ros.engines.onnx_file import OnnxFile, half_path
 from distillmatch_ros.engines.plans import BuildOptions
-from distillmatch_ros.evaluation.verification import BACKENDS, RUNTIMES, verify
+from distillmatch_ros.engines.registry import NAMES, check_backend
+from distillmatch_ros.evaluation.verification import STEPS, verify
 from distillmatch_ros.images.files import read_image, read_thermal
 from distillmatch_ros.images.pairs import read_folder
 from distillmatch_ros.registration.registrar import SHIPPED_MODEL
@@ -94,7 +96,12 @@ def verify_backends(
     overwrite: Overwrite = False,
     model: Model = None,
     backend: Annotated[
-        str, typer.Option(metavar="NAME", help=f"What the others are compared with: {', '.join(RUNTIMES)}.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            parser=partial(check_backend, choices=NAMES),
+            help=f"What the others are compared with: {', '.join(NAMES)}.",
+        ),
     ] = "onnx",
     threads: Threads = None,
 ) -> None:
@@ -106,7 +113,7 @@ def verify_backends(
     listed = [] if folder is None else read_folder(folder)[:limit]
     pairs = [(read_image(pair.visible), read_thermal(pair.thermal)) for pair in listed]
     with common.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
-        task = bar.add_task("verifying", total=BACKENDS)
+        task = bar.add_task("verifying", total=STEPS)
         verification = verify(model, pairs, threads, backend, on_backend=lambda: bar.advance(task))
     if json_file is not None:
         write_json(json_file, asdict(verification))

@@ -15,6 +15,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.extras import needing
 from distillmatch_ros.cli import end_interrupted
 from distillmatch_ros.cli.view import common
+from distillmatch_ros.engines.registry import BACKENDS, check_backend
 
 SOME_INPUTS_FAILED, WRONG_USE = 1, 2
 
@@ -53,7 +54,8 @@ Model = Annotated[
     typer.Option("--model", metavar="FILE", help="Network; by default the shipped light network."),
 ]
 Backend = Annotated[
-    str, typer.Option(metavar="NAME", help="Runtime: auto, onnx, openvino, tensorrt or torch.")
+    str,
+    typer.Option(metavar="NAME", parser=check_backend, help=f"Runtime: {', '.join(BACKENDS)}."),
 ]
 Threads = Annotated[
     int | None,

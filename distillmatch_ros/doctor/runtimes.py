@@ -9,19 +9,12 @@ from pathlib import Path
 from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.doctor.finding import FAULT, NOTE, Finding
-from distillmatch_ros.engines import open_cuda, open_engine, open_openvino, open_tensorrt, open_torch
+from distillmatch_ros.engines import open_engine
 from distillmatch_ros.engines.onnx_file import OnnxFile
 from distillmatch_ros.engines.protocol import BackendMissingError, Engine
+from distillmatch_ros.engines.registry import RUNTIMES
 
 NETWORK = "models/light.onnx"
-OPENERS: dict[str, Callable[[Path], Engine]] = {
-    "ONNX Runtime": lambda path: open_engine(path, "onnx"),
-    "ONNX Runtime, CUDA": lambda path: open_cuda(path, None),
-    "OpenVINO": lambda path: open_openvino(path, None),
-    "TensorRT": lambda path: open_tensorrt(path, build=False),
-    "PyTorch": lambda path: open_torch(path, None),
-}
-"""Every runtime by name; TensorRT builds nothing here, since that takes minutes."""
 DRIVER = Path("/proc/driver/nvidia/version")
 QUERY = ("--query-gpu=name,driver_version,memory.total,compute_cap", "--format=csv,noheader")
 
@@ -42,8 +35,8 @@ def examine(network: Path | None) -> Iterator[Finding]:
         f"{path}: {info.config} {info.precision} at {info.width}x{info.height}, SHA-256 {digest[:16]}, "
         f"weights {info.weights_hash[:16]}",
     )
-    for name, opener in OPENERS.items():
-        yield _opened(name, path, opener)
+    for runtime in RUNTIMES:
+        yield _opened(runtime.label, path, runtime.open)
     yield _opened("backend: auto", path, open_engine)
 
 

@@ -4,6 +4,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
 from time import perf_counter
 
@@ -72,6 +73,23 @@ def prepare(
         plan = Plan(cache.path(network, machine), data, wanted, network.metadata)
         plan.write()
     return Prepared(TensorRtEngine(plan), plan, seconds)
+
+
+def build_and_open(path: Path, threads: int | None = None) -> TensorRtEngine:
+    """Build the engine of an ONNX file, preferably of its half-precision graph, and open it.
+
+    Args:
+        path: the ONNX file.
+        threads: has no effect.
+
+    Raises:
+        BackendMissingError: there is no CUDA device.
+        DistillMatchError: the cache cannot be written, or TensorRT cannot build the network.
+    """
+    network = OnnxFile.read(path)
+    graph = network.in_half() or network
+    _log.warning("%s: building an engine for %s, which takes minutes", graph.path, this_machine())
+    return prepare(graph).engine
 
 
 class _Progress(trt.IProgressMonitor):

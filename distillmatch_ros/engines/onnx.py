@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.machine import usable_cores
 from distillmatch_ros.engines.metadata import EXPORT_AGAIN, Signature, read_info
-from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
+from distillmatch_ros.engines.protocol import BackendMissingError, EngineInfo, Float32, Matches
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -60,13 +60,6 @@ class OnnxEngine:
         _check_signature(path, session, info)
         return cls(session, info)
 
-    @staticmethod
-    def offers_cuda() -> bool:
-        """Whether the runtime was built with CUDA; a GPU may be missing."""
-        import onnxruntime
-
-        return CUDA in onnxruntime.get_available_providers()
-
     @property
     def info(self) -> EngineInfo:
         return self._info
@@ -80,6 +73,28 @@ class OnnxEngine:
 
     def close(self) -> None:
         del self._session
+
+
+def open_on_cpu(path: Path, threads: int | None) -> OnnxEngine:
+    """Open a network on the CPU, whatever else the runtime offers."""
+    return OnnxEngine.open(path, threads, gpu=False)
+
+
+def open_on_cuda(path: Path, threads: int | None) -> OnnxEngine:
+    """Open a network on a GPU.
+
+    Raises:
+        BackendMissingError: the runtime has no working CUDA provider on this machine.
+        DistillMatchError: the file is not this network.
+    """
+    import onnxruntime
+
+    if CUDA in onnxruntime.get_available_providers():  # built with CUDA; a GPU may be missing
+        engine = OnnxEngine.open(path, threads)
+        if engine.on_gpu:
+            return engine
+        engine.close()
+    raise BackendMissingError("ONNX Runtime has no working CUDA provider on this machine")
 
 
 def _check_signature(path: Path, session: "InferenceSession", info: EngineInfo) -> None:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -11,8 +12,15 @@ import tensorrt as trt
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.cuda import Buffer, Graph, Stream, find_gpu
 from distillmatch_ros.engines.metadata import Signature, read_info
-from distillmatch_ros.engines.plans import BUILD_AGAIN, Machine, Plan
-from distillmatch_ros.engines.protocol import BackendMissingError, EngineInfo, Float32, Matches
+from distillmatch_ros.engines.onnx_file import OnnxFile
+from distillmatch_ros.engines.plans import BUILD_AGAIN, Machine, Plan, PlanCache
+from distillmatch_ros.engines.protocol import (
+    BackendMissingError,
+    EngineInfo,
+    EngineNotBuiltError,
+    Float32,
+    Matches,
+)
 
 OLDEST_MAJOR = 10
 
@@ -154,6 +162,29 @@ class TensorRtEngine:
             return None
         resources.callback(graph.free)
         return graph
+
+
+def open_built(path: Path, threads: int | None = None) -> TensorRtEngine:
+    """Open a plan, or the cached engine of an ONNX file, preferably of its half-precision graph.
+
+    Args:
+        path: a ``.plan`` with its sidecar, or an ONNX file.
+        threads: has no effect.
+
+    Raises:
+        EngineNotBuiltError: there is no engine of the ONNX file.
+        BackendMissingError: TensorRT is too old, or there is no CUDA device.
+        DistillMatchError: the engine does not load.
+    """
+    if path.suffix == ".plan":
+        return TensorRtEngine(Plan.read(path))
+    machine, cache, network = this_machine(), PlanCache(), OnnxFile.read(path)
+    for graph in (network.in_half(), network):
+        if graph is not None and (plan := cache.find(graph, machine)) is not None:
+            return TensorRtEngine(plan)
+    raise EngineNotBuiltError(
+        f"{path}: no engine for {machine} in {cache.folder}; `distillmatch build-engine` builds one"
+    )
 
 
 def _check_signature(plan: Plan, engine: trt.ICudaEngine, expected: Signature) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.machine import usable_cores
-from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
+from distillmatch_ros.engines.onnx_file import OnnxFile, weights_path
+from distillmatch_ros.engines.protocol import BackendMissingError, EngineInfo, Float32, Matches
 from distillmatch_ros.model.network import DistillMatch
 from distillmatch_ros.model.weights import Weights
 
@@ -72,6 +74,26 @@ class TorchEngine:
 
     def close(self) -> None:
         del self._network, self._graph
+
+
+def open_weights(path: Path, threads: int | None = None) -> TorchEngine:
+    """Open weights; for an ONNX file, the weights beside it.
+
+    Raises:
+        BackendMissingError: there are no weights beside the ONNX file.
+        DistillMatchError: the weights are damaged, or belong to another network.
+    """
+    if path.suffix != ".onnx":
+        return TorchEngine.open(path, threads)
+    weights = weights_path(path)
+    if not weights.is_file():
+        raise BackendMissingError(f"{weights}: no such file; PyTorch runs weights, not {path.name}")
+    engine = TorchEngine.open(weights, threads)
+    if engine.info.weights_hash != OnnxFile.read(path).info.weights_hash:
+        raise DistillMatchError(
+            f"{weights}: other weights than those {path.name} was exported from; export it again"
+        )
+    return engine
 
 
 class _Graph:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,17 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.engines import open_cuda, open_openvino, open_tensorrt, open_torch
-from distillmatch_ros.engines.onnx import OnnxEngine
+from distillmatch_ros.engines.onnx import open_on_cpu
 from distillmatch_ros.engines.onnx_file import OnnxFile, half_path
 from distillmatch_ros.engines.protocol import BackendMissingError, Engine, EngineInfo
+from distillmatch_ros.engines.registry import NAMES, RUNTIMES, check_backend, ranked
 from distillmatch_ros.geometry.homography import Size, corner_error, resize_matrix, transform
 from distillmatch_ros.registration.registrar import SHIPPED_MODEL, Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.scene import render_pair
 
-RUNTIMES = {"onnx": "ONNX Runtime", "openvino": "OpenVINO", "tensorrt": "TensorRT", "torch": "PyTorch"}
-"""Names of the backends that may be the reference, and of their runtimes."""
-BACKENDS = 6
-"""Number of backends that `verify` tries, including the reference."""
+STEPS = len(RUNTIMES) + 1
+"""Number of runtimes that `verify` tries: the half-precision graph counts as one of its own."""
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
 Open = Callable[[], Engine]
@@ -111,18 +110,19 @@ def verify(
             beside it, its TensorRT engine in the cache.
         pairs: visible and thermal images; rendered streets if empty.
         threads: CPU threads.
-        backend: the reference, one of `RUNTIMES`; ``onnx`` is the float32 network on the CPU.
-        on_backend: called when each of `BACKENDS` is done, for a progress bar.
+        backend: the reference, one of `NAMES`; ``onnx`` is the float32 network on the CPU.
+        on_backend: called when each of `STEPS` is done, for a progress bar.
 
     Raises:
         DistillMatchError: the reference is unknown, or cannot be opened.
     """
-    if backend not in RUNTIMES:
-        raise DistillMatchError(f"backend {backend!r} is unknown; choose {', '.join(RUNTIMES)}")
+    check_backend(backend, NAMES)
     path = model or resources.find(SHIPPED_MODEL)
     images = list(pairs) or rendered_pairs()
-    others = _backends(path, threads)
-    reference = others.pop(RUNTIMES[backend])()
+    *_, chosen = ranked(backend)
+    reference = chosen.open(path, threads)
+    others: dict[str, Open] = {"ONNX Runtime, half precision": lambda: _open_half(path, threads)}
+    others |= {row.label: partial(row.open, path, threads) for row in RUNTIMES if row is not chosen}
     expected = register_all(reference, images)
     on_backend()
     compared, absent = [], {}
@@ -148,23 +148,12 @@ def rendered_pairs() -> list[Pair]:
     return [(scene.visible, scene.thermal) for scene in scenes]
 
 
-def _backends(path: Path, threads: int | None) -> dict[str, Open]:
-    """Functions that open each backend, by its name in the table."""
-
-    def open_half() -> Engine:
-        half = OnnxFile.read(path).in_half()
-        if half is None:
-            raise BackendMissingError(f"{half_path(path)}: no half-precision graph of these weights")
-        return OnnxEngine.open(half.path, threads, gpu=False)
-
-    return {
-        "ONNX Runtime": lambda: OnnxEngine.open(path, threads, gpu=False),
-        "ONNX Runtime, half precision": open_half,
-        "ONNX Runtime, CUDA": lambda: open_cuda(path, threads),
-        "OpenVINO": lambda: open_openvino(path, threads),
-        "PyTorch": lambda: open_torch(path, threads),
-        "TensorRT": lambda: open_tensorrt(path, build=False),
-    }
+def _open_half(path: Path, threads: int | None) -> Engine:
+    """Open the half-precision graph of a network in ONNX Runtime on the CPU."""
+    half = OnnxFile.read(path).in_half()
+    if half is None:
+        raise BackendMissingError(f"{half_path(path)}: no half-precision graph of these weights")
+    return open_on_cpu(half.path, threads)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import write_text
 from distillmatch_ros.base.settings import Description, Model, Settings, describe, setting
+from distillmatch_ros.engines.registry import AUTO, Backend
 from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.stream.stream import StreamSettings
 from distillmatch_ros.stream.synchroniser import Side
@@ -42,7 +43,7 @@ class Parameters(Settings):
         True, "Configure and activate at start; false if a lifecycle manager does that."
     )
     model: str = setting("", "Network file; empty for the shipped network.")
-    backend: str = setting("auto", "Runtime: auto (the fastest), onnx, openvino, tensorrt or torch.")
+    backend: Backend = setting(AUTO, "Runtime of the network; auto is the fastest that works here.")
     threads: int = setting(
         0,
         "CPU threads of the engine; 0 for one per core that the node may use, less one for tracking.",

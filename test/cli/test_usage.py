@@ -179,3 +179,17 @@ def test_ctrl_c_at_work_is_one_line(name: str, folder: Path, model: str) -> None
         os.killpg(process.pid, signal.SIGINT)
         output, error = process.communicate(timeout=200)
     assert (process.returncode, output, error) == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "choices"),
+    [
+        (("benchmark", "--backend", "ncnn"), "'ncnn' is unknown; choose auto, onnx"),
+        (("match", "absent.png", "absent.png", "--backend", "ncnn"), "'ncnn' is unknown; choose auto, onnx"),
+        (("verify", "--backend", "auto"), "'auto' is unknown; choose onnx"),
+    ],
+)
+def test_unknown_backend_is_rejected_before_anything_is_read(
+    arguments: tuple[str, ...], choices: str
+) -> None:
+    assert_wrong_use(run(*arguments), choices)

@@ -15,6 +15,7 @@ from distillmatch_ros.cli import app
 from distillmatch_ros.cli.schemas import schema
 from distillmatch_ros.doctor import examination, host, runtimes
 from distillmatch_ros.doctor.finding import FAULT, NOTE, OK, Finding
+from distillmatch_ros.engines.registry import Runtime
 from distillmatch_ros.ros.transport import OWN_CHOICE, VARIABLES
 
 WITHOUT_CHOICE = {"ROS_DISTRO": "jazzy"}
@@ -55,10 +56,10 @@ def test_damaged_network_is_a_fault_and_a_missing_runtime_is_none(tmp_path: Path
 
 
 def test_runtime_that_rejects_the_network_is_a_fault(network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def rejects(path: Path) -> None:
+    def rejects(runtime: Runtime, path: Path, threads: int | None = None) -> None:
         raise DistillMatchError("its library does not load")
 
-    monkeypatch.setitem(runtimes.OPENERS, "OpenVINO", rejects)
+    monkeypatch.setattr(Runtime, "open", rejects)
     assert by_name(runtimes.examine(network))["OpenVINO"].state == FAULT
 
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from distillmatch_ros.cli import app
 from distillmatch_ros.cli.schemas import schema
 from distillmatch_ros.engines import open_engine
-from distillmatch_ros.evaluation.verification import BACKENDS, Comparison, Verification, verify
+from distillmatch_ros.evaluation.verification import STEPS, Comparison, Verification, verify
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -63,7 +63,7 @@ def test_a_backend_that_agrees(
     assert "tensorrt" in verification.absent["TensorRT"]
     missing = "tiny.pt: no such file" if find_spec("torch") else "PyTorch"
     assert missing in verification.absent["PyTorch"]
-    assert len(done) == BACKENDS
+    assert len(done) == STEPS
 
 
 def test_distances_are_network_pixels_and_limits_hold(
