@@ -1,5 +1,9 @@
 """The exception whose message is shown to the user."""
 
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
 BREAK = "\n  "
 """What begins a line below the first in a message: no name of a file can pose as a message of its own."""
 
@@ -14,3 +18,16 @@ class DistillMatchError(Exception):
 
     def __str__(self) -> str:
         return BREAK.join(str(line).replace("\n", r"\n") for line in self.args)
+
+
+def check_type(value: Any, kind: type[T] | tuple[type[T], ...], name: str) -> T:
+    """An argument of a public function, if it has the type that it must have.
+
+    Raises:
+        DistillMatchError: it has another.
+    """
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        expected = " or ".join(each.__name__ for each in kinds)
+        raise DistillMatchError(f"{name}: {value!r:.60} is not of type {expected}")
+    return value

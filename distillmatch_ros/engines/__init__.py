@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError, check_type
 from distillmatch_ros.engines.onnx_file import OnnxFile
 from distillmatch_ros.engines.plans import BuildOptions, OnProgress
 from distillmatch_ros.engines.protocol import (
@@ -50,7 +50,7 @@ def open_engine(path: Path, backend: str = AUTO, threads: int | None = None) -> 
     """
     path = Path(path)
     check_backend(backend)
-    if threads is not None and threads < 1:
+    if threads is not None and check_type(threads, int, "threads") < 1:
         raise DistillMatchError(f"{threads} threads cannot run a network; pass 1 or more, or leave it out")
     if not path.is_file():
         raise DistillMatchError(f"{path}: no such model file; check the path, or leave it out")

@@ -7,15 +7,42 @@ right edge at -1 and 1) to reference pixels relative to the visible image's cent
 is well conditioned at every resolution.
 """
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from distillmatch_ros.base.errors import DistillMatchError
 
 Float64 = NDArray[np.float64]
 Points = NDArray[np.float32] | NDArray[np.float64]
 Size = tuple[int, int]
 
 REFERENCE_WIDTH = 640
+
+
+def check_homography(matrix: Any, name: str, remedy: str) -> Float64:
+    """A caller's homography, if it is one.
+
+    Args:
+        matrix: what was passed.
+        name: name of the argument in errors.
+        remedy: remedy in errors.
+
+    Returns:
+        float64 (3, 3).
+
+    Raises:
+        DistillMatchError: it is no plain array of 3x3 finite numbers, or has no inverse.
+    """
+    plain = isinstance(matrix, np.ndarray) and not isinstance(matrix, np.matrix)
+    if not plain or matrix.shape != (3, 3) or matrix.dtype.kind not in "fiu" or not np.isfinite(matrix).all():
+        raise DistillMatchError(f"{name}: not a 3x3 array of finite numbers; {remedy}")
+    found = np.asarray(matrix, np.float64)
+    if np.linalg.matrix_rank(found) < 3:
+        raise DistillMatchError(f"{name}: maps all points to a line, it has no inverse; {remedy}")
+    return found
 
 
 def transform(homography: Float64, points: Points) -> Float64:

@@ -37,12 +37,18 @@ def check_image(image: NDArray[Any], name: str) -> None:
     """Reject arrays that are not images; any content (black, NaN, tiny) is accepted.
 
     Raises:
-        DistillMatchError: not an array, wrong number of dimensions or channels, no pixels, unsupported dtype.
+        DistillMatchError: not a plain array, wrong number of dimensions or channels, no pixels, unsupported
+            dtype.
     """
     if not isinstance(image, np.ndarray):
         raise DistillMatchError(
             f"{name}: expected a NumPy array, got {type(image).__name__}; "
             "OpenCV's imread returns None for a file it cannot read"
+        )
+    if isinstance(image, np.matrix | np.ma.MaskedArray):  # their operators are others than an array's
+        raise DistillMatchError(
+            f"{name}: expected a plain NumPy array, got {type(image).__name__}; pass numpy.asarray of it, "
+            "with NaN for what is masked"
         )
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)):
         raise DistillMatchError(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import Any
 
@@ -11,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base import resources
-from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError, check_type
 from distillmatch_ros.engines import open_engine
 from distillmatch_ros.engines.protocol import Engine
-from distillmatch_ros.geometry.homography import Float64, inverse
+from distillmatch_ros.geometry.homography import Float64, check_homography, inverse
 from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.images.orientation import ORIENTATIONS, Orientation, Orientations
 from distillmatch_ros.images.prepared import PreparedPair
@@ -59,15 +60,16 @@ class Registrar:
             orientations: rotations that make the images upright; none if None.
 
         Raises:
-            DistillMatchError: the number of passes is not allowed.
+            DistillMatchError: an argument is not allowed.
         """
         if passes not in (1, 2):
             raise DistillMatchError(f"{passes} passes are not possible; choose 1 or 2")
         self.engine = engine
+        self._closed = Event()  # shared by registrars on the same engine
         self._passes = passes
-        self.gate = gate or Gate()
+        self.gate = check_type(Gate() if gate is None else gate, Gate, "gate")
         self._probability = probability
-        self._orientations = orientations
+        self._orientations = orientations and check_type(orientations, Orientations, "orientations")
 
     @classmethod
     def open(
@@ -93,6 +95,8 @@ class Registrar:
             DistillMatchError: an argument is not allowed, or the network cannot be opened; see
                 `open_engine`.
         """
+        if model is not None:
+            check_type(model, (str, Path), "model")
         file = resources.find(SHIPPED_MODEL) if model is None else Path(model)
         engine = open_engine(file, backend or "auto", threads)
         return cls(engine, passes, gate, find_model(file, engine.info.weights_hash), orientations)
@@ -101,9 +105,12 @@ class Registrar:
         """A registrar with other thresholds on the same engine, which either may close.
 
         A pass of this one that is running in another thread is not affected.
+
+        Raises:
+            DistillMatchError: it is no gate.
         """
         other = copy(self)
-        other.gate = gate
+        other.gate = check_type(gate, Gate, "gate")
         return other
 
     def __enter__(self) -> "Registrar":
@@ -115,8 +122,10 @@ class Registrar:
         self.close()
 
     def close(self) -> None:
-        """Close the engine."""
-        self.engine.close()
+        """Close the engine; closing it again has no effect."""
+        if not self._closed.is_set():
+            self._closed.set()
+            self.engine.close()
 
     def register(
         self,
@@ -144,7 +153,7 @@ class Registrar:
                 mirrored: seven more passes.
 
         Raises:
-            DistillMatchError: an argument is not an image, or the prior is not a matrix.
+            DistillMatchError: an argument is not an image, the prior no homography, or the engine closed.
         """
         return self.register_prepared(self.prepare(visible, thermal), prior, search=search, verify=verify)
 
@@ -175,18 +184,14 @@ class Registrar:
             verify: see `register`.
 
         Raises:
-            DistillMatchError: the prior is not a matrix.
+            DistillMatchError: the prior is no homography, or the engine is closed.
         """
         clock = Stopwatch()
         with clock.stage("gain_control"):
             pictures = pair.visible.picture, pair.thermal.picture
         crops = CropPair(pair.visible.crop, pair.thermal.crop)
         if prior is not None:
-            if np.shape(prior) != (3, 3) or not np.isfinite(prior).all():
-                raise DistillMatchError(
-                    "prior homography: not a finite 3x3 matrix; pass None if there is none"
-                )
-            prior = crops.in_crops(prior)
+            prior = crops.in_crops(check_homography(prior, "prior homography", "pass None if there is none"))
         found, widest = self._match(*pictures, prior, wider, clock)
         doubtful = found.probability is not None and found.probability < CERTAIN
         if search and found.estimate.homography is None and not any(map(_is_blank, pictures)):
@@ -255,6 +260,8 @@ class Registrar:
         clock: Stopwatch,
     ) -> tuple[Pass, Wider]:
         """Match two images in the given roles, in turn; returns the first success, else the first result."""
+        if self._closed.is_set():
+            raise DistillMatchError("the registrar is closed; open another one")
         if _is_blank(visible) or _is_blank(thermal):
             return Pass.blank(), Wider.VISIBLE
         sizes = visible.shape, thermal.shape

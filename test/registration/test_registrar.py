@@ -154,12 +154,6 @@ def test_prior_that_leads_nowhere_costs_only_time() -> None:
     assert len(engine.shown) == 1
 
 
-@pytest.mark.parametrize("prior", [np.eye(2), np.full((3, 3), np.nan)])
-def test_prior_that_is_no_homography_is_rejected(prior: np.ndarray) -> None:
-    with pytest.raises(DistillMatchError, match="prior homography: not a finite 3x3 matrix"):
-        Registrar(ScriptedEngine(points_of(np.eye(3)))).register(*noise_pair(), prior=prior)
-
-
 def test_points_outside_the_images_and_not_finite_are_dropped() -> None:
     def answer(visible: Float32, thermal: Float32) -> Matches:
         good = points_of(plain(TRUTH), count=100)(visible, thermal)
