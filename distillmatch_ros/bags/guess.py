@@ -7,7 +7,7 @@ from pathlib import Path
 
 from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.stream.synchroniser import Side
+from distillmatch_ros.stream.sensors import Sensor
 
 _THERMAL = re.compile(
     r"therm|lwir|mwir|flir|boson|lepton|optris|seek|(^|[/_])ir([/_\d]|$)|infra|tau2|a65|vue"
@@ -38,19 +38,19 @@ def count_frames(bags: Iterable[Path], rgb: str | None) -> int:
     frames = 0
     for path in bags:
         with suppress(DistillMatchError), Bag(path) as bag:
-            name = rgb or guess_topics(encodings(bag)).get(Side.VISIBLE)
+            name = rgb or guess_topics(encodings(bag)).get(Sensor.VISIBLE)
             frames += bag.image_topic(name, "--rgb").count
     return frames
 
 
-def guess_topics(encoding_by_topic: Mapping[str, str]) -> dict[Side, str]:
+def guess_topics(encoding_by_topic: Mapping[str, str]) -> dict[Sensor, str]:
     """The topics of both cameras, as far as names and encodings tell them apart.
 
     Args:
         encoding_by_topic: encoding by image topic, see `encodings`.
 
     Returns:
-        By side; a side is absent if no topic, or none more than another, looks like its camera's.
+        By sensor; a sensor is absent if no topic, or none more than another, looks like its camera's.
     """
     scores = {
         topic: score
@@ -65,8 +65,8 @@ def guess_topics(encoding_by_topic: Mapping[str, str]) -> dict[Side, str]:
     if visible is not None and thermal is None:
         rest = [topic for topic in scores if _camera(topic) != _camera(visible)]
         thermal = rest[0] if len({_camera(topic) for topic in rest}) == 1 else None
-    found = {Side.VISIBLE: visible, Side.THERMAL: thermal}
-    return {side: topic for side, topic in found.items() if topic is not None}
+    found = {Sensor.VISIBLE: visible, Sensor.THERMAL: thermal}
+    return {sensor: topic for sensor, topic in found.items() if topic is not None}
 
 
 def _thermal_score(topic: str, encoding: str) -> float | None:

@@ -22,8 +22,9 @@ from distillmatch_ros.images.gain_control import range_of, without_status_bits
 from distillmatch_ros.stream.assembly import make_synchroniser
 from distillmatch_ros.stream.clocks import ClocksRecord
 from distillmatch_ros.stream.parameters import Parameters
-from distillmatch_ros.stream.synchroniser import Arrival, Side
+from distillmatch_ros.stream.sensors import MATCHED, Sensor
 from distillmatch_ros.stream.timing import Timing
+from distillmatch_ros.stream.waiting import Arrival
 
 LOOKED_AT = 20
 """Number of images of a topic whose pixels are examined."""
@@ -103,7 +104,7 @@ class Inspection:
         error: why it cannot be read, or null.
         image: statistics of an image file.
         topics: image topics of a bag.
-        guess: by side, the topic that is probably its camera's.
+        guess: by sensor, the topic that is probably its camera's.
         pairs: number of pairs with the default settings; null without both topics.
         clocks: comparison of both cameras' clocks.
         advice: why too few frames find a partner, and what would help; null if enough do.
@@ -174,24 +175,24 @@ def inspect_bag(path: Path) -> Inspection:
         encoding_by_topic = encodings(bag)
         watched = {topic.name: _Watched(topic, encoding_by_topic[topic.name]) for topic in bag.images}
         guess = guess_topics(encoding_by_topic)
-        sides = {name: side for side, name in guess.items()}
+        sensors = {name: sensor for sensor, name in guess.items()}
         timing, synchroniser = Timing(), make_synchroniser(Parameters())
         for each in bag.messages(tuple(watched)):
             stamp = watched[each.topic].add(each)
-            if each.topic in sides:
-                side = sides[each.topic]
-                timing.receive(side, stamp, each.received)
-                synchroniser.add(side, Arrival(stamp, each.received, None))
+            if each.topic in sensors:
+                sensor = sensors[each.topic]
+                timing.receive(sensor, stamp, each.received)
+                synchroniser.add(sensor, Arrival(stamp, each.received, None))
         losses = [loss.record() for loss in bag.losses]
     synchroniser.flush()
     found = Inspection(
         str(path),
         "bag",
         topics=[each.result() for each in watched.values()],
-        guess={str(side): name for side, name in guess.items()},
+        guess={str(sensor): name for sensor, name in guess.items()},
         losses=losses,
     )
-    if len(guess) < len(Side):
+    if len(guess) < len(MATCHED):
         return found
     pairs, clocks = synchroniser.counts.paired, timing.clocks()
     advice = timing.unpaired(pairs, min(watched[name].messages for name in guess.values()), Parameters())
@@ -204,9 +205,9 @@ def inspect_bag(path: Path) -> Inspection:
     )
 
 
-def _command(path: Path, guess: Mapping[Side, str], changes: Mapping[str, Any]) -> str:
+def _command(path: Path, guess: Mapping[Sensor, str], changes: Mapping[str, Any]) -> str:
     words = ["distillmatch", "bag", str(path), "registered.mcap"]
-    words += ["--rgb", guess[Side.VISIBLE], "--thermal", guess[Side.THERMAL]]
+    words += ["--rgb", guess[Sensor.VISIBLE], "--thermal", guess[Sensor.THERMAL]]
     for name, value in changes.items():
         if value != getattr(Parameters(), name):
             words += ["--set", f"{name}={value}"]

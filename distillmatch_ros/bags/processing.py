@@ -21,9 +21,11 @@ from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.stream.assembly import make_synchroniser
 from distillmatch_ros.stream.outputs import NODE, TOPICS, Outgoing
 from distillmatch_ros.stream.parameters import Parameters
+from distillmatch_ros.stream.sensors import MATCHED, Sensor
 from distillmatch_ros.stream.stream import Result, Stream
-from distillmatch_ros.stream.synchroniser import Arrival, Pair, Side, Synchroniser
+from distillmatch_ros.stream.synchroniser import Pair, Synchroniser
 from distillmatch_ros.stream.timing import Timing
+from distillmatch_ros.stream.waiting import Arrival
 
 
 @dataclass(frozen=True)
@@ -91,11 +93,11 @@ def process_bag(
     synchroniser = make_synchroniser(parameters)
     with Bag(job.bag) as bag:
         reader = _Reader(bag, job, synchroniser, summary, parameters, on_frame, stop)
-        infos = {side: first_info(bag, topic) for topic, side in reader.sides.items()}
+        infos = {sensor: first_info(bag, topic) for topic, sensor in reader.sensors.items()}
         if job.undistort:
             _undistort(stream, infos, summary)
-        topics = {side: topic for topic, side in reader.sides.items()}
-        named = {"rgb": topics[Side.VISIBLE], "thermal": topics[Side.THERMAL]}
+        topics = {sensor: topic for topic, sensor in reader.sensors.items()}
+        named = {"rgb": topics[Sensor.VISIBLE], "thermal": topics[Sensor.THERMAL]}
         with _sink(job, infos, {**(about or {}), **named}, summary) as write:
             for matched in prefetch(reader.pairs()):
                 try:
@@ -137,7 +139,7 @@ class _Reader:
         rgb, thermal = _topics(bag, job, summary)
         if rgb == thermal:
             raise DistillMatchError(f"{job.bag}: --rgb and --thermal are both {rgb.name}; name two topics")
-        self.sides = {rgb.name: Side.VISIBLE, thermal.name: Side.THERMAL}
+        self.sensors = {rgb.name: Sensor.VISIBLE, thermal.name: Sensor.THERMAL}
         self._bag = bag
         self._synchroniser = synchroniser
         self._summary = summary
@@ -149,7 +151,7 @@ class _Reader:
 
     def pairs(self) -> Iterator[_Matched]:
         """All pairs of the bag, unless it is stopped."""
-        for each in self._bag.messages(tuple(self.sides)):
+        for each in self._bag.messages(tuple(self.sensors)):
             if self._stop():
                 self._summary.interrupted = True
                 return
@@ -159,19 +161,19 @@ class _Reader:
             yield from self._decoded(pair)
 
     def _paired(self, each: Recorded) -> list[Pair[Any]]:
-        side = self.sides[each.topic]
-        self._summary.frames[side.value] += 1
-        if side is Side.VISIBLE:
+        sensor = self.sensors[each.topic]
+        self._summary.frames[sensor.value] += 1
+        if sensor is Sensor.VISIBLE:
             self._on_frame()
         stamp = self._messages.stamp_of(each.message)
-        self._timing.receive(side, stamp, each.received)
-        return self._synchroniser.add(side, Arrival(stamp, each.received, each.message))
+        self._timing.receive(sensor, stamp, each.received)
+        return self._synchroniser.add(sensor, Arrival(stamp, each.received, each.message))
 
     def diagnose(self) -> None:
         """Say how the cameras' clocks compare, and why frames found no partner if too few did."""
         clocks, frames = self._timing.clocks(), self._summary.frames
         self._summary.clocks = clocks
-        fewest, most = sorted(frames[side.value] for side in Side)
+        fewest, most = sorted(frames[sensor.value] for sensor in MATCHED)
         pairs = self._synchroniser.counts.paired
         found = (
             self._timing.unpaired(pairs, fewest, self._parameters) if most else "neither topic holds an image"
@@ -181,24 +183,24 @@ class _Reader:
 
     def _decoded(self, pair: Pair[Any]) -> Iterator[_Matched]:
         """The pair, unless an image of it cannot be used."""
-        visible = self._frame(Side.VISIBLE, pair.visible.item)
-        thermal = self._frame(Side.THERMAL, pair.thermal.item)
+        visible = self._frame(Sensor.VISIBLE, pair.visible.item)
+        thermal = self._frame(Sensor.THERMAL, pair.thermal.item)
         if visible is not None and thermal is not None:
             yield _Matched(visible, thermal, max(pair.visible.received, pair.thermal.received))
 
-    def _frame(self, side: Side, message: Any) -> Frame | None:
+    def _frame(self, sensor: Sensor, message: Any) -> Frame | None:
         try:
             return self._messages.to_frame(message)
         except DistillMatchError as error:
-            self._summary.drop(f"{side} unreadable", f"an image of the {side} camera: {error}")
+            self._summary.drop(f"{sensor} unreadable", f"an image of the {sensor} camera: {error}")
             return None
 
 
 def _topics(bag: Bag, job: BagJob, summary: BagSummary) -> tuple[Topic, Topic]:
     """The topics of both cameras; those that are not named are guessed, and said."""
     guess = {} if job.rgb and job.thermal else guess_topics(encodings(bag))
-    rgb = bag.image_topic(job.rgb or guess.get(Side.VISIBLE), "--rgb")
-    thermal = bag.image_topic(job.thermal or guess.get(Side.THERMAL), "--thermal")
+    rgb = bag.image_topic(job.rgb or guess.get(Sensor.VISIBLE), "--rgb")
+    thermal = bag.image_topic(job.thermal or guess.get(Sensor.THERMAL), "--thermal")
     if guess:
         summary.notes.append(
             f"topics by their names and encodings: --rgb {rgb.name} --thermal {thermal.name}; "
@@ -209,7 +211,7 @@ def _topics(bag: Bag, job: BagJob, summary: BagSummary) -> tuple[Topic, Topic]:
 
 @contextmanager
 def _sink(
-    job: BagJob, infos: Mapping[Side, Any], about: Mapping[str, Any], summary: BagSummary
+    job: BagJob, infos: Mapping[Sensor, Any], about: Mapping[str, Any], summary: BagSummary
 ) -> Iterator[Callable[[tuple[_Matched, Result]], None]]:
     """Takes results; ``infos`` are the cameras' CameraInfo, as far as there are any."""
     if job.out is None:
@@ -225,7 +227,7 @@ def _sink(
 class _Output:
     """Writes results on the node's topics."""
 
-    def __init__(self, writer: BagWriter, job: BagJob, infos: Mapping[Side, Any]) -> None:
+    def __init__(self, writer: BagWriter, job: BagJob, infos: Mapping[Sensor, Any]) -> None:
         self._writer = writer
         self._job = job
         self._infos = infos
@@ -252,31 +254,33 @@ def first_info(bag: Bag, image: str) -> Any:
     return None if first is None else first.message
 
 
-def _undistort(stream: Stream, infos: Mapping[Side, Any], summary: BagSummary) -> None:
+def _undistort(stream: Stream, infos: Mapping[Sensor, Any], summary: BagSummary) -> None:
     """Undistort the images of each camera with a usable CameraInfo.
 
     Raises:
         DistillMatchError: there is none.
     """
     problems = {}
-    for side, info in infos.items():
-        if (problem := _undistort_one(stream, side, info)) is None:
-            summary.undistorted.append(side.value)
+    for sensor, info in infos.items():
+        if (problem := _undistort_one(stream, sensor, info)) is None:
+            summary.undistorted.append(sensor.value)
         else:
-            problems[side] = problem
+            problems[sensor] = problem
     if len(problems) == len(infos):
-        listed = "; ".join(f"{side}: {error}" for side, error in problems.items())
+        listed = "; ".join(f"{sensor}: {error}" for sensor, error in problems.items())
         raise DistillMatchError(f"undistort: no camera is calibrated ({listed}); or leave undistort out")
-    summary.notes.extend(f"{side} images are not undistorted: {error}" for side, error in problems.items())
+    summary.notes.extend(
+        f"{sensor} images are not undistorted: {error}" for sensor, error in problems.items()
+    )
 
 
-def _undistort_one(stream: Stream, side: Side, info: Any) -> str | None:
+def _undistort_one(stream: Stream, sensor: Sensor, info: Any) -> str | None:
     """Undistort the images of one camera; the reason if its CameraInfo is None or unusable."""
-    stream.undistort(side, None)
+    stream.undistort(sensor, None)
     if info is None:
-        return f"the bag has no camera_info beside its {side} image; record it"
+        return f"the bag has no camera_info beside its {sensor} image; record it"
     try:
-        stream.undistort(side, Camera.from_camera_info(info))
+        stream.undistort(sensor, Camera.from_camera_info(info))
     except DistillMatchError as error:
         return str(error)
     return None
@@ -284,7 +288,7 @@ def _undistort_one(stream: Stream, side: Side, info: Any) -> str | None:
 
 def _dropped(synchroniser: Synchroniser[Any]) -> dict[str, int]:
     return {
-        f"{side} {reason.value.lower()}": number
-        for side, reasons in synchroniser.counts.dropped.items()
+        f"{sensor} {reason.value.lower()}": number
+        for sensor, reasons in synchroniser.counts.dropped.items()
         for reason, number in reasons.items()
     }

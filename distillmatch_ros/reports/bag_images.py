@@ -15,7 +15,7 @@ from distillmatch_ros.geometry.undistortion import Undistorter
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.reports.recording import Entry, Images
 from distillmatch_ros.stream.outputs import NODE
-from distillmatch_ros.stream.synchroniser import Side
+from distillmatch_ros.stream.sensors import Sensor
 
 OVERLAYS = (f"{NODE}/overlay", f"{NODE}/overlay/compressed")
 
@@ -28,7 +28,7 @@ class Source:
         bag: bag with the images.
         rgb: topic of the visible images.
         thermal: topic of the thermal images.
-        undistorted: sides whose homographies refer to undistorted images.
+        undistorted: sensors whose homographies refer to undistorted images.
     """
 
     bag: Path
@@ -72,8 +72,8 @@ def load_images(source: Source, entries: Sequence[Entry]) -> dict[int, Images]:
         source.check(bag)
         chosen = [entry for entry in entries if entry.stamp is not None]
         found = _messages(bag, source, chosen)
-        visible = _decoded(bag, source.rgb, Side.VISIBLE in source.undistorted, found[source.rgb])
-        thermal = _decoded(bag, source.thermal, Side.THERMAL in source.undistorted, found[source.thermal])
+        visible = _decoded(bag, source.rgb, Sensor.VISIBLE in source.undistorted, found[source.rgb])
+        thermal = _decoded(bag, source.thermal, Sensor.THERMAL in source.undistorted, found[source.thermal])
     numbers = visible.keys() & thermal.keys()
     return {number: Images(visible[number].image, thermal[number].image) for number in numbers}
 

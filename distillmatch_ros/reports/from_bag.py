@@ -28,7 +28,7 @@ from distillmatch_ros.reports.recording import (
 )
 from distillmatch_ros.stream.outputs import NODE
 from distillmatch_ros.stream.pair_status import PairStatus
-from distillmatch_ros.stream.synchroniser import Side
+from distillmatch_ros.stream.sensors import Sensor
 
 HOMOGRAPHY, CORRESPONDENCES, STATUS = (
     f"{NODE}/{name}" for name in ("homography", "correspondences", "status")
@@ -136,7 +136,7 @@ def _guess(bag: Bag, names: tuple[str | None, str | None]) -> tuple[str, str]:
         topic: encoding for topic, encoding in encodings(bag).items() if not topic.startswith(NODE)
     }
     guessed = guess_topics(encoding_by_topic)
-    return names[0] or guessed.get(Side.VISIBLE, RGB), names[1] or guessed.get(Side.THERMAL, THERMAL)
+    return names[0] or guessed.get(Sensor.VISIBLE, RGB), names[1] or guessed.get(Sensor.THERMAL, THERMAL)
 
 
 def _read_pairs(bag: Bag) -> dict[int, _Raw]:

@@ -9,8 +9,8 @@ from distillmatch_ros.registration.rejection import CAUSES
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.ros.statistics import Report
 from distillmatch_ros.ros.transport import before_a_command, shipped
-from distillmatch_ros.stream.parameters import NAMESPACES, Parameters
-from distillmatch_ros.stream.synchroniser import Side
+from distillmatch_ros.stream.parameters import Parameters
+from distillmatch_ros.stream.sensors import MATCHED, Sensor
 from distillmatch_ros.stream.timing import Timing
 
 OK, WARN, ERROR, STALE = range(4)
@@ -36,11 +36,11 @@ class Condition:
         since: time of the transition to it, monotonic ns.
         error: why it is not active, if a transition failed.
         engine: network and device; None unless the engine is open.
-        topics: remapped topics of both sides; empty unless active.
+        topics: remapped topics of both sensors; empty unless active.
         publishers: number of publishers of both topics.
-        incompatible_qos: by side, the QoS policy that prevents a connection.
+        incompatible_qos: by sensor, the QoS policy that prevents a connection.
         timing: times of the received frames; None unless active.
-        missing_infos: sides that should be undistorted, and whose CameraInfo is missing or unusable.
+        missing_infos: sensors that should be undistorted, and whose CameraInfo is missing or unusable.
         unusable: error of the last unusable pair.
         advice: a setting that would help if no homography is found; None if none is known.
     """
@@ -50,11 +50,11 @@ class Condition:
     since: int
     error: str | None = None
     engine: EngineInfo | None = None
-    topics: Mapping[Side, str] | None = None
-    publishers: Mapping[Side, int] | None = None
-    incompatible_qos: Mapping[Side, str] | None = None
+    topics: Mapping[Sensor, str] | None = None
+    publishers: Mapping[Sensor, int] | None = None
+    incompatible_qos: Mapping[Sensor, str] | None = None
     timing: Timing | None = None
-    missing_infos: tuple[Side, ...] = ()
+    missing_infos: tuple[Sensor, ...] = ()
     unusable: str | None = None
     advice: str | None = None
 
@@ -98,29 +98,29 @@ def _not_active(condition: Condition) -> Diagnosis:
 
 
 def _silent(report: Report, condition: Condition, now: int) -> Diagnosis | None:
-    for side in Side:
-        topic = (condition.topics or {}).get(side, "")
-        last = report.inputs[side].received
+    for sensor in MATCHED:
+        topic = (condition.topics or {}).get(sensor, "")
+        last = report.inputs[sensor].received
         seconds = (now - max(last or 0, condition.since)) / 1e9
-        if report.inputs[side].messages or seconds < SILENCE_S:
+        if report.inputs[sensor].messages or seconds < SILENCE_S:
             continue
         silence = f"no messages on {topic} for {seconds:.0f} s"
-        policy = (condition.incompatible_qos or {}).get(side)
+        policy = (condition.incompatible_qos or {}).get(sensor)
         if policy is not None:
             return Diagnosis(
                 ERROR,
                 f"{silence}: its publisher's QoS is incompatible with this subscription ({policy}); set "
                 f"qos_overrides.{topic}.subscription.{policy}",
             )
-        publishers = (condition.publishers or {}).get(side, 0)
+        publishers = (condition.publishers or {}).get(sensor, 0)
         if publishers == 0:
             return Diagnosis(
-                STALE, f"{silence}: it has no publisher; start the {side} camera, or check the remapping"
+                STALE, f"{silence}: it has no publisher; start the {sensor} camera, or check the remapping"
             )
         return Diagnosis(
             STALE,
-            f"{silence}, despite {publishers} publisher(s): is the {side} camera running? If so, its images "
-            f"are lost in transport: {_transport()}",
+            f"{silence}, despite {publishers} publisher(s): is the {sensor} camera running? If so, its "
+            f"images are lost in transport: {_transport()}",
         )
     return None
 
@@ -128,7 +128,7 @@ def _silent(report: Report, condition: Condition, now: int) -> Diagnosis | None:
 def _no_calibration(report: Report, condition: Condition) -> Diagnosis | None:
     waiting = any(reason == "CAMERA_INFO" for _, reason in report.drops) and not report.statuses
     missing = len(condition.missing_infos)
-    if missing == 0 or (missing < len(Side) and not waiting):
+    if missing == 0 or (missing < len(MATCHED) and not waiting):
         return None
     return Diagnosis(
         ERROR, f"undistort: nothing usable on {_infos(condition)}; publish it, or switch undistort off"
@@ -146,17 +146,17 @@ def _half_calibrated(condition: Condition) -> Diagnosis | None:
 
 
 def _infos(condition: Condition) -> str:
-    return " and ".join(f"{NAMESPACES[side]}/camera_info" for side in condition.missing_infos)
+    return " and ".join(f"{sensor.namespace}/camera_info" for sensor in condition.missing_infos)
 
 
 def _lost(report: Report, condition: Condition) -> Diagnosis | None:
     """Lost frames have no partner; correcting the offset between the clocks would not help."""
-    lost = {side: report.inputs[side].lost for side in Side if report.inputs[side].lost > LOST}
+    lost = {sensor: report.inputs[sensor].lost for sensor in MATCHED if report.inputs[sensor].lost > LOST}
     if not lost:
         return None
     listed = " and ".join(
-        f"{fraction:.0%} of the images of {(condition.topics or {}).get(side, side)}"
-        for side, fraction in lost.items()
+        f"{fraction:.0%} of the images of {(condition.topics or {}).get(sensor, sensor)}"
+        for sensor, fraction in lost.items()
     )
     return Diagnosis(
         WARN if report.pairs else ERROR,
@@ -187,7 +187,7 @@ def _speed(report: Report) -> Diagnosis:
 
 
 def _unpaired(report: Report, condition: Condition, parameters: Parameters) -> Diagnosis | None:
-    fewest = min(report.inputs[side].messages for side in Side)
+    fewest = min(report.inputs[sensor].messages for sensor in MATCHED)
     # A single frame may still get its partner.
     if fewest < 2:
         return None
@@ -225,9 +225,9 @@ def _figures(report: Report, condition: Condition) -> Iterator[tuple[str, str]]:
         yield "engine", f"{condition.engine.config} {condition.engine.precision}"
         yield "device", condition.engine.device
     yield "last error", condition.error or condition.unusable or ""
-    for side in Side:
-        yield f"{NAMESPACES[side]} in [Hz]", f"{report.inputs[side].messages / report.seconds:.1f}"
-        yield f"{NAMESPACES[side]} lost [%]", f"{100 * report.inputs[side].lost:.0f}"
+    for sensor in MATCHED:
+        yield f"{sensor.namespace} in [Hz]", f"{report.inputs[sensor].messages / report.seconds:.1f}"
+        yield f"{sensor.namespace} lost [%]", f"{100 * report.inputs[sensor].lost:.0f}"
     yield "pairs [Hz]", f"{report.pairs / report.seconds:.1f}"
     yield "registered [Hz]", f"{sum(report.statuses.values()) / report.seconds:.1f}"
     yield "full passes [Hz]", f"{report.passes / report.seconds:.1f}"

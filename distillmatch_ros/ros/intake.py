@@ -17,9 +17,11 @@ from distillmatch_ros.ros.filters import FilterSynchroniser
 from distillmatch_ros.ros.statistics import Drop, Statistics
 from distillmatch_ros.stream.assembly import make_synchroniser
 from distillmatch_ros.stream.messages import Messages
-from distillmatch_ros.stream.parameters import COMPRESSED, MESSAGE_FILTERS, NAMESPACES, Parameters
-from distillmatch_ros.stream.synchroniser import Arrival, Pair, Side, Synchroniser
+from distillmatch_ros.stream.parameters import COMPRESSED, MESSAGE_FILTERS, Parameters
+from distillmatch_ros.stream.sensors import Sensor
+from distillmatch_ros.stream.synchroniser import Pair, Synchroniser
 from distillmatch_ros.stream.timing import REMEMBERED, Timing
+from distillmatch_ros.stream.waiting import Arrival
 
 
 class Intake:
@@ -35,7 +37,7 @@ class Intake:
         messages: Messages,
         statistics: Statistics,
         on_pair: Callable[[Pair[Any]], None],
-        on_info: Callable[[Side, CameraInfo], None],
+        on_info: Callable[[Sensor, CameraInfo], None],
     ) -> None:
         """Subscribe.
 
@@ -60,23 +62,23 @@ class Intake:
         self._told: Counter[Drop] = Counter()
         self.timing = Timing(REMEMBERED)
         """Stamps and times of receipt of the frames."""
-        self.incompatible_qos: dict[Side, str] = {}
-        """By side, the QoS policy that prevents a connection to a publisher."""
-        transports = {Side.VISIBLE: parameters.rgb_transport, Side.THERMAL: parameters.thermal_transport}
-        self._images: dict[Side, Subscription] = {}
+        self.incompatible_qos: dict[Sensor, str] = {}
+        """By sensor, the QoS policy that prevents a connection to a publisher."""
+        transports = {Sensor.VISIBLE: parameters.rgb_transport, Sensor.THERMAL: parameters.thermal_transport}
+        self._images: dict[Sensor, Subscription] = {}
         self._infos: list[Subscription] = []
         try:
-            for side, transport in transports.items():
-                self._images[side] = self._subscribe(side, transport)
-                self._infos.append(self._subscribe_info(side))
+            for sensor, transport in transports.items():
+                self._images[sensor] = self._subscribe(sensor, transport)
+                self._infos.append(self._subscribe_info(sensor))
         except Exception:  # such as QoS overrides that rclpy rejects
             self.close()
             raise
 
     @property
-    def topics(self) -> dict[Side, str]:
+    def topics(self) -> dict[Sensor, str]:
         """The remapped topics."""
-        return {side: subscription.topic_name for side, subscription in self._images.items()}
+        return {sensor: subscription.topic_name for sensor, subscription in self._images.items()}
 
     def configure(self, parameters: Parameters) -> None:
         """Set tolerance and offset; waiting frames are dropped if these change."""
@@ -97,13 +99,13 @@ class Intake:
             return
         dropped = Counter(
             {
-                (NAMESPACES[side], reason.value): number
-                for side, reasons in self._synchroniser.counts.dropped.items()
+                (sensor.namespace, reason.value): number
+                for sensor, reasons in self._synchroniser.counts.dropped.items()
                 for reason, number in reasons.items()
             }
         )
-        for (side, reason), number in (dropped - self._told).items():
-            self._statistics.drop(side, reason, number)
+        for (sensor, reason), number in (dropped - self._told).items():
+            self._statistics.drop(sensor, reason, number)
         self._told = dropped
 
     def close(self) -> None:
@@ -113,28 +115,28 @@ class Intake:
         self.reset()
         self.count_drops()
 
-    def _subscribe(self, side: Side, transport: str) -> Subscription:
-        topic = self._node.resolve_topic_name(f"{NAMESPACES[side]}/image")
+    def _subscribe(self, sensor: Sensor, transport: str) -> Subscription:
+        topic = self._node.resolve_topic_name(f"{sensor.namespace}/image")
         compressed = transport == COMPRESSED
 
         def receive(message: Any) -> None:
             now, stamp = monotonic_ns(), self._messages.stamp_of(message)
-            self._statistics.receive(side, stamp, now)
-            if self.timing.jumped(side, stamp, now):
+            self._statistics.receive(sensor, stamp, now)
+            if self.timing.jumped(sensor, stamp, now):
                 self.timing.reset()  # a jump would be taken for clock drift
-            self.timing.receive(side, stamp, now)
-            for pair in self._synchroniser.add(side, Arrival(stamp, now, message)):
+            self.timing.receive(sensor, stamp, now)
+            for pair in self._synchroniser.add(sensor, Arrival(stamp, now, message)):
                 self._statistics.pair(pair.skew)
                 self._on_pair(pair)
 
         def reject(event: Any) -> None:
-            if side not in self.incompatible_qos:
+            if sensor not in self.incompatible_qos:
                 policy = qos_policy_name_from_kind(event.last_policy_kind).lower()
-                self.incompatible_qos[side] = policy
+                self.incompatible_qos[sensor] = policy
                 self._node.get_logger().warning(
-                    f"{self.topics[side]}: a publisher's QoS is incompatible with this subscription "
+                    f"{self.topics[sensor]}: a publisher's QoS is incompatible with this subscription "
                     f"({policy}), and no image arrives; set "
-                    f"qos_overrides.{self.topics[side]}.subscription.{policy}"
+                    f"qos_overrides.{self.topics[sensor]}.subscription.{policy}"
                 )
 
         return self._node.create_subscription(
@@ -146,10 +148,10 @@ class Intake:
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
 
-    def _subscribe_info(self, side: Side) -> Subscription:
-        topic = f"{NAMESPACES[side]}/camera_info"
+    def _subscribe_info(self, sensor: Sensor) -> Subscription:
+        topic = f"{sensor.namespace}/camera_info"
         return self._node.create_subscription(
-            CameraInfo, topic, lambda info: self._on_info(side, info), _best_effort()
+            CameraInfo, topic, lambda info: self._on_info(sensor, info), _best_effort()
         )
 
 

@@ -22,12 +22,13 @@ from distillmatch_ros.stream.assembly import calibration_path, load_calibration,
 from distillmatch_ros.stream.calibration import Calibration
 from distillmatch_ros.stream.messages import MESSAGE_TYPES, Messages
 from distillmatch_ros.stream.outputs import Outgoing
-from distillmatch_ros.stream.parameters import NAMESPACES, Parameters
+from distillmatch_ros.stream.parameters import Parameters
+from distillmatch_ros.stream.sensors import MATCHED, Sensor
 from distillmatch_ros.stream.stream import Stream
-from distillmatch_ros.stream.synchroniser import Pair, Side
+from distillmatch_ros.stream.synchroniser import Pair
 
 PAIR = "pair"
-"""Side of drops that concern both frames of a pair."""
+"""Sensor of drops that concern both frames of a pair."""
 INFO_PATIENCE_S = 3.0
 """Time from the first pair for which one camera's CameraInfo is waited for if the other's is there."""
 
@@ -55,8 +56,8 @@ class Pipeline:
         self._messages = messages
         self._statistics = statistics
         self._lock = threading.Lock()
-        self._infos: dict[Side, CameraInfo] = {}
-        self._calibrated: set[Side] = set()
+        self._infos: dict[Sensor, CameraInfo] = {}
+        self._calibrated: set[Sensor] = set()
         self._waiting_since: int | None = None
         self._calibration = load_calibration(parameters)
         with ExitStack() as undo:
@@ -78,9 +79,9 @@ class Pipeline:
         return self._stream.advice
 
     @property
-    def missing_infos(self) -> list[Side]:
-        """Sides that should be undistorted, and whose CameraInfo is missing or holds no calibration."""
-        return [side for side in Side if self._parameters.undistort and side not in self._calibrated]
+    def missing_infos(self) -> list[Sensor]:
+        """Sensors that should be undistorted, and whose CameraInfo is missing or holds no calibration."""
+        return [sensor for sensor in MATCHED if self._parameters.undistort and sensor not in self._calibrated]
 
     def calibration_for(self, parameters: Parameters, changed: Collection[str]) -> Calibration | None:
         """Calibration that `configure` needs for these parameters.
@@ -99,20 +100,20 @@ class Pipeline:
             self._stream.configure(parameters.stream, calibration)
             self._parameters, self._calibration = parameters, calibration
 
-    def set_camera_info(self, side: Side, info: CameraInfo) -> None:
+    def set_camera_info(self, sensor: Sensor, info: CameraInfo) -> None:
         """Set the CameraInfo of a camera; one without a calibration does not replace one with it."""
-        if self._parameters.undistort and self._infos.get(side) != info:
+        if self._parameters.undistort and self._infos.get(sensor) != info:
             try:
                 camera = Camera.from_camera_info(info)
                 with self._lock:
-                    self._stream.undistort(side, camera)
-                self._calibrated.add(side)
+                    self._stream.undistort(sensor, camera)
+                self._calibrated.add(sensor)
             except DistillMatchError as error:
-                self._statistics.drop(NAMESPACES[side], "CAMERA_INFO")
+                self._statistics.drop(sensor.namespace, "CAMERA_INFO")
                 self.unusable = str(error)
-                if side in self._calibrated:
+                if sensor in self._calibrated:
                     return
-        self._infos[side] = info
+        self._infos[sensor] = info
 
     def reset(self) -> None:
         """Discard the state of all pairs."""
@@ -177,19 +178,19 @@ class Pipeline:
         missing = self.missing_infos
         if self._waiting_since is None:
             self._waiting_since = monotonic_ns()
-        if not missing or len(missing) == len(Side):
+        if not missing or len(missing) == len(MATCHED):
             return bool(missing)
         waited_s = (monotonic_ns() - self._waiting_since) / SECOND
-        return waited_s < INFO_PATIENCE_S and any(side not in self._infos for side in missing)
+        return waited_s < INFO_PATIENCE_S and any(sensor not in self._infos for sensor in missing)
 
     def _decode(self, pair: Pair[Any]) -> tuple[Frame, Frame] | None:
-        side = Side.VISIBLE
+        sensor = Sensor.VISIBLE
         try:
             visible = self._messages.to_frame(pair.visible.item)
-            side = Side.THERMAL
+            sensor = Sensor.THERMAL
             return visible, self._messages.to_frame(pair.thermal.item)
         except DistillMatchError as error:
-            self._reject(NAMESPACES[side], error)
+            self._reject(sensor.namespace, error)
             return None
 
     def _reject(self, what: str, error: DistillMatchError) -> None:

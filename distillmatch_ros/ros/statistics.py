@@ -9,7 +9,7 @@ from distillmatch_ros.base.units import Spread
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.ros.gaps import StampGaps
-from distillmatch_ros.stream.synchroniser import Side
+from distillmatch_ros.stream.sensors import MATCHED, Sensor
 
 Drop = tuple[str, str]
 """The camera in the words of ROS (``rgb``, ``thermal``, or ``pair``) and the reason of the drop."""
@@ -20,7 +20,7 @@ AGE = "age"
 
 @dataclass(frozen=True)
 class Input:
-    """Received images of one side.
+    """Received images of one sensor.
 
     Attributes:
         messages: number of messages in the period.
@@ -41,10 +41,10 @@ class Report:
 
     Attributes:
         seconds: length of the period, s.
-        inputs: received images by side.
+        inputs: received images by sensor.
         pairs: number of pairs found.
-        drops: dropped frames in the period, by side and reason.
-        total_drops: dropped frames since the start, by side and reason.
+        drops: dropped frames in the period, by sensor and reason.
+        total_drops: dropped frames since the start, by sensor and reason.
         skew_ms: magnitude of the skew of the pairs found, ms.
         statuses: number of registrations by status.
         rejections: number of rejections by threshold, see `Rejection`.
@@ -55,7 +55,7 @@ class Report:
     """
 
     seconds: float
-    inputs: Mapping[Side, Input]
+    inputs: Mapping[Sensor, Input]
     pairs: int
     drops: Counter[Drop]
     total_drops: Counter[Drop]
@@ -71,7 +71,7 @@ class Report:
 @dataclass
 class _Period:
     start: int
-    messages: Counter[Side] = field(default_factory=Counter)
+    messages: Counter[Sensor] = field(default_factory=Counter)
     drops: Counter[Drop] = field(default_factory=Counter)
     skew_ms: list[float] = field(default_factory=list)
     statuses: Counter[Status] = field(default_factory=Counter)
@@ -88,21 +88,21 @@ class Statistics:
     def __init__(self, now: int) -> None:
         self._lock = threading.Lock()
         self._period = _Period(now)
-        self._latest: dict[Side, tuple[int, int | None]] = dict.fromkeys(Side, (0, None))
-        self._gaps = {side: StampGaps() for side in Side}
+        self._latest: dict[Sensor, tuple[int, int | None]] = dict.fromkeys(MATCHED, (0, None))
+        self._gaps = {sensor: StampGaps() for sensor in MATCHED}
         self._total_drops: Counter[Drop] = Counter()
 
-    def receive(self, side: Side, stamp: int, now: int) -> None:
+    def receive(self, sensor: Sensor, stamp: int, now: int) -> None:
         """Count a received message."""
         with self._lock:
-            self._period.messages[side] += 1
-            self._latest[side] = stamp, now
-            self._gaps[side].add(stamp)
+            self._period.messages[sensor] += 1
+            self._latest[sensor] = stamp, now
+            self._gaps[sensor].add(stamp)
 
-    def drop(self, side: str, reason: str, count: int = 1) -> None:
+    def drop(self, sensor: str, reason: str, count: int = 1) -> None:
         """Count dropped frames or pairs."""
         with self._lock:
-            self._period.drops[side, reason] += count
+            self._period.drops[sensor, reason] += count
 
     def pair(self, skew: int) -> None:
         """Count a pair with this skew, ns."""
@@ -132,8 +132,8 @@ class Statistics:
             period, self._period = self._period, _Period(now)
             self._total_drops.update(period.drops)
             inputs = {
-                side: Input(period.messages[side], *self._latest[side], self._gaps[side].lost)
-                for side in Side
+                sensor: Input(period.messages[sensor], *self._latest[sensor], self._gaps[sensor].lost)
+                for sensor in MATCHED
             }
             total_drops = self._total_drops.copy()
         spreads = {stage: Spread.of(ms) for stage, ms in period.latency_ms.items()}

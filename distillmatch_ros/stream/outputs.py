@@ -7,8 +7,8 @@ from typing import Any
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.stream.messages import Messages
+from distillmatch_ros.stream.sensors import Sensor
 from distillmatch_ros.stream.stream import Result
-from distillmatch_ros.stream.synchroniser import Side
 
 NODE = "/distillmatch"
 """The node's name, the prefix of its topics."""
@@ -21,7 +21,7 @@ class Outgoing:
         self,
         messages: Messages,
         result: Result,
-        infos: Mapping[Side, Any] | None = None,
+        infos: Mapping[Sensor, Any] | None = None,
         *,
         quality: int = 90,
     ) -> None:
@@ -30,7 +30,7 @@ class Outgoing:
         Args:
             messages: converter that makes the messages.
             result: result for a pair.
-            infos: CameraInfo by side, as far as known.
+            infos: CameraInfo by sensor, as far as known.
             quality: JPEG quality, 1 to 100.
         """
         self._messages = messages
@@ -68,7 +68,7 @@ class Outgoing:
 
     def thermal_info(self) -> Any | None:
         """CameraInfo of the thermal image in the visible frame: that of the visible camera."""
-        return self._camera_info(Side.VISIBLE, self._result.visible)
+        return self._camera_info(Sensor.VISIBLE, self._result.visible)
 
     def rgb_registered(self) -> Any | None:
         """Image in the thermal frame with the visible camera's encoding; None without a homography."""
@@ -76,17 +76,19 @@ class Outgoing:
 
     def rgb_info(self) -> Any | None:
         """CameraInfo of the visible image in the thermal frame: that of the thermal camera."""
-        return self._camera_info(Side.THERMAL, self._result.in_thermal_frame)
+        return self._camera_info(Sensor.THERMAL, self._result.in_thermal_frame)
 
     def _image(self, frame: Frame | None) -> Any | None:
         return None if frame is None else self._messages.image(frame)
 
-    def _camera_info(self, side: Side, header_of: Frame) -> Any | None:
+    def _camera_info(self, sensor: Sensor, header_of: Frame) -> Any | None:
         """CameraInfo of a registered image; None without one, since synchronisers would wait for it."""
-        info = self._infos.get(side)
+        info = self._infos.get(sensor)
         if info is None or self._result.registration.mapping is None:
             return None
-        return self._messages.camera_info(info, header_of, getattr(self._result.rig, side.value).undistorted)
+        return self._messages.camera_info(
+            info, header_of, getattr(self._result.rig, sensor.value).undistorted
+        )
 
     @cached_property
     def _overlay(self) -> Frame:

@@ -18,12 +18,9 @@ from distillmatch_ros.base.settings import Description, Model, Settings, describ
 from distillmatch_ros.engines.registry import AUTO, Backend
 from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.stream.stream import StreamSettings
-from distillmatch_ros.stream.synchroniser import Side
 from distillmatch_ros.stream.temporal import Mode
 
 YAML, PAGE = "config/fusion.yaml", "docs/reference/parameters.md"
-NAMESPACES = {Side.VISIBLE: "rgb", Side.THERMAL: "thermal"}
-"""Prefix of each camera's topics."""
 Transport = Literal["raw", "compressed"]
 RAW: Transport = "raw"
 COMPRESSED: Transport = "compressed"

@@ -28,7 +28,7 @@ from distillmatch_ros.stream.calibration import Accumulator, Calibration, ImageF
 from distillmatch_ros.stream.executors import InlineExecutor
 from distillmatch_ros.stream.follower import Followed, Follower
 from distillmatch_ros.stream.search import Search
-from distillmatch_ros.stream.synchroniser import Side
+from distillmatch_ros.stream.sensors import Sensor
 from distillmatch_ros.stream.temporal import Mode, TemporalFilter, TemporalSettings
 from distillmatch_ros.stream.thermal_stream import FrozenDetector, RangeFilter
 from distillmatch_ros.visualisation.overlay import Style, draw_heat
@@ -168,7 +168,7 @@ class Stream:
         self._registrar = registrar
         self._asynchronous = asynchronous
         self._executor: Executor = ThreadPoolExecutor(1, "pass") if asynchronous else InlineExecutor()
-        self._undistorters: dict[Side, Undistorter] = {}
+        self._undistorters: dict[Sensor, Undistorter] = {}
         self._frozen = FrozenDetector(0)
         self._heat_range = RangeFilter()
         self._search = Search(self._registrar)
@@ -200,19 +200,19 @@ class Stream:
                 self._search = self._search.with_registrar(self._registrar)
                 self._follower.replace(settings.gate, self._search)
 
-    def undistort(self, side: Side, camera: Camera | None) -> None:
+    def undistort(self, sensor: Sensor, camera: Camera | None) -> None:
         """Undistort one camera's images from the next pair on; None disables it.
 
         An equal camera is ignored.
         """
-        current = self._undistorters.get(side)
+        current = self._undistorters.get(sensor)
         if camera is None:
-            self._undistorters.pop(side, None)
+            self._undistorters.pop(sensor, None)
         elif current is None or not current.camera.same_as(camera):
-            self._undistorters[side] = Undistorter(camera)
+            self._undistorters[sensor] = Undistorter(camera)
         else:
             return
-        if self._undistorters.get(side) is not current:
+        if self._undistorters.get(sensor) is not current:
             self._rig = None  # pixel coordinates change
 
     def process(self, visible: Frame, thermal: Frame) -> Result:
@@ -225,9 +225,12 @@ class Stream:
         start = perf_counter()
         check_image(visible.image, "visible image")
         check_image(thermal.image, "thermal image")
-        visible, thermal = self._undistorted(Side.VISIBLE, visible), self._undistorted(Side.THERMAL, thermal)
+        visible, thermal = (
+            self._undistorted(Sensor.VISIBLE, visible),
+            self._undistorted(Sensor.THERMAL, thermal),
+        )
         undistorted = perf_counter()
-        rig = Rig(self._format(Side.VISIBLE, visible), self._format(Side.THERMAL, thermal))
+        rig = Rig(self._format(Sensor.VISIBLE, visible), self._format(Sensor.THERMAL, thermal))
         if self._calibration is not None and self._settings.mode is Mode.FIXED:
             self._calibration.check(rig)
         if rig != self._rig:
@@ -317,10 +320,10 @@ class Stream:
         self._accumulator.add(registration, stamp)
         return Followed(registration, ((stamp, registration),))
 
-    def _undistorted(self, side: Side, frame: Frame) -> Frame:
-        undistorter = self._undistorters.get(side)
+    def _undistorted(self, sensor: Sensor, frame: Frame) -> Frame:
+        undistorter = self._undistorters.get(sensor)
         return frame if undistorter is None else undistorter(frame)
 
-    def _format(self, side: Side, frame: Frame) -> ImageFormat:
+    def _format(self, sensor: Sensor, frame: Frame) -> ImageFormat:
         height, width = frame.image.shape[:2]
-        return ImageFormat((height, width), side in self._undistorters)
+        return ImageFormat((height, width), sensor in self._undistorters)

@@ -5,71 +5,20 @@ pairs never cross. A pair is returned as soon as no later frame can change it.
 """
 
 from bisect import bisect_left
-from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Generic, Literal, TypeVar
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.stream.sensors import Sensor
+from distillmatch_ros.stream.waiting import Arrival, Reason, Waiting, WaitingFrames
 
 Item = TypeVar("Item")
 
 JUMP_BACK = SECOND
-"""ns. A frame this much older than the newest of its side means that a clock was set back, or that a bag
+"""ns. A frame this much older than the newest of its sensor means that a clock was set back, or that a bag
 starts again; a smaller step back is a late frame."""
-INTERVALS = 30
-"""Number of latest intervals of a side; the shortest one predicts the earliest time of its next frame."""
-
-
-class Side(str, Enum):
-    """One of the two cameras."""
-
-    VISIBLE = "visible"
-    THERMAL = "thermal"
-
-    def __str__(self) -> str:
-        return self.value
-
-    @property
-    def other(self) -> "Side":
-        return Side.THERMAL if self is Side.VISIBLE else Side.VISIBLE
-
-
-class Reason(str, Enum):
-    """Why a frame was dropped.
-
-    UNMATCHED: no frame of the other side was within the tolerance, or its nearest was paired with another.
-    LATE: older than a frame of its side that was already paired or dropped.
-    DUPLICATE_STAMP: same time as another frame of its side.
-    CLOCK_RESET: waiting when a clock jumped back, or when the synchroniser was reset.
-    OVERFLOW: waiting when its side's buffer became full, without frames from the other side.
-    """
-
-    UNMATCHED = "UNMATCHED"
-    LATE = "LATE"
-    DUPLICATE_STAMP = "DUPLICATE_STAMP"
-    CLOCK_RESET = "CLOCK_RESET"
-    OVERFLOW = "OVERFLOW"
-
-    def __str__(self) -> str:
-        return self.value
-
-
-@dataclass(frozen=True)
-class Arrival(Generic[Item]):
-    """A received frame.
-
-    Attributes:
-        stamp: time of exposure as the camera reports it, ns.
-        received: time of receipt by a clock common to both sides, ns.
-        item: the frame itself.
-    """
-
-    stamp: int
-    received: int
-    item: Item
 
 
 @dataclass(frozen=True)
@@ -88,25 +37,25 @@ class Pair(Generic[Item]):
 class PairCounts:
     """Snapshot of the number of frames since the synchroniser was made.
 
-    For each side ``received == paired + sum(dropped) + waiting``.
+    For each sensor ``received == paired + sum(dropped) + waiting``.
 
     Attributes:
-        received: frames received, by side.
+        received: frames received, by sensor.
         paired: pairs returned.
-        dropped: frames dropped, by side and reason; reasons that did not occur are absent.
-        waiting: frames waiting for a partner, by side.
+        dropped: frames dropped, by sensor and reason; reasons that did not occur are absent.
+        waiting: frames waiting for a partner, by sensor.
     """
 
-    received: Mapping[Side, int]
+    received: Mapping[Sensor, int]
     paired: int
-    dropped: Mapping[Side, Mapping[Reason, int]]
-    waiting: Mapping[Side, int]
+    dropped: Mapping[Sensor, Mapping[Reason, int]]
+    waiting: Mapping[Sensor, int]
 
 
 class Synchroniser(Generic[Item]):
     """Pairs two streams of frames. Must be used by one thread at a time.
 
-    At most ``depth`` frames of each side are kept.
+    At most ``depth`` frames of each sensor are kept.
     """
 
     def __init__(
@@ -122,7 +71,7 @@ class Synchroniser(Generic[Item]):
             tolerance: greatest magnitude of a pair's skew, ns; 0 pairs equal times.
             thermal_offset: added to the thermal frames' times, ns.
             by: time of a frame: its stamp, or its time of receipt.
-            depth: greatest number of waiting frames of each side.
+            depth: greatest number of waiting frames of each sensor.
 
         Raises:
             DistillMatchError: a value is not allowed.
@@ -134,21 +83,22 @@ class Synchroniser(Generic[Item]):
         if depth < 1:
             raise DistillMatchError(f"pairing depth {depth} keeps no frame; choose 1 or more")
         self._tolerance = tolerance
-        self._offset = {Side.VISIBLE: 0, Side.THERMAL: thermal_offset}
+        self._offset = {Sensor.VISIBLE: 0, Sensor.THERMAL: thermal_offset}
         self._by = by
         self._depth = depth
-        self._visible: _Queue[Item] = _Queue()
-        self._thermal: _Queue[Item] = _Queue()
-        self._queues = {Side.VISIBLE: self._visible, Side.THERMAL: self._thermal}
+        self._visible: WaitingFrames[Item] = WaitingFrames()
+        self._thermal: WaitingFrames[Item] = WaitingFrames()
+        self._queues = {Sensor.VISIBLE: self._visible, Sensor.THERMAL: self._thermal}
         self._paired = 0
 
-    def add(self, side: Side, arrival: Arrival[Item]) -> list[Pair[Item]]:
+    def add(self, sensor: Sensor, arrival: Arrival[Item]) -> list[Pair[Item]]:
         """Add a frame, and return the pairs that are final now, oldest first."""
-        queue, other = self._queues[side], self._queues[side.other]
-        time = (arrival.stamp if self._by == "stamp" else arrival.received) + self._offset[side]
+        queue = self._queues[sensor]
+        other = self._thermal if queue is self._visible else self._visible
+        time = (arrival.stamp if self._by == "stamp" else arrival.received) + self._offset[sensor]
         if queue.newest is not None and time < queue.newest - JUMP_BACK:
             self.reset()
-        filed = queue.file(_Waiting(time, arrival, other.received))
+        filed = queue.file(Waiting(time, arrival, other.received))
         if not filed:
             return []
         pairs = self._settle_all(closed=False)
@@ -172,10 +122,10 @@ class Synchroniser(Generic[Item]):
     def counts(self) -> PairCounts:
         """Numbers of frames so far."""
         return PairCounts(
-            received={side: queue.received for side, queue in self._queues.items()},
+            received={sensor: queue.received for sensor, queue in self._queues.items()},
             paired=self._paired,
-            dropped={side: dict(queue.dropped) for side, queue in self._queues.items()},
-            waiting={side: len(queue.waiting) for side, queue in self._queues.items()},
+            dropped={sensor: dict(queue.dropped) for sensor, queue in self._queues.items()},
+            waiting={sensor: len(queue.waiting) for sensor, queue in self._queues.items()},
         )
 
     def _settle_all(self, closed: bool) -> list[Pair[Item]]:
@@ -215,7 +165,7 @@ class Synchroniser(Generic[Item]):
                 return index, partner
         return None
 
-    def _drop_hopeless(self, queue: "_Queue[Item]", other: "_Queue[Item]") -> None:
+    def _drop_hopeless(self, queue: WaitingFrames[Item], other: WaitingFrames[Item]) -> None:
         """Drop the oldest frames that have no partner among the waiting and possible later frames."""
         partners = [entry.time for entry in other.waiting]
         while queue.waiting and other.newest is not None:
@@ -226,76 +176,6 @@ class Synchroniser(Generic[Item]):
             ):
                 return
             queue.drop(Reason.UNMATCHED)
-
-
-@dataclass(frozen=True)
-class _Waiting(Generic[Item]):
-    """A waiting frame: its time, and how many frames the other side had sent before it arrived."""
-
-    time: int
-    arrival: Arrival[Item]
-    others: int
-
-
-class _Queue(Generic[Item]):
-    """The waiting frames of one side, oldest first, and the state of its clock.
-
-    Attributes:
-        waiting: sorted by time, without equal times.
-        received: number of received frames.
-        dropped: number of dropped frames by reason.
-        newest: latest time since the clock last jumped back.
-    """
-
-    def __init__(self) -> None:
-        self.waiting: list[_Waiting[Item]] = []
-        self.received = 0
-        self.dropped: Counter[Reason] = Counter()
-        self.newest: int | None = None
-        self._decided: int | None = None
-        self._intervals: deque[int] = deque(maxlen=INTERVALS)
-
-    @property
-    def soonest(self) -> int:
-        """Earliest expected time of further frames, unless they are late."""
-        assert self.newest is not None, "called only for a side with frames"
-        return self.newest + min(self._intervals, default=0)
-
-    def file(self, entry: _Waiting[Item]) -> bool:
-        """Count a frame, and insert it unless it is late or a duplicate; returns whether it was inserted."""
-        self.received += 1
-        place = bisect_left(self.waiting, entry.time, key=lambda waiting: waiting.time)
-        here = self.waiting[place].time if place < len(self.waiting) else None
-        if entry.time in (here, self._decided):
-            self.dropped[Reason.DUPLICATE_STAMP] += 1
-            return False
-        if self._decided is not None and entry.time < self._decided:
-            self.dropped[Reason.LATE] += 1
-            return False
-        self.waiting.insert(place, entry)
-        if self.newest is None:
-            self.newest = entry.time
-        elif entry.time > self.newest:
-            self._intervals.append(entry.time - self.newest)
-            self.newest = entry.time
-        return True
-
-    def take(self) -> _Waiting[Item]:
-        """Remove and return the oldest frame."""
-        entry = self.waiting.pop(0)
-        self._decided = entry.time
-        return entry
-
-    def drop(self, reason: Reason) -> None:
-        """Drop the oldest frame."""
-        self.take()
-        self.dropped[reason] += 1
-
-    def forget(self) -> None:
-        """Drop all frames and the clock's time; the intervals are kept."""
-        while self.waiting:
-            self.drop(Reason.CLOCK_RESET)
-        self.newest = self._decided = None
 
 
 def _nearest(times: Sequence[int], time: int) -> int | None:

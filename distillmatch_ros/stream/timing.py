@@ -15,14 +15,16 @@ from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.stream.assembly import make_synchroniser
 from distillmatch_ros.stream.clocks import Clocks, compare, scatter
 from distillmatch_ros.stream.parameters import ARRIVAL, Parameters
-from distillmatch_ros.stream.synchroniser import Arrival, Side, Synchroniser
+from distillmatch_ros.stream.sensors import MATCHED, Sensor
+from distillmatch_ros.stream.synchroniser import Synchroniser
+from distillmatch_ros.stream.waiting import Arrival
 
 FEW = 0.5
 """Fraction of frames without the partner they should have, from which on there is a warning."""
 REMEMBERED = 2000
-"""Number of latest frames of each side whose times a running node keeps."""
+"""Number of latest frames of each sensor whose times a running node keeps."""
 TRIED = 300
-"""Number of frames of each side on which a setting is tried."""
+"""Number of frames of each sensor on which a setting is tried."""
 JUMP = SECOND
 """Difference between the advance of stamps and of times of receipt from which on a clock was set, ns."""
 GOOD = 0.9
@@ -33,27 +35,27 @@ _Times = NDArray[np.int64]
 
 
 class Timing:
-    """Stamps and times of receipt of both sides' frames. Must be used by one thread at a time."""
+    """Stamps and times of receipt of both sensors' frames. Must be used by one thread at a time."""
 
     def __init__(self, remembered: int | None = None) -> None:
         """Start without frames.
 
         Args:
-            remembered: number of latest frames to keep of each side; all if None.
+            remembered: number of latest frames to keep of each sensor; all if None.
         """
-        self._stamps: dict[Side, deque[int]] = {side: deque(maxlen=remembered) for side in Side}
-        self._received: dict[Side, deque[int]] = {side: deque(maxlen=remembered) for side in Side}
+        self._stamps: dict[Sensor, deque[int]] = {sensor: deque(maxlen=remembered) for sensor in MATCHED}
+        self._received: dict[Sensor, deque[int]] = {sensor: deque(maxlen=remembered) for sensor in MATCHED}
 
-    def receive(self, side: Side, stamp: int, received: int) -> None:
+    def receive(self, sensor: Sensor, stamp: int, received: int) -> None:
         """Add a received frame; both times in ns."""
-        self._stamps[side].append(stamp)
-        self._received[side].append(received)
+        self._stamps[sensor].append(stamp)
+        self._received[sensor].append(received)
 
-    def jumped(self, side: Side, stamp: int, received: int) -> bool:
-        """Whether a clock was set, or a stream restarted, since the last frame of a side; times in ns."""
-        if not self._stamps[side]:
+    def jumped(self, sensor: Sensor, stamp: int, received: int) -> bool:
+        """Whether a clock was set, or a stream restarted, since the last frame of a sensor; times in ns."""
+        if not self._stamps[sensor]:
             return False
-        advanced = stamp - self._stamps[side][-1], received - self._received[side][-1]
+        advanced = stamp - self._stamps[sensor][-1], received - self._received[sensor][-1]
         return abs(advanced[0] - advanced[1]) > JUMP
 
     def reset(self) -> None:
@@ -62,18 +64,18 @@ class Timing:
             times.clear()
 
     def clocks(self) -> Clocks | None:
-        """Comparison of the clocks; None unless both sides have frames with advancing stamps."""
-        if not all(self._stamps.values()) or any(self.standing(side) is not None for side in Side):
+        """Comparison of the clocks; None unless both sensors have frames with advancing stamps."""
+        if not all(self._stamps.values()) or any(self.standing(sensor) is not None for sensor in MATCHED):
             return None
         visible, thermal = (
-            (np.array(self._stamps[side], np.int64), np.array(self._received[side], np.int64))
-            for side in Side
+            (np.array(self._stamps[sensor], np.int64), np.array(self._received[sensor], np.int64))
+            for sensor in MATCHED
         )
         return compare(visible, thermal)
 
-    def standing(self, side: Side) -> int | None:
-        """The stamp, ns, that most frames of a side share; None if their stamps advance."""
-        stamps = np.array(self._stamps[side], np.int64)
+    def standing(self, sensor: Sensor) -> int | None:
+        """The stamp, ns, that most frames of a sensor share; None if their stamps advance."""
+        stamps = np.array(self._stamps[sensor], np.int64)
         if len(stamps) < 2:
             return 0 if len(stamps) and stamps[0] == 0 else None
         values, counts = np.unique(stamps, return_counts=True)
@@ -85,7 +87,7 @@ class Timing:
 
         Args:
             pairs: number of pairs found.
-            fewest: number of frames of the side with fewer frames.
+            fewest: number of frames of the sensor with fewer frames.
             parameters: parameters of the pairing.
 
         Returns:
@@ -100,19 +102,19 @@ class Timing:
         """The setting that makes the most pairs of these frames; empty if none helps."""
         if not all(self._stamps.values()) or self._apart() is not None:
             return {}
-        usable = all(self._evenly_received(side) for side in Side)
+        usable = all(self._evenly_received(sensor) for sensor in MATCHED)
         trial = _Trial(self._stamps, self._received)
         return next(iter(trial.helpful(parameters, self._candidates(parameters, self.clocks(), usable))), {})
 
     def _reason(self, parameters: Parameters) -> str:
-        for side in Side:
-            if not self._stamps[side]:
-                return f"no image of the {side} camera came; check its topic and its driver"
+        for sensor in MATCHED:
+            if not self._stamps[sensor]:
+                return f"no image of the {sensor} camera came; check its topic and its driver"
         apart = self._apart()
         if apart is not None:
             return apart
         trial = _Trial(self._stamps, self._received)
-        clocks, usable = self.clocks(), all(self._evenly_received(side) for side in Side)
+        clocks, usable = self.clocks(), all(self._evenly_received(sensor) for sensor in MATCHED)
         helpful = trial.helpful(parameters, self._candidates(parameters, clocks, usable))
         by_arrival = trial.pairs(parameters.changed(_BY_ARRIVAL))
         evidence = f"times of receipt are {'usable' if usable else 'unusable'}: by them "
@@ -128,31 +130,31 @@ class Timing:
         times = "received" if parameters.pairing == ARRIVAL else "stamped"
         return f"none is {times} within {parameters.tolerance:g} s; {_set(helpful, parameters)} ({evidence})"
 
-    def _evenly_received(self, side: Side) -> bool:
+    def _evenly_received(self, sensor: Sensor) -> bool:
         """Whether frames were received one by one at the camera's rate, and not in bursts."""
-        intervals = np.diff(np.array(self._received[side], np.int64))
+        intervals = np.diff(np.array(self._received[sensor], np.int64))
         if len(intervals) < 2:
             return True
         usual = float(np.median(intervals))
         return usual > 0 and scatter(intervals.astype(np.float64) - usual) < usual / 2
 
     def _standing(self) -> str:
-        sides = {side: self.standing(side) for side in Side}
+        sensors = {sensor: self.standing(sensor) for sensor in MATCHED}
         named = [
-            f"{side} stamps are constant at {stamp / SECOND:g} s"
-            for side, stamp in sides.items()
+            f"{sensor} stamps are constant at {stamp / SECOND:g} s"
+            for sensor, stamp in sensors.items()
             if stamp is not None
         ]
         return " and ".join(named) + (": the driver does not stamp its images" if named else "")
 
     def _apart(self) -> str | None:
-        """Text for recordings in which all frames of one side are later than those of the other."""
-        first = min(Side, key=lambda side: self._received[side][0])
-        gap = (self._received[first.other][0] - self._received[first][-1]) / SECOND
+        """Text for recordings in which all frames of one sensor are later than those of the other."""
+        first, second = sorted(MATCHED, key=lambda sensor: self._received[sensor][0])
+        gap = (self._received[second][0] - self._received[first][-1]) / SECOND
         if gap <= 1.0:
             return None
         return (
-            f"the first image of the {first.other} camera came {gap:.1f} s after the last one of the {first} "
+            f"the first image of the {second} camera came {gap:.1f} s after the last one of the {first} "
             "camera; record both at the same time"
         )
 
@@ -160,7 +162,7 @@ class Timing:
         self, parameters: Parameters, clocks: Clocks | None, usable: bool
     ) -> Iterator[dict[str, Any]]:
         """Settings that may help, the most probable first."""
-        visible, thermal = (np.sort(np.array(self._stamps[side], np.int64)) for side in Side)
+        visible, thermal = (np.sort(np.array(self._stamps[sensor], np.int64)) for sensor in MATCHED)
         nearest_gaps = _nearest_gaps(visible, thermal)
         current = parameters.thermal_offset
         needed = {"tolerance": round(1.2 * float(np.quantile(np.abs(nearest_gaps - current), 0.95)), 3)}
@@ -182,13 +184,13 @@ class Timing:
 class _Trial:
     """A section of the frames on which settings are tried."""
 
-    def __init__(self, stamps: dict[Side, deque[int]], received: dict[Side, deque[int]]) -> None:
+    def __init__(self, stamps: dict[Sensor, deque[int]], received: dict[Sensor, deque[int]]) -> None:
         begin = max(times[0] for times in received.values()) - SECOND // 2
         self._arrivals = []
-        for side in Side:
+        for sensor in MATCHED:
             arrivals = [
-                (each, stamp, side)
-                for stamp, each in zip(stamps[side], received[side], strict=True)
+                (each, stamp, sensor)
+                for stamp, each in zip(stamps[sensor], received[sensor], strict=True)
                 if each >= begin
             ]
             self._arrivals.append(arrivals[:TRIED])
@@ -198,8 +200,8 @@ class _Trial:
         """Number of pairs with these parameters."""
         synchroniser: Synchroniser[None] = make_synchroniser(parameters)
         pairs = 0
-        for received, stamp, side in merge(*self._arrivals):
-            pairs += len(synchroniser.add(side, Arrival(stamp, received, None)))
+        for received, stamp, sensor in merge(*self._arrivals):
+            pairs += len(synchroniser.add(sensor, Arrival(stamp, received, None)))
         return pairs + len(synchroniser.flush())
 
     def helpful(self, parameters: Parameters, candidates: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from distillmatch_ros.bags.guess import guess_topics
 from distillmatch_ros.bags.inspection import figures_of, inspect_bag
 from distillmatch_ros.cli import app
-from distillmatch_ros.stream.synchroniser import Side
+from distillmatch_ros.stream.sensors import Sensor
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ from distillmatch_ros.stream.synchroniser import Side
 )
 def test_topics_are_told_by_name_and_encoding(told: str, visible: str | None, thermal: str | None) -> None:
     guess = guess_topics(dict(each.split("=") for each in told.split()))
-    assert (guess.get(Side.VISIBLE), guess.get(Side.THERMAL)) == (visible, thermal)
+    assert (guess.get(Sensor.VISIBLE), guess.get(Sensor.THERMAL)) == (visible, thermal)
 
 
 def test_recording_is_described(tmp_path: Path) -> None:

@@ -21,8 +21,9 @@ from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.scene import render_pair
 from distillmatch_ros.stream.assembly import make_synchroniser, open_stream
 from distillmatch_ros.stream.parameters import Parameters
-from distillmatch_ros.stream.synchroniser import Arrival, Side
+from distillmatch_ros.stream.sensors import MATCHED, Sensor
 from distillmatch_ros.stream.timing import REMEMBERED, Timing
+from distillmatch_ros.stream.waiting import Arrival
 
 FRAMES = int(os.environ.get("DISTILLMATCH_SOAK_FRAMES", "450"))
 RATE = 30
@@ -63,20 +64,25 @@ def lap_images() -> tuple[list[np.ndarray], list[np.ndarray]]:
 @needs_proc
 def test_two_hours_of_stream() -> None:
     parameters = Parameters().changed({"mode": "hold", "smoothing": 0.5, "pass_seconds": 5.0})
-    images = dict(zip(Side, lap_images(), strict=True))
-    encodings = {Side.VISIBLE: "bgr8", Side.THERMAL: "16UC1"}
+    images = dict(zip(MATCHED, lap_images(), strict=True))
+    encodings = {Sensor.VISIBLE: "bgr8", Sensor.THERMAL: "16UC1"}
     with Registrar.open(backend="onnx", threads=1) as registrar:
         stream, synchroniser = open_stream(parameters, registrar), make_synchroniser(parameters)
         timing, statuses = Timing(REMEMBERED), Counter[Status]()
         settled = (0, 0, 0)
         for index in range(FRAMES):
             stamp = START + index * SECOND // RATE
-            for side in Side:
-                timing.receive(side, stamp, stamp)
-                for pair in synchroniser.add(side, Arrival(stamp, stamp, index)):
+            for sensor in MATCHED:
+                timing.receive(sensor, stamp, stamp)
+                for pair in synchroniser.add(sensor, Arrival(stamp, stamp, index)):
                     frames = (
-                        Frame(images[side][arrival.item % LAP], encodings[side], arrival.stamp, side.value)
-                        for side, arrival in ((Side.VISIBLE, pair.visible), (Side.THERMAL, pair.thermal))
+                        Frame(
+                            images[sensor][arrival.item % LAP], encodings[sensor], arrival.stamp, sensor.value
+                        )
+                        for sensor, arrival in (
+                            (Sensor.VISIBLE, pair.visible),
+                            (Sensor.THERMAL, pair.thermal),
+                        )
                     )
                     result = stream.process(*frames)
                     statuses[result.registration.status] += 1
@@ -91,9 +97,10 @@ def test_two_hours_of_stream() -> None:
         assert resident_kb() - settled[0] < 20_000
         assert (open_files(), threading.active_count()) == settled[1:]
     counts = synchroniser.counts
-    for side in Side:
+    for sensor in MATCHED:
         assert (
-            counts.received[side] == counts.paired + sum(counts.dropped[side].values()) + counts.waiting[side]
+            counts.received[sensor]
+            == counts.paired + sum(counts.dropped[sensor].values()) + counts.waiting[sensor]
         )
 
 

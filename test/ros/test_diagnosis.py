@@ -13,12 +13,12 @@ from distillmatch_ros.registration.status import Status
 from distillmatch_ros.ros.diagnosis import ERROR, OK, STALE, WARN, Condition, diagnose, figures
 from distillmatch_ros.ros.statistics import Input, Spread, Statistics
 from distillmatch_ros.ros.transport import before_a_command, shipped
-from distillmatch_ros.stream.parameters import NAMESPACES, Parameters
-from distillmatch_ros.stream.synchroniser import Side
+from distillmatch_ros.stream.parameters import Parameters
+from distillmatch_ros.stream.sensors import MATCHED, Sensor
 from distillmatch_ros.stream.timing import Timing
 
 NOW = 100 * SECOND
-TOPICS = {Side.VISIBLE: "/rgb/image", Side.THERMAL: "/thermal/image"}
+TOPICS = {Sensor.VISIBLE: "/rgb/image", Sensor.THERMAL: "/thermal/image"}
 
 
 def timing(ahead: int = 0) -> Timing:
@@ -26,13 +26,13 @@ def timing(ahead: int = 0) -> Timing:
     times = Timing()
     for index in range(60):
         taken = index * SECOND // 30
-        times.receive(Side.VISIBLE, taken, taken + SECOND // 100)
-        times.receive(Side.THERMAL, taken + ahead, taken + SECOND // 100)
+        times.receive(Sensor.VISIBLE, taken, taken + SECOND // 100)
+        times.receive(Sensor.THERMAL, taken + ahead, taken + SECOND // 100)
     return times
 
 
 ACTIVE = Condition(
-    "/distillmatch", "active", since=0, topics=TOPICS, publishers=dict.fromkeys(Side, 1), timing=timing()
+    "/distillmatch", "active", since=0, topics=TOPICS, publishers=dict.fromkeys(MATCHED, 1), timing=timing()
 )
 
 
@@ -46,9 +46,9 @@ def statistics(
 ) -> Statistics:
     """A second of 30 visible frames."""
     counted = Statistics(NOW - SECOND)
-    for side, frames in ((Side.VISIBLE, 30), (Side.THERMAL, thermal)):
+    for sensor, frames in ((Sensor.VISIBLE, 30), (Sensor.THERMAL, thermal)):
         for _ in range(frames):
-            counted.receive(side, 0, NOW - SECOND // 2)
+            counted.receive(sensor, 0, NOW - SECOND // 2)
     for _ in range(min(30, thermal) if skew is not None else 0):
         counted.pair(skew or 0)
         if status is not None:
@@ -73,7 +73,7 @@ def statistics(
         (statistics(thermal=0), {"publishers": {}}, STALE, "it has no publisher; start the thermal camera"),
         (
             statistics(thermal=0),
-            {"incompatible_qos": {Side.THERMAL: "reliability"}},
+            {"incompatible_qos": {Sensor.THERMAL: "reliability"}},
             ERROR,
             "set qos_overrides./thermal/image.subscription.reliability",
         ),
@@ -88,8 +88,8 @@ def statistics(
         (statistics(status=Status.STALE_THERMAL), {}, WARN, "is frozen"),
         (statistics(status=Status.FIXED), {}, OK, "30.0 pairs/s"),
         (statistics(status=None), {}, WARN, "last second: the engine needs longer than that for one"),
-        (statistics(status=None), {"missing_infos": tuple(Side)}, ERROR, "rgb/camera_info and thermal/c"),
-        (statistics(), {"missing_infos": (Side.THERMAL,)}, WARN, "thermal/camera_info, so that these"),
+        (statistics(status=None), {"missing_infos": tuple(Sensor)}, ERROR, "rgb/camera_info and thermal/c"),
+        (statistics(), {"missing_infos": (Sensor.THERMAL,)}, WARN, "thermal/camera_info, so that these"),
     ],
 )
 def test_diagnosis(counted: Statistics, changes: dict[str, Any], level: int, message: str) -> None:
@@ -101,19 +101,19 @@ def test_diagnosis(counted: Statistics, changes: dict[str, Any], level: int, mes
 def test_a_calibration_that_has_just_come_is_not_called_missing() -> None:
     counted = statistics(status=None)
     counted.drop("pair", "CAMERA_INFO")
-    waiting = replace(ACTIVE, missing_infos=(Side.THERMAL,))
+    waiting = replace(ACTIVE, missing_infos=(Sensor.THERMAL,))
     report = counted.take(NOW)
     assert "undistort: nothing usable on thermal/" in diagnose(report, waiting, Parameters(), NOW).message
     assert "undistort" not in diagnose(report, ACTIVE, Parameters(), NOW).message
 
 
-def gappy(*, lost: Side, skew: int | None) -> Statistics:
-    """A second in which two of three frames of one side did not come."""
+def gappy(*, lost: Sensor, skew: int | None) -> Statistics:
+    """A second in which two of three frames of one sensor did not come."""
     counted = Statistics(NOW - SECOND)
     for index in range(30):
-        for side in Side:
-            if side is not lost or index % 9 < 3:
-                counted.receive(side, index * SECOND // 30, NOW - SECOND // 2)
+        for sensor in MATCHED:
+            if sensor is not lost or index % 9 < 3:
+                counted.receive(sensor, index * SECOND // 30, NOW - SECOND // 2)
     if skew is not None:
         counted.pair(skew)
         counted.register(registration(Status.OK), {"engine": 20.0, "age": 25.0})
@@ -121,23 +121,23 @@ def gappy(*, lost: Side, skew: int | None) -> Statistics:
 
 
 @pytest.mark.parametrize(("skew", "level"), [(None, ERROR), (0, WARN)])
-@pytest.mark.parametrize("side", Side)
-def test_lost_images_are_no_matter_of_clocks(side: Side, skew: int | None, level: int) -> None:
+@pytest.mark.parametrize("sensor", MATCHED)
+def test_lost_images_are_no_matter_of_clocks(sensor: Sensor, skew: int | None, level: int) -> None:
     condition = replace(ACTIVE, timing=timing(-SECOND // 10))
-    report = gappy(lost=side, skew=skew).take(NOW)
+    report = gappy(lost=sensor, skew=skew).take(NOW)
     found = diagnose(report, condition, Parameters(), NOW)
     assert found.level == level
-    assert f"of the images of {TOPICS[side]} are lost between publisher and node" in found.message
+    assert f"of the images of {TOPICS[sensor]} are lost between publisher and node" in found.message
     assert before_a_command(shipped()) in found.message
     assert "offset" not in found.message
-    assert 55 <= int(figures(report, condition)[f"{NAMESPACES[side]} lost [%]"]) <= 75
+    assert 55 <= int(figures(report, condition)[f"{sensor.namespace} lost [%]"]) <= 75
 
 
 def test_a_slow_engine_is_told_from_lost_images() -> None:
     counted = Statistics(NOW - SECOND)
     for index in range(30):
-        for side in Side:
-            counted.receive(side, index * SECOND // 30, NOW - SECOND // 2)
+        for sensor in MATCHED:
+            counted.receive(sensor, index * SECOND // 30, NOW - SECOND // 2)
         counted.pair(0)
         if index % 5 == 0:
             counted.register(registration(Status.OK), {"engine": 150.0, "age": 180.0})
@@ -157,7 +157,7 @@ def test_unusable_images_are_quoted() -> None:
 
 def test_report_is_of_its_period_and_drops_add_up() -> None:
     counted = Statistics(0)
-    counted.receive(Side.VISIBLE, 7, SECOND // 2)
+    counted.receive(Sensor.VISIBLE, 7, SECOND // 2)
     counted.drop("thermal", "UNMATCHED", 2)
     counted.register(registration(Status.OK), {"engine": 10.0})
     counted.register(registration(Status.OK), {"engine": 30.0})
@@ -168,13 +168,13 @@ def test_report_is_of_its_period_and_drops_add_up() -> None:
         Counter({Status.OK: 2}),
         Counter(overlay=1),
     )
-    assert first.inputs[Side.VISIBLE] == Input(1, 7, SECOND // 2)
+    assert first.inputs[Sensor.VISIBLE] == Input(1, 7, SECOND // 2)
     assert first.latency_ms["engine"] == Spread(20.0, 29.0)
     assert figures(first, ACTIVE)["overlay out [Hz]"] == "0.5"
     counted.drop("thermal", "UNMATCHED")
     second = counted.take(3 * SECOND)
     assert not second.statuses
     assert not second.latency_ms
-    assert second.inputs[Side.VISIBLE] == Input(0, 7, SECOND // 2)
+    assert second.inputs[Sensor.VISIBLE] == Input(0, 7, SECOND // 2)
     assert second.drops == Counter({("thermal", "UNMATCHED"): 1})
     assert figures(second, ACTIVE)["dropped thermal UNMATCHED"] == "3"

@@ -9,10 +9,11 @@ import pytest
 import yaml
 from support import ROOT
 
-from distillmatch_ros.stream.parameters import NAMESPACES, TABLE
+from distillmatch_ros.stream.parameters import TABLE
+from distillmatch_ros.stream.sensors import Sensor
 
 LAUNCH = sorted((ROOT / "launch").glob("*.launch.py"))
-INPUTS = {f"{name}/{kind}" for name in NAMESPACES.values() for kind in ("image", "camera_info")}
+INPUTS = {f"{sensor.namespace}/{kind}" for sensor in Sensor for kind in ("image", "camera_info")}
 
 
 def parse(file: Path) -> ast.Module:

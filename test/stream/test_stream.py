@@ -24,8 +24,8 @@ from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.registration.gate import Gate
 from distillmatch_ros.registration.passes import STAGES
 from distillmatch_ros.stream.calibration import Calibration
+from distillmatch_ros.stream.sensors import Sensor
 from distillmatch_ros.stream.stream import Stream, StreamSettings
-from distillmatch_ros.stream.synchroniser import Side
 from distillmatch_ros.stream.temporal import Mode
 
 LENS = Camera(VISIBLE, np.array([[700.0, 0, 480], [0, 700, 270], [0, 0, 1]]), np.array([-0.3, 0.1, 0, 0, 0]))
@@ -194,13 +194,13 @@ def test_reset_forgets_everything_learned() -> None:
 def test_distortion_is_taken_out_of_images_and_stands_in_the_calibration() -> None:
     stream = open_stream()
     stream.process(*frames(0))
-    stream.undistort(Side.VISIBLE, LENS)
+    stream.undistort(Sensor.VISIBLE, LENS)
     visible, thermal = frames(1)
     result = stream.process(visible, thermal)
     assert not np.array_equal(result.visible.image, visible.image)
     np.testing.assert_array_equal(result.thermal.image, thermal.image)
     for number in range(2, 12):
-        stream.undistort(Side.VISIBLE, replace(LENS, matrix=LENS.matrix.copy()))  # as each camera_info says
+        stream.undistort(Sensor.VISIBLE, replace(LENS, matrix=LENS.matrix.copy()))  # as each camera_info says
         stream.process(*frames(number))
     calibration = stream.calibration()
     assert calibration.pairs == 11  # all but the one before
@@ -208,13 +208,13 @@ def test_distortion_is_taken_out_of_images_and_stands_in_the_calibration() -> No
     bent = open_stream(StreamSettings(mode=Mode.FIXED), calibration)
     with pytest.raises(DistillMatchError, match="960x540, undistorted, but these are 960x540"):
         bent.process(*frames(0))
-    stream.undistort(Side.VISIBLE, None)
+    stream.undistort(Sensor.VISIBLE, None)
     assert stream.process(visible, thermal).visible is visible
 
 
 def test_camera_of_another_size_is_rejected() -> None:
     stream = open_stream()
-    stream.undistort(Side.THERMAL, LENS)
+    stream.undistort(Sensor.THERMAL, LENS)
     with pytest.raises(
         DistillMatchError, match="thermal: 320x256 pixels, but its camera_info describes 960x540"
     ):

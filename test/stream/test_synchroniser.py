@@ -8,19 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.stream.synchroniser import Arrival, Pair, PairCounts, Reason, Side, Synchroniser
+from distillmatch_ros.stream.sensors import MATCHED, Sensor
+from distillmatch_ros.stream.synchroniser import Pair, PairCounts, Synchroniser
+from distillmatch_ros.stream.waiting import Arrival, Reason
 
 MS = 10**6
-V, T = Side.VISIBLE, Side.THERMAL
-Event = tuple[Side, int]
+V, T = Sensor.VISIBLE, Sensor.THERMAL
+Event = tuple[Sensor, int]
 """A frame, and its stamp."""
 
 
 def feed(synchroniser: Synchroniser[int], events: Iterable[Event], start: int = 0) -> list[Pair[int]]:
     """Add frames, one a millisecond; the item is the frame's number."""
     pairs = []
-    for number, (side, stamp) in enumerate(events, start):
-        pairs += synchroniser.add(side, Arrival(stamp, number * MS, number))
+    for number, (sensor, stamp) in enumerate(events, start):
+        pairs += synchroniser.add(sensor, Arrival(stamp, number * MS, number))
         assert_counted(synchroniser.counts)
     return pairs
 
@@ -31,9 +33,9 @@ def stamps(pairs: Iterable[Pair[int]]) -> list[tuple[int, int]]:
 
 def assert_counted(counts: PairCounts) -> None:
     """Every frame is in one place."""
-    for side in Side:
-        gone = counts.paired + sum(counts.dropped[side].values())
-        assert counts.received[side] == gone + counts.waiting[side]
+    for sensor in MATCHED:
+        gone = counts.paired + sum(counts.dropped[sensor].values())
+        assert counts.received[sensor] == gone + counts.waiting[sensor]
 
 
 def oracle(visible: list[int], thermal: list[int], tolerance: int) -> list[tuple[int, int]]:
@@ -50,18 +52,18 @@ def oracle(visible: list[int], thermal: list[int], tolerance: int) -> list[tuple
 
 @st.composite
 def streams(draw: st.DrawFn) -> list[Event]:
-    """Both sides in order with jitter and losses, one ahead of the other by whatever the network does.
+    """Both sensors in order with jitter and losses, one ahead of the other by whatever the network does.
 
-    The first interval of a side is its shortest: the promise that early answers rest on.
+    The first interval of a sensor is its shortest: the promise that early answers rest on.
     """
-    sides: dict[Side, list[int]] = {}
-    for side in Side:
+    sensors: dict[Sensor, list[int]] = {}
+    for sensor in MATCHED:
         shortest = draw(st.integers(1, 40))
         intervals = draw(st.lists(st.integers(shortest, 3 * shortest), max_size=25))
-        sides[side] = list(accumulate([draw(st.integers(0, 60)), shortest, *intervals]))
-    order = draw(st.permutations([side for side, times in sides.items() for _ in times]))
-    queues = {side: iter(times) for side, times in sides.items()}
-    return [(side, next(queues[side])) for side in order]
+        sensors[sensor] = list(accumulate([draw(st.integers(0, 60)), shortest, *intervals]))
+    order = draw(st.permutations([sensor for sensor, times in sensors.items() for _ in times]))
+    queues = {sensor: iter(times) for sensor, times in sensors.items()}
+    return [(sensor, next(queues[sensor])) for sensor in order]
 
 
 @given(streams(), st.integers(0, 100))
@@ -71,7 +73,7 @@ def test_pairs_are_those_of_the_oracle_whatever_the_order_of_arrival(
     synchroniser: Synchroniser[int] = Synchroniser(tolerance, depth=100)
     pairs = feed(synchroniser, events)
     pairs += synchroniser.flush()
-    visible, thermal = ([stamp for side, stamp in events if side is wanted] for wanted in Side)
+    visible, thermal = ([stamp for sensor, stamp in events if sensor is wanted] for wanted in MATCHED)
     assert stamps(pairs) == oracle(visible, thermal, tolerance)
     assert all(pair.skew == pair.thermal.stamp - pair.visible.stamp for pair in pairs)
     counts = synchroniser.counts
@@ -81,7 +83,7 @@ def test_pairs_are_those_of_the_oracle_whatever_the_order_of_arrival(
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(Side), st.integers(0, 60).map(lambda tenths: tenths * 100 * MS))),
+    st.lists(st.tuples(st.sampled_from(Sensor), st.integers(0, 60).map(lambda tenths: tenths * 100 * MS))),
     st.integers(0, 500 * MS),
     st.integers(-2000 * MS, 2000 * MS),
     st.integers(1, 5),
@@ -91,8 +93,8 @@ def test_any_stream_is_counted_and_bounded(
 ) -> None:
     synchroniser: Synchroniser[int] = Synchroniser(tolerance, offset, depth=depth)
     used: list[int] = []
-    for number, (side, stamp) in enumerate(events):
-        pairs = synchroniser.add(side, Arrival(stamp, number, number))
+    for number, (sensor, stamp) in enumerate(events):
+        pairs = synchroniser.add(sensor, Arrival(stamp, number, number))
         assert_counted(synchroniser.counts)
         assert max(synchroniser.counts.waiting.values()) <= depth
         for pair in pairs:
@@ -236,17 +238,18 @@ def test_a_silent_side_neither_grows_nor_stops_the_other() -> None:
     assert synchroniser.counts.dropped[T] == {}
 
 
-@pytest.mark.parametrize("side", Side)
-def test_a_frame_is_dropped_as_soon_as_the_other_side_has_passed_it(side: Side) -> None:
+@pytest.mark.parametrize("sensor", MATCHED)
+def test_a_frame_is_dropped_as_soon_as_the_other_side_has_passed_it(sensor: Sensor) -> None:
+    other = T if sensor is V else V
     synchroniser: Synchroniser[int] = Synchroniser(10 * MS)
-    feed(synchroniser, [(side, 0), (side.other, 9 * MS)])
+    feed(synchroniser, [(sensor, 0), (other, 9 * MS)])
     assert synchroniser.counts.waiting == {V: 1, T: 1}
-    feed(synchroniser, [(side.other, 20 * MS)], start=2)
-    assert synchroniser.counts.dropped[side] == {}  # 9 ms are within the tolerance
-    feed(synchroniser, [(side.other, 21 * MS), (side, 50 * MS)], start=3)
+    feed(synchroniser, [(other, 20 * MS)], start=2)
+    assert synchroniser.counts.dropped[sensor] == {}  # 9 ms are within the tolerance
+    feed(synchroniser, [(other, 21 * MS), (sensor, 50 * MS)], start=3)
     assert synchroniser.counts.paired == 1
-    feed(synchroniser, [(side.other, 61 * MS)], start=5)
-    assert synchroniser.counts.dropped[side] == {Reason.UNMATCHED: 1}
+    feed(synchroniser, [(other, 61 * MS)], start=5)
+    assert synchroniser.counts.dropped[sensor] == {Reason.UNMATCHED: 1}
 
 
 def test_thermal_at_nine_hertz_takes_the_nearest_of_thirty() -> None:

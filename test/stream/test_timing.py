@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.stream.assembly import make_synchroniser
 from distillmatch_ros.stream.parameters import Parameters
-from distillmatch_ros.stream.synchroniser import Arrival, Side
+from distillmatch_ros.stream.sensors import MATCHED, Sensor
 from distillmatch_ros.stream.timing import Timing
+from distillmatch_ros.stream.waiting import Arrival
 
 START = 1_700_000_000 * SECOND
 MS = SECOND // 1000
-Event = tuple[int, Side, int]
+Event = tuple[int, Sensor, int]
 Stamp = Callable[[int], int]
 
 
@@ -32,25 +33,25 @@ def events(
 ) -> list[Event]:
     """When frames were received, whose, and how they were stamped; ``later``: the thermal frames' receipt."""
     rng, found = np.random.default_rng(1), []
-    for side, stamp, rate, delay in zip(Side, (visible, thermal), rates, (0, later), strict=True):
+    for sensor, stamp, rate, delay in zip(Sensor, (visible, thermal), rates, (0, later), strict=True):
         for index in range(int(seconds * rate)):
             taken = START + int(index * SECOND / rate)
-            found.append((taken + delay + int(rng.normal(0, jitter)), side, stamp(taken)))
+            found.append((taken + delay + int(rng.normal(0, jitter)), sensor, stamp(taken)))
     return sorted(found)
 
 
 def pairs(frames: list[Event], parameters: Parameters) -> int:
     synchroniser = make_synchroniser(parameters)
-    found = sum(len(synchroniser.add(side, Arrival(stamp, at, None))) for at, side, stamp in frames)
+    found = sum(len(synchroniser.add(sensor, Arrival(stamp, at, None))) for at, sensor, stamp in frames)
     return found + len(synchroniser.flush())
 
 
 def diagnosed(frames: list[Event], parameters: Parameters | None = None) -> str | None:
     parameters = parameters or Parameters()
     timing = Timing()
-    for received, side, stamp in frames:
-        timing.receive(side, stamp, received)
-    fewest = min(sum(side is each for _, side, _ in frames) for each in Side)
+    for received, sensor, stamp in frames:
+        timing.receive(sensor, stamp, received)
+    fewest = min(sum(sensor is each for _, sensor, _ in frames) for each in MATCHED)
     return timing.unpaired(pairs(frames, parameters), fewest, parameters)
 
 
@@ -94,7 +95,7 @@ def test_cause_is_named_and_the_advice_makes_pairs(frames: list[Event], expected
     assert text is not None and expected in text and "times of receipt are usable" in text
     for change in advised(text):
         some = [event for event in frames if event[0] < START + 5 * SECOND]
-        fewest = min(sum(side is each for _, side, _ in some) for each in Side)
+        fewest = min(sum(sensor is each for _, sensor, _ in some) for each in MATCHED)
         if "drifts" not in text or "pairing" in change:  # one offset does not serve for long there
             assert pairs(some, Parameters().changed(change)) >= 0.9 * fewest
 
@@ -104,8 +105,8 @@ def test_offset_and_drift_come_with_their_certainty() -> None:
     frames = events(
         thermal=lambda taken: taken - 3 * SECOND + int((taken - START) * 50e-6), seconds=120, later=0
     )
-    for received, side, stamp in frames:
-        timing.receive(side, stamp, received)
+    for received, sensor, stamp in frames:
+        timing.receive(sensor, stamp, received)
     clocks = timing.clocks()
     assert clocks is not None and clocks.drifts and clocks.drift_ppm is not None
     assert abs(clocks.offset + 3.0) < 0.01 and 1e-4 < clocks.offset_std < 1e-3
@@ -114,8 +115,8 @@ def test_offset_and_drift_come_with_their_certainty() -> None:
 
 def test_steady_clocks_do_not_drift() -> None:
     timing = Timing()
-    for received, side, stamp in events(seconds=60):
-        timing.receive(side, stamp, received)
+    for received, sensor, stamp in events(seconds=60):
+        timing.receive(sensor, stamp, received)
     clocks = timing.clocks()
     assert clocks is not None and not clocks.drifts
 
@@ -123,8 +124,8 @@ def test_steady_clocks_do_not_drift() -> None:
 def test_times_of_receipt_that_say_nothing_are_told() -> None:
     half = SECOND // 2
     burst = [
-        (-(-at // half) * half, side, stamp + 10 * SECOND * (side is Side.THERMAL))
-        for at, side, stamp in events()
+        (-(-at // half) * half, sensor, stamp + 10 * SECOND * (sensor is Sensor.THERMAL))
+        for at, sensor, stamp in events()
     ]
     text = diagnosed(burst)
     assert text is not None and "times of receipt are unusable" in text and "off by whole frames" in text
@@ -138,7 +139,7 @@ def test_recordings_one_after_the_other() -> None:
 
 
 def test_camera_without_images() -> None:
-    text = diagnosed([event for event in events() if event[1] is Side.VISIBLE])
+    text = diagnosed([event for event in events() if event[1] is Sensor.VISIBLE])
     assert text is not None and "no image of the thermal camera came" in text
 
 
@@ -158,14 +159,14 @@ def test_nothing_to_say_where_frames_pair() -> None:
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.integers(-(2**40), 2**40), st.sampled_from(list(Side)), st.integers(0, 2**62)),
+        st.tuples(st.integers(-(2**40), 2**40), st.sampled_from(list(Sensor)), st.integers(0, 2**62)),
         min_size=1,
         max_size=60,
     )
 )
 def test_any_times_are_diagnosed(frames: list[Event]) -> None:
     timing = Timing()
-    for received, side, stamp in frames:
-        timing.receive(side, stamp, received)
+    for received, sensor, stamp in frames:
+        timing.receive(sensor, stamp, received)
     assert timing.unpaired(0, 1, Parameters())
     timing.clocks()

@@ -1,0 +1,28 @@
+"""The sensors of a robot whose streams are used: the one list of them.
+
+The visible camera is the reference: results have its stamps. Thermal images are matched to its images, one to
+one, by the `Synchroniser`. Frames of further sensors are attached to pairs by the nearest time: `Attachment`.
+"""
+
+from enum import Enum
+
+
+class Sensor(str, Enum):
+    """A sensor by the name that is used inside and in files; see `namespace` for topics and parameters."""
+
+    VISIBLE = "visible"
+    THERMAL = "thermal"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def namespace(self) -> str:
+        """Prefix of the sensor's topics and parameters, which ROS users know."""
+        return _NAMESPACES[self]
+
+
+_NAMESPACES = {Sensor.VISIBLE: "rgb", Sensor.THERMAL: "thermal"}
+
+MATCHED = (Sensor.VISIBLE, Sensor.THERMAL)
+"""The two cameras whose images are registered."""

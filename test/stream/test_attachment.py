@@ -1,0 +1,59 @@
+"""Further sensors: each pair gets the frame that is nearest in time; none waits for a sensor that is off."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distillmatch_ros.stream.attachment import Attachment
+
+TOLERANCE = 20
+TIMES = st.lists(st.integers(0, 400), max_size=20, unique=True).map(sorted)
+
+
+def run(references: list[int], frames: list[int], delay: int) -> list[tuple[int, int | None]]:
+    """Feed times in the order of arrival, frames ``delay`` late; the items with their frames."""
+    attachment: Attachment[int, int] = Attachment(TOLERANCE, depth=50)
+    events = [(time, 0, time) for time in references] + [(time + delay, 1, time) for time in frames]
+    done: list[tuple[int, int | None]] = []
+    for _, kind, time in sorted(events):
+        done += attachment.add(time, time) if kind else attachment.attach(time, time)
+    return done + attachment.flush()
+
+
+@given(TIMES, TIMES)
+def test_each_item_gets_the_nearest_frame(references: list[int], frames: list[int]) -> None:
+    found = run(references, frames, delay=0)
+    assert [item for item, _ in found] == references
+    for item, frame in found:
+        nearest = min((abs(other - item) for other in frames), default=TOLERANCE + 1)
+        if nearest <= TOLERANCE:
+            assert frame is not None
+            assert abs(frame - item) == nearest
+        else:
+            assert frame is None
+
+
+@given(TIMES, TIMES, st.integers(0, 300))
+def test_late_frames_neither_reorder_items_nor_bring_wrong_frames(
+    references: list[int], frames: list[int], delay: int
+) -> None:
+    found = run(references, frames, delay)
+    assert [item for item, _ in found] == references
+    assert all(frame is None or abs(frame - item) <= TOLERANCE for item, frame in found)
+
+
+def test_a_frame_of_a_slow_sensor_serves_several_items() -> None:
+    assert run([0, 10, 20, 30], [10], delay=0) == [(0, 10), (10, 10), (20, 10), (30, 10)]
+
+
+def test_no_item_waits_for_a_sensor_that_is_off() -> None:
+    attachment: Attachment[str, str] = Attachment(TOLERANCE)
+    assert attachment.attach(0, "a") == []
+    assert attachment.attach(TOLERANCE + 1, "b") == [("a", None)]
+
+
+def test_nothing_is_attached_across_a_clock_that_is_set_back() -> None:
+    attachment: Attachment[str, str] = Attachment(TOLERANCE)
+    attachment.add(1000, "before")
+    assert attachment.attach(1000, "a") == [("a", "before")]
+    assert attachment.attach(5, "b") == []
+    assert attachment.add(6, "after") == [("b", "after")]
