@@ -163,7 +163,7 @@ def measure(variant: str, path: Path, rehearse: bool) -> Result:
     import numpy as np
 
     from distillmatch_ros.base.errors import DistillMatchError
-    from distillmatch_ros.base.units import Spread
+    from distillmatch_ros.base.units import Percentiles
     from distillmatch_ros.engines import open_engine
     from distillmatch_ros.engines.protocol import BackendMissingError
     from distillmatch_ros.evaluation.verification import compare, register_all, rendered_pairs
@@ -190,7 +190,7 @@ def measure(variant: str, path: Path, rehearse: bool) -> Result:
             begin = perf_counter()
             run()
             taken.append(1e3 * (perf_counter() - begin))
-        return asdict(Spread.of(taken[WARM_UP:]))
+        return asdict(Percentiles.of(taken[WARM_UP:]))
 
     rng = np.random.default_rng(0)
     size = engine.info.height, engine.info.width

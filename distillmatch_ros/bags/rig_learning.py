@@ -16,7 +16,7 @@ from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
-from distillmatch_ros.rig.estimation import Matches
+from distillmatch_ros.rig.estimation import FrameMatches
 from distillmatch_ros.rig.evidence import Evidence, judge
 from distillmatch_ros.rig.learning import MAX_FRAMES, LearnedRig, Observation, evenly, learn
 
@@ -82,7 +82,7 @@ def by_rig(
 
 def observe(visible: NDArray[Any], thermal: NDArray[Any], found: Registration) -> Observation:
     """What a rig learns from a pair."""
-    matches = Matches(found.thermal_points, found.visible_points)
+    matches = FrameMatches(found.thermal_points, found.visible_points)
     return Observation(_grey(visible, stretch=False), _grey(thermal, stretch=True), matches, found.mapping)
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing_extensions import TypedDict
 
 from distillmatch_ros.bags.storage.loss import Loss, LossRecord
-from distillmatch_ros.base.units import Spread
+from distillmatch_ros.base.units import Percentiles
 from distillmatch_ros.stream.clocks import Clocks, ClocksRecord
 
 TOLD = 20
@@ -117,9 +117,9 @@ class BagSummary:
         return sum(self.registration_ms) / 1e3 / self.seconds if self.seconds else 0.0
 
     @property
-    def latency_ms(self) -> Spread | None:
+    def latency_ms(self) -> Percentiles | None:
         """Of a registration, ms; None without one."""
-        return Spread.of(self.registration_ms) if self.registration_ms else None
+        return Percentiles.of(self.registration_ms) if self.registration_ms else None
 
     def record(self) -> BagRecord:
         """The summary as a JSON object."""

@@ -86,7 +86,7 @@ def _locate_weights(name: str, info: ValidationInfo) -> str:
 
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Side = Annotated[int, Field(gt=0, multiple_of=32)]
+InputSide = Annotated[int, Field(gt=0, multiple_of=32)]
 """Side of the network's input, pixels."""
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 """Seed of a random generator; the range that PyTorch accepts."""

@@ -10,14 +10,14 @@ SECOND = 10**9
 
 
 @dataclass(frozen=True)
-class Spread:
+class Percentiles:
     """Median and 95th percentile of measurements, in their unit."""
 
     median: float
     p95: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
+    def of(cls, values: Sequence[float]) -> "Percentiles":
         """Summarise measurements, at least one.
 
         Raises:

@@ -6,7 +6,7 @@ from distillmatch_ros.cli import (
     bags,
     doctor,
     engines,
-    generation,
+    gan,
     images,
     inspection,
     match,
@@ -38,9 +38,9 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     "Train": {
         "train": training.train,
         "ablate": training.ablate,
-        "train-gan": generation.train_gan,
-        "translate": generation.translate,
-        "evaluate-gan": generation.evaluate_gan,
+        "train-gan": gan.train_gan,
+        "translate": gan.translate,
+        "evaluate-gan": gan.evaluate_gan,
     },
     "Deploy": {
         "export": training.export,

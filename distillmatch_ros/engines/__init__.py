@@ -13,7 +13,7 @@ from distillmatch_ros.engines.protocol import (
     Engine,
     EngineInfo,
     EngineNotBuiltError,
-    Matches,
+    RawMatches,
 )
 from distillmatch_ros.engines.registry import (
     AUTO,
@@ -28,7 +28,7 @@ from distillmatch_ros.engines.registry import (
 if TYPE_CHECKING:
     from distillmatch_ros.engines.build import Prepared
 
-__all__ = ["Engine", "EngineInfo", "Matches", "build_engine", "open_engine"]
+__all__ = ["Engine", "EngineInfo", "RawMatches", "build_engine", "open_engine"]
 
 _log = logging.getLogger(__name__)
 

@@ -68,7 +68,7 @@ class Buffer:
         _call(cudart.cudaFree, self.address)
 
 
-class Stream:
+class CudaStream:
     """A CUDA stream without synchronisation with the default stream."""
 
     def __init__(self) -> None:

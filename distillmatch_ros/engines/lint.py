@@ -15,10 +15,10 @@ from distillmatch_ros.base.errors import DistillMatchError
 # 17 introduces LayerNormalization. From 20 on GridSample's mode is linear, which TensorRT reads as nearest.
 OPSETS = range(17, 20)
 MAX_TOPK = 3840
-TYPES = frozenset(
+TENSOR_TYPES = frozenset(
     (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT32, TensorProto.INT64, TensorProto.BOOL)
 )
-# Operators allowed in an export: those that the table of TensorRT's ONNX parser supports for TYPES.
+# Operators allowed in an export: those that the table of TensorRT's ONNX parser supports for TENSOR_TYPES.
 KNOWN = frozenset(
     (
         *(
@@ -134,7 +134,7 @@ def _tensors(model: onnx.ModelProto) -> Iterator[str]:
     for initializer in model.graph.initializer:
         if initializer.data_location == TensorProto.EXTERNAL:
             yield f"{initializer.name}: its values are in another file; export with external_data=False"
-        if initializer.data_type not in TYPES:
+        if initializer.data_type not in TENSOR_TYPES:
             yield f"{initializer.name}: type {_type(initializer.data_type)} is not supported"
     try:
         inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
@@ -146,7 +146,7 @@ def _tensors(model: onnx.ModelProto) -> Iterator[str]:
     for name, tensor in typed.items():
         if any(not dimension.HasField("dim_value") for dimension in tensor.shape.dim):
             yield f"{name}: its shape is not static"
-        if tensor.elem_type not in TYPES:
+        if tensor.elem_type not in TENSOR_TYPES:
             yield f"{name}: type {_type(tensor.elem_type)} is not supported"
     for node in model.graph.node:
         for name in node.output:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.machine import usable_cores
 from distillmatch_ros.engines.metadata import EXPORT_AGAIN, Signature, read_info
-from distillmatch_ros.engines.protocol import BackendMissingError, EngineInfo, Float32, Matches
+from distillmatch_ros.engines.protocol import BackendMissingError, EngineInfo, Float32, RawMatches
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -64,12 +64,12 @@ class OnnxEngine:
     def info(self) -> EngineInfo:
         return self._info
 
-    def __call__(self, visible: Float32, thermal: Float32) -> Matches:
+    def __call__(self, visible: Float32, thermal: Float32) -> RawMatches:
         visible_points, thermal_points, confidence = self._session.run(
             ["visible_points", "thermal_points", "confidence"],
             {"visible": visible[None, None], "thermal": thermal[None, None]},
         )
-        return Matches(visible_points[0], thermal_points[0], confidence[0])
+        return RawMatches(visible_points[0], thermal_points[0], confidence[0])
 
     def close(self) -> None:
         del self._session

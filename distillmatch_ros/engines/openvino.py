@@ -13,7 +13,7 @@ from distillmatch_ros.base.files import cache_folder, locked
 from distillmatch_ros.base.machine import usable_cores
 from distillmatch_ros.engines.metadata import EXPORT_AGAIN, Signature
 from distillmatch_ros.engines.onnx_file import OnnxFile
-from distillmatch_ros.engines.protocol import BackendMissingError, EngineInfo, Float32, Matches
+from distillmatch_ros.engines.protocol import BackendMissingError, EngineInfo, Float32, RawMatches
 
 _CPU = "CPU"
 _PRECISION = "INFERENCE_PRECISION_HINT"
@@ -71,12 +71,12 @@ class OpenVinoEngine:
     def info(self) -> EngineInfo:
         return self._info
 
-    def __call__(self, visible: Float32, thermal: Float32) -> Matches:
+    def __call__(self, visible: Float32, thermal: Float32) -> RawMatches:
         # Copies: the next pair overwrites the runtime's buffers.
         found = self._request.infer(
             {"visible": visible[None, None], "thermal": thermal[None, None]}, share_inputs=True
         )
-        return Matches(found["visible_points"][0], found["thermal_points"][0], found["confidence"][0])
+        return RawMatches(found["visible_points"][0], found["thermal_points"][0], found["confidence"][0])
 
     def close(self) -> None:
         del self._request

@@ -47,7 +47,7 @@ class EngineInfo:
 
 
 @dataclass(frozen=True)
-class Matches:
+class RawMatches:
     """Raw output of the network for one pair, in network pixels (integer = pixel centre).
 
     Attributes:
@@ -67,7 +67,7 @@ class Engine(Protocol):
     @property
     def info(self) -> EngineInfo: ...
 
-    def __call__(self, visible: Float32, thermal: Float32) -> Matches:
+    def __call__(self, visible: Float32, thermal: Float32) -> RawMatches:
         """Match one pair.
 
         Args:

@@ -10,7 +10,7 @@ import numpy as np
 import tensorrt as trt
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.engines.cuda import Buffer, Graph, Stream, find_gpu
+from distillmatch_ros.engines.cuda import Buffer, CudaStream, Graph, find_gpu
 from distillmatch_ros.engines.metadata import Signature, read_info
 from distillmatch_ros.engines.onnx_file import OnnxFile
 from distillmatch_ros.engines.plans import BUILD_AGAIN, Machine, Plan, PlanCache
@@ -19,7 +19,7 @@ from distillmatch_ros.engines.protocol import (
     EngineInfo,
     EngineNotBuiltError,
     Float32,
-    Matches,
+    RawMatches,
 )
 
 OLDEST_MAJOR = 10
@@ -98,7 +98,7 @@ class TensorRtEngine:
         signature = Signature.of(self._info)
         self._trt_log = Log()
         with ExitStack() as resources:
-            self._stream = Stream()
+            self._stream = CudaStream()
             resources.callback(self._stream.free)
             self._runtime = start(trt.Runtime, self._trt_log)
             self._engine = self._runtime.deserialize_cuda_engine(plan.data)
@@ -123,7 +123,7 @@ class TensorRtEngine:
     def info(self) -> EngineInfo:
         return self._info
 
-    def __call__(self, visible: Float32, thermal: Float32) -> Matches:
+    def __call__(self, visible: Float32, thermal: Float32) -> RawMatches:
         for name, image in (("visible", visible), ("thermal", thermal)):
             np.copyto(self._inputs[name].host[0, 0], image)
         if self._graph is None:
@@ -132,7 +132,7 @@ class TensorRtEngine:
             self._graph.launch()
         self._stream.wait()
         # Copies: the next pair overwrites the buffers.
-        return Matches(**{name: buffer.host[0].copy() for name, buffer in self._outputs.items()})
+        return RawMatches(**{name: buffer.host[0].copy() for name, buffer in self._outputs.items()})
 
     def close(self) -> None:
         del self._context, self._engine, self._runtime

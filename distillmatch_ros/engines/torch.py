@@ -9,7 +9,7 @@ from torch import Tensor
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.machine import usable_cores
 from distillmatch_ros.engines.onnx_file import OnnxFile, weights_path
-from distillmatch_ros.engines.protocol import BackendMissingError, EngineInfo, Float32, Matches
+from distillmatch_ros.engines.protocol import BackendMissingError, EngineInfo, Float32, RawMatches
 from distillmatch_ros.model.network import DistillMatch
 from distillmatch_ros.model.weights import Weights
 
@@ -60,7 +60,7 @@ class TorchEngine:
     def info(self) -> EngineInfo:
         return self._info
 
-    def __call__(self, visible: Float32, thermal: Float32) -> Matches:
+    def __call__(self, visible: Float32, thermal: Float32) -> RawMatches:
         for place, image in zip(self._images, (visible, thermal), strict=True):
             place[0, 0] = torch.from_numpy(image)
         if self._graph is not None:
@@ -70,7 +70,7 @@ class TorchEngine:
                 packed = _run(self._network, self._images.to(self._device))
         # A single copy from the GPU, which also synchronises; its memory is new for each pair.
         answer = packed.cpu().numpy()
-        return Matches(answer[:, :2], answer[:, 2:4], answer[:, 4])
+        return RawMatches(answer[:, :2], answer[:, 2:4], answer[:, 4])
 
     def close(self) -> None:
         del self._network, self._graph

@@ -106,7 +106,7 @@ class Unreadable:
 
 
 @dataclass(frozen=True)
-class Report:
+class AccuracyReport:
     """Every method on every preset over the same trials.
 
     Attributes:
@@ -156,7 +156,7 @@ def compare(
     seed: int = 0,
     warps: int = 3,
     on_pair: Callable[[], None] = lambda: None,
-) -> Report:
+) -> AccuracyReport:
     """Score several methods on the same trials, reading every image once.
 
     Args:
@@ -183,7 +183,7 @@ def compare(
     for result in results:
         errors[result.preset, result.method].append(result.error_px)
     scores = tuple(Score.of(method, preset, px) for (preset, method), px in errors.items())
-    return Report(len(pairs), warps, seed, scores, tuple(results), tuple(unreadable))
+    return AccuracyReport(len(pairs), warps, seed, scores, tuple(results), tuple(unreadable))
 
 
 def area_under_recall(errors: Float64, threshold: float) -> float:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.machine import processor, usable_cores
-from distillmatch_ros.base.units import Spread
+from distillmatch_ros.base.units import Percentiles
 from distillmatch_ros.engines.protocol import EngineInfo
 from distillmatch_ros.images.files import read_image, read_thermal
 from distillmatch_ros.images.gain_control import to_8bit
@@ -89,7 +89,7 @@ class Benchmark:
     source: str
     runs: int
     registered: int
-    stages: dict[str, Spread]
+    stages: dict[str, Percentiles]
     open_ms: float
     peak_memory_mib: float | None
 
@@ -148,7 +148,7 @@ def read_images(pairs: Sequence[PairPaths]) -> list[tuple[Image, Image]]:
 
 def _time_stages(
     registrar: Registrar, images: Sequence[tuple[Image, Image]], runs: int, on_run: Callable[[], None]
-) -> tuple[int, dict[str, Spread]]:
+) -> tuple[int, dict[str, Percentiles]]:
     for visible, thermal in islice(cycle(images), WARM_UP):
         draw_overlay(visible, thermal, registrar.register(visible, thermal))
     registered = 0
@@ -168,7 +168,7 @@ def _time_stages(
             times[stage].append(ms)
         registered += registration.homography is not None
         on_run()
-    return registered, {stage: Spread.of(ms) for stage, ms in times.items()}
+    return registered, {stage: Percentiles.of(ms) for stage, ms in times.items()}
 
 
 def _probe(

@@ -9,7 +9,7 @@ import numpy as np
 from typing_extensions import TypedDict
 
 from distillmatch_ros.engines.protocol import EngineInfo
-from distillmatch_ros.evaluation.accuracy import WRONG_PX, Report, Score, TrialResult, Unreadable
+from distillmatch_ros.evaluation.accuracy import WRONG_PX, AccuracyReport, Score, TrialResult, Unreadable
 from distillmatch_ros.registration.probability import RIGHT_PX
 
 AUCS = ("AUC@3", "AUC@5", "AUC@10", "AUC@20")
@@ -55,12 +55,12 @@ class EvaluationRecord(TypedDict):
     unreadable: list[Unreadable]
 
 
-def rows(report: Report) -> list[tuple[str, ...]]:
+def rows(report: AccuracyReport) -> list[tuple[str, ...]]:
     """One row of `COLUMNS` for each preset and method."""
     return [_row(score) for score in report.scores]
 
 
-def quality_rows(report: Report) -> list[tuple[str, ...]]:
+def quality_rows(report: AccuracyReport) -> list[tuple[str, ...]]:
     """One row of `QUALITY_COLUMNS` for each preset and outcome, of the methods that tell their quality."""
     measured = [trial for trial in report.trials if trial.quality is not None]
     presets = dict.fromkeys(trial.preset for trial in measured)
@@ -76,12 +76,12 @@ def quality_rows(report: Report) -> list[tuple[str, ...]]:
     return [_quality_row(*group) for group in groups if group[-1]]
 
 
-def markdown_table(report: Report) -> list[str]:
+def markdown_table(report: AccuracyReport) -> list[str]:
     """`rows` as the lines of a Markdown table."""
     return _markdown(COLUMNS, rows(report))
 
 
-def to_markdown(report: Report, folder: str, engine: EngineInfo) -> str:
+def to_markdown(report: AccuracyReport, folder: str, engine: EngineInfo) -> str:
     """The table with the measured data and the pairs left out, for a model card."""
     network = f"`{engine.config}` {engine.precision}, weights {engine.weights_hash[:12]}"
     lines = [
@@ -98,7 +98,7 @@ def to_markdown(report: Report, folder: str, engine: EngineInfo) -> str:
     return "\n".join(lines) + "\n"
 
 
-def record(report: Report, folder: str, engine: EngineInfo) -> dict[str, Any]:
+def record(report: AccuracyReport, folder: str, engine: EngineInfo) -> dict[str, Any]:
     """The evaluation as a JSON object, an `EvaluationRecord`."""
     return {
         "folder": folder,
@@ -114,7 +114,7 @@ def finite_record(result: Score | TrialResult) -> dict[str, Any]:
     return {key: None if value == math.inf else value for key, value in asdict(result).items()}
 
 
-def summary(report: Report, folder: str) -> str:
+def summary(report: AccuracyReport, folder: str) -> str:
     """Pairs, warps and seed of an evaluation as one line of text."""
     used = report.pairs - len(report.unreadable)
     return f"{folder}: {used} of {report.pairs} pairs, {report.warps} warps each, seed {report.seed}"

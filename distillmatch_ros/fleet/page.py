@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import PackageLoader
 
 from distillmatch_ros.base.files import write_text
-from distillmatch_ros.base.units import SECOND, Spread
+from distillmatch_ros.base.units import SECOND, Percentiles
 from distillmatch_ros.fleet.overview import WORST_FIRST, BagOverview
 from distillmatch_ros.reports.charts import Chart, Series, line_chart
 from distillmatch_ros.reports.contents import Fact, figure
@@ -85,7 +85,9 @@ def _facts(bags: Sequence[BagOverview]) -> list[Fact]:
     ]
     shifts = [bag.shift_px for bag in bags if bag.shift_px is not None]
     if len(shifts) > 1:
-        facts.append(Fact(figure(Spread.of(shifts).median, " px"), "shift of the rig between bags, median"))
+        facts.append(
+            Fact(figure(Percentiles.of(shifts).median, " px"), "shift of the rig between bags, median")
+        )
     return facts
 
 

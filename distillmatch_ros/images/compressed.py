@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.images.encodings import TYPES, Bytes, is_encoding, layout_of, to_bgr
+from distillmatch_ros.images.encodings import CV_TYPES, Bytes, is_encoding, layout_of, to_bgr
 from distillmatch_ros.images.files import decode_file, file_size
 from distillmatch_ros.images.sizes import MAX_PIXELS, is_jpeg_or_png
 from distillmatch_ros.images.tiff import is_tiff
 
 _OF_FILES: Mapping[tuple[str, int], str] = {
-    **{(np.dtype(dtype).name, n): f"{kind}C{n}" for kind, dtype in TYPES.items() for n in (1, 3, 4)},
+    **{(np.dtype(dtype).name, n): f"{kind}C{n}" for kind, dtype in CV_TYPES.items() for n in (1, 3, 4)},
     ("uint8", 1): "mono8",
     ("uint8", 3): "bgr8",
     ("uint8", 4): "bgra8",
@@ -67,7 +67,7 @@ def decode_compressed(data: Bytes, format_: str, max_pixels: int = MAX_PIXELS) -
         return to_bgr(picture, layout.conversion, name), declared  # a Bayer mosaic
     if (picture.dtype.name, channels) not in _OF_FILES:
         raise DistillMatchError(
-            f"{name}: holds {picture.dtype}, for which ROS has no encoding; send one of {', '.join(TYPES)}"
+            f"{name}: holds {picture.dtype}, for which ROS has no encoding; send one of {', '.join(CV_TYPES)}"
         )
     return picture, _OF_FILES[picture.dtype.name, channels]
 

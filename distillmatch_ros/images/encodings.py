@@ -54,7 +54,7 @@ class Layout:
         )
 
 
-TYPES = {
+CV_TYPES = {
     "8U": np.uint8,
     "8S": np.int8,
     "16U": np.uint16,
@@ -89,7 +89,7 @@ _PLANES = {
 def _layouts() -> dict[str, Layout]:
     layouts = {
         f"{type_}C{channels}": Layout(np.dtype(dtype), channels)
-        for type_, dtype in TYPES.items()
+        for type_, dtype in CV_TYPES.items()
         for channels in (1, 3, 4)
     }
     for bits, dtype in ((8, np.dtype(np.uint8)), (16, np.dtype(np.uint16))):
@@ -114,7 +114,7 @@ def _layouts() -> dict[str, Layout]:
 _LAYOUTS: Mapping[str, Layout] = _layouts()
 _SPELT: Mapping[str, str] = {name.casefold(): name for name in _LAYOUTS}
 _FAMILIES = (
-    f"{', '.join(f'{kind}C1' for kind in TYPES)} (or C3, C4), "
+    f"{', '.join(f'{kind}C1' for kind in CV_TYPES)} (or C3, C4), "
     "mono8, mono16, bgr8, rgb8, bgra8, rgba8 (or 16), bayer_rggb8, ..., bayer_grbg16, "
     f"{', '.join((*_YUV, *_PLANES))}, "
     f"mono10, mono12, mono14, {', '.join(f'mono{name}' for name in PACKINGS)} (or bayer_rggb, ...)"

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from distillmatch_ros.base import configuration
-from distillmatch_ros.base.configuration import Side
+from distillmatch_ros.base.configuration import InputSide
 
 EXAMPLE = "config/model/light.yaml"
 # Blocks that an ablation can leave out: category guidance, channel and spatial aggregation (paper's names).
@@ -44,8 +44,8 @@ class ModelConfig:
     """
 
     name: str
-    height: Side
-    width: Side
+    height: InputSide
+    width: InputSide
     max_matches: PositiveInt
     texture_widths: tuple[PositiveInt, PositiveInt, PositiveInt]
     texture_blocks: tuple[PositiveInt, PositiveInt, PositiveInt]

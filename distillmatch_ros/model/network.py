@@ -19,7 +19,7 @@ from distillmatch_ros.model.trunk import PretrainedTrunk
 COARSE_CELL, FINE_CELL = 8, 2
 
 
-class Description(NamedTuple):
+class PairFeatures(NamedTuple):
     """Output of the blocks before matching for a batch of pairs, visible images first.
 
     Attributes:
@@ -114,15 +114,15 @@ class DistillMatch(nn.Module):
         Returns:
             Points (B, K, 2) in both images, network pixels, and their confidence (B, K), 0 in unused entries.
         """
-        description = self.describe(visible, thermal)
+        features = self.describe(visible, thermal)
         matches = mutual_matches(
-            self.similarity(description), self.inside, self.config.max_matches, self.config.coarse_threshold
+            self.similarity(features), self.inside, self.config.max_matches, self.config.coarse_threshold
         )
-        fine = self.refine(description, matches.visible_cells, matches.thermal_cells)
+        fine = self.refine(features, matches.visible_cells, matches.thermal_cells)
         certain = fine.log_confidence.flatten(2).amax(dim=2).exp() > self.config.fine_threshold
         return fine.visible_points, fine.thermal_points, matches.confidence * certain
 
-    def describe(self, visible: Tensor, thermal: Tensor) -> Description:
+    def describe(self, visible: Tensor, thermal: Tensor) -> PairFeatures:
         """Run all blocks before matching on float32 (B, 1, H, W) images."""
         # One image at a time: ONNX Runtime's convolutions are half as fast on a batch of two.
         images = [self.normalisation(image).to(self.block_dtype) for image in (visible, thermal)]
@@ -132,17 +132,17 @@ class DistillMatch(nn.Module):
         semantic = self.student(eighth, prior)
         guided, logits = (semantic, None) if self.guidance is None else self.guidance(semantic)
         fused = self.aggregation(guided, eighth)
-        return Description((half, quarter, fused), self.coarse(fused), semantic, logits)
+        return PairFeatures((half, quarter, fused), self.coarse(fused), semantic, logits)
 
-    def similarity(self, description: Description) -> Tensor:
+    def similarity(self, features: PairFeatures) -> Tensor:
         """Coarse similarity, float32 (B, N, N), visible by thermal."""
-        visible, thermal = description.coarse.chunk(2)
+        visible, thermal = features.coarse.chunk(2)
         return similarity(visible, thermal, self.config.temperature)
 
-    def refine(self, description: Description, visible_cells: Tensor, thermal_cells: Tensor) -> FineMatches:
+    def refine(self, features: PairFeatures, visible_cells: Tensor, thermal_cells: Tensor) -> FineMatches:
         """Fine match and sub-pixel offset around matched cells, int64 (B, K) each."""
         cells = torch.cat([visible_cells, thermal_cells])
-        visible, thermal = self.fine(*description.texture, cells).chunk(2)
+        visible, thermal = self.fine(*features.texture, cells).chunk(2)
         log_confidence = log_dual_softmax(similarity(visible, thermal, self.config.temperature))
         best = log_confidence.flatten(2).argmax(dim=2)
         visible_pixel = torch.div(best, HALF_WINDOW**2, rounding_mode="floor")
@@ -150,7 +150,7 @@ class DistillMatch(nn.Module):
         visible_offset, thermal_offset = self.refinement(
             _select(visible, visible_pixel), _select(thermal, thermal_pixel)
         )
-        columns = description.texture[2].shape[3]
+        columns = features.texture[2].shape[3]
         return FineMatches(
             _points(visible_cells, columns, visible_pixel, visible_offset),
             _points(thermal_cells, columns, thermal_pixel, thermal_offset),

@@ -33,7 +33,7 @@ _BESIDE = (10, 48)  # range of the shifts at which second peaks are searched for
 
 
 @dataclass(frozen=True)
-class Level:
+class PyramidLevel:
     """Resolution and parameters of one level of the alignment.
 
     Attributes:
@@ -51,7 +51,7 @@ class Level:
 
 # For corner errors of 10 px in common plus 3 px each (of 640), these two bring 80 % of road scenes below
 # 10 px; less smoothing 60 %. More smoothing has a larger range but is less accurate.
-LEVELS = (Level((128, 160), 2.5, 15, 6), Level((256, 320), 1.0, 31, 8))
+LEVELS = (PyramidLevel((128, 160), 2.5, 15, 6), PyramidLevel((256, 320), 1.0, 31, 8))
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Template:
     Sums are over a lattice of every second pixel in both directions, which suffices for smoothed edges.
     """
 
-    def __init__(self, thermal: NDArray[np.uint8], level: Level) -> None:
+    def __init__(self, thermal: NDArray[np.uint8], level: PyramidLevel) -> None:
         self.level = level
         rows, columns = level.size
         self.edges = edges_of(thermal, level)
@@ -259,7 +259,7 @@ def _dot(one: Float32, other: Float32) -> float:
     return float(np.einsum("i,i", one, other))
 
 
-def edges_of(image: NDArray[Any], level: Level) -> Float32:
+def edges_of(image: NDArray[Any], level: PyramidLevel) -> Float32:
     """Doubled-angle direction times relative strength of the edges, float32 (rows, columns, 2)."""
     smooth = cv2.GaussianBlur(image.astype(np.float32), (0, 0), 1.0)
     by_x, by_y = cv2.Sobel(smooth, -1, 1, 0, scale=1 / 8), cv2.Sobel(smooth, -1, 0, 1, scale=1 / 8)

@@ -32,7 +32,7 @@ from distillmatch_ros.registration.alignment import (
     LEVELS,
     Alignment,
     Float32,
-    Level,
+    PyramidLevel,
     Template,
     edges_of,
 )
@@ -265,7 +265,7 @@ def _vertex(values: NDArray[Any], index: int) -> float:
     return 0.5 * (before - after) / curvature if curvature < 0 else 0.0
 
 
-def _template(narrow: NDArray[Any], level: Level, crops: CropPair) -> Template:
+def _template(narrow: NDArray[Any], level: PyramidLevel, crops: CropPair) -> Template:
     return Template(_picture(resize(narrow, level.size), stretched=crops.wider is Wider.VISIBLE), level)
 
 

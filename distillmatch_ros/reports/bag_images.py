@@ -21,8 +21,8 @@ OVERLAYS = (f"{NODE}/overlay", f"{NODE}/overlay/compressed")
 
 
 @dataclass(frozen=True)
-class Source:
-    """Source of the camera images of a recording.
+class CameraTopics:
+    """Where the camera images of a recording are.
 
     Attributes:
         bag: bag with the images.
@@ -51,7 +51,7 @@ class Source:
         return {self.rgb, self.thermal} <= names
 
 
-def first_sizes(bag: Bag, source: Source) -> tuple[Size | None, Size | None]:
+def first_sizes(bag: Bag, source: CameraTopics) -> tuple[Size | None, Size | None]:
     """Size of the first image of each camera, for recordings without status."""
     messages = ros2_messages()
 
@@ -62,7 +62,7 @@ def first_sizes(bag: Bag, source: Source) -> tuple[Size | None, Size | None]:
     return size(source.rgb), size(source.thermal)
 
 
-def load_images(source: Source, entries: Sequence[Entry]) -> dict[int, Images]:
+def load_images(source: CameraTopics, entries: Sequence[Entry]) -> dict[int, Images]:
     """Images of some pairs by number. The source is opened and read once, and each image decoded once.
 
     Raises:
@@ -91,7 +91,7 @@ def load_overlays(path: Path, entries: Sequence[Entry]) -> dict[int, Images]:
         }
 
 
-def _messages(bag: Bag, source: Source, entries: Sequence[Entry]) -> dict[str, dict[int, Any]]:
+def _messages(bag: Bag, source: CameraTopics, entries: Sequence[Entry]) -> dict[str, dict[int, Any]]:
     """Messages of both topics by the entry's number, in one pass over the bag.
 
     The thermal message is that with the entry's thermal stamp; if that is unknown, the nearest one.

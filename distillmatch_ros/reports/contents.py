@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from distillmatch_ros.bags.image_files import ERROR
-from distillmatch_ros.base.units import Spread
+from distillmatch_ros.base.units import Percentiles
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.reports.charts import Chart, Series, Style, heat_map, line_chart, strip
 from distillmatch_ros.reports.movement import Movement, coverage, inlier_counts
@@ -75,8 +75,8 @@ def facts(recording: Recording, moved: Movement | None) -> list[Fact]:
     facts = [Fact(f"{len(registered)} of {len(entries)}", "pairs registered from their own images")]
     matched = [entry for entry in registered if entry.matched]
     if matched:
-        inliers = Spread.of([entry.inliers for entry in matched]).median
-        matches = Spread.of([entry.matches for entry in matched]).median
+        inliers = Percentiles.of([entry.inliers for entry in matched]).median
+        matches = Percentiles.of([entry.matches for entry in matched]).median
         facts.append(
             Fact(f"{inliers:.0f} of {matches:.0f}", "matches are inliers in the median registered pair")
         )
@@ -94,7 +94,7 @@ def facts(recording: Recording, moved: Movement | None) -> list[Fact]:
 
 def _median(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return Spread.of(known).median if known else None
+    return Percentiles.of(known).median if known else None
 
 
 def lines(entries: Sequence[Entry]) -> list[Line]:

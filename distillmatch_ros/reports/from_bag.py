@@ -18,7 +18,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import Float64, Size
 from distillmatch_ros.registration.status import Status
-from distillmatch_ros.reports.bag_images import Source, first_sizes, load_images, load_overlays
+from distillmatch_ros.reports.bag_images import CameraTopics, first_sizes, load_images, load_overlays
 from distillmatch_ros.reports.recording import (
     REJECTED,
     Correspondences,
@@ -112,7 +112,7 @@ def _find_images(
     named: tuple[str | None, str | None],
     metadata: Mapping[str, Any],
     pairs: Iterable[_Raw],
-) -> tuple[Source, tuple[Size | None, Size | None]]:
+) -> tuple[CameraTopics, tuple[Size | None, Size | None]]:
     """Where the camera images are, and the sizes of the first ones if the pairs do not tell theirs.
 
     A source is opened only if the recording does not tell all of that.
@@ -121,10 +121,10 @@ def _find_images(
     undistorted = tuple(metadata.get("undistorted", ()))
     untold = any(raw.status is None or raw.status.visible_size is None for raw in pairs)
     if rgb and thermal and not untold and named == (None, None):
-        return Source(source or bag.path, rgb, thermal, undistorted), (None, None)
+        return CameraTopics(source or bag.path, rgb, thermal, undistorted), (None, None)
     with ExitStack() as stack:
         images = bag if source is None else stack.enter_context(Bag(source))
-        found = Source(images.path, *_guess(images, (rgb, thermal)), undistorted)
+        found = CameraTopics(images.path, *_guess(images, (rgb, thermal)), undistorted)
         if source is not None:
             found.check(images)
         return found, first_sizes(images, found) if untold and found.is_held_by(images) else (None, None)
@@ -217,7 +217,7 @@ def _matches(message: Any) -> Correspondences:
 
 
 def _about(
-    path: Path, metadata: Mapping[str, Any], source: Source, held: bool, entries: Sequence[Entry]
+    path: Path, metadata: Mapping[str, Any], source: CameraTopics, held: bool, entries: Sequence[Entry]
 ) -> Iterator[tuple[str, str]]:
     yield "recording", str(path)
     if held or metadata.get("bag"):

@@ -11,7 +11,7 @@ import numpy as np
 from typing_extensions import TypedDict
 
 from distillmatch_ros.bags.image_files import ERROR
-from distillmatch_ros.base.units import Spread
+from distillmatch_ros.base.units import Percentiles
 from distillmatch_ros.registration.rejection import CAUSES
 from distillmatch_ros.reports.movement import Movement, coverage
 from distillmatch_ros.reports.recording import Entry, Recording
@@ -155,7 +155,10 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
     elif moves and recording.changing_sizes:
         level, headline = Level.MOVES, "Pairs register, but the images change their size."
     elif moves:
-        level, headline = Level.MOVES, "Pairs register, but the two cameras move relative to each other."
+        level, headline = (
+            Level.MOVES,
+            "Pairs register, but the two cameras move relative to each other.",
+        )
     elif fraction < ENOUGH:
         level, headline = Level.MOVES, "Most pairs register, with gaps."
     else:
@@ -211,13 +214,13 @@ def _advice(recording: Recording, judged: Sequence[Entry], moved: Movement | Non
 def _about_clocks(recording: Recording) -> Iterator[Advice]:
     skews = [entry.skew_ms for entry in recording.entries if entry.skew_ms is not None]
     if skews and abs(median := float(np.median(skews))) > SKEW_MS:
-        spread = float(np.percentile(skews, 95) - np.percentile(skews, 5))
+        range_ms = float(np.percentile(skews, 95) - np.percentile(skews, 5))
         later = "later" if median > 0 else "earlier"
-        constant = spread < abs(median)
+        constant = range_ms < abs(median)
         yield Advice(
             "clock",
             f"Thermal images are stamped {abs(median):.0f} ms {later} than their visible partners (median; "
-            f"nine in ten lie within {spread:.0f} ms of each other).",
+            f"nine in ten lie within {range_ms:.0f} ms of each other).",
             f"If the cameras expose simultaneously, set thermal_offset to {-median / 1e3:.3f}; otherwise "
             "trigger them together: moving objects are displaced by that time."
             if constant
@@ -283,7 +286,7 @@ def _about_latency(recording: Recording) -> Iterator[Advice]:
     times = [entry.seconds for entry in recording.entries if entry.seconds is not None]
     if not recording.live or len(latencies) < 2 or len(times) < 2:
         return
-    latency, interval = Spread.of(latencies).median, 1e3 * float(np.median(np.diff(times)))
+    latency, interval = Percentiles.of(latencies).median, 1e3 * float(np.median(np.diff(times)))
     if latency > 1.2 * interval:
         yield Advice(
             "latency",

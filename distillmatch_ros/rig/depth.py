@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.geometry.warping import resize
-from distillmatch_ros.registration.alignment import Float32, Level, edges_of
-from distillmatch_ros.rig.model import RigModel, lattice_rays, spread
+from distillmatch_ros.registration.alignment import Float32, PyramidLevel, edges_of
+from distillmatch_ros.rig.model import RigModel, interpolate, lattice_rays
 
 LEVELS = 32
 """Depths of a search from scratch."""
@@ -36,7 +36,7 @@ class DepthSearch:
             middle: an inverse depth in the middle of the search.
         """
         height, width = rig.thermal.size
-        level = Level((round(_COLUMNS * height / width), _COLUMNS), _SMOOTHING, _SURROUNDINGS, 0)
+        level = PyramidLevel((round(_COLUMNS * height / width), _COLUMNS), _SMOOTHING, _SURROUNDINGS, 0)
         mapping = rig.at(middle)
         self._rig = rig
         self._back = np.linalg.inv(mapping.between_rays)
@@ -55,7 +55,7 @@ class DepthSearch:
         between: Float64 = self._back @ self._rig.at(inverse_depth).between_rays
         moved = self._rig.thermal.project((rays @ between.T).reshape(-1, 3)).reshape(*rays.shape[:2], 2)
         scale = self._seen.shape[1] / self._rig.thermal.size[1]
-        places = spread((moved + 0.5) * scale - 0.5, self._rig.thermal.size, self._own.shape[:2])
+        places = interpolate((moved + 0.5) * scale - 0.5, self._rig.thermal.size, self._own.shape[:2])
         there = cv2.remap(self._seen, places[..., 0], places[..., 1], cv2.INTER_LINEAR)
         return _correlation(self._own, np.asarray(there, np.float32))
 

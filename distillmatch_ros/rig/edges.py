@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from distillmatch_ros.geometry.homography import Size, resize_matrix, transform
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.geometry.warping import resize
-from distillmatch_ros.registration.alignment import Float32, Level, edges_of
-from distillmatch_ros.rig.estimation import Matches
+from distillmatch_ros.registration.alignment import Float32, PyramidLevel, edges_of
+from distillmatch_ros.rig.estimation import FrameMatches
 
 _COLUMNS = 480  # pixels across the thermal image at which edges are compared
 _SMOOTHING, _SURROUNDINGS = 1.0, 31
@@ -23,7 +23,7 @@ _CLEAR = 0.25  # least correlation of a block with its place
 
 def edge_matches(
     visible: NDArray[np.uint8], thermal: NDArray[np.uint8], mapping: ImageMapping, reach: int = 8
-) -> Matches:
+) -> FrameMatches:
     """Match blocks of edges.
 
     Args:
@@ -37,7 +37,7 @@ def edge_matches(
         weights. There may be none.
     """
     height, width = thermal.shape
-    level = Level((round(_COLUMNS * height / width), _COLUMNS), _SMOOTHING, _SURROUNDINGS, 0)
+    level = PyramidLevel((round(_COLUMNS * height / width), _COLUMNS), _SMOOTHING, _SURROUNDINGS, 0)
     own = edges_of(resize(thermal, level.size), level)
     seen = edges_of(resize(mapping.warp_visible(visible), level.size), level)
     covered = resize(mapping.thermal_mask.astype(np.uint8), level.size)
@@ -46,7 +46,7 @@ def edge_matches(
     to_thermal = resize_matrix(level.size, (height, width))
     places = mapping.to_visible(transform(to_thermal, centres + shifts))
     found = np.isfinite(places).all(axis=1)
-    return Matches(transform(to_thermal, centres)[found], places[found], peaks[found].astype(np.float64))
+    return FrameMatches(transform(to_thermal, centres)[found], places[found], peaks[found].astype(np.float64))
 
 
 def _search(own: Float32, seen: Float32, reach: int) -> tuple[Float32, Float32, Float32]:

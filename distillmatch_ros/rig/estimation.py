@@ -41,7 +41,7 @@ _ENOUGH = 1e-5  # relative gain of the cost that ends the iteration
 
 
 @dataclass(frozen=True, eq=False)
-class Matches:
+class FrameMatches:
     """Matches of one frame.
 
     Attributes:
@@ -88,7 +88,7 @@ class _State:
 
 
 def fit_rig(
-    frames: Sequence[Matches],
+    frames: Sequence[FrameMatches],
     thermal: Camera | Size,
     visible: Camera | Size,
     numbers: int = 1,
@@ -126,7 +126,7 @@ def fit_rig(
 
 def fit_own(
     rig: RigModel,
-    frames: Sequence[Matches],
+    frames: Sequence[FrameMatches],
     numbers: int = 1,
     soft_px: float = MATCH_SOFT_PX,
     start: Float64 | None = None,
@@ -140,7 +140,7 @@ def fit_own(
     return _solve(_problem(frames, rig.thermal, rig.visible), state, held, numbers, soft_px)[0].own
 
 
-def _problem(frames: Sequence[Matches], thermal: Camera | Size, visible: Camera | Size) -> _Problem:
+def _problem(frames: Sequence[FrameMatches], thermal: Camera | Size, visible: Camera | Size) -> _Problem:
     most = max(1, *(len(frame.thermal) for frame in frames))
     padded = np.zeros((2, len(frames), most, 2))
     weights = np.zeros((len(frames), most))
@@ -246,9 +246,9 @@ def _covariance(information: Float64, scores: Float64, free: NDArray[np.bool_]) 
     """
     frames = len(scores)
     factor = frames / max(frames - min(int(free.sum()), frames - 1) / 2, 1.0)
-    spread = factor * scores.T @ scores + np.diag(np.where(free, _MATCH_PX**4 / _PRIOR**2, 0))
+    meat = factor * scores.T @ scores + np.diag(np.where(free, _MATCH_PX**4 / _PRIOR**2, 0))
     inverse = np.linalg.inv(information)
-    covariance: Float64 = inverse @ spread @ inverse
+    covariance: Float64 = inverse @ meat @ inverse
     return covariance
 
 

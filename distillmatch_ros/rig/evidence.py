@@ -26,7 +26,7 @@ _BETTER = 0.6  # fraction of pairs in which a kind of mapping has to fit better 
 
 
 @dataclass(frozen=True)
-class Figures:
+class FitFigures:
     """How well mappings fit pairs; medians over the pairs, reference pixels.
 
     Attributes:
@@ -51,7 +51,7 @@ class Evidence:
 
     kind: Kind
     pairs: int
-    figures: dict[Kind, Figures]
+    figures: dict[Kind, FitFigures]
     better: int
 
     def __str__(self) -> str:
@@ -92,7 +92,7 @@ def judge(pairs: Sequence[Observation], thermal: Camera | Size, visible: Camera 
     for other in (1, 2):
         if (edges[:, other] < edges[:, chosen]).mean() >= _BETTER:
             chosen = other
-    figures = {each: Figures(*np.median(table[:, row], axis=0).tolist()) for row, each in enumerate(kinds)}
+    figures = {each: FitFigures(*np.median(table[:, row], axis=0).tolist()) for row, each in enumerate(kinds)}
     better = int((edges[:, chosen or 1] < edges[:, 0]).sum())
     return Evidence(kinds[chosen], len(table), figures, better)
 

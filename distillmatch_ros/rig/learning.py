@@ -15,7 +15,7 @@ from distillmatch_ros.geometry.homography import Float64, Size
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.rig.depth import DepthSearch
 from distillmatch_ros.rig.edges import edge_matches
-from distillmatch_ros.rig.estimation import EDGE_SOFT_PX, Fit, Matches, fit_own, fit_rig
+from distillmatch_ros.rig.estimation import EDGE_SOFT_PX, Fit, FrameMatches, fit_own, fit_rig
 from distillmatch_ros.rig.model import RigMapping, RigModel
 
 MAX_FRAMES = 100
@@ -39,7 +39,7 @@ class Observation:
 
     visible: NDArray[np.uint8]
     thermal: NDArray[np.uint8]
-    matches: Matches
+    matches: FrameMatches
     mapping: ImageMapping | None
 
 
@@ -122,5 +122,5 @@ def evenly(count: int, most: int) -> list[int]:
     return sorted({round(index) for index in np.linspace(0, count - 1, min(count, most))})
 
 
-def _edges(pair: Observation, fit: Fit, own: Float64) -> Matches:
+def _edges(pair: Observation, fit: Fit, own: Float64) -> FrameMatches:
     return edge_matches(pair.visible, pair.thermal, fit.rig.on_plane(own[:3], own[3:]))

@@ -179,10 +179,10 @@ def _lattice(length: int) -> Float64:
 
 def _dense(rays: Float64, camera: Camera, size: Size) -> NDArray[np.float32]:
     """Pixels of rays on the lattice of an image of ``size``, for all of its pixels: float32 (H, W, 2)."""
-    return spread(camera.project(rays.reshape(-1, 3)).reshape(*rays.shape[:2], 2), size, size)
+    return interpolate(camera.project(rays.reshape(-1, 3)).reshape(*rays.shape[:2], 2), size, size)
 
 
-def spread(values: Float64, size: Size, target: Size) -> NDArray[np.float32]:
+def interpolate(values: Float64, size: Size, target: Size) -> NDArray[np.float32]:
     """Interpolate values on the lattice of an image of ``size`` for all pixels of it at another size."""
     scale_x, scale_y = (_LATTICE * there / here for here, there in zip(size[::-1], target[::-1], strict=True))
     # A pixel u of the target is the lattice's (u + 1/2) / scale + 1/2: the first cell lies before the image.

@@ -11,7 +11,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.settings import Description
 from distillmatch_ros.stream.parameters import TABLE, Parameters, is_of_every_node, unknown
 
-TYPES = {
+PARAMETER_TYPES = {
     bool: Parameter.Type.BOOL,
     int: Parameter.Type.INTEGER,
     float: Parameter.Type.DOUBLE,
@@ -64,7 +64,7 @@ def changed(parameters: Parameters, settings: Iterable[Parameter]) -> Parameters
 def _describe(row: Description, live: bool) -> ParameterDescriptor:
     # Ranges are shown by tools, and rclpy checks them before `Parameters` does.
     descriptor = ParameterDescriptor(
-        type=TYPES[row.type].value,
+        type=PARAMETER_TYPES[row.type].value,
         description=row.text,
         additional_constraints=row.range,
         read_only=not live,

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from distillmatch_ros.base.units import Spread
+from distillmatch_ros.base.units import Percentiles
 from distillmatch_ros.engines import EngineInfo
 from distillmatch_ros.registration.rejection import CAUSES
 from distillmatch_ros.registration.status import Status
-from distillmatch_ros.ros.statistics import Report
+from distillmatch_ros.ros.statistics import PeriodReport
 from distillmatch_ros.ros.transport import before_a_command, shipped
 from distillmatch_ros.stream.parameters import Parameters
 from distillmatch_ros.stream.sensors import MATCHED, Sensor
@@ -67,7 +67,7 @@ class Diagnosis:
     message: str
 
 
-def diagnose(report: Report, condition: Condition, parameters: Parameters, now: int) -> Diagnosis:
+def diagnose(report: PeriodReport, condition: Condition, parameters: Parameters, now: int) -> Diagnosis:
     """The first problem that affects the results, or the rate if there is none."""
     if condition.state != "active":
         return _not_active(condition)
@@ -85,7 +85,7 @@ def diagnose(report: Report, condition: Condition, parameters: Parameters, now: 
     return _speed(report)
 
 
-def figures(report: Report, condition: Condition) -> dict[str, str]:
+def figures(report: PeriodReport, condition: Condition) -> dict[str, str]:
     """All figures by name, as text."""
     return dict(_figures(report, condition))
 
@@ -97,7 +97,7 @@ def _not_active(condition: Condition) -> Diagnosis:
     return Diagnosis(WARN, f"{condition.state}: ros2 lifecycle set {condition.node} {verb}")
 
 
-def _silent(report: Report, condition: Condition, now: int) -> Diagnosis | None:
+def _silent(report: PeriodReport, condition: Condition, now: int) -> Diagnosis | None:
     for sensor in MATCHED:
         topic = (condition.topics or {}).get(sensor, "")
         last = report.inputs[sensor].received
@@ -125,7 +125,7 @@ def _silent(report: Report, condition: Condition, now: int) -> Diagnosis | None:
     return None
 
 
-def _no_calibration(report: Report, condition: Condition) -> Diagnosis | None:
+def _no_calibration(report: PeriodReport, condition: Condition) -> Diagnosis | None:
     waiting = any(reason == "CAMERA_INFO" for _, reason in report.drops) and not report.statuses
     missing = len(condition.missing_infos)
     if missing == 0 or (missing < len(MATCHED) and not waiting):
@@ -149,7 +149,7 @@ def _infos(condition: Condition) -> str:
     return " and ".join(f"{sensor.namespace}/camera_info" for sensor in condition.missing_infos)
 
 
-def _lost(report: Report, condition: Condition) -> Diagnosis | None:
+def _lost(report: PeriodReport, condition: Condition) -> Diagnosis | None:
     """Lost frames have no partner; correcting the offset between the clocks would not help."""
     lost = {sensor: report.inputs[sensor].lost for sensor in MATCHED if report.inputs[sensor].lost > LOST}
     if not lost:
@@ -169,7 +169,7 @@ def _transport() -> str:
     return f"start their publisher with {before_a_command(shipped())}"
 
 
-def _speed(report: Report) -> Diagnosis:
+def _speed(report: PeriodReport) -> Diagnosis:
     """The rate, and whether the engine limits it."""
     seconds, registered = report.seconds, sum(report.statuses.values())
     superseded = sum(count for (_, reason), count in report.drops.items() if reason == SUPERSEDED)
@@ -186,7 +186,7 @@ def _speed(report: Report) -> Diagnosis:
     return Diagnosis(OK, rate)
 
 
-def _unpaired(report: Report, condition: Condition, parameters: Parameters) -> Diagnosis | None:
+def _unpaired(report: PeriodReport, condition: Condition, parameters: Parameters) -> Diagnosis | None:
     fewest = min(report.inputs[sensor].messages for sensor in MATCHED)
     # A single frame may still get its partner.
     if fewest < 2:
@@ -196,14 +196,14 @@ def _unpaired(report: Report, condition: Condition, parameters: Parameters) -> D
     return None if found is None else Diagnosis(WARN if report.pairs else ERROR, found)
 
 
-def _unusable(report: Report, condition: Condition) -> Diagnosis | None:
+def _unusable(report: PeriodReport, condition: Condition) -> Diagnosis | None:
     number = sum(count for (_, reason), count in report.drops.items() if reason == "UNUSABLE")
     if number == 0:
         return None
     return Diagnosis(ERROR if not report.statuses else WARN, f"{number} unusable: {condition.unusable}")
 
 
-def _unregistered(report: Report, condition: Condition) -> Diagnosis | None:
+def _unregistered(report: PeriodReport, condition: Condition) -> Diagnosis | None:
     total = sum(report.statuses.values())
     if report.statuses[Status.STALE_THERMAL]:
         return Diagnosis(
@@ -219,7 +219,7 @@ def _unregistered(report: Report, condition: Condition) -> Diagnosis | None:
     return Diagnosis(WARN, found)
 
 
-def _figures(report: Report, condition: Condition) -> Iterator[tuple[str, str]]:
+def _figures(report: PeriodReport, condition: Condition) -> Iterator[tuple[str, str]]:
     yield "state", condition.state
     if condition.engine is not None:
         yield "engine", f"{condition.engine.config} {condition.engine.precision}"
@@ -233,7 +233,7 @@ def _figures(report: Report, condition: Condition) -> Iterator[tuple[str, str]]:
     yield "full passes [Hz]", f"{report.passes / report.seconds:.1f}"
     for topic, number in sorted(report.published.items()):
         yield f"{topic} out [Hz]", f"{number / report.seconds:.1f}"
-    yield from _spread("skew [ms]", report.skew_ms)
+    yield from _percentiles("skew [ms]", report.skew_ms)
     clocks = None if condition.timing is None else condition.timing.clocks()
     if clocks is not None:
         yield "clock offset [s]", f"{clocks.offset:.6f}"
@@ -241,16 +241,16 @@ def _figures(report: Report, condition: Condition) -> Iterator[tuple[str, str]]:
     if clocks is not None and clocks.drift_ppm is not None:
         yield "clock drift [ppm]", f"{clocks.drift_ppm:.1f}"
         yield "clock drift std [ppm]", f"{clocks.drift_std_ppm:.1f}"
-    for stage, spread in report.latency_ms.items():
-        yield from _spread(f"{stage} [ms]", spread)
-    yield from _spread("inliers", report.inliers)
+    for stage, percentiles in report.latency_ms.items():
+        yield from _percentiles(f"{stage} [ms]", percentiles)
+    yield from _percentiles("inliers", report.inliers)
     for status in Status:
         yield f"status {status}", str(report.statuses[status])
     for (what, reason), number in sorted(report.total_drops.items()):
         yield f"dropped {what} {reason}", str(number)
 
 
-def _spread(name: str, spread: Spread | None) -> Iterator[tuple[str, str]]:
-    if spread is not None:
-        yield f"{name} median", f"{spread.median:.2f}"
-        yield f"{name} p95", f"{spread.p95:.2f}"
+def _percentiles(name: str, percentiles: Percentiles | None) -> Iterator[tuple[str, str]]:
+    if percentiles is not None:
+        yield f"{name} median", f"{percentiles.median:.2f}"
+        yield f"{name} p95", f"{percentiles.p95:.2f}"

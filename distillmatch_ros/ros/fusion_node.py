@@ -27,7 +27,7 @@ USAGE = (
     "Parameters, each with its description:\n"
 )
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
-PATIENCE_S = 3.0
+JOIN_TIMEOUT_S = 3.0
 """Time for the current transition to finish after a signal, s; `ros2 launch` kills the process after 5."""
 
 
@@ -132,7 +132,7 @@ class _Spinner(threading.Thread):
         """End after the current callback; False if that takes too long."""
         self._stopping.set()
         self._executor.create_task(lambda: None)  # wakes the executor
-        self.join(PATIENCE_S)
+        self.join(JOIN_TIMEOUT_S)
         ended = not self.is_alive()
         if ended:  # before rclpy is shut down, since the executor uses its context
             self._executor.shutdown()

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from distillmatch_ros.base.units import Spread
+from distillmatch_ros.base.units import Percentiles
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.ros.gaps import StampGaps
@@ -36,7 +36,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Report:
+class PeriodReport:
     """Figures of one period; ``total_drops`` are since the start of the statistics.
 
     Attributes:
@@ -59,12 +59,12 @@ class Report:
     pairs: int
     drops: Counter[Drop]
     total_drops: Counter[Drop]
-    skew_ms: Spread | None
+    skew_ms: Percentiles | None
     statuses: Counter[Status]
     rejections: Counter[str]
-    inliers: Spread | None
+    inliers: Percentiles | None
     passes: int
-    latency_ms: Mapping[str, Spread]
+    latency_ms: Mapping[str, Percentiles]
     published: Counter[str]
 
 
@@ -126,7 +126,7 @@ class Statistics:
         with self._lock:
             self._period.published.update(topics)
 
-    def take(self, now: int) -> Report:
+    def take(self, now: int) -> PeriodReport:
         """Take the figures since the last call."""
         with self._lock:
             period, self._period = self._period, _Period(now)
@@ -136,18 +136,17 @@ class Statistics:
                 for sensor in MATCHED
             }
             total_drops = self._total_drops.copy()
-        spreads = {stage: Spread.of(ms) for stage, ms in period.latency_ms.items()}
-        return Report(
+        return PeriodReport(
             seconds=max(now - period.start, 1) / 1e9,
             inputs=inputs,
             pairs=len(period.skew_ms),
             drops=period.drops,
             total_drops=total_drops,
-            skew_ms=Spread.of(period.skew_ms) if period.skew_ms else None,
+            skew_ms=Percentiles.of(period.skew_ms) if period.skew_ms else None,
             statuses=period.statuses,
             rejections=period.rejections,
-            inliers=Spread.of(period.inliers) if period.inliers else None,
+            inliers=Percentiles.of(period.inliers) if period.inliers else None,
             passes=period.passes,
-            latency_ms={stage: spread for stage, spread in spreads.items() if spread is not None},
+            latency_ms={stage: Percentiles.of(ms) for stage, ms in period.latency_ms.items()},
             published=period.published,
         )

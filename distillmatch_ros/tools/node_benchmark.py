@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.units import Spread
+from distillmatch_ros.base.units import Percentiles
 from distillmatch_ros.geometry.homography import corner_error
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.ros.installation import require_ros
@@ -63,10 +63,10 @@ class NodeBenchmark:
     superseded: int
     passes_hz: float
     cores: float
-    age: Spread
-    engine: Spread | None
-    registration: Spread
-    transport: Spread
+    age: Percentiles
+    engine: Percentiles | None
+    registration: Percentiles
+    transport: Percentiles
     within_registration: float
     jitter_px: float | None
     memory_mib: tuple[float, float, float]
@@ -177,10 +177,10 @@ def evaluate(
         superseded=len(late) - len(measured),
         passes_hz=sum(row["passes"] for row in measured) / seconds,
         cores=(used[-1].processor - used[0].processor) / elapsed if elapsed else 0.0,
-        age=Spread.of(age.tolist()),
-        engine=Spread.of(engine) if engine else None,
-        registration=Spread.of(registration.tolist()),
-        transport=Spread.of(transport.tolist()),
+        age=Percentiles.of(age.tolist()),
+        engine=Percentiles.of(engine) if engine else None,
+        registration=Percentiles.of(registration.tolist()),
+        transport=Percentiles.of(transport.tolist()),
         within_registration=float(np.mean(age <= AGE_FACTOR * registration + AGE_SLACK_MS)),
         jitter_px=_jitter_px([row["homography"] for row in homographies if row["time"] >= begin]),
         memory_mib=(memory[0], max(memory), memory[-1]),

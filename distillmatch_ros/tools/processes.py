@@ -12,7 +12,7 @@ from typing import TextIO
 
 from distillmatch_ros.ros.transport import variables_to_set
 
-PATIENCE_S = 10.0
+EXIT_TIMEOUT_S = 10.0
 """Time for a process to end after SIGINT before it is killed, s."""
 
 
@@ -41,7 +41,7 @@ def running(
     finally:
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(PATIENCE_S)
+            process.wait(EXIT_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -19,7 +19,7 @@ from distillmatch_ros.base.files import write_json, write_text
 from distillmatch_ros.base.yaml import read_yaml
 from distillmatch_ros.engines.torch import TorchEngine
 from distillmatch_ros.evaluation import report
-from distillmatch_ros.evaluation.accuracy import Report, Score, Unreadable, compare
+from distillmatch_ros.evaluation.accuracy import AccuracyReport, Score, Unreadable, compare
 from distillmatch_ros.evaluation.warped import PRESETS
 from distillmatch_ros.images.pairs import PairPaths, read_folder
 from distillmatch_ros.model.config import ModelConfig
@@ -105,7 +105,7 @@ class Ablation:
 
     budget: str
     folder: str
-    figures: Report
+    figures: AccuracyReport
 
     def to_markdown(self) -> str:
         """The table with its budget, for a model card."""
@@ -181,7 +181,7 @@ def ablate(path: Path, out: Path, console: Console | None = None) -> Ablation:
         f"{config.steps} steps of {config.batch} pairs, "
         f"views of {config.view[1]}x{config.view[0]}, seed {config.seed}",
         folder=str(config.validation),
-        figures=Report(len(pairs), warps=WARPS, seed=0, scores=(), trials=(), unreadable=()),
+        figures=AccuracyReport(len(pairs), warps=WARPS, seed=0, scores=(), trials=(), unreadable=()),
     )
     # Cached for all rows: the photos are translated only once.
     photos = lru_cache(maxsize=1)(open_photos)
@@ -194,7 +194,7 @@ def ablate(path: Path, out: Path, console: Console | None = None) -> Ablation:
     return ablation
 
 
-def _measured(row: Row, pairs: list[PairPaths], photos: OpenPhotos, console: Console) -> Report:
+def _measured(row: Row, pairs: list[PairPaths], photos: OpenPhotos, console: Console) -> AccuracyReport:
     """Train a row and score it on the validation pairs, unless that is done already."""
     folder = row.stages[-1].output
     path = folder / "row.json"
@@ -249,7 +249,7 @@ def _files(config: TrainingConfig) -> Iterator[Path]:
         yield config.augmentation.v2i
 
 
-def _joined(first: Report, second: Report) -> Report:
+def _joined(first: AccuracyReport, second: AccuracyReport) -> AccuracyReport:
     """Combine the scores of two reports on the same pairs, by preset."""
     scores = sorted(
         (*first.scores, *second.scores),
@@ -258,11 +258,11 @@ def _joined(first: Report, second: Report) -> Report:
     return replace(second, scores=tuple(scores))
 
 
-def _record(figures: Report) -> dict[str, Any]:
+def _record(figures: AccuracyReport) -> dict[str, Any]:
     return {**asdict(figures), "scores": [report.finite_record(score) for score in figures.scores]}
 
 
-def _report(values: dict[str, Any]) -> Report:
+def _report(values: dict[str, Any]) -> AccuracyReport:
     """Restore a report from the JSON object of `_record`."""
     scores: list[dict[str, Any]] = [
         {key: math.inf if value is None else value for key, value in score.items()}
@@ -273,7 +273,7 @@ def _report(values: dict[str, Any]) -> Report:
         "trials": (),
         "unreadable": tuple(Unreadable(**pair) for pair in values["unreadable"]),
     }
-    return Report(**{**values, **parts})
+    return AccuracyReport(**{**values, **parts})
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from typing import Annotated
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from distillmatch_ros.base import configuration
-from distillmatch_ros.base.configuration import Fraction, LocalPath, Seed, Side, file_of
+from distillmatch_ros.base.configuration import Fraction, InputSide, LocalPath, Seed, file_of
 from distillmatch_ros.model import config as model_config
 from distillmatch_ros.model.config import ModelConfig
 from distillmatch_ros.training.distillation import DistillationConfig
 from distillmatch_ros.training.losses import LossConfig
-from distillmatch_ros.training.sources import Source
+from distillmatch_ros.training.sources import ImageSource
 from distillmatch_ros.training.views import ViewRange
 
 EXAMPLE = "config/training/light.yaml"
@@ -66,9 +66,9 @@ class TrainingConfig:
     model: Annotated[ModelConfig, file_of(ModelConfig, model_config.EXAMPLE)]
     start: LocalPath | None
     pretrained: LocalPath | None
-    view: tuple[Side, Side]
+    view: tuple[InputSide, InputSide]
     crop: tuple[PositiveFloat, PositiveFloat]
-    sources: Annotated[list[Source], Field(min_length=1)]
+    sources: Annotated[list[ImageSource], Field(min_length=1)]
     validation: LocalPath | None
     output: LocalPath
     steps: PositiveInt

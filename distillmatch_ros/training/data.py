@@ -16,10 +16,10 @@ from distillmatch_ros.training.photometric import (
 )
 from distillmatch_ros.training.sources import STORED, ImageStore
 from distillmatch_ros.training.views import (
-    Mapping,
-    Rig,
+    CameraPoses,
+    TrueMapping,
     ViewRange,
-    draw_rig,
+    draw_poses,
     thermal_quads,
     view_to_image,
     visible_quads,
@@ -51,9 +51,11 @@ class Batch:
     thermal_mask: Tensor
 
     @property
-    def mapping(self) -> Mapping:
+    def mapping(self) -> TrueMapping:
         """The maps between pixels of both images."""
-        return Mapping(self.thermal_to_visible, self.lenses, (self.visible.shape[2], self.visible.shape[3]))
+        return TrueMapping(
+            self.thermal_to_visible, self.lenses, (self.visible.shape[2], self.visible.shape[3])
+        )
 
 
 def _fill(image: Tensor, mask: Tensor) -> Tensor:
@@ -100,8 +102,8 @@ class PairSampler:
         visible, thermal, aspects, lacking = (torch.cat(parts) for parts in zip(*drawn, strict=True))
         mirrored = draw.chance(0.5)
         visible, thermal = (torch.where(mirrored, x.flip(3), x).float() / 255 for x in (visible, thermal))
-        rig = draw_rig(draw, self.ranges)
-        visible, thermal, thermal_to_visible = self._look(draw, rig, visible, thermal, aspects)
+        poses = draw_poses(draw, self.ranges)
+        visible, thermal, thermal_to_visible = self._look(draw, poses, visible, thermal, aspects)
         visible_mask, thermal_mask = visible[:, 3:], thermal[:, 3:]
         visible, thermal = self._greys(draw, seed, visible[:, :3], thermal[:, :3], lacking)
         thermal = torch.where(draw.chance(BLACK_HOT), 1 - thermal, thermal)
@@ -112,7 +114,7 @@ class PairSampler:
             visible=_fill(visible, visible_mask),
             thermal=thermal,
             thermal_to_visible=thermal_to_visible,
-            lenses=rig.lenses,
+            lenses=poses.lenses,
             visible_mask=visible_mask,
             thermal_mask=thermal_mask * scene,
         )
@@ -127,17 +129,17 @@ class PairSampler:
                 yield *store.sides(index), store.aspects[index], lacking.to(index.device).expand(count, 2)
 
     def _look(
-        self, draw: Draw, rig: Rig, visible: Tensor, thermal: Tensor, aspects: Tensor
+        self, draw: Draw, poses: CameraPoses, visible: Tensor, thermal: Tensor, aspects: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Views (B, 4, H, W) of both sides, the last channel the mask, and the homography between them."""
-        quads = visible_quads(draw, aspects, self.crop, rig.side.clamp(min=1))
+        quads = visible_quads(draw, aspects, self.crop, poses.side.clamp(min=1))
         from_visible = view_to_image(quads, aspects, self.size, STORED)
-        from_thermal = view_to_image(thermal_quads(draw, quads, rig), aspects, self.size, STORED)
+        from_thermal = view_to_image(thermal_quads(draw, quads, poses), aspects, self.size, STORED)
         visible, thermal = (
             warp(torch.cat([image, torch.ones_like(image[:, :1])], dim=1), from_view, self.size, lens)
             for image, from_view, lens in (
-                (visible, from_visible, rig.lenses[:, 0]),
-                (thermal, from_thermal, rig.lenses[:, 1]),
+                (visible, from_visible, poses.lenses[:, 0]),
+                (thermal, from_thermal, poses.lenses[:, 1]),
             )
         )
         return visible, thermal, torch.linalg.solve(from_visible, from_thermal)

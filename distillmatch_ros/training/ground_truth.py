@@ -8,7 +8,7 @@ from torch import Tensor
 
 from distillmatch_ros.model.fine import HALF_WINDOW
 from distillmatch_ros.model.network import COARSE_CELL, FINE_CELL, grid_points
-from distillmatch_ros.training.views import Mapping
+from distillmatch_ros.training.views import TrueMapping
 
 
 class Cells(NamedTuple):
@@ -37,7 +37,7 @@ def _nearest_cells(
     return torch.where(inside, nearest[..., 1] * columns + nearest[..., 0], -1)
 
 
-def coarse_cells(mapping: Mapping, visible_mask: Tensor, thermal_mask: Tensor) -> Cells:
+def coarse_cells(mapping: TrueMapping, visible_mask: Tensor, thermal_mask: Tensor) -> Cells:
     """Cells that are mutual nearest neighbours and show the scene.
 
     Args:
@@ -60,7 +60,7 @@ def coarse_cells(mapping: Mapping, visible_mask: Tensor, thermal_mask: Tensor) -
     return Cells(pair, to_visible[pair, thermal], thermal)
 
 
-def fine_pixels(mapping: Mapping, visible_cells: Tensor, thermal_cells: Tensor, columns: int) -> Tensor:
+def fine_pixels(mapping: TrueMapping, visible_cells: Tensor, thermal_cells: Tensor, columns: int) -> Tensor:
     """Pixels of the fine windows that are mutual nearest neighbours.
 
     Args:

@@ -11,7 +11,7 @@ from distillmatch_ros.model.network import COARSE_CELL, FINE_CELL, DistillMatch
 from distillmatch_ros.training.data import Batch
 from distillmatch_ros.training.distillation import DistillationLoss
 from distillmatch_ros.training.ground_truth import Cells, coarse_cells, fine_pixels
-from distillmatch_ros.training.views import Mapping
+from distillmatch_ros.training.views import TrueMapping
 
 IGNORED = -100
 
@@ -92,7 +92,7 @@ def choose_cells(cells: Cells, batch: int, count: int) -> tuple[Tensor, Tensor, 
     return visible, thermal, chosen
 
 
-def transfer_error(mapping: Mapping, visible: Tensor, thermal: Tensor) -> Tensor:
+def transfer_error(mapping: TrueMapping, visible: Tensor, thermal: Tensor) -> Tensor:
     """Symmetric transfer error (B, K) of points (B, K, 2): mean distance in both images, network pixels."""
     there = (mapping.to_visible(thermal) - visible).norm(dim=2)
     back = (mapping.to_thermal(visible) - thermal).norm(dim=2)
@@ -118,12 +118,12 @@ class TotalLoss(nn.Module):
             batch: B pairs.
             teacher: teacher's features (2B, T, H/16, W/16), visible images first; None without a teacher.
         """
-        description = self.network.describe(batch.visible, batch.thermal)
+        features = self.network.describe(batch.visible, batch.thermal)
         cells = coarse_cells(batch.mapping, batch.visible_mask, batch.thermal_mask)
-        coarse = coarse_loss(self.network.similarity(description), cells, self.config.gamma)
+        coarse = coarse_loss(self.network.similarity(features), cells, self.config.gamma)
 
         visible, thermal, chosen = choose_cells(cells, len(batch.visible), self.config.fine_matches)
-        fine = self.network.refine(description, visible, thermal)
+        fine = self.network.refine(features, visible, thermal)
         columns = batch.visible.shape[3] // COARSE_CELL
         positive = fine_pixels(batch.mapping, visible, thermal, columns) & chosen[..., None, None]
         error = transfer_error(batch.mapping, fine.visible_points, fine.thermal_points) / FINE_CELL
@@ -136,11 +136,11 @@ class TotalLoss(nn.Module):
             "subpixel": joint_mean(F.smooth_l1_loss(residual, torch.zeros_like(residual), reduction="none")),
         }
         weights = vars(self.config)
-        if (logits := description.modality_logits) is not None:
+        if (logits := features.modality_logits) is not None:
             modality = torch.tensor([0, 1], device=visible.device).repeat_interleave(len(visible))
             losses["modality"] = F.cross_entropy(logits.float(), modality)
         if self.distillation is not None and teacher is not None:
-            losses |= self.distillation(description.semantic, teacher)
+            losses |= self.distillation(features.semantic, teacher)
             weights = weights | vars(self.distillation.config)
         losses["total"] = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
         return losses

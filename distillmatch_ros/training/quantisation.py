@@ -14,7 +14,7 @@ import onnx
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import replacing
 from distillmatch_ros.engines.onnx import OnnxEngine
-from distillmatch_ros.engines.protocol import Engine, EngineInfo, Float32, Matches
+from distillmatch_ros.engines.protocol import Engine, EngineInfo, Float32, RawMatches
 from distillmatch_ros.images.files import read_image, read_thermal
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.model.weights import Weights
@@ -72,7 +72,7 @@ class _Recorder:
     def info(self) -> EngineInfo:
         return self._engine.info
 
-    def __call__(self, visible: Float32, thermal: Float32) -> Matches:
+    def __call__(self, visible: Float32, thermal: Float32) -> RawMatches:
         self.inputs.append({"visible": visible[None, None], "thermal": thermal[None, None]})
         return self._engine(visible, thermal)
 

@@ -28,7 +28,7 @@ STORED = (352, 448)
 
 
 @dataclass(frozen=True)
-class Source:
+class ImageSource:
     """Images of one kind and origin.
 
     Attributes:

@@ -40,7 +40,7 @@ class ViewRange:
             raise ValueError(f"side {list(self.side)} must be the least and the greatest")
 
 
-class Rig(NamedTuple):
+class CameraPoses(NamedTuple):
     """Poses of the cameras of each pair.
 
     Attributes:
@@ -61,7 +61,7 @@ class Rig(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Mapping:
+class TrueMapping:
     """Maps between the pixels of two views: lens distortion, and a homography between undistorted views.
 
     Attributes:
@@ -128,7 +128,7 @@ def distort(points: Tensor, lens: Tensor, size: tuple[int, int]) -> Tensor:
     return centre + away * 2 / (1 + (1 - 4 * lens[:, None, None] * square).clamp(min=0).sqrt())
 
 
-def draw_rig(draw: Draw, ranges: list[ViewRange]) -> Rig:
+def draw_poses(draw: Draw, ranges: list[ViewRange]) -> CameraPoses:
     """Draw the camera poses of each pair, each from one of the ranges."""
     weights = torch.tensor([r.weight for r in ranges], device=draw.device)
     chosen = torch.multinomial(weights, draw.batch, replacement=True, generator=draw.generator)
@@ -137,7 +137,7 @@ def draw_rig(draw: Draw, ranges: list[ViewRange]) -> Rig:
         return torch.tensor(values, device=draw.device)[chosen][:, None, None]
 
     low, high = (limits([math.log(r.side[end]) for r in ranges]) for end in (0, 1))
-    return Rig(
+    return CameraPoses(
         side=(low + (high - low) * draw.uniform(0, 1, 1, 1)).exp(),
         rotation=limits([math.radians(r.rotation) for r in ranges]) * draw.uniform(-1, 1, 1, 1),
         shear=limits([r.shear for r in ranges]) * draw.uniform(-1, 1, 1, 1),
@@ -172,19 +172,19 @@ def visible_quads(
     return corners * extent
 
 
-def thermal_quads(draw: Draw, visible: Tensor, rig: Rig) -> Tensor:
+def thermal_quads(draw: Draw, visible: Tensor, poses: CameraPoses) -> Tensor:
     """Thermal view, relative to the visible one; corners (B, 4, 2) -> (B, 4, 2)."""
     centre = visible.mean(dim=1, keepdim=True)
     extent = visible[:, 2:3] - visible[:, 0:1]
     # Aspect of the thermal camera: mostly near 5:4 relative to the visible one, as on real rigs.
     stretch = draw.uniform(-0.12, 0.12, 1, 1).exp()
-    corners = torch.tensor(UNIT_CORNERS, device=draw.device) * extent * rig.side
+    corners = torch.tensor(UNIT_CORNERS, device=draw.device) * extent * poses.side
     corners = corners * torch.cat([stretch, 1 / stretch], dim=2)
-    x, y = (corners[..., :1] + rig.shear * corners[..., 1:]), corners[..., 1:]
-    cos, sin = rig.rotation.cos(), rig.rotation.sin()
+    x, y = (corners[..., :1] + poses.shear * corners[..., 1:]), corners[..., 1:]
+    cos, sin = poses.rotation.cos(), poses.rotation.sin()
     corners = torch.cat([x * cos - y * sin, x * sin + y * cos], dim=2)
     # Jitter is relative to the thermal view: relative to the visible one it could fold a small view.
-    moved = rig.shift + rig.jitter * rig.side
+    moved = poses.shift + poses.jitter * poses.side
     return centre + corners + moved * extent
 
 

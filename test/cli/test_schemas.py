@@ -13,7 +13,7 @@ from support.bags import texture
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from distillmatch_ros.base.units import Spread
+from distillmatch_ros.base.units import Percentiles
 from distillmatch_ros.cli import app
 from distillmatch_ros.cli.engines import BuiltEngine
 from distillmatch_ros.cli.schemas import SCHEMAS, schema
@@ -87,7 +87,7 @@ def test_what_a_command_writes_fits(
 def test_what_is_written_elsewhere_fits() -> None:
     check("build-engine", vars(BuiltEngine(1, 2, 3, "a", "fp16", "0", "GPU", plan="a.plan", seconds=None)))
     with pytest.raises(jsonschema.ValidationError):
-        check("benchmark", {"stages": {"total": vars(Spread(1.0, 2.0))}})
+        check("benchmark", {"stages": {"total": vars(Percentiles(1.0, 2.0))}})
 
 
 def test_the_shipped_parameter_file_fits() -> None:

@@ -16,7 +16,7 @@ from support import ROOT
 from support.bags import RGB, THERMAL, Drive, write_bag
 from support.cli import assert_wrong_use, run
 
-from distillmatch_ros.base.units import Spread
+from distillmatch_ros.base.units import Percentiles
 from distillmatch_ros.cli import app
 from distillmatch_ros.cli.view.node import show_node_benchmarks
 from distillmatch_ros.stream.outputs import TOPICS
@@ -36,10 +36,10 @@ MEASURED = NodeBenchmark(
     superseded=240,
     passes_hz=1.0,
     cores=1.5,
-    age=Spread(170.0, 210.0),
-    engine=Spread(120.0, 140.0),
-    registration=Spread(140.0, 170.0),
-    transport=Spread(12.0, 18.0),
+    age=Percentiles(170.0, 210.0),
+    engine=Percentiles(120.0, 140.0),
+    registration=Percentiles(140.0, 170.0),
+    transport=Percentiles(12.0, 18.0),
     within_registration=0.99,
     jitter_px=0.3,
     memory_mib=(280.0, 287.0, 287.0),

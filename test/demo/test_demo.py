@@ -18,7 +18,7 @@ from distillmatch_ros.demo.agreement import Homographies, compare, homographies,
 from distillmatch_ros.demo.run import run_demo
 from distillmatch_ros.demo.stills import register_stills
 from distillmatch_ros.demo.story import write_page
-from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
+from distillmatch_ros.engines.protocol import EngineInfo, Float32, RawMatches
 from distillmatch_ros.geometry.homography import resize_matrix, transform
 from distillmatch_ros.images.files import read_image
 from distillmatch_ros.images.pairs import read_folder
@@ -41,16 +41,16 @@ class KnowingEngine:
         self.info = EngineInfo(*NETWORK, 300, "knowing", "fp32", "", "none")
         self._pairs = list(pairs)
 
-    def __call__(self, visible: Float32, thermal: Float32) -> Matches:
+    def __call__(self, visible: Float32, thermal: Float32) -> RawMatches:
         pair = self._pairs.pop(0) if self._pairs else None
         if pair is None:
-            return Matches(
+            return RawMatches(
                 np.zeros((300, 2), np.float32), np.zeros((300, 2), np.float32), np.zeros(300, np.float32)
             )
         rows, columns = np.nonzero((pair.depth > 12) & np.isfinite(pair.truth[..., 0]))
         some = np.random.default_rng(0).choice(rows.size, 300, replace=False)
         points = np.stack([columns[some], rows[some]], axis=1)
-        return Matches(
+        return RawMatches(
             transform(resize_matrix((720, 960), NETWORK), pair.truth[rows[some], columns[some]]).astype(
                 np.float32
             ),

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from distillmatch_ros.engines.protocol import EngineInfo
-from distillmatch_ros.evaluation.accuracy import Report, Score, TrialResult, Unreadable
+from distillmatch_ros.evaluation.accuracy import AccuracyReport, Score, TrialResult, Unreadable
 from distillmatch_ros.evaluation.report import COLUMNS, QUALITY_COLUMNS, quality_rows, record, to_markdown
 from distillmatch_ros.registration.quality import Quality
 
@@ -19,8 +19,8 @@ def result(status: str, error: float | None, probability: float | None) -> Trial
 
 
 @pytest.fixture
-def evaluated() -> Report:
-    return Report(
+def evaluated() -> AccuracyReport:
+    return AccuracyReport(
         pairs=3,
         warps=2,
         seed=7,
@@ -36,7 +36,7 @@ def evaluated() -> Report:
     )
 
 
-def test_json_holds_everything_and_no_infinity(evaluated: Report) -> None:
+def test_json_holds_everything_and_no_infinity(evaluated: AccuracyReport) -> None:
     found = json.loads(json.dumps(record(evaluated, "val", ENGINE), allow_nan=False))
     assert (found["folder"], found["pairs"], found["warps"], found["seed"]) == ("val", 3, 2, 7)
     assert found["model"]["weights_hash"] == ENGINE.weights_hash
@@ -53,7 +53,7 @@ def test_json_holds_everything_and_no_infinity(evaluated: Report) -> None:
     ]
 
 
-def test_markdown_is_a_table_with_its_provenance(evaluated: Report) -> None:
+def test_markdown_is_a_table_with_its_provenance(evaluated: AccuracyReport) -> None:
     text = to_markdown(evaluated, "val", ENGINE)
     assert "val: 2 of 3 pairs, 2 warps each, seed 7; `light` fp32, weights abcdef012345." in text
     table = [
@@ -66,7 +66,7 @@ def test_markdown_is_a_table_with_its_provenance(evaluated: Report) -> None:
     assert "- b.png: the file is empty" in text
 
 
-def test_the_quality_is_told_by_outcome(evaluated: Report) -> None:
+def test_the_quality_is_told_by_outcome(evaluated: AccuracyReport) -> None:
     found = {row[1]: dict(zip(QUALITY_COLUMNS, row, strict=True)) for row in quality_rows(evaluated)}
     assert {outcome: row["trials"] for outcome, row in found.items()} == {
         "right": "1",

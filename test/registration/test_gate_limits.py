@@ -5,7 +5,7 @@ import pytest
 from support.scripted_engine import TRUTH, ScriptedEngine, plain, points_of, scene_pair
 
 from distillmatch_ros import Gate, Registrar, Registration, Status
-from distillmatch_ros.engines.protocol import Float32, Matches
+from distillmatch_ros.engines.protocol import Float32, RawMatches
 
 LIMITS = [
     ("min_matches", 4, 10000, Status.FEW_MATCHES),
@@ -23,11 +23,11 @@ LIMITS = [
 ]
 
 
-def rough(visible: Float32, thermal: Float32) -> Matches:
+def rough(visible: Float32, thermal: Float32) -> RawMatches:
     """A fifth wrong, the others off by 1.3 network pixels."""
     exact = points_of(plain(TRUTH), wrong=40)(visible, thermal)
     shaken = exact.visible_points + np.random.default_rng(0).normal(0, 1.3, exact.visible_points.shape)
-    return Matches(shaken.astype(np.float32), exact.thermal_points, exact.confidence)
+    return RawMatches(shaken.astype(np.float32), exact.thermal_points, exact.confidence)
 
 
 def register(gate: Gate) -> Registration:

@@ -20,7 +20,7 @@ from support.tiny_network import WriteNetwork
 
 from distillmatch_ros import Registrar, Status
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.engines.protocol import Float32, Matches
+from distillmatch_ros.engines.protocol import Float32, RawMatches
 from distillmatch_ros.geometry.homography import resize_matrix, transform
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.alignment import Aligner
@@ -61,11 +61,11 @@ def test_alignment_that_ends_half_way_goes_on_from_there() -> None:
     assert half_way.peak_prominence < Gate().min_peak_prominence
     right, misled = points_of(plain(TRUTH), empty=170), points_of(plain(off @ TRUTH))
 
-    def answer(*images: Float32) -> Matches:
+    def answer(*images: Float32) -> RawMatches:
         """Of 200 matches, 170 that obey the wrong homography."""
         few, many = right(*images), misled(*images)
         mixed = np.where(few.confidence[:, None] > 0, few.visible_points, many.visible_points)
-        return Matches(mixed, many.thermal_points, many.confidence)
+        return RawMatches(mixed, many.thermal_points, many.confidence)
 
     result = Registrar(ScriptedEngine(answer), passes=1).register(visible, thermal)
     assert corner_error(result, TRUTH) < ALIGNED_PX
@@ -114,10 +114,10 @@ def test_second_pass_that_is_worse_than_the_first_is_dropped() -> None:
 
 
 def test_rough_matches_are_enough_where_edges_agree() -> None:
-    def rough(visible: Float32, thermal: Float32) -> Matches:
+    def rough(visible: Float32, thermal: Float32) -> RawMatches:
         exact = points_of(plain(TRUTH))(visible, thermal)
         shaken = exact.visible_points + np.random.default_rng(0).normal(0, 1.3, exact.visible_points.shape)
-        return Matches(shaken.astype(np.float32), exact.thermal_points, exact.confidence)
+        return RawMatches(shaken.astype(np.float32), exact.thermal_points, exact.confidence)
 
     result = Registrar(ScriptedEngine(rough)).register(*scene_pair())
     assert corner_error(result, TRUTH) < ALIGNED_PX
@@ -155,12 +155,12 @@ def test_prior_that_leads_nowhere_costs_only_time() -> None:
 
 
 def test_points_outside_the_images_and_not_finite_are_dropped() -> None:
-    def answer(visible: Float32, thermal: Float32) -> Matches:
+    def answer(visible: Float32, thermal: Float32) -> RawMatches:
         good = points_of(plain(TRUTH), count=100)(visible, thermal)
         bad = np.array([[-2, 5], [5, -2], [160, 5], [5, 128], [np.nan, 5], [np.inf, 5], [5, 5]], np.float32)
         fine = np.full_like(bad, 50)
         confidence = np.append(good.confidence, np.float32([*[0.9] * 6, np.nan] * 2))
-        return Matches(
+        return RawMatches(
             np.concatenate([good.visible_points, bad, fine]),
             np.concatenate([good.thermal_points, fine, bad]),
             confidence,

@@ -98,6 +98,14 @@ def test_thresholds_of_causes_are_settings_or_documented_reasons() -> None:
     assert set(CAUSES) <= set(re.findall(r"`(\w+)`", page))
 
 
+def test_the_table_of_statuses_lists_what_rejects_a_pair_on_its_own() -> None:
+    page = (ROOT / "docs/how-to/images.md").read_text()
+    for status in (Status.FEW_MATCHES, Status.FEW_INLIERS, Status.DEGENERATE):
+        row = re.search(rf"^\| `{status.name}` \|.*\|(.*)\|$", page, re.MULTILINE)
+        causes = {name for name, cause in CAUSES.items() if cause.status is status}
+        assert row and set(re.findall(r"`(\w+)`", row[1])) == causes - {"earlier_pairs", "max_jump_px"}
+
+
 @pytest.mark.parametrize("record", [None, "", {}, {"threshold": "unknown"}, {"threshold": None, "value": 1}])
 def test_what_is_no_rejection_is_none(record: object) -> None:
     assert Rejection.read(record) is None

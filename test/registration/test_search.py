@@ -24,6 +24,7 @@ from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.crops import Wider
 from distillmatch_ros.registration.passes import SCALES, TURNS, starts
 from distillmatch_ros.registration.probability import FEATURES, ProbabilityModel
+from distillmatch_ros.registration.rejection import Rejection
 
 NOTHING = points_of(np.eye(3), wrong=200)
 STARTS = len(SCALES) * len(TURNS)
@@ -51,6 +52,17 @@ def test_a_start_near_the_truth_finds_it() -> None:
     result = Registrar(engine, passes=1).register(*scene_pair(), search=True)
     assert result.status is Status.OK and corner_error(result, TRUTH) < ALIGNED_PX
     assert len(engine.shown) == 2 + STARTS and result.wider is Wider.VISIBLE
+
+
+def test_exchanged_images_are_rejected_by_their_roles_unless_the_thermal_camera_sees_more() -> None:
+    pair = PreparedPair.of(*scene_pair())
+    exchanged = points_of(np.linalg.inv(plain(TRUTH)))
+    alone = Registrar(ScriptedEngine(exchanged), passes=1).register_prepared(pair, wider=(Wider.THERMAL,))
+    assert alone.homography is None and alone.status is Status.DEGENERATE
+    assert alone.rejected_by == Rejection("roles")
+    engine = ScriptedEngine(NOTHING, exchanged)
+    both = Registrar(engine, passes=1).register_prepared(pair)
+    assert both.homography is None and both.rejected_by != Rejection("roles") and len(engine.shown) == 2
 
 
 def test_of_several_the_one_that_edges_support_best_is_taken() -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from distillmatch_ros import Registrar, Status
-from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
+from distillmatch_ros.engines.protocol import EngineInfo, Float32, RawMatches
 from distillmatch_ros.geometry.homography import corner_error
 from distillmatch_ros.registration.gate import Gate
 
@@ -17,7 +17,7 @@ class SiftEngine:
         self.info = EngineInfo(*network, 500, "sift", "fp32", "", "OpenCV")
         self.shown: list[tuple[Float32, Float32]] = []
 
-    def __call__(self, visible: Float32, thermal: Float32) -> Matches:
+    def __call__(self, visible: Float32, thermal: Float32) -> RawMatches:
         self.shown.append((visible, thermal))
         sift = cv2.SIFT_create(500)
         keypoints, descriptors = zip(
@@ -27,7 +27,7 @@ class SiftEngine:
         matches = cv2.BFMatcher(crossCheck=True).match(*descriptors)
         visible_points = np.float32([keypoints[0][match.queryIdx].pt for match in matches])
         thermal_points = np.float32([keypoints[1][match.trainIdx].pt for match in matches])
-        return Matches(visible_points, thermal_points, np.ones(len(matches), np.float32))
+        return RawMatches(visible_points, thermal_points, np.ones(len(matches), np.float32))
 
     def close(self) -> None:
         pass

@@ -6,7 +6,7 @@ from support.simulated_rig import RIG, THERMAL, VISIBLE, drive, grid
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
-from distillmatch_ros.rig.estimation import Matches, fit_own, fit_rig
+from distillmatch_ros.rig.estimation import FrameMatches, fit_own, fit_rig
 from distillmatch_ros.rig.projection import project
 
 
@@ -52,7 +52,7 @@ def test_a_frame_that_was_not_learned_from_needs_one_number() -> None:
 def test_a_shift_of_each_frame_is_found() -> None:
     seen = drive(24, wrong=0.0, noise_px=0.5)
     shifts = np.random.default_rng(1).normal(0, 8, (24, 2))
-    moved = [Matches(m.thermal, m.visible + s) for m, s in zip(seen.matches, shifts, strict=True)]
+    moved = [FrameMatches(m.thermal, m.visible + s) for m, s in zip(seen.matches, shifts, strict=True)]
     plain, shifted = (fit_rig(moved, THERMAL, VISIBLE, numbers) for numbers in (1, 5))
     assert shifted.cost < 0.2 * plain.cost
     gaps = (shifted.own[:, 3:] - shifted.own[:, 3:].mean(axis=0)) * shifted.rig.visible.matrix[0, 0]
@@ -77,7 +77,7 @@ def test_equal_matches_give_equal_rigs_and_few_are_rejected() -> None:
     np.testing.assert_array_equal(one.T_visible_thermal.rotation, other.T_visible_thermal.rotation)
     with pytest.raises(DistillMatchError, match="too few"):
         fit_rig(drive(2).matches, THERMAL, VISIBLE)
-    nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)))
+    nothing = FrameMatches(np.zeros((0, 2)), np.zeros((0, 2)))
     with pytest.raises(DistillMatchError, match="too few"):
         fit_rig([nothing] * 9, THERMAL, VISIBLE)
     np.testing.assert_array_equal(fit_own(RIG, [nothing], 5), np.zeros((1, 5)))
@@ -96,6 +96,6 @@ def test_fisheye_is_taken_by_its_camera() -> None:
     matches = []
     for frame in drive(8, wrong=0.0).matches:
         rays = RIG.visible.unproject(frame.visible)
-        matches.append(Matches(frame.thermal, fisheye.project(rays)))
+        matches.append(FrameMatches(frame.thermal, fisheye.project(rays)))
     fit = fit_rig(matches, RIG.thermal, fisheye)
     np.testing.assert_allclose(fit.rig.T_visible_thermal.rotation, RIG.T_visible_thermal.rotation, atol=0.006)

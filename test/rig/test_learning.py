@@ -14,7 +14,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.images.pairs import read_folder
-from distillmatch_ros.rig.estimation import Matches
+from distillmatch_ros.rig.estimation import FrameMatches
 from distillmatch_ros.rig.evidence import judge
 from distillmatch_ros.rig.learning import Observation, evenly, learn
 
@@ -45,7 +45,7 @@ def test_a_learned_rig_registers_what_it_did_not_learn_from(pairs: list[Observat
     rig = learn(pairs[:12], THERMAL, VISIBLE)
     for pair, plane in zip(pairs[12:], drive(16).planes[12:], strict=True):
         true = RIG.on_plane(plane).to_visible(grid())
-        nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)))
+        nothing = FrameMatches(np.zeros((0, 2)), np.zeros((0, 2)))
         for seen in (
             pair,
             replace(pair, matches=nothing, mapping=None),
@@ -66,7 +66,7 @@ def test_evidence_is_for_a_rig_that_holds_and_against_one_that_does_not(pairs: l
         places = pair.matches.visible @ turn[:, :2].T + turn[:, 2]
         assert isinstance(pair.mapping, HomographyMapping)
         own = HomographyMapping(np.vstack([turn, [0, 0, 1]]) @ pair.mapping.homography, THERMAL, VISIBLE)
-        zoomed.append(Observation(image, pair.thermal, Matches(pair.matches.thermal, places), own))
+        zoomed.append(Observation(image, pair.thermal, FrameMatches(pair.matches.thermal, places), own))
     assert judge(zoomed, THERMAL, VISIBLE).kind == "pair"
 
 
@@ -87,7 +87,7 @@ def test_a_real_rig_learned_on_three_scenes_fits_the_others() -> None:
         for pair in read_folder(METU):
             visible, thermal = cv2.imread(str(pair.visible)), cv2.imread(str(pair.thermal), 0)
             found = registrar.register(visible, thermal)
-            matches = Matches(found.thermal_points, found.visible_points)
+            matches = FrameMatches(found.thermal_points, found.visible_points)
             grey = cv2.cvtColor(visible, cv2.COLOR_BGR2GRAY)
             observed[pair.visible.stem] = Observation(grey, to_8bit(thermal), matches, found.mapping)
     first = [seen for name, seen in observed.items() if name.split("_")[2] in "123"]

@@ -11,7 +11,7 @@ from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.ros.diagnosis import ERROR, OK, STALE, WARN, Condition, diagnose, figures
-from distillmatch_ros.ros.statistics import Input, Spread, Statistics
+from distillmatch_ros.ros.statistics import Input, Percentiles, Statistics
 from distillmatch_ros.ros.transport import before_a_command, shipped
 from distillmatch_ros.stream.parameters import Parameters
 from distillmatch_ros.stream.sensors import MATCHED, Sensor
@@ -169,7 +169,7 @@ def test_report_is_of_its_period_and_drops_add_up() -> None:
         Counter(overlay=1),
     )
     assert first.inputs[Sensor.VISIBLE] == Input(1, 7, SECOND // 2)
-    assert first.latency_ms["engine"] == Spread(20.0, 29.0)
+    assert first.latency_ms["engine"] == Percentiles(20.0, 29.0)
     assert figures(first, ACTIVE)["overlay out [Hz]"] == "0.5"
     counted.drop("thermal", "UNMATCHED")
     second = counted.take(3 * SECOND)

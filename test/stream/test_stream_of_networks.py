@@ -12,7 +12,7 @@ from support.tiny_network import WriteNetwork
 from distillmatch_ros import Registrar, Status
 from distillmatch_ros.base import resources
 from distillmatch_ros.engines import Engine, open_engine
-from distillmatch_ros.engines.protocol import Float32, Matches
+from distillmatch_ros.engines.protocol import Float32, RawMatches
 from distillmatch_ros.geometry.homography import transform
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.registration.registrar import SHIPPED_MODEL
@@ -73,7 +73,7 @@ class CountingEngine:
         self.passes = 0
         self._engine = engine
 
-    def __call__(self, visible: Float32, thermal: Float32) -> Matches:
+    def __call__(self, visible: Float32, thermal: Float32) -> RawMatches:
         self.passes += 1
         return self._engine(visible, thermal)
 

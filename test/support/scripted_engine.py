@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from distillmatch_ros import Registration
-from distillmatch_ros.engines.protocol import EngineInfo, Float32, Matches
+from distillmatch_ros.engines.protocol import EngineInfo, Float32, RawMatches
 from distillmatch_ros.geometry.homography import corners, resize_matrix, transform
 
 NETWORK = (128, 160)
@@ -15,7 +15,7 @@ TRUTH = np.array([[2.1, 0.1, 120.0], [-0.05, 1.8, 30.0], [1e-4, 5e-5, 1.0]])
 NUDGE = np.array([[1.0, 0.005, 5.0], [-0.005, 1.0, -4.0], [0, 0, 1.0]])
 ALIGNED_PX = 1.0
 
-Answer = Callable[[Float32, Float32], Matches]
+Answer = Callable[[Float32, Float32], RawMatches]
 
 
 class ScriptedEngine:
@@ -27,7 +27,7 @@ class ScriptedEngine:
         self.shown: list[tuple[Float32, Float32]] = []
         self.closed = False
 
-    def __call__(self, visible: Float32, thermal: Float32) -> Matches:
+    def __call__(self, visible: Float32, thermal: Float32) -> RawMatches:
         self.shown.append((visible, thermal))
         answer = self.answers[min(len(self.shown), len(self.answers)) - 1]
         return answer(visible, thermal)
@@ -41,7 +41,7 @@ def points_of(
 ) -> Answer:
     """Matches that obey a homography of network pixels, but the first `wrong` and the last, empty ones."""
 
-    def answer(_visible: Float32, _thermal: Float32) -> Matches:
+    def answer(_visible: Float32, _thermal: Float32) -> RawMatches:
         generator = np.random.default_rng(seed)
         thermal_points = generator.uniform(4, np.array(NETWORK[::-1]) - 5, (count, 2))
         visible_points = transform(network_homography, thermal_points)
@@ -49,7 +49,9 @@ def points_of(
         confidence = generator.uniform(0.2, 1, count)
         confidence[count - empty :] = 0
         visible_points[count - empty :] = 50
-        return Matches(*(array.astype(np.float32) for array in (visible_points, thermal_points, confidence)))
+        return RawMatches(
+            *(array.astype(np.float32) for array in (visible_points, thermal_points, confidence))
+        )
 
     return answer
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.pose import Pose
-from distillmatch_ros.rig.estimation import Matches
+from distillmatch_ros.rig.estimation import FrameMatches
 from distillmatch_ros.rig.model import RigModel
 
 THERMAL, VISIBLE = (512, 640), (540, 960)
@@ -27,7 +27,7 @@ RIG = RigModel(
 
 @dataclass(frozen=True)
 class Drive:
-    matches: list[Matches]
+    matches: list[FrameMatches]
     planes: np.ndarray
 
 
@@ -41,7 +41,7 @@ def drive(frames: int, noise_px: float = 2.0, wrong: float = 0.1, seed: int = 0,
         visible = RIG.on_plane(plane).to_visible(thermal) + rng.normal(0, noise_px, (count, 2))
         lost = rng.random(count) < wrong
         visible[lost] = rng.uniform((0, 0), VISIBLE[::-1], (lost.sum(), 2))
-        matches.append(Matches(thermal, visible))
+        matches.append(FrameMatches(thermal, visible))
     return Drive(matches, planes)
 
 

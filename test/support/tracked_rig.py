@@ -11,7 +11,7 @@ from support.scripted_engine import NETWORK, Answer, ScriptedEngine, points_of
 
 from distillmatch_ros import Registrar, Status
 from distillmatch_ros.base.units import SECOND
-from distillmatch_ros.engines.protocol import Float32, Matches
+from distillmatch_ros.engines.protocol import Float32, RawMatches
 from distillmatch_ros.geometry.homography import corner_error, resize_matrix
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.stream.stream import Result, Stream, StreamSettings
@@ -56,7 +56,7 @@ class Rig:
         self.stream = Stream(registrar, StreamSettings(**settings), asynchronous=asynchronous)
         self.before: Callable[[], object] = lambda: None
 
-    def _match(self, visible: Float32, thermal: Float32) -> Matches:
+    def _match(self, visible: Float32, thermal: Float32) -> RawMatches:
         self.before()
         found = answer(self.homography)(visible, thermal)
         return replace(found, confidence=found.confidence * 0) if self.blind else found

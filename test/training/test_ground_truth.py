@@ -4,19 +4,19 @@ import torch
 
 from distillmatch_ros.training.ground_truth import Cells, coarse_cells, fine_pixels
 from distillmatch_ros.training.losses import choose_cells, focal, transfer_error
-from distillmatch_ros.training.views import Mapping
+from distillmatch_ros.training.views import TrueMapping
 
 
 def masks() -> tuple[torch.Tensor, torch.Tensor]:
     return torch.ones(1, 1, 64, 96), torch.ones(1, 1, 64, 96)
 
 
-def mapping(homography: torch.Tensor, visible_lens: float = 0, thermal_lens: float = 0) -> Mapping:
+def mapping(homography: torch.Tensor, visible_lens: float = 0, thermal_lens: float = 0) -> TrueMapping:
     lenses = torch.tensor([[visible_lens, thermal_lens]]).expand(len(homography), 2)
-    return Mapping(homography, lenses, (64, 96))
+    return TrueMapping(homography, lenses, (64, 96))
 
 
-def shift(x: float, y: float, pairs: int = 1) -> Mapping:
+def shift(x: float, y: float, pairs: int = 1) -> TrueMapping:
     return mapping(torch.tensor([[[1, 0, x], [0, 1, y], [0, 0, 1.0]]]).repeat(pairs, 1, 1))
 
 

@@ -7,11 +7,11 @@ import torch
 
 from distillmatch_ros.training.draw import Draw
 from distillmatch_ros.training.views import (
-    Mapping,
+    TrueMapping,
     ViewRange,
     apply,
     distort,
-    draw_rig,
+    draw_poses,
     thermal_quads,
     undistort,
     view_to_image,
@@ -50,14 +50,14 @@ def coordinates() -> torch.Tensor:
 
 def test_both_views_show_one_place_where_the_mapping_says() -> None:
     chance, aspect = draw(), torch.full((8,), 1.3)
-    rig = draw_rig(chance, [replace(RANGE, distortion=0.15, shear=0.08)])
-    assert rig.lenses.abs().max() > 0.05 and rig.shear.abs().max() > 0.02
+    poses = draw_poses(chance, [replace(RANGE, distortion=0.15, shear=0.08)])
+    assert poses.lenses.abs().max() > 0.05 and poses.shear.abs().max() > 0.02
     visible = visible_quads(chance, aspect, (0.6, 1.0))
     from_visible = view_to_image(visible, aspect, VIEW, IMAGE)
-    from_thermal = view_to_image(thermal_quads(chance, visible, rig), aspect, VIEW, IMAGE)
-    mapping = Mapping(torch.linalg.solve(from_visible, from_thermal), rig.lenses, VIEW)
-    seen = warp(coordinates(), from_visible, VIEW, rig.lenses[:, 0])
-    other = warp(coordinates(), from_thermal, VIEW, rig.lenses[:, 1])
+    from_thermal = view_to_image(thermal_quads(chance, visible, poses), aspect, VIEW, IMAGE)
+    mapping = TrueMapping(torch.linalg.solve(from_visible, from_thermal), poses.lenses, VIEW)
+    seen = warp(coordinates(), from_visible, VIEW, poses.lenses[:, 0])
+    other = warp(coordinates(), from_thermal, VIEW, poses.lenses[:, 1])
 
     checked = 0
     for column, row in ((40, 20), (80, 55), (15, 50)):
@@ -98,7 +98,7 @@ def test_thermal_views_keep_to_their_range() -> None:
     chance = draw(64)
     visible = torch.tensor([(-0.8, -0.5), (0.8, -0.5), (0.8, 0.5), (-0.8, 0.5)]).expand(64, -1, -1)
     straight = ViewRange(side=(0.5, 0.7), rotation=0, shift=0.0, jitter=0.0, weight=1.0)
-    quads = thermal_quads(chance, visible, draw_rig(chance, [straight]))
+    quads = thermal_quads(chance, visible, draw_poses(chance, [straight]))
     area = (quads[:, 2] - quads[:, 0]).prod(dim=1) / 1.6
     assert area.min() >= 0.25 - 1e-4
     assert area.max() <= 0.49 + 1e-4
@@ -107,8 +107,8 @@ def test_thermal_views_keep_to_their_range() -> None:
 def test_a_thermal_camera_that_sees_more_still_looks_at_the_image() -> None:
     chance, aspect = draw(64), torch.full((64,), 1.25)
     wide = ViewRange(side=(1.5, 2.0), rotation=0, shift=0.0, jitter=0.0, weight=1.0)
-    rig = draw_rig(chance, [wide])
-    quads = thermal_quads(chance, visible_quads(chance, aspect, (0.6, 0.9), rig.side), rig)
+    poses = draw_poses(chance, [wide])
+    quads = thermal_quads(chance, visible_quads(chance, aspect, (0.6, 0.9), poses.side), poses)
     # Its own aspect may take it past the rim by an eighth.
     assert (quads[..., 1].abs() < 0.5 * 1.13).all()
     assert ((quads[:, 2, 1] - quads[:, 1, 1]) > 0.6 * 0.9 / 1.13).all()

@@ -52,7 +52,7 @@ class Block:
     counts: Mapping[str, int] | None = None
 
 
-Report = Callable[[Loss], None]
+OnLoss = Callable[[Loss], None]
 
 
 class StorageFile(ABC):
@@ -64,7 +64,7 @@ class StorageFile(ABC):
         counts: how many messages there are of each topic, those included that turn out to be lost.
     """
 
-    def __init__(self, name: str, report: Report) -> None:
+    def __init__(self, name: str, report: OnLoss) -> None:
         self.name = name
         self.topics: dict[str, str] = {}
         self.counts: Counter[str] = Counter()
@@ -82,7 +82,7 @@ class StorageFile(ABC):
 class BlockFile(StorageFile):
     """A file of blocks, the same for the formats of ROS 1 and ROS 2."""
 
-    def __init__(self, path: Path, name: str, report: Report) -> None:
+    def __init__(self, path: Path, name: str, report: OnLoss) -> None:
         super().__init__(name, report)
         self._file: BinaryIO = path.open("rb")
         self.size = path.stat().st_size

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
-from distillmatch_ros.bags.storage.blocks import Report, StorageFile
+from distillmatch_ros.bags.storage.blocks import OnLoss, StorageFile
 from distillmatch_ros.bags.storage.compression import unpack_file
 from distillmatch_ros.bags.storage.loss import ALL, Loss
 from distillmatch_ros.bags.storage.mcap import McapFile
@@ -18,7 +18,7 @@ from distillmatch_ros.base.yaml import read_yaml
 
 METADATA = "metadata.yaml"
 PACKED = ".zstd"
-FORMATS: Mapping[str, Callable[[Path, str, Report], StorageFile]] = {
+FORMATS: Mapping[str, Callable[[Path, str, OnLoss], StorageFile]] = {
     ".mcap": McapFile,
     ".db3": SqliteFile,
     ".bag": Ros1File,
@@ -42,7 +42,7 @@ class Promise:
     parts: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
 
 
-def storage_files(path: Path, report: Report) -> tuple[list[Path], Promise | None]:
+def storage_files(path: Path, report: OnLoss) -> tuple[list[Path], Promise | None]:
     """The files of a bag in the order of their recording, and what its metadata.yaml says.
 
     What is missing is reported.
@@ -76,7 +76,7 @@ def storage_files(path: Path, report: Report) -> tuple[list[Path], Promise | Non
     return [*listed, *by_name.values()], promise
 
 
-def open_file(path: Path, scratch: Path, report: Report) -> StorageFile:
+def open_file(path: Path, scratch: Path, report: OnLoss) -> StorageFile:
     """Open a file of a bag.
 
     Args:
@@ -110,7 +110,7 @@ def _number(file: Path) -> tuple[int, str]:
     return int(digits[1]) if digits else -1, file.name
 
 
-def _report_gaps(files: list[Path], report: Report) -> None:
+def _report_gaps(files: list[Path], report: OnLoss) -> None:
     """Without metadata.yaml, only the numbers of the files tell that one is missing."""
     numbers = {_number(file)[0]: file for file in files}
     if len(numbers) < len(files) or -1 in numbers or not numbers:
@@ -127,7 +127,7 @@ def _missing(name: str, promise: Promise) -> Loss:
     return Loss(name, f"is listed in {METADATA} and missing", messages, start, end)
 
 
-def _read_promise(path: Path, report: Report) -> Promise | None:
+def _read_promise(path: Path, report: OnLoss) -> Promise | None:
     if not path.exists():  # a recorder that was killed left none
         return None
     try:

@@ -16,7 +16,7 @@ from mcap.reader import make_reader
 from mcap.records import Channel, Schema
 from mcap.summary import Summary
 
-from distillmatch_ros.bags.storage.blocks import RECORD_LIMIT, Block, BlockFile, Raw, Report, ros2_name
+from distillmatch_ros.bags.storage.blocks import RECORD_LIMIT, Block, BlockFile, OnLoss, Raw, ros2_name
 from distillmatch_ros.bags.storage.compression import decompress
 from distillmatch_ros.bags.storage.loss import Loss
 
@@ -44,7 +44,7 @@ class _Record:
 class McapFile(BlockFile):
     """See `BlockFile`. Records outside chunks are taken together in blocks as if they stood in one."""
 
-    def __init__(self, path: Path, name: str, report: Report) -> None:
+    def __init__(self, path: Path, name: str, report: OnLoss) -> None:
         """Open a file.
 
         Raises:

@@ -11,8 +11,8 @@ from distillmatch_ros.bags.storage.blocks import (
     RECORD_LIMIT,
     Block,
     BlockFile,
+    OnLoss,
     Raw,
-    Report,
     ros2_name,
 )
 from distillmatch_ros.bags.storage.compression import decompress
@@ -53,7 +53,7 @@ class _Record:
 class Ros1File(BlockFile):
     """See `BlockFile`."""
 
-    def __init__(self, path: Path, name: str, report: Report) -> None:
+    def __init__(self, path: Path, name: str, report: OnLoss) -> None:
         """Open a bag.
 
         Raises:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from distillmatch_ros.bags.storage.blocks import Raw, Report, StorageFile
+from distillmatch_ros.bags.storage.blocks import OnLoss, Raw, StorageFile
 from distillmatch_ros.bags.storage.loss import ALL, Loss
 
 GAP = 1000
@@ -15,7 +15,7 @@ GAP = 1000
 class SqliteFile(StorageFile):
     """One database."""
 
-    def __init__(self, path: Path, name: str, report: Report) -> None:
+    def __init__(self, path: Path, name: str, report: OnLoss) -> None:
         """Open a database.
 
         Raises:

@@ -24,7 +24,7 @@ from rich.text import Text
 from distillmatch_ros.bags.image_files import PairResult
 from distillmatch_ros.base.errors import BREAK
 from distillmatch_ros.evaluation import report
-from distillmatch_ros.evaluation.accuracy import Report
+from distillmatch_ros.evaluation.accuracy import AccuracyReport
 from distillmatch_ros.evaluation.latency import Benchmark
 from distillmatch_ros.images.pairs import HEADER
 from distillmatch_ros.registration.status import Status
@@ -120,7 +120,7 @@ def show_counts(counts: Mapping[str, int]) -> None:
     Console().print(table)
 
 
-def show_evaluation(evaluated: Report, folder: str) -> None:
+def show_evaluation(evaluated: AccuracyReport, folder: str) -> None:
     """Print the tables of an evaluation, within 80 columns."""
     console = Console()
     console.print(report.summary(evaluated, folder), highlight=False, markup=False)

@@ -13,7 +13,12 @@ from distillmatch_ros.reports.verdict import Level
 
 SHOWN = 50
 """Greatest number of bags in the table; --json lists all."""
-COLOURS = {Level.GOOD: "green", Level.MOVES: "yellow", Level.POOR: "red", Level.EMPTY: "dim"}
+COLOURS = {
+    Level.GOOD: "green",
+    Level.MOVES: "yellow",
+    Level.POOR: "red",
+    Level.EMPTY: "dim",
+}
 
 
 def show_fleet(bags: Sequence[BagOverview]) -> None:

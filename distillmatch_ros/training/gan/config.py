@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from distillmatch_ros.base import configuration
-from distillmatch_ros.base.configuration import Fraction, LocalPath, Pretrained, Seed, Side
+from distillmatch_ros.base.configuration import Fraction, InputSide, LocalPath, Pretrained, Seed
 from distillmatch_ros.training.gan.losses import GanLossConfig
 
 EXAMPLE = "config/training/gan-light.yaml"
@@ -86,7 +86,7 @@ class GanConfig:
     thermals: LocalPath | None
     samples: LocalPath | None
     output: LocalPath
-    view: tuple[Side, Side]
+    view: tuple[InputSide, InputSide]
     crop: tuple[PositiveFloat, PositiveFloat]
     steps: PositiveInt
     batch: PositiveInt

@@ -1,4 +1,4 @@
-"""Figures of a translation, as table and JSON."""
+"""TranslationFigures of a translation, as table and JSON."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,8 +12,8 @@ LEGEND = (
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Figures of one method, means over all pairs.
+class TranslationFigures:
+    """TranslationFigures of one method, means over all pairs.
 
     Attributes:
         method: name of the method.
@@ -58,7 +58,7 @@ class Measured:
     folder: str
     pairs: int
     steps: int
-    figures: list[Figures]
+    figures: list[TranslationFigures]
 
     def summary(self) -> str:
         """Data and weights as one line of text."""

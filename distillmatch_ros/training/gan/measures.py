@@ -10,14 +10,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from distillmatch_ros.training.draw import Draw
-from distillmatch_ros.training.gan.figures import COLUMNS, LEGEND, Figures, Measured
+from distillmatch_ros.training.gan.figures import COLUMNS, LEGEND, Measured, TranslationFigures
 from distillmatch_ros.training.gan.losses import SSIM_WINDOW
 from distillmatch_ros.training.gan.semantics import Semantics
 from distillmatch_ros.training.gan.translation import Translator
 from distillmatch_ros.training.photometric import cosine_curve, pseudo_thermal
 from distillmatch_ros.training.sources import load_pairs
 
-__all__ = ["COLUMNS", "LEGEND", "Figures", "Measured", "measure"]
+__all__ = ["COLUMNS", "LEGEND", "Measured", "TranslationFigures", "measure"]
 
 # Maps RGB float32 (1, 3, H, W) in [0, 1] to thermal float32 (1, 1, H, W) in [0, 1].
 Method = Callable[[Draw, Tensor], Tensor]
@@ -79,11 +79,11 @@ class _Tally:
         parts = F.adaptive_avg_pool2d(semantics(image), PARTS)
         self.features.append(parts[0].flatten(1).transpose(0, 1))
 
-    def figures(self, method: str, real: "_Tally | None") -> Figures:
+    def figures(self, method: str, real: "_Tally | None") -> TranslationFigures:
         """The means, and KID between the features of this method and of the real thermal images."""
         visible_edges, thermal_edges, histogram, similarity = torch.tensor(self.measured).mean(dim=0).tolist()
         kid = None if real is None else kernel_distance(torch.cat(self.features), torch.cat(real.features))
-        return Figures(method, visible_edges, thermal_edges, histogram, similarity, kid)
+        return TranslationFigures(method, visible_edges, thermal_edges, histogram, similarity, kid)
 
 
 def edge_agreement(source: Tensor, image: Tensor) -> float:
