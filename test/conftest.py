@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from support.tiny_network import WriteNetwork, write_tiny
 
 from distillmatch_ros.model.config import ModelConfig
-from distillmatch_ros.scene import SyntheticPair, render_pair
+from distillmatch_ros.scene import Room, Scene, SyntheticPair, render_pair
 
 # How long a machine takes is no fault of what is tested.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -92,3 +92,14 @@ def day() -> SyntheticPair:
 @pytest.fixture(scope="session")
 def night() -> SyntheticPair:
     return render_pair(1, night=True)
+
+
+@pytest.fixture(scope="session")
+def room() -> SyntheticPair:
+    return Room(2).render(1.5)
+
+
+@pytest.fixture(scope="session")
+def near_street() -> SyntheticPair:
+    """The street through lenses that bend lines, the cameras 8 cm apart."""
+    return Scene(1, baseline=0.08, k1=-0.2).render()

@@ -17,7 +17,7 @@ from distillmatch_ros.demo.truth import Truth
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.scene import Scene
-from distillmatch_ros.scene.raster import Pinhole
+from distillmatch_ros.scene.camera import SyntheticCamera
 
 RGB, THERMAL = "/rgb/image", "/thermal/image"
 RGB_INFO, THERMAL_INFO = "/rgb/camera_info", "/thermal/camera_info"
@@ -52,7 +52,7 @@ class _View:
     visible: np.ndarray
     thermal: np.ndarray
     truth: Truth
-    cameras: tuple[Pinhole, Pinhole]
+    cameras: tuple[SyntheticCamera, SyntheticCamera]
 
 
 def record_drive(
@@ -120,7 +120,7 @@ def _write(writer: BagWriter, moment: Moment, view: _View) -> None:
         writer.write(topic, frame.stamp + TRANSPORT, message)
 
 
-def _camera_info(camera: Pinhole, header: Any) -> Any:
+def _camera_info(camera: SyntheticCamera, header: Any) -> Any:
     types = ros2_types().types
     return types["sensor_msgs/msg/CameraInfo"](
         header=header,

@@ -3,14 +3,17 @@
 import numpy as np
 
 from distillmatch_ros.scene import world
+from distillmatch_ros.scene.camera import Float32, SyntheticCamera
 from distillmatch_ros.scene.climate import Climate
 from distillmatch_ros.scene.paint import colour
-from distillmatch_ros.scene.raster import Canvas, Float32, Pinhole
+from distillmatch_ros.scene.raster import Canvas
 
 CLEAR = 380.0  # metres after which the air has absorbed 63 % of the light
 
 
-def radiance(canvas: Canvas, sky: Canvas, camera: Pinhole, street: world.Street, climate: Climate) -> Float32:
+def radiance(
+    canvas: Canvas, sky: Canvas, camera: SyntheticCamera, street: world.Street, climate: Climate
+) -> Float32:
     """Radiance at the visible camera, float32 (H, W, 3) linear BGR; 1 is white in full light."""
     points = _points(canvas, camera)
     if climate.night:
@@ -26,7 +29,7 @@ def radiance(canvas: Canvas, sky: Canvas, camera: Pinhole, street: world.Street,
 
 
 def temperature(
-    canvas: Canvas, sky: Canvas, camera: Pinhole, street: world.Street, climate: Climate
+    canvas: Canvas, sky: Canvas, camera: SyntheticCamera, street: world.Street, climate: Climate
 ) -> Float32:
     """Apparent temperature at the thermal camera, float32 (H, W), degrees Celsius."""
     celsius, alpha = canvas.pixels[..., 0], canvas.pixels[..., 1]
@@ -37,7 +40,7 @@ def temperature(
     return np.asarray(celsius + (1 - alpha) * sky.pixels[..., 0], np.float32)
 
 
-def _points(canvas: Canvas, camera: Pinhole) -> Float32:
+def _points(canvas: Canvas, camera: SyntheticCamera) -> Float32:
     """World points of all pixels, float32 (H, W, 3)."""
     depth = 1 / np.maximum(canvas.inverse_depth, np.float32(1e-4))
     return np.asarray(camera.rays * depth[..., None] + camera.centre, np.float32)
@@ -55,7 +58,7 @@ def _lamplight(points: Float32) -> Float32:
     return total
 
 
-def _headlight(points: Float32, camera: Pinhole) -> Float32:
+def _headlight(points: Float32, camera: SyntheticCamera) -> Float32:
     """Irradiance from the car's own low beam."""
     ahead = np.maximum(points[..., 2] - np.float32(camera.centre[2]), 1)
     aside = (points[..., 0] - np.float32(camera.centre[0])) / ahead

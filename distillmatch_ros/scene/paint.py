@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.scene.raster import Float32, Texture
+from distillmatch_ros.scene.camera import Float32
+from distillmatch_ros.scene.raster import Texture
 
 Colour = NDArray[np.floating]  # (3,) linear BGR reflectance; values above 1 are emitted light
 Points = Sequence[tuple[float, float]]

@@ -1,48 +1,21 @@
-"""Rasterises textured parallelograms through a pinhole camera: colour or temperature, and inverse depth.
+"""Rasterises textured parallelograms through a camera: colour or temperature, and inverse depth.
 
-World axes are those of the camera: x right, y down, z forward, metres; the street is in the plane y = 0.
+The ground, or the floor, is in the plane y = 0.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
+from distillmatch_ros.scene.camera import Float32, Float64, SyntheticCamera
+
 Vector = tuple[float, float, float]
 Modality = Literal["visible", "thermal"]
 
 NEAR = 0.3  # metres; closer surfaces are clipped
-
-
-@dataclass(frozen=True, eq=False)
-class Pinhole:
-    """A camera without distortion; integer pixel coordinates are pixel centres.
-
-    Attributes:
-        size: (width, height), pixels.
-        matrix: float64 (3, 3), focal lengths and principal point, pixels.
-        rotation: float64 (3, 3), world to camera.
-        centre: float64 (3,), position in the world, metres.
-    """
-
-    size: tuple[int, int]
-    matrix: Float64
-    rotation: Float64
-    centre: Float64
-
-    @cached_property
-    def rays(self) -> Float32:
-        """World directions of all pixels, float32 (H, W, 3), of length 1 along the optical axis."""
-        width, height = self.size
-        backward = np.linalg.inv(self.matrix @ self.rotation).astype(np.float32)
-        x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
-        return x[None, :, None] * backward[:, 0] + y[:, None, None] * backward[:, 1] + backward[:, 2]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +83,7 @@ class Canvas:
     sun: Float32
 
 
-def rasterise(camera: Pinhole, surfaces: Iterable[Surface], modality: Modality) -> Canvas:
+def rasterise(camera: SyntheticCamera, surfaces: Iterable[Surface], modality: Modality) -> Canvas:
     """Draw surfaces over one another in the given order, which must be from far to near."""
     width, height = camera.size
     canvas = Canvas(
@@ -123,35 +96,38 @@ def rasterise(camera: Pinhole, surfaces: Iterable[Surface], modality: Modality) 
     return canvas
 
 
-def _draw(canvas: Canvas, camera: Pinhole, surface: Surface, modality: Modality) -> None:
+def _draw(canvas: Canvas, camera: SyntheticCamera, surface: Surface, modality: Modality) -> None:
     projection = camera.matrix @ camera.rotation
     # Columns: images of a step across, a step down and the corner, homogeneous pixels.
     plane = projection @ np.stack(
         [surface.across, surface.down, np.subtract(surface.origin, camera.centre)], axis=1
     )
-    region = _region(plane, camera.size)
+    region = _region(plane, camera)
     if region is None or np.linalg.det(plane) < 1e-6:  # outside the view, seen edge-on or from behind
         return
     x0, y0, x1, y1 = region
     to_plane = np.linalg.inv(plane) @ np.array([[1.0, 0.0, x0], [0.0, 1.0, y0], [0.0, 0.0, 1.0]])
 
     full = surface.texture.visible
-    across, down = _texels_a_pixel(to_plane, (x1 - x0, y1 - y0), (full.shape[1], full.shape[0]))
-    picture = surface.texture.shrunk(modality, across, down)
+    shrinking = _texels_a_pixel(to_plane, (x1 - x0, y1 - y0), (full.shape[1], full.shape[0]))
+    picture = surface.texture.shrunk(modality, *shrinking)
     rows, columns = picture.shape[:2]
     # Edges are at the centres of the outermost texels and fade outside: neighbours join without a seam.
     to_texture = np.diag([columns - 1, rows - 1, 1]) @ to_plane
-    drawn = cv2.warpPerspective(
-        picture, to_texture, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    )
-    # The third row of `to_plane` is the inverse depth, linear in the pixel; it is negative behind the camera.
-    inverse = (
-        np.arange(x1 - x0, dtype=np.float32) * np.float32(to_plane[2, 0])
-        + np.arange(y1 - y0, dtype=np.float32)[:, None] * np.float32(to_plane[2, 1])
-        + np.float32(to_plane[2, 2])
-    )
-    corners = inverse[:: y1 - y0 - 1 or 1, :: x1 - x0 - 1 or 1]
-    if corners.min() <= 0 or corners.max() > 1 / NEAR:
+    # The third row of `to_plane` is the inverse depth, linear in a pinhole's pixel; behind the camera < 0.
+    if camera.k1:
+        straight = camera.straight[y0:y1, x0:x1]
+        x, y = straight[..., 0] - np.float32(x0), straight[..., 1] - np.float32(y0)
+        inverse = _linear(to_plane[2], x, y)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            across, down = (_linear(row, x, y) / inverse for row in to_texture[:2])
+        drawn = cv2.remap(picture, across, down, cv2.INTER_LINEAR)
+    else:
+        x, y = np.arange(x1 - x0, dtype=np.float32), np.arange(y1 - y0, dtype=np.float32)[:, None]
+        inverse = _linear(to_plane[2], x, y)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        drawn = cv2.warpPerspective(picture, to_texture, (x1 - x0, y1 - y0), flags=flags)
+    if inverse.min() <= 0 or inverse.max() > 1 / NEAR:
         drawn[(inverse <= 0) | (inverse > 1 / NEAR)] = 0
 
     window = np.s_[y0:y1, x0:x1]
@@ -163,7 +139,12 @@ def _draw(canvas: Canvas, camera: Pinhole, surface: Surface, modality: Modality)
     np.copyto(canvas.sun[window], np.float32(surface.sun), where=solid)
 
 
-def _region(plane: Float64, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
+def _linear(row: Float64, x: Float32, y: Float32) -> Float32:
+    across, down, offset = row.astype(np.float32)
+    return np.asarray(x * across + y * down + offset, np.float32)
+
+
+def _region(plane: Float64, camera: SyntheticCamera) -> tuple[int, int, int, int] | None:
     """Pixel box (x0, y0, x1, y1) of the part of a surface in front of the camera; None if there is none."""
     corners = [plane @ (s, t, 1.0) for s, t in ((0, 0), (1, 0), (1, 1), (0, 1))]
     polygon = []
@@ -175,8 +156,10 @@ def _region(plane: Float64, size: tuple[int, int]) -> tuple[int, int, int, int] 
             polygon.append(crossing[:2] / NEAR)
     if not polygon:
         return None
-    low = np.clip(np.floor(np.min(polygon, axis=0)) - 1, 0, size).astype(int)
-    high = np.clip(np.ceil(np.max(polygon, axis=0)) + 2, 0, size).astype(int)
+    low, high = np.floor(np.min(polygon, axis=0)) - 1, np.ceil(np.max(polygon, axis=0)) + 2
+    if camera.k1:
+        low, high = camera.around(low, high)
+    low, high = (np.clip(end, 0, camera.size).astype(int) for end in (low, high))
     return (low[0], low[1], high[0], high[1]) if np.all(high > low) else None
 
 

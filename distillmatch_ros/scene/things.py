@@ -45,13 +45,13 @@ def tree(rng: np.random.Generator, climate: Climate) -> Texture:
     return sheet.texture()
 
 
-def person(seed: int, phase: float, climate: Climate) -> Texture:
+def person(seed: int, phase: float, climate: Climate, density: float = 80) -> Texture:
     """A person, 0.9 m x 1.8 m, from behind or in front; ``phase`` in [0, 1) is the phase of the stride."""
     rng = np.random.default_rng(seed)
     coat, legs, skin = (colour(rng.choice(choices)) for choices in (COATS, TROUSERS, SKINS))
     hair = colour(rng.choice(["2a2019", "5a3d28", "8d6b43", "3a3a3e"]))
     cloth = climate.cloth + rng.normal(0, 0.8)
-    sheet = Sheet((0.9, 1.8), 80)
+    sheet = Sheet((0.9, 1.8), density)
     swing = 0.16 * np.sin(2 * np.pi * phase)
     for side, shade in ((-1, 0.75), (1, 1.0)):
         foot = 0.45 + side * (0.07 + swing * side * 0.6)

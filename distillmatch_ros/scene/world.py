@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from distillmatch_ros.scene import ground, houses, things
+from distillmatch_ros.scene.camera import Float32
 from distillmatch_ros.scene.cars import car
 from distillmatch_ros.scene.climate import Climate
-from distillmatch_ros.scene.raster import Float32, Surface, Texture, Vector
+from distillmatch_ros.scene.raster import Surface, Texture, Vector
 
 PERIOD = 150.0  # metres
 HALF_STREET, HALF_ROAD = 9.5, 5.2  # metres from the middle of the road to the houses, to the kerb

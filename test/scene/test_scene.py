@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from distillmatch_ros.scene import Scene, SyntheticPair, render_pair
-from distillmatch_ros.scene.raster import Pinhole, Surface, Texture, rasterise
+from distillmatch_ros.scene.camera import SyntheticCamera
+from distillmatch_ros.scene.raster import Surface, Texture, rasterise
 
 
 @pytest.fixture(params=["day", "night"])
@@ -101,7 +102,9 @@ def edges(image: np.ndarray) -> np.ndarray:
     return np.minimum(strength / np.percentile(strength, 90), 1)
 
 
-CAMERA = Pinhole((101, 81), np.array([[100.0, 0, 50], [0, 100, 40], [0, 0, 1]]), np.eye(3), np.zeros(3))
+CAMERA = SyntheticCamera(
+    (101, 81), np.array([[100.0, 0, 50], [0, 100, 40], [0, 0, 1]]), np.eye(3), np.zeros(3)
+)
 
 
 def plate(value: float, z: float, half: float = 1.0) -> Surface:
