@@ -4,12 +4,15 @@ import signal
 import sys
 from typing import Any
 
+from distillmatch_ros.base.files import NO_TEXT
+
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as in shells."""
 
 
 def main() -> None:
     """Entry point of the ``distillmatch`` program."""
+    sys.stdout.reconfigure(errors=NO_TEXT)  # type: ignore[union-attr]  # names of files may be no text
     try:
         from distillmatch_ros.cli.commands import app  # slow: Ctrl-C may come during it
 

@@ -10,7 +10,7 @@ from distillmatch_ros.base.extras import needing
 from distillmatch_ros.base.files import STANDARD_OUTPUT, check_kind, check_outputs, write_json
 from distillmatch_ros.cli.program import JsonFile, Overwrite, fail_with_errors
 from distillmatch_ros.cli.streams import Rgb, Thermal
-from distillmatch_ros.fleet.places import is_url, redacted
+from distillmatch_ros.fleet.places import is_url, shown
 
 
 def report(
@@ -85,7 +85,7 @@ def _judge_fleet(table: str, json_file: Path | None, page: Path | None = None) -
     failed: list[DistillMatchError] = []
     bags = overview(read_table(table, failed.append))
     if page is not None:
-        write_fleet(bags, redacted(table), page)
+        write_fleet(bags, shown(table), page)
     if json_file is not None:
         write_json(json_file, [bag.record() for bag in bags])
     if json_file != STANDARD_OUTPUT:

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import cache_folder, make_folder, open_text, take_lock, write_text
-from distillmatch_ros.fleet.places import existing, is_url, joined, published, redacted, staged
+from distillmatch_ros.fleet.places import existing, is_url, joined, published, shown, staged
 from distillmatch_ros.fleet.plan import Order, Unit
 from distillmatch_ros.fleet.work import Outcome
 
@@ -78,7 +78,7 @@ class Record:
     def planned(cls, unit: Unit, order: Order) -> "Record":
         """Record of a bag without result."""
         size, stamp = (None, None) if unit.version is None else (unit.version.size, unit.version.stamp)
-        return cls(unit.name, redacted(unit.source), size, stamp, order.settings, order.model)
+        return cls(unit.name, shown(unit.source), size, stamp, order.settings, order.model)
 
     def ended(self, outcome: Outcome) -> "Record":
         """This record with the result of the bag."""
@@ -161,7 +161,7 @@ def open_manifest(folder: str) -> Iterator[Manifest]:
     name = f"{sha256(folder.encode()).hexdigest()}.lock" if is_url(folder) else f".{NAME}.lock"
     make_folder(place)
     lock = take_lock(
-        place / name, f"{redacted(folder)}: another run is writing there; wait for it, or name another folder"
+        place / name, f"{shown(folder)}: another run is writing there; wait for it, or name another folder"
     )
     try:
         manifest = Manifest(folder)
@@ -183,7 +183,7 @@ def _read(place: str, folder: str) -> Iterator[Record]:
             if number == len(lines) and not line.endswith("\n"):
                 return  # the run was killed while it wrote this line
             raise DistillMatchError(
-                f"{redacted(place)}: line {number} is invalid; move the file, or name another folder"
+                f"{shown(place)}: line {number} is invalid; move the file, or name another folder"
             ) from error
 
 

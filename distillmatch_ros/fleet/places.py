@@ -6,10 +6,11 @@ are never printed.
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from glob import iglob
 from hashlib import sha256
+from os import SEEK_END
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -45,9 +46,11 @@ def is_url(place: str) -> bool:
     return "://" in place
 
 
-def redacted(text: str) -> str:
-    """Replace the passwords of all URLs in a text."""
-    return _PASSWORD.sub(r"\1:***@", text)
+def shown(text: str) -> str:
+    """A text for people and files: without the passwords of URLs, and with bytes of file names that are not
+    UTF-8 as escapes.
+    """
+    return _PASSWORD.sub(r"\1:***@", text.encode(errors="surrogateescape").decode(errors="backslashreplace"))
 
 
 def joined(folder: str, name: str) -> str:
@@ -100,6 +103,21 @@ def existing(folder: str) -> set[str]:
     with store(folder) as (system, path):
         system.invalidate_cache()
         return {str(PurePosixPath(found).relative_to(path)) for found in system.find(path)}
+
+
+def last_bytes(place: str, number: int) -> bytes:
+    """The last bytes of a file; fewer if it is shorter, none if there is none.
+
+    Raises:
+        DistillMatchError: the store cannot be reached.
+    """
+    if is_url(place):
+        with store(place) as (system, path):
+            return bytes(system.tail(path, number)) if system.exists(path) else b""
+    with suppress(OSError), Path(place).open("rb") as file:
+        file.seek(-min(number, file.seek(0, SEEK_END)), SEEK_END)
+        return file.read()
+    return b""
 
 
 @contextmanager
@@ -164,11 +182,11 @@ def store(place: str) -> Iterator[tuple[Any, str]]:
     except DistillMatchError:
         raise
     except FileNotFoundError as error:
-        raise DistillMatchError(f"{redacted(place)}: nothing is there; check the address") from error
+        raise DistillMatchError(f"{shown(place)}: nothing is there; check the address") from error
     except Exception as error:  # each store's package has errors of its own
-        reason = redacted(" ".join(str(error).split()) or type(error).__name__)
+        reason = shown(" ".join(str(error).split()) or type(error).__name__)
         raise DistillMatchError(
-            f"{redacted(place)}: cannot be reached ({reason}); check address, credentials and packages"
+            f"{shown(place)}: cannot be reached ({reason}); check address, credentials and packages"
         ) from error
 
 

@@ -21,7 +21,7 @@ from distillmatch_ros.fleet.places import (
     is_url,
     joined,
     matching,
-    redacted,
+    shown,
     version,
 )
 from distillmatch_ros.stream.assembly import calibration_path, model_path
@@ -109,7 +109,7 @@ def plan(inputs: Sequence[str], out: str, table: str | None = None) -> list[Unit
         DistillMatchError: nothing matches a pattern, several bags would go to one file, ``out`` is of a kind
             that is not written, or an output is also an input.
     """
-    bags = [found for given in inputs for found in _expand(given)]
+    bags = [(shown(name), source) for given in inputs for name, source in _expand(given)]
     single = PurePosixPath(out).suffix == ".mcap"
     if not single and PurePosixPath(out).suffix in FORMATS:
         raise DistillMatchError(
@@ -141,7 +141,7 @@ def plan(inputs: Sequence[str], out: str, table: str | None = None) -> list[Unit
         # A target inside a bag that is a folder would replace, or be read as, one of its files.
         if not read.isdisjoint([target, *map(str, Path(target).parents)]):
             raise DistillMatchError(
-                f"{redacted(unit.target)}: is one of the bags to read, or lies in one; name another output"
+                f"{shown(unit.target)}: is one of the bags to read, or lies in one; name another output"
             )
     return units
 
@@ -158,8 +158,7 @@ def check_outputs(units: Iterable[Unit], out: str) -> None:
             check_bag(Path(unit.target), unit.overwrite)
         elif f"{unit.name}.mcap" in there and not unit.overwrite:
             raise DistillMatchError(
-                f"{redacted(unit.target)}: exists already; pass --overwrite to replace it, or name another "
-                "place"
+                f"{shown(unit.target)}: exists already; pass --overwrite to replace it, or name another place"
             )
 
 
@@ -176,7 +175,7 @@ def _expand(given: str) -> Iterator[tuple[str, str]]:
     elif has_magic(given) and (is_url(given) or not Path(given).exists()):
         found = matching(given)
         if not found:
-            raise DistillMatchError(f"{redacted(given)}: matches no bag; check the pattern")
+            raise DistillMatchError(f"{shown(given)}: matches no bag; check the pattern")
         before = given[: min(given.index(sign) for sign in "*?[" if sign in given)]
         fixed = "".join(before.rpartition("/")[:2])
         yield from ((_without_format(each.removeprefix(fixed)), each) for each in found)

@@ -1,6 +1,7 @@
 """Run of a fleet: planning, distribution to workers, manifest, resumption."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,8 +13,8 @@ from distillmatch_ros.base.errors import BREAK, DistillMatchError
 from distillmatch_ros.base.extras import needing
 from distillmatch_ros.base.machine import usable_cores
 from distillmatch_ros.fleet.manifest import Manifest, open_manifest
-from distillmatch_ros.fleet.places import existing, is_url
-from distillmatch_ros.fleet.plan import Order, Unit, check_outputs, plan, table_file
+from distillmatch_ros.fleet.places import is_url, last_bytes
+from distillmatch_ros.fleet.plan import ASKED_AT_ONCE, Order, Unit, check_outputs, plan
 from distillmatch_ros.fleet.work import Outcome, register_all
 
 LOCAL = "local"
@@ -22,6 +23,8 @@ THREADS = 2
 """Threads of each of its workers: one worker per pair of cores."""
 COUNTED = 100
 """Greatest number of bags whose frames are counted for the progress bar, which means opening each."""
+MCAP_MAGIC, PARQUET_MAGIC = b"\x89MCAP0\r\n", b"PAR1"
+"""The last bytes of a file that was written to its end."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def run_fleet(
         begun = manifest.names if resume else set()
         units = [replace(unit, overwrite=overwrite or unit.name in begun) for unit in units]
         if resume:
-            left = _left(units, order, manifest, out, table)
+            left = _left(units, order, manifest)
             watch.on_note(f"{len(units) - len(left)} of {len(units)} bags are done already")
             units = left
         check_outputs(units, out)
@@ -106,15 +109,17 @@ def run_fleet(
         return _run(units, order, jobs, cluster, watch, manifest) if units else []
 
 
-def _left(units: Sequence[Unit], order: Order, manifest: Manifest, out: str, table: str | None) -> list[Unit]:
-    """Units that are not done, or whose outputs are missing."""
-    bags, tables = existing(out), set() if table is None else existing(table)
+def _left(units: Sequence[Unit], order: Order, manifest: Manifest) -> list[Unit]:
+    """Units that are not done, or whose outputs are missing or cut off."""
+    with ThreadPoolExecutor(ASKED_AT_ONCE) as threads:
+        whole = threads.map(lambda unit: manifest.is_done(unit, order) and _is_whole(unit), units)
+        return [unit for unit, done in zip(units, whole, strict=True) if not done]
 
-    def is_done(unit: Unit) -> bool:
-        whole = f"{unit.name}.mcap" in bags and (table is None or table_file(unit.name) in tables)
-        return whole and manifest.is_done(unit, order)
 
-    return [unit for unit in units if not is_done(unit)]
+def _is_whole(unit: Unit) -> bool:
+    """Whether each output ends as files of its format do."""
+    ends = {unit.target: MCAP_MAGIC} | ({} if unit.table is None else {unit.table: PARQUET_MAGIC})
+    return all(last_bytes(place, len(end)) == end for place, end in ends.items())
 
 
 def _run(

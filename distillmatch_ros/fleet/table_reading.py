@@ -13,7 +13,7 @@ from pyarrow import compute, parquet
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
-from distillmatch_ros.fleet.places import existing, joined, redacted, staged
+from distillmatch_ros.fleet.places import existing, joined, shown, staged
 from distillmatch_ros.fleet.table import HOMOGRAPHY, KEY, SCHEMA
 from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.status import Status
@@ -38,7 +38,7 @@ def read_table(place: str, failed: Callable[[DistillMatchError], None] | None = 
     files = [name for name in names if name.name == _FILE and name.parent.name.startswith(_FOLDER)]
     if not files:
         raise DistillMatchError(
-            f"{redacted(place)}: holds no {_FOLDER}NAME/{_FILE}; name the folder that bag --table wrote"
+            f"{shown(place)}: holds no {_FOLDER}NAME/{_FILE}; name the folder that bag --table wrote"
         )
     for file in files:
         with _told(failed):
@@ -64,7 +64,7 @@ def _read(place: str, name: str) -> Recording:
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
             reason = " ".join(str(error).split())
             raise DistillMatchError(
-                f"{redacted(place)}: not the pairs of a bag ({reason}); register it again"
+                f"{shown(place)}: not the pairs of a bag ({reason}); register it again"
             ) from error
     entries = [_entry(number, row, rows[0]["visible_stamp"]) for number, row in enumerate(rows, 1)]
     return Recording(

@@ -10,7 +10,7 @@ from distillmatch_ros.bags.provenance import provenance
 from distillmatch_ros.bags.summary import BagSummary
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.extras import needing
-from distillmatch_ros.fleet.places import published, redacted, staged
+from distillmatch_ros.fleet.places import published, shown, staged
 from distillmatch_ros.fleet.plan import Order, Unit
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.stream.assembly import open_registrar, open_stream
@@ -34,8 +34,8 @@ class Outcome:
     @classmethod
     def failed(cls, unit: Unit, error: str) -> "Outcome":
         """Result of a bag that could not be registered."""
-        error = redacted(error)
-        return cls(unit, BagSummary(redacted(unit.source), redacted(unit.target), problems=[error]), error)
+        error = shown(error)
+        return cls(unit, BagSummary(shown(unit.source), shown(unit.target), problems=[error]), error)
 
 
 def register(
@@ -61,7 +61,7 @@ def register(
         DistillMatchError: the bag cannot be used, an output cannot be written, or a store not be reached.
     """
     parameters = order.parameters
-    named = {"bag": redacted(unit.source), "out": redacted(unit.target)}
+    named = {"bag": shown(unit.source), "out": shown(unit.target)}
     with ExitStack() as places:
         bag = places.enter_context(staged(unit.source, scratch))
         out = places.enter_context(published(unit.target, scratch))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.fleet.places import joined, redacted
+from distillmatch_ros.fleet.places import joined, shown
 from distillmatch_ros.fleet.plan import Order, plan, table_file
 from distillmatch_ros.stream.parameters import Parameters
 
@@ -104,8 +104,6 @@ def test_settings_are_told_apart_by_what_changes_results() -> None:
 
 
 def test_passwords_are_not_shown() -> None:
-    assert (
-        redacted("a sftp://me:se-cret@host/x and s3://store/y") == "a sftp://me:***@host/x and s3://store/y"
-    )
-    assert redacted("sftp://me@host:22/x") == "sftp://me@host:22/x"
+    assert shown("a sftp://me:se-cret@host/x and s3://store/y") == "a sftp://me:***@host/x and s3://store/y"
+    assert shown("sftp://me@host:22/x") == "sftp://me@host:22/x"
     assert joined("s3://store/out/", "a.mcap") == "s3://store/out/a.mcap"

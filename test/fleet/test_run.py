@@ -5,12 +5,14 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from time import sleep
 
 import pytest
+from support import ROOT
 from support.bags import RGB, THERMAL, digests
 from support.fleet import PROGRAM, QUICK, TOPICS, read_manifest, start, wait_for, write_drives
 from typer.testing import CliRunner, Result
@@ -105,6 +107,42 @@ def test_resume_does_again_what_has_changed(model: str, drives: list[Path]) -> N
     with Path("other.onnx").open("ab") as file:
         file.write(b"\x92\x03\x00")  # an unknown empty field: another file of the same network
     assert done(run("other.onnx", *again[1:], "--set", "tolerance=0.01")) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("kept", [0, 3, 200])
+def test_resume_does_again_what_was_cut_off(kept: int, model: str, drives: list[Path]) -> None:
+    again = (model, *drives, "out", "--table", "table", "--resume", "--json", "-")
+    run(*again)
+    for file, name in (("table/bag=b/pairs.parquet", "b"), ("out/c.mcap", "c")):
+        whole = Path(file).read_bytes()
+        Path(file).write_bytes(whole[:kept])
+        assert done(run(*again)) == [name]
+        assert Path(file).stat().st_size == pytest.approx(len(whole), rel=0.1)
+
+
+def test_a_bag_whose_name_is_no_text(model: str, drives: list[Path]) -> None:
+    """Its outputs are named with the bytes as escapes: in manifest, table, JSON and pages."""
+    drives[1] = drives[1].rename(os.fsdecode(b"b\xff.mcap"))
+    again = (*drives, "out", "--table", "table", "--json", "bags.json")
+    assert run(model, *again).exit_code == 0
+    assert list(read_manifest(Path("out"))) == ["a", r"b\xff", "c"]
+    assert [record["bag"] for record in json.loads(Path("bags.json").read_bytes())][1] == r"b\xff.mcap"
+    assert Path(r"out/b\xff.mcap").is_file()
+    assert "3 of 3 bags are done already" in run(model, *again, "--overwrite", "--resume").stderr
+    for command in (["fleet", "table"], ["report", "table", "--out", "page.html"]):
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 0 and r"b\xff" in result.stdout
+
+
+def test_a_command_prints_names_that_are_no_text(drives: list[Path]) -> None:
+    drives[1].rename(os.fsdecode(b"b\xff.mcap"))
+    printed = subprocess.run(
+        [sys.executable, *PROGRAM, "inspect", b"b\xff.mcap"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+    assert printed.returncode == 0 and rb"b\udcff.mcap" in printed.stdout and not printed.stderr
 
 
 def test_resume_replaces_nothing_that_is_not_its_own(model: str, drives: list[Path]) -> None:

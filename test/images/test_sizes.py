@@ -1,8 +1,11 @@
 """An image is too large by its header, before memory is taken for it."""
 
+import resource
 import struct
 import tracemalloc
 import zlib
+from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -140,6 +143,44 @@ def test_a_chunk_is_no_longer_than_its_file(kind: bytes, tmp_path: Path) -> None
         read_image(tmp_path / "a.png")
     with pytest.raises(DistillMatchError, match="a chunk of 2147483632 bytes"):
         decode_compressed(bytes(data), "mono8; png compressed")
+
+
+@pytest.fixture
+def little_memory() -> Iterator[None]:
+    """Half a gigabyte more than is taken already."""
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (taken + (512 << 20), limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("compression", [None, "zlib", "lzma"])
+@pytest.mark.parametrize("tag", ["StripByteCounts", "RowsPerStrip"])
+def test_lengths_in_a_tiff_allocate_nothing(tag: str, compression: str | None, tmp_path: Path) -> None:
+    stream = BytesIO()
+    image = np.random.default_rng(0).integers(0, 2**31, (120, 160), dtype=np.uint32)
+    tifffile.imwrite(stream, image, rowsperstrip=100_000, compression=compression)
+    data = bytearray(stream.getvalue())
+    stream.seek(0)
+    with tifffile.TiffFile(stream) as file:
+        struct.pack_into("<I", data, file.pages[0].tags[tag].valueoffset, 0x7FFFFFF0)
+    (tmp_path / "a.tiff").write_bytes(data)
+    with suppress(DistillMatchError):
+        assert read_image(tmp_path / "a.tiff").shape == (120, 160)
+
+
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("chunk", [b"RIFF", b"VP8L", b"EXIF"])
+def test_lengths_in_a_webp_allocate_nothing(chunk: bytes, tmp_path: Path) -> None:
+    stream = BytesIO()
+    Image.new("RGBA", (160, 120)).save(stream, "webp", lossless=True, exif=b"Exif\0\0" + bytes(30))
+    data = bytearray(stream.getvalue())
+    struct.pack_into("<I", data, data.index(chunk) + 4, 0x7FFFFFF0)
+    (tmp_path / "a.webp").write_bytes(data)
+    with pytest.raises(DistillMatchError, match=r"a\.webp: damaged"):
+        read_image(tmp_path / "a.webp")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".pgm", ".ppm", ".webp", ".tiff"])
