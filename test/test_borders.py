@@ -20,7 +20,9 @@ ROOMS: dict[str, set[str]] = {
     "registration": {"base", "images", "geometry", "engines"},
     "visualisation": {"base", "images", "geometry", "registration"},
     "rig": {"base", "images", "geometry", "registration"},
-    "evaluation": {"base", "scene", "images", "geometry", "engines", "registration", "visualisation"},
+    "evaluation": {
+        *("base", "scene", "images", "geometry", "engines", "registration", "visualisation", "rig"),
+    },
     "stream": {"base", "images", "geometry", "engines", "registration", "visualisation"},
     "training": {"base", "images", "model", "geometry", "engines", "registration", "evaluation"},
     "bags": {"base", "images", "geometry", "registration", "rig", "visualisation", "stream"},

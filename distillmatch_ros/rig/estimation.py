@@ -34,7 +34,7 @@ _WRONG = 5.0  # residuals beyond so many soft ones are wrong matches: together t
 
 @dataclass(frozen=True, eq=False)
 class FrameMatches:
-    """FrameMatches of one frame.
+    """Matches of one frame.
 
     Attributes:
         thermal: (N, 2), thermal pixels.

@@ -50,6 +50,14 @@ def places(size: Size) -> Float64:
     return np.array([[right / 2, bottom / 2], [0, 0], [right, 0], [right, bottom], [0, bottom]])
 
 
+def image_grid(size: Size) -> Float64:
+    """Pixels spread over an image, (63, 2)."""
+    columns, rows = np.meshgrid(
+        *(np.linspace(0, length - 1, n) for length, n in zip(size[::-1], _GRID, strict=True))
+    )
+    return np.column_stack([columns.ravel(), rows.ravel()])
+
+
 def map_covariance(rig: RigModel, inverse_depth: float, points: Points) -> Float64 | None:
     """Covariances of the visible places of thermal pixels on a plane that faces the thermal camera.
 
@@ -64,10 +72,8 @@ def map_covariance(rig: RigModel, inverse_depth: float, points: Points) -> Float
     """
     if rig.covariance is None:
         return None
-    height, width = rig.thermal.size
-    columns, rows = np.meshgrid(np.linspace(0, width - 1, _GRID[0]), np.linspace(0, height - 1, _GRID[1]))
-    grid = np.column_stack([columns.ravel(), rows.ravel()])
-    by_shared, by_depth = _derivatives(rig, inverse_depth, np.vstack([grid, points]))
+    grid = image_grid(rig.thermal.size)
+    by_shared, by_depth = _derivatives(rig, inverse_depth, np.vstack([grid, np.asarray(points, np.float64)]))
     seen = np.isfinite(by_depth[: len(grid)]).all(axis=1)
     on_grid, along = by_shared[: len(grid)][seen], by_depth[: len(grid)][seen]
     best = np.einsum("gi,gij->j", along, on_grid) / max(float((along * along).sum()), 1e-12)
