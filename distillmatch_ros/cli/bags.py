@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs
 from distillmatch_ros.cli.interruption import interruptible
-from distillmatch_ros.cli.program import Backend, JsonFile, Model, Overwrite, Settings, Threads
+from distillmatch_ros.cli.options import EngineOptions, Output, Settings
 from distillmatch_ros.cli.streams import Params, Rgb, Thermal, fail_with, parameters_of, report_bags
 from distillmatch_ros.cli.view import common
 
@@ -77,11 +76,9 @@ def bag(
             rich_help_panel=FLEET,
         ),
     ] = None,
-    json_file: JsonFile = None,
-    overwrite: Overwrite = False,
-    model: Model = None,
-    backend: Backend = "auto",
-    threads: Threads = None,
+    *,
+    output: Output,
+    engine: EngineOptions,
 ) -> None:
     """Register every pair of bags, and write what the node would publish.
 
@@ -92,11 +89,9 @@ def bag(
     from distillmatch_ros.fleet.run import run_fleet
     from distillmatch_ros.stream.outputs import chosen_outputs
 
-    order = Order(
-        parameters_of(params, settings, model, backend, threads), rgb, thermal, chosen_outputs(only)
-    )
-    check_outputs([], overwrite, [*map(Path, bags), Path(out)], json_file=json_file)
-    with _watching(quiet=json_file == STANDARD_OUTPUT) as watch:
+    order = Order(parameters_of(params, settings, engine), rgb, thermal, chosen_outputs(only))
+    output.check(inputs=[*map(Path, bags), Path(out)])
+    with _watching(output.quiet) as watch:
         summaries = run_fleet(
             bags,
             out,
@@ -104,11 +99,11 @@ def bag(
             jobs=jobs,
             cluster=cluster,
             table=table,
-            overwrite=overwrite,
+            overwrite=output.overwrite,
             resume=resume,
             watch=watch,
         )
-    report_bags(summaries, json_file)
+    report_bags(summaries, output)
     if watch.stop():
         raise KeyboardInterrupt("the bags hold what was registered so far")
     fail_with(summaries)

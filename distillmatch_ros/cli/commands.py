@@ -16,6 +16,7 @@ from distillmatch_ros.cli import (
     streams,
     training,
 )
+from distillmatch_ros.cli.options import with_groups
 from distillmatch_ros.cli.program import app
 
 __all__ = ["app"]
@@ -51,4 +52,4 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
 }
 for _panel, _commands in _COMMANDS.items():
     for _name, _command in _commands.items():
-        app.command(_name, rich_help_panel=_panel)(_command)
+        app.command(_name, rich_help_panel=_panel)(with_groups(_command))

@@ -10,8 +10,8 @@ import typer
 
 from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
-from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, JsonFile, Model, Overwrite, Threads
+from distillmatch_ros.cli.options import Model, Output, Threads
+from distillmatch_ros.cli.program import SOME_INPUTS_FAILED
 from distillmatch_ros.cli.view import common, engines
 from distillmatch_ros.engines import EngineInfo, build_engine
 from distillmatch_ros.engines.onnx_file import OnnxFile, half_path
@@ -62,26 +62,22 @@ def build(
     workspace: Annotated[
         int, typer.Option(metavar="MIB", min=1, help="GPU memory that a kernel may work in.")
     ] = BuildOptions.workspace_mib,
-    json_file: JsonFile = None,
-    overwrite: Overwrite = False,
+    *,
+    output: Output,
 ) -> None:
     """Build the TensorRT engine of a network for this machine's GPU, which takes minutes.
 
     The engine is kept in this user's cache, where --backend auto finds it. An engine that exists is not
     built again.
     """
-    check_outputs([], overwrite, json_file=json_file)
+    output.check()
     network = _graph(model or resources.find(SHIPPED_MODEL), precision)
-    with common.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
+    with common.progress(hidden=output.quiet) as bar:
         built = build_engine(network, BuildOptions(level, workspace), engines.build_phases(bar))
     built.engine.close()
-    if json_file is not None:
-        record = BuiltEngine(
-            **asdict(built.engine.info), plan=str(built.plan.path), seconds=built.build_seconds
-        )
-        write_json(json_file, asdict(record))
-    if json_file != STANDARD_OUTPUT:
-        engines.show_engine(built.engine.info, built.plan.path, built.build_seconds)
+    info, plan, seconds = built.engine.info, built.plan.path, built.build_seconds
+    record = BuiltEngine(**asdict(info), plan=str(plan), seconds=seconds)
+    output.give(asdict(record), lambda: engines.show_engine(info, plan, seconds))
 
 
 def verify_backends(
@@ -92,8 +88,8 @@ def verify_backends(
     limit: Annotated[
         int, typer.Option(metavar="N", min=1, help="At most this many pairs of the folder.")
     ] = 12,
-    json_file: JsonFile = None,
-    overwrite: Overwrite = False,
+    *,
+    output: Output,
     model: Model = None,
     backend: Annotated[
         str,
@@ -109,16 +105,13 @@ def verify_backends(
 
     The exit code is 1 if points, confidences or homographies of a runtime are beyond the limits.
     """
-    check_outputs([], overwrite, json_file=json_file)
+    output.check()
     listed = [] if folder is None else read_folder(folder)[:limit]
     pairs = [(read_image(pair.visible), read_thermal(pair.thermal)) for pair in listed]
-    with common.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
+    with common.progress(hidden=output.quiet) as bar:
         task = bar.add_task("verifying", total=STEPS)
         verification = verify(model, pairs, threads, backend, on_backend=lambda: bar.advance(task))
-    if json_file is not None:
-        write_json(json_file, asdict(verification))
-    if json_file != STANDARD_OUTPUT:
-        engines.show_verification(verification)
+    output.give(asdict(verification), lambda: engines.show_verification(verification))
     if any(compared.faults for compared in verification.compared):
         raise typer.Exit(SOME_INPUTS_FAILED)
 

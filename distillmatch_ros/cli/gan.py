@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json, write_text
-from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, JsonFile, Overwrite, needs_torch
+from distillmatch_ros.base.files import check_outputs, write_json, write_text
+from distillmatch_ros.cli.options import AlignedPairs, Output, Overwrite
+from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, needs_torch
 from distillmatch_ros.cli.view import common
 
 Gan = Annotated[Path, typer.Option("--weights", metavar="FILE", help="A .pt file that train-gan wrote.")]
@@ -48,27 +49,25 @@ def translate(
 
 
 def evaluate_gan(
-    folder: Annotated[
-        Path, typer.Argument(metavar="PAIRS_DIR", help="Aligned pairs: visible/NAME.ext, thermal/NAME.ext.")
-    ],
+    folder: AlignedPairs,
     weights: Gan,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the random tone curves.")] = 0,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write translation.json and translation.md.")
     ] = None,
-    json_file: JsonFile = None,
-    overwrite: Overwrite = False,
+    *,
+    output: Output,
 ) -> None:
     """Evaluate a translation on real thermal images, compared with grey images and random tone curves."""
     measures = needs_torch("training.gan.measures")
     written = [] if out is None else [out / "translation.json", out / "translation.md"]
-    check_outputs(written, overwrite, json_file=json_file)
+    output.check(written)
     measured = measures.measure(weights, folder, seed)
     if out is not None:
         write_json(out / "translation.json", measured.record())
         write_text(out / "translation.md", measured.to_markdown())
-    if json_file is not None:
-        write_json(json_file, measured.record())
-    if json_file != STANDARD_OUTPUT:
-        rows = [figures.row() for figures in measured.figures]
-        common.show_table(measured.summary(), measures.COLUMNS, rows, f"{measures.LEGEND}.")
+    rows = [figures.row() for figures in measured.figures]
+    output.give(
+        measured.record(),
+        lambda: common.show_table(measured.summary(), measures.COLUMNS, rows, f"{measures.LEGEND}."),
+    )

@@ -9,17 +9,9 @@ from typing import Annotated
 import typer
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json, write_text
-from distillmatch_ros.cli.program import (
-    SOME_INPUTS_FAILED,
-    Backend,
-    JsonFile,
-    Model,
-    Overwrite,
-    Threads,
-    Warps,
-    fail_with_errors,
-)
+from distillmatch_ros.base.files import write_json, write_text
+from distillmatch_ros.cli.options import AlignedPairs, EngineOptions, Output, Warps
+from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, fail_with_errors
 from distillmatch_ros.cli.view import common
 from distillmatch_ros.evaluation import report
 from distillmatch_ros.evaluation.accuracy import compare
@@ -27,7 +19,6 @@ from distillmatch_ros.evaluation.baselines import BASELINES, CLASSIC, open_basel
 from distillmatch_ros.evaluation.latency import read_images, run_benchmark
 from distillmatch_ros.evaluation.warped import ALL, HARD, RIG, SMALL, WIDE
 from distillmatch_ros.images.pairs import files_of, read_folder
-from distillmatch_ros.registration.registrar import Registrar
 
 
 class PresetName(str, Enum):
@@ -40,9 +31,7 @@ class PresetName(str, Enum):
 
 
 def evaluate(
-    folder: Annotated[
-        Path, typer.Argument(metavar="PAIRS_DIR", help="Aligned pairs: visible/NAME.ext, thermal/NAME.ext.")
-    ],
+    folder: AlignedPairs,
     preset: Annotated[
         list[PresetName],
         typer.Option(
@@ -65,11 +54,9 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write evaluation.json and evaluation.md.")
     ] = None,
-    json_file: JsonFile = None,
-    overwrite: Overwrite = False,
-    model: Model = None,
-    backend: Backend = "auto",
-    threads: Threads = None,
+    *,
+    output: Output,
+    engine: EngineOptions,
 ) -> None:
     """Evaluate accuracy on aligned pairs, compared with baselines.
 
@@ -78,29 +65,27 @@ def evaluate(
     """
     written = [] if out is None else [out / "evaluation.json", out / "evaluation.md"]
     pairs = read_folder(folder)
-    check_outputs(written, overwrite, files_of(pairs), json_file=json_file)
+    output.check(written, files_of(pairs))
     others = open_baselines(_baselines(baselines))
     with (
-        Registrar.open(model, backend=backend, threads=threads) as registrar,
-        common.progress(hidden=json_file == STANDARD_OUTPUT) as bar,
+        engine.open() as registrar,
+        common.progress(hidden=output.quiet) as bar,
     ):
-        engine = registrar.engine.info
+        network = registrar.engine.info
         task = bar.add_task("evaluating", total=len(pairs))
         evaluated = compare(
-            {engine.config: partial(registrar.register, search=True, verify=True), **others},
+            {network.config: partial(registrar.register, search=True, verify=True), **others},
             pairs,
             [known for known in ALL if known.name in preset],
             seed,
             warps,
             on_pair=lambda: bar.advance(task),
         )
+    record = report.record(evaluated, str(folder), network)
     if out is not None:
-        write_json(out / "evaluation.json", report.record(evaluated, str(folder), engine))
-        write_text(out / "evaluation.md", report.to_markdown(evaluated, str(folder), engine))
-    if json_file is not None:
-        write_json(json_file, report.record(evaluated, str(folder), engine))
-    if json_file != STANDARD_OUTPUT:
-        common.show_evaluation(evaluated, str(folder))
+        write_json(out / "evaluation.json", record)
+        write_text(out / "evaluation.md", report.to_markdown(evaluated, str(folder), network))
+    output.give(record, lambda: common.show_evaluation(evaluated, str(folder)))
     fail_with_errors([pair.reason for pair in evaluated.unreadable])
 
 
@@ -120,32 +105,27 @@ def benchmark(
         typer.Argument(metavar="PAIRS_DIR", help="Pairs to register; by default a rendered street."),
     ] = None,
     runs: Annotated[int, typer.Option(metavar="N", min=1, help="Timed registrations, after a warm-up.")] = 50,
-    json_file: JsonFile = None,
-    overwrite: Overwrite = False,
-    model: Model = None,
-    backend: Backend = "auto",
-    threads: Threads = None,
+    *,
+    output: Output,
+    engine: EngineOptions,
 ) -> None:
     """Measure latency by stage on 640x512 pairs, start-up time and memory."""
-    check_outputs([], overwrite, json_file=json_file)
+    output.check()
     pairs = [] if folder is None else read_folder(folder)[:runs]
     try:
         images = read_images(pairs)
     except DistillMatchError as error:
         common.complain(str(error))
         raise typer.Exit(SOME_INPUTS_FAILED) from error
-    with common.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
+    with common.progress(hidden=output.quiet) as bar:
         task = bar.add_task("measuring", total=runs)
         measured = run_benchmark(
-            model,
+            engine.model,
             images,
             source="synthetic street" if folder is None else str(folder),
-            backend=backend,
-            threads=threads,
+            backend=engine.backend,
+            threads=engine.threads,
             runs=runs,
             on_run=lambda: bar.advance(task),
         )
-    if json_file is not None:
-        write_json(json_file, asdict(measured))
-    if json_file != STANDARD_OUTPUT:
-        common.show_benchmark(measured)
+    output.give(asdict(measured), lambda: common.show_benchmark(measured))

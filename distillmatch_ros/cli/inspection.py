@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
-from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, JsonFile, Overwrite
+from distillmatch_ros.cli.options import Output
+from distillmatch_ros.cli.program import SOME_INPUTS_FAILED
 from distillmatch_ros.cli.view import common
 
 
@@ -15,22 +15,21 @@ def inspect(
     paths: Annotated[
         list[Path], typer.Argument(metavar="BAG|IMAGE...", help="Recordings, or images of either camera.")
     ],
-    json_file: JsonFile = None,
-    overwrite: Overwrite = False,
+    *,
+    output: Output,
 ) -> None:
     """Show topics, rates, clocks and pixel values of recordings and images, and suggest the next command."""
     from distillmatch_ros.bags.inspection import inspect_paths
     from distillmatch_ros.cli.view.inspection import show_inspection
 
-    check_outputs([], overwrite, json_file=json_file)
+    output.check()
     found = []
     for each in inspect_paths(paths):
         found.append(each)
-        if json_file != STANDARD_OUTPUT:
+        if not output.quiet:
             show_inspection(each)
         if each.error is not None:
             common.complain(each.error)
-    if json_file is not None:
-        write_json(json_file, [asdict(each) for each in found])
+    output.write([asdict(each) for each in found])
     if any(each.error is not None or each.losses for each in found):
         raise typer.Exit(SOME_INPUTS_FAILED)

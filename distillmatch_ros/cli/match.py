@@ -15,20 +15,12 @@ from distillmatch_ros.bags.image_files import (
     write_lines,
 )
 from distillmatch_ros.bags.rig_learning import learn_from_files
-from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs
-from distillmatch_ros.cli.program import (
-    SOME_INPUTS_FAILED,
-    Backend,
-    JsonFile,
-    Model,
-    Overwrite,
-    Threads,
-)
+from distillmatch_ros.cli.options import EngineOptions, Output
+from distillmatch_ros.cli.program import SOME_INPUTS_FAILED
 from distillmatch_ros.cli.view import common
 from distillmatch_ros.images.orientation import Orientation, Orientations
 from distillmatch_ros.images.pairs import PairPaths, files_of, list_images, read_csv, read_folder
 from distillmatch_ros.images.sizes import MAX_PIXELS
-from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.rig.files import RigFile
 from distillmatch_ros.rig.learning import MAX_FRAMES
 
@@ -65,8 +57,8 @@ def match(
             f"{RECORDS}, the input of report.",
         ),
     ] = None,
-    json_file: JsonFile = None,
-    overwrite: Overwrite = False,
+    *,
+    output: Output,
     rig: Annotated[
         str | None,
         typer.Option(
@@ -99,9 +91,7 @@ def match(
     rgb_flip: Flip = False,
     thermal_rotation: Rotation = 0,
     thermal_flip: Flip = False,
-    model: Model = None,
-    backend: Backend = "auto",
-    threads: Threads = None,
+    engine: EngineOptions,
 ) -> None:
     """Register one pair of images, or all pairs of a CSV or a folder.
 
@@ -112,7 +102,7 @@ def match(
         if visible_from_thermal
         else _listed_pairs(visible, thermal, pairs)
     )
-    if points and json_file is None:
+    if points and output.json_file is None:
         raise typer.BadParameter("--points needs --json.")
     if rig_out is not None and rig != AUTO:
         raise typer.BadParameter("--rig-out needs --rig auto.")
@@ -120,13 +110,13 @@ def match(
         raise typer.BadParameter("--rig auto needs --pairs.")
     written = [*([] if out is None else picture_paths(listed, out)), *([] if rig_out is None else [rig_out])]
     taken = [pairs, *files_of(listed), None if out is None else out / RECORDS]
-    check_outputs(written, overwrite, taken, json_file=json_file)
+    output.check(written, taken)
     upright = Orientations(Orientation(rgb_rotation, rgb_flip), Orientation(thermal_rotation, thermal_flip))
-    single, quiet = pairs is None, json_file == STANDARD_OUTPUT
+    single = pairs is None
     counts: Counter[str] = Counter()
     with (
-        Registrar.open(model, backend=backend, threads=threads, orientations=upright) as registrar,
-        common.progress(hidden=single or quiet) as bar,
+        engine.open(upright) as registrar,
+        common.progress(hidden=single or output.quiet) as bar,
     ):
         known = None
         if rig == AUTO:
@@ -157,17 +147,17 @@ def match(
         )
         if out is not None:
             results = add_records(results, out)
-        if json_file is not None:
-            results = write_lines(results, json_file, points)
+        if output.json_file is not None:
+            results = write_lines(results, output.json_file, points)
         for result in bar.track(results, total=len(listed), description="registering"):
             counts[result.status] += 1
             if result.error is not None:
                 common.complain(result.error, bar.console)
-            elif single and not quiet:
+            elif single and not output.quiet:
                 common.show_pair(result)
             elif result.advice is not None:
                 common.complain(f"{result.pair.listed_as[1]}: {result.advice}", bar.console)
-    if not single and not quiet:
+    if not single and not output.quiet:
         common.show_counts(counts)
     if counts[ERROR]:
         raise typer.Exit(SOME_INPUTS_FAILED)

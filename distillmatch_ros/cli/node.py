@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
-from distillmatch_ros.cli.program import JsonFile, Model, Overwrite, Settings
+from distillmatch_ros.cli.options import Model, Output, Settings
 from distillmatch_ros.cli.view import common
 
 
 def benchmark_node(
+    *,
     minutes: Annotated[
         float, typer.Option(metavar="MINUTES", min=0.1, help="Duration of the measurement, after a warm-up.")
     ] = 1.0,
@@ -25,8 +25,7 @@ def benchmark_node(
             metavar="NAME", help="Subscribe only to this output, such as homography; may be repeated."
         ),
     ] = None,
-    json_file: JsonFile = None,
-    overwrite: Overwrite = False,
+    output: Output,
     model: Model = None,
 ) -> None:
     """Measure the node between real processes: 640x512 at 30 Hz from two cameras, with a subscriber.
@@ -38,18 +37,15 @@ def benchmark_node(
     from distillmatch_ros.stream.stream import StreamSettings
     from distillmatch_ros.tools.node_benchmark import run_node_benchmark
 
-    check_outputs([], overwrite, json_file=json_file)
+    output.check()
     chosen = [*(settings or ()), *([] if model is None else [f"model={model.resolve()}"])]
     arguments = [argument for each in chosen for argument in ("-p", each.replace("=", ":=", 1))]
     outputs, seconds = chosen_outputs(only or list(TOPICS)), 60 * minutes
     periods = pass_seconds or [StreamSettings().pass_seconds]
-    with common.progress(hidden=json_file == STANDARD_OUTPUT) as bar:
+    with common.progress(hidden=output.quiet) as bar:
         task = bar.add_task("measuring", total=round(seconds) * len(periods))
         measured = [
             run_node_benchmark(seconds, period, arguments, outputs, lambda: bar.advance(task))
             for period in periods
         ]
-    if json_file is not None:
-        write_json(json_file, [asdict(each) for each in measured])
-    if json_file != STANDARD_OUTPUT:
-        show_node_benchmarks(measured)
+    output.give([asdict(each) for each in measured], lambda: show_node_benchmarks(measured))

@@ -1,26 +1,19 @@
 """The command that calibrates the probability of a network's homographies: fit-probability."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from distillmatch_ros.base import resources
-from distillmatch_ros.base.files import (
-    STANDARD_OUTPUT,
-    check_kind,
-    check_outputs,
-    check_suffix,
-    write_bytes,
-    write_json,
-)
-from distillmatch_ros.cli.program import Backend, JsonFile, Model, Overwrite, Threads, Warps
+from distillmatch_ros.base.files import check_kind, check_suffix, write_bytes
+from distillmatch_ros.cli.options import EngineOptions, Output, Warps
 from distillmatch_ros.cli.view import common
 from distillmatch_ros.evaluation.probability import collect, fit
 from distillmatch_ros.images.pairs import read_folder
 from distillmatch_ros.registration.probability import ENDING
-from distillmatch_ros.registration.registrar import SHIPPED_MODEL, Registrar
+from distillmatch_ros.registration.registrar import SHIPPED_MODEL
 
 
 def fit_probability(
@@ -43,11 +36,9 @@ def fit_probability(
             metavar="FILE", help="Draw the reliability diagram of held-out pairs as SVG.", show_default=False
         ),
     ] = None,
-    json_file: JsonFile = None,
-    overwrite: Overwrite = False,
-    model: Model = None,
-    backend: Backend = "auto",
-    threads: Threads = None,
+    *,
+    output: Output,
+    engine: EngineOptions,
 ) -> None:
     """Calibrate the probability that a network's homographies are correct.
 
@@ -55,17 +46,16 @@ def fit_probability(
     (mirrored, upside down, rotated, of two scenes). Registrar, node and bag load the file from beside the
     network.
     """
-    network = model or resources.find(SHIPPED_MODEL)
+    network = engine.model or resources.find(SHIPPED_MODEL)
     target = out or network.with_name(f"{network.stem}{ENDING}")
     if diagram is not None:
         check_suffix(diagram, ".svg")
-    check_outputs([target, diagram], overwrite, json_file=json_file)
+    output.check([target, diagram])
     check_kind(target, ".yaml", ".yml")
     pairs = [pair for folder in folders for pair in read_folder(folder)]
-    quiet = json_file == STANDARD_OUTPUT
     with (
-        Registrar.open(network, backend, threads) as registrar,
-        common.progress(hidden=quiet) as bar,
+        replace(engine, model=network).open() as registrar,
+        common.progress(hidden=output.quiet) as bar,
     ):
         task = bar.add_task("registering", total=len(pairs))
         samples = collect(registrar, pairs, warps=warps, on_pair=lambda: bar.advance(task))
@@ -76,13 +66,13 @@ def fit_probability(
         from distillmatch_ros.evaluation.diagram import reliability_svg
 
         write_bytes(diagram, reliability_svg(bins))
-    if json_file is not None:
-        write_json(json_file, {**asdict(fitted), "reliability": [asdict(one) for one in bins]})
-    if not quiet:
-        rows = [(f"{one.probability:.2f}", f"{one.right:.2f}", str(one.samples)) for one in bins]
-        common.show_table(
+    rows = [(f"{one.probability:.2f}", f"{one.right:.2f}", str(one.samples)) for one in bins]
+    output.give(
+        {**asdict(fitted), "reliability": [asdict(one) for one in bins]},
+        lambda: common.show_table(
             f"{target}: fitted on {fitted.samples} homographies of {len(pairs)} pairs",
             ("probability", "right", "samples"),
             rows,
             f"expected calibration error on held-out pairs: {fitted.calibration_error:.3f}",
-        )
+        ),
+    )

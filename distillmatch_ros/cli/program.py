@@ -1,8 +1,7 @@
-"""The command-line program: common options, exit codes, error handling."""
+"""The command-line program: exit codes and error handling."""
 
 import importlib
 from collections.abc import Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
 
@@ -15,7 +14,6 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.extras import needing
 from distillmatch_ros.cli import end_interrupted
 from distillmatch_ros.cli.view import common
-from distillmatch_ros.engines.registry import BACKENDS, check_backend
 
 SOME_INPUTS_FAILED, WRONG_USE = 1, 2
 
@@ -48,45 +46,6 @@ def _interrupt_behind(error: BaseException | None) -> KeyboardInterrupt | None:
         error = error.__cause__
     return error
 
-
-Model = Annotated[
-    Path | None,
-    typer.Option("--model", metavar="FILE", help="Network; by default the shipped light network."),
-]
-Backend = Annotated[
-    str,
-    typer.Option(metavar="NAME", parser=check_backend, help=f"Runtime: {', '.join(BACKENDS)}."),
-]
-Threads = Annotated[
-    int | None,
-    typer.Option(metavar="N", min=1, help="CPU threads; by default one per core that this process may use."),
-]
-JsonFile = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Write results as JSON; - is standard output.")
-]
-
-Warps = Annotated[int, typer.Option(metavar="N", min=1, help="Random homographies per pair and preset.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", metavar="", help="Replace existing outputs.")]
-
-
-def _assignment(text: str) -> str:
-    """Normalise ``NAME=VALUE`` or ROS's ``NAME:=VALUE`` to ``NAME=VALUE``."""
-    name, equals, value = text.partition("=")
-    name = name.removesuffix(":").strip()
-    if not (name and equals):
-        raise DistillMatchError(f"--set {text}: has no value; write NAME=VALUE, such as tolerance=0.05")
-    return f"{name}={value}"
-
-
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="NAME=VALUE",
-        parser=_assignment,
-        help="Set one parameter of the node, such as tolerance=0.05; may be repeated.",
-    ),
-]
 
 app = typer.Typer(
     name="distillmatch",

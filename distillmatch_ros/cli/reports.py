@@ -7,8 +7,9 @@ import typer
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.extras import needing
-from distillmatch_ros.base.files import STANDARD_OUTPUT, check_kind, check_outputs, write_json
-from distillmatch_ros.cli.program import JsonFile, Overwrite, fail_with_errors
+from distillmatch_ros.base.files import check_kind
+from distillmatch_ros.cli.options import Output
+from distillmatch_ros.cli.program import fail_with_errors
 from distillmatch_ros.cli.streams import Rgb, Thermal
 from distillmatch_ros.fleet.places import is_url, shown
 
@@ -35,46 +36,43 @@ def report(
     ] = None,
     rgb: Rgb = None,
     thermal: Thermal = None,
-    json_file: JsonFile = None,
-    overwrite: Overwrite = False,
+    *,
+    output: Output,
 ) -> None:
     """Write a report that assesses a registration, or a fleet, as one HTML file that needs no network."""
     from distillmatch_ros.cli.view import streams
     from distillmatch_ros.reports.page import Report, write_report
     from distillmatch_ros.reports.reading import read_recording
 
-    check_outputs([out], overwrite, [Path(recording), source], json_file=json_file)
+    output.check([out], [Path(recording), source])
     check_kind(out, ".html", ".htm")
     if _is_table(recording):
         if source or rgb or thermal:
             raise DistillMatchError("a table has no images; leave out --source, --rgb and --thermal")
-        _judge_fleet(recording, json_file, out)
+        _judge_fleet(recording, output, out)
         return
     judged = Report(read_recording(Path(recording), source, rgb, thermal))
     write_report(judged, out)
-    if json_file is not None:
-        write_json(json_file, judged.record())
-    if json_file != STANDARD_OUTPUT:
-        streams.show_verdict(judged.verdict, out)
+    output.give(judged.record(), lambda: streams.show_verdict(judged.verdict, out))
 
 
 def fleet(
     table: Annotated[
         str, typer.Argument(metavar="TABLE", help="Folder that bag --table wrote; a path or a URL.")
     ],
-    json_file: JsonFile = None,
-    overwrite: Overwrite = False,
+    *,
+    output: Output,
 ) -> None:
     """Show results and rig movement of every bag of a fleet, and the bags that need inspection."""
-    check_outputs([], overwrite, json_file=json_file)
-    _judge_fleet(table, json_file)
+    output.check()
+    _judge_fleet(table, output)
 
 
 def _is_table(place: str) -> bool:
     return is_url(place) or any(Path(place).glob("bag=*"))
 
 
-def _judge_fleet(table: str, json_file: Path | None, page: Path | None = None) -> None:
+def _judge_fleet(table: str, output: Output, page: Path | None = None) -> None:
     """Judge the bags of a table, and show or write the result; exits with 1 if a bag cannot be read."""
     with needing("fleet"):
         from distillmatch_ros.fleet.table_reading import read_table
@@ -86,10 +84,5 @@ def _judge_fleet(table: str, json_file: Path | None, page: Path | None = None) -
     bags = overview(read_table(table, failed.append))
     if page is not None:
         write_fleet(bags, shown(table), page)
-    if json_file is not None:
-        write_json(json_file, [bag.record() for bag in bags])
-    if json_file != STANDARD_OUTPUT:
-        show_fleet(bags)
-        if page is not None:
-            typer.echo(f"page: {page}")
+    output.give([bag.record() for bag in bags], lambda: show_fleet(bags, page))
     fail_with_errors([str(error) for error in failed])

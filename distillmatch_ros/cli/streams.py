@@ -8,17 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.files import STANDARD_OUTPUT, check_kind, check_outputs, write_json
+from distillmatch_ros.base.files import check_kind
 from distillmatch_ros.cli.interruption import interruptible
-from distillmatch_ros.cli.program import (
-    SOME_INPUTS_FAILED,
-    Backend,
-    JsonFile,
-    Model,
-    Overwrite,
-    Settings,
-    Threads,
-)
+from distillmatch_ros.cli.options import EngineOptions, Output, Settings
+from distillmatch_ros.cli.program import SOME_INPUTS_FAILED
 from distillmatch_ros.cli.view import common
 
 if TYPE_CHECKING:
@@ -80,11 +73,9 @@ def calibrate(
     ),
     params: Params = None,
     settings: Settings = None,
-    json_file: JsonFile = None,
-    overwrite: Overwrite = False,
-    model: Model = None,
-    backend: Backend = "auto",
-    threads: Threads = None,
+    *,
+    output: Output,
+    engine: EngineOptions,
 ) -> None:
     """Estimate one homography from a whole bag, for mode fixed of the node."""
     from distillmatch_ros.bags.guess import count_frames
@@ -93,14 +84,13 @@ def calibrate(
     from distillmatch_ros.stream.assembly import open_registrar, open_stream
 
     # Calibration collects the matches of full passes: one for each pair.
-    parameters = parameters_of(params, settings, model, backend, threads).changed({"pass_seconds": 0.0})
-    check_outputs([out], overwrite, [source, params, model], json_file=json_file)
+    parameters = parameters_of(params, settings, engine).changed({"pass_seconds": 0.0})
+    output.check([out], [source, params, engine.model])
     check_kind(out, ".yaml", ".yml")
     job = BagJob(source, None, rgb, thermal, (), parameters.undistort)
-    quiet = json_file == STANDARD_OUTPUT
     with (
         open_registrar(parameters) as registrar,
-        _progress(count_frames([source], rgb), quiet) as (on_frame, stop),
+        _progress(count_frames([source], rgb), output.quiet) as (on_frame, stop),
     ):
         stream = open_stream(parameters, registrar)
         summary = process_bag(
@@ -114,9 +104,9 @@ def calibrate(
         raise KeyboardInterrupt("no calibration is written")
     calibration = stream.calibration()
     calibration.save(out)
-    if not quiet:
+    if not output.quiet:
         streams.show_calibration(calibration, str(out))
-    report_bags([summary], json_file)
+    report_bags([summary], output)
     fail_with([summary])
 
 
@@ -126,11 +116,9 @@ def demo(
     ] = Path("out/demo"),
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the synthetic street.")] = 0,
     frames: Annotated[int, typer.Option(metavar="N", min=1, help="Image pairs of the drive.")] = 30,
-    json_file: JsonFile = None,
-    overwrite: Overwrite = False,
-    model: Model = None,
-    backend: Backend = "auto",
-    threads: Threads = None,
+    *,
+    output: Output,
+    engine: EngineOptions,
 ) -> None:
     """Render a drive along a synthetic street, register it in the running node and as a bag, and compare.
 
@@ -140,21 +128,17 @@ def demo(
     from distillmatch_ros.demo.run import OUTPUTS, run_demo
     from distillmatch_ros.demo.story import write_page
 
-    parameters = parameters_of(None, None, model, backend, threads)
-    check_outputs((out / name for name in OUTPUTS), overwrite, json_file=json_file)
-    quiet = json_file == STANDARD_OUTPUT
+    parameters = parameters_of(None, None, engine)
+    output.check(out / name for name in OUTPUTS)
     result = run_demo(
         parameters,
         out,
         seed=seed,
         frames=frames,
-        on_step=streams.tell if not quiet else lambda _: None,
+        on_step=streams.tell if not output.quiet else lambda _: None,
     )
     write_page(result)
-    if json_file is not None:
-        write_json(json_file, result.record())
-    if not quiet:
-        streams.show_demo(result)
+    output.give(result.record(), lambda: streams.show_demo(result))
 
 
 @contextmanager
@@ -165,26 +149,21 @@ def _progress(frames: int, quiet: bool) -> Iterator[tuple[Callable[[], None], Ca
         yield lambda: bar.advance(task), interrupted.is_set
 
 
-def parameters_of(
-    file: Path | None, settings: list[str] | None, model: Path | None, backend: str, threads: int | None
-) -> "Parameters":
+def parameters_of(file: Path | None, settings: list[str] | None, engine: EngineOptions) -> "Parameters":
     from distillmatch_ros.stream.parameter_files import read_parameters
 
     parameters = read_parameters(file, settings or [])
     return parameters.replace(
-        model=parameters.model if model is None else str(model),
-        backend=parameters.backend if backend == "auto" else backend,
-        threads=threads or parameters.threads,
+        model=parameters.model if engine.model is None else str(engine.model),
+        backend=parameters.backend if engine.backend == "auto" else engine.backend,
+        threads=engine.threads or parameters.threads,
     )
 
 
-def report_bags(summaries: "list[BagSummary]", json_file: Path | None) -> None:
+def report_bags(summaries: "list[BagSummary]", output: Output) -> None:
     from distillmatch_ros.cli.view import streams
 
-    if json_file is not None:
-        write_json(json_file, [summary.record() for summary in summaries])
-    if json_file != STANDARD_OUTPUT:
-        streams.show_bags(summaries)
+    output.give([summary.record() for summary in summaries], lambda: streams.show_bags(summaries))
     for summary in summaries:
         for note in summary.notes:
             common.remark(f"{summary.bag}: {note}")

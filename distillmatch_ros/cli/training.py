@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from distillmatch_ros.base.files import check_outputs, check_suffix
-from distillmatch_ros.cli.program import Overwrite, needs_torch
+from distillmatch_ros.cli.options import Overwrite
+from distillmatch_ros.cli.program import needs_torch
 from distillmatch_ros.cli.view import common
 from distillmatch_ros.images.pairs import read_folder
 

@@ -1,6 +1,7 @@
 """Terminal output of the command fleet."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -21,8 +22,8 @@ COLOURS = {
 }
 
 
-def show_fleet(bags: Sequence[BagOverview]) -> None:
-    """Print a table of the bags, those that need inspection first."""
+def show_fleet(bags: Sequence[BagOverview], page: Path | None = None) -> None:
+    """Print a table of the bags, those that need inspection first, and where their page is."""
     table = Table("bag", "begin", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for column in ("OK", "TRACKED", "rejected", "scatter", "slip", "shift"):
         table.add_column(column, justify="right")
@@ -49,3 +50,5 @@ def show_fleet(bags: Sequence[BagOverview]) -> None:
         "inspection (*). Scatter, slip\nand shift against the other bags are px in a visible image 640 wide.",
         highlight=False,
     )
+    if page is not None:
+        console.print(f"page: {page}", highlight=False, markup=False, soft_wrap=True)
