@@ -108,21 +108,21 @@ class RigMapping:
 
     def warp_thermal(self, image: NDArray[Any]) -> NDArray[Any]:
         """See `ImageMapping`."""
-        return _warp(image, self._from_thermal, self.mask)
+        return sample(image, self._from_thermal, self.mask)
 
     def warp_visible(self, image: NDArray[Any]) -> NDArray[Any]:
         """See `ImageMapping`."""
-        return _warp(image, self._from_visible, self.thermal_mask)
+        return sample(image, self._from_visible, self.thermal_mask)
 
     @cached_property
     def mask(self) -> NDArray[np.bool_]:
         """See `ImageMapping`."""
-        return _within(self._from_thermal, self.thermal_size)
+        return within(self._from_thermal, self.thermal_size)
 
     @cached_property
     def thermal_mask(self) -> NDArray[np.bool_]:
         """See `ImageMapping`."""
-        return _within(self._from_visible, self.visible_size)
+        return within(self._from_visible, self.visible_size)
 
     @cached_property
     def homography(self) -> Float64:
@@ -191,13 +191,13 @@ def interpolate(values: Float64, size: Size, target: Size) -> NDArray[np.float32
     return np.asarray(cv2.warpAffine(values.astype(np.float32), onto, target[::-1], flags=flags), np.float32)
 
 
-def _within(places: NDArray[np.float32], size: Size) -> NDArray[np.bool_]:
+def within(places: NDArray[np.float32], size: Size) -> NDArray[np.bool_]:
     x, y = places[..., 0], places[..., 1]
     inside = (x > -0.5) & (x < size[1] - 0.5) & (y > -0.5) & (y < size[0] - 0.5)  # false for NaN
     return np.asarray(inside, np.bool_)
 
 
-def _warp(image: NDArray[Any], places: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[Any]:
+def sample(image: NDArray[Any], places: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[Any]:
     """An image's values at places; see `ImageMapping.warp_thermal`."""
     remap: Any = cv2.remap  # its types leave out that the second map may be None
     if image.dtype == np.uint8:

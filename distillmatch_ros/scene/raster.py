@@ -5,7 +5,7 @@ The ground, or the floor, is in the plane y = 0.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -116,17 +116,15 @@ def _draw(canvas: Canvas, camera: SyntheticCamera, surface: Surface, modality: M
     to_texture = np.diag([columns - 1, rows - 1, 1]) @ to_plane
     # The third row of `to_plane` is the inverse depth, linear in a pinhole's pixel; behind the camera < 0.
     if camera.k1:
-        straight = camera.straight[y0:y1, x0:x1]
-        x, y = straight[..., 0] - np.float32(x0), straight[..., 1] - np.float32(y0)
-        inverse = _linear(to_plane[2], x, y)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            across, down = (_linear(row, x, y) / inverse for row in to_texture[:2])
-        drawn = cv2.remap(picture, across, down, cv2.INTER_LINEAR)
+        straight = camera.straight[y0:y1, x0:x1].astype(np.float64) - (x0, y0)
+        inverse = (straight @ to_plane[2, :2] + to_plane[2, 2]).astype(np.float32)
+        drawn = _bent(picture, straight @ to_plane[:2, :2].T + to_plane[:2, 2], inverse)
     else:
         x, y = np.arange(x1 - x0, dtype=np.float32), np.arange(y1 - y0, dtype=np.float32)[:, None]
         inverse = _linear(to_plane[2], x, y)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        drawn = cv2.warpPerspective(picture, to_texture, (x1 - x0, y1 - y0), flags=flags)
+        flat: Any = cv2.warpPerspective(picture, to_texture, (x1 - x0, y1 - y0), flags=flags)
+        drawn = np.asarray(flat, np.float32)
     if inverse.min() <= 0 or inverse.max() > 1 / NEAR:
         drawn[(inverse <= 0) | (inverse > 1 / NEAR)] = 0
 
@@ -137,6 +135,21 @@ def _draw(canvas: Canvas, camera: SyntheticCamera, surface: Surface, modality: M
     solid = alpha > 0.5
     np.copyto(canvas.inverse_depth[window], inverse, where=solid)
     np.copyto(canvas.sun[window], np.float32(surface.sun), where=solid)
+
+
+def _bent(picture: Float32, along: Float64, inverse: Float32) -> Float32:
+    """A picture at places (s, t) of it, (H, W, 2), both times the inverse depth; nothing outside 0 to 1."""
+    steps = np.subtract(picture.shape[1::-1], 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        places = along / inverse[..., None]
+    # The rim that fades is a texel wide, but not where a picture has few; cv2.remap wraps beyond 16 bits.
+    rim = np.where(steps > 40, 1 / np.maximum(steps, 1), 0)
+    outside = np.asarray(~((places >= -rim) & (places <= 1 + rim)).all(axis=-1), np.bool_)
+    places[outside] = 0
+    across, down = (np.asarray(places[..., axis] * steps[axis], np.float32) for axis in (0, 1))
+    drawn = np.asarray(cv2.remap(picture, across, down, cv2.INTER_LINEAR), np.float32)
+    drawn[outside] = 0
+    return drawn
 
 
 def _linear(row: Float64, x: Float32, y: Float32) -> Float32:

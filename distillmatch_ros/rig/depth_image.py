@@ -1,0 +1,128 @@
+"""Depth as it comes from cameras and LiDARs, as inverse depth of the visible camera's pixels."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.geometry.camera import Camera
+from distillmatch_ros.geometry.homography import Float64, Size
+from distillmatch_ros.geometry.pose import Pose
+from distillmatch_ros.rig.dense import Float32
+from distillmatch_ros.rig.parallax import carry, z_buffer
+
+PLAUSIBLE_M = (0.1, 300.0)
+"""Metres between which the median of a depth image has to lie."""
+
+_MILLIMETRES = 1000.0
+_ASPECT = 0.01  # relative difference of two images' aspect ratios that rounding explains
+_SPREAD = 0.01  # of the image's width, over which a LiDAR's point stands for its surroundings
+
+
+def inverse_depth_of(depth: NDArray[Any]) -> Float32:
+    """Inverse depth of a depth image.
+
+    Args:
+        depth: (H, W): uint16 in millimetres, 0 where unknown; or floating point in metres (REP 118), where
+            positive infinity is far away, and NaN, negative infinity and what is not positive are unknown.
+
+    Returns:
+        float32 (H, W), 1 / metre; NaN where unknown.
+
+    Raises:
+        DistillMatchError: it is no depth image, or its unit is implausible.
+    """
+    if depth.ndim != 2 or not (depth.dtype == np.uint16 or depth.dtype.kind == "f"):
+        raise DistillMatchError(
+            f"depth: {depth.dtype} of shape {depth.shape} is no depth image; give one channel of 16-bit "
+            "unsigned integers in millimetres, or of floating point in metres"
+        )
+    metres = depth / np.float32(_MILLIMETRES) if depth.dtype == np.uint16 else depth.astype(np.float32)
+    known = metres > 0  # false for NaN
+    finite = metres[known & np.isfinite(metres)]
+    if finite.size and not PLAUSIBLE_M[0] <= float(np.median(finite)) <= PLAUSIBLE_M[1]:
+        unit = "millimetres" if depth.dtype == np.uint16 else "metres"
+        raise DistillMatchError(
+            f"depth: its median would be {float(np.median(finite)):.4g} m, but {depth.dtype} is in {unit}; "
+            "publish 16 bits in millimetres, and floating point in metres"
+        )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inverse = np.where(known, np.float32(1) / metres, np.float32(np.nan))
+    return np.asarray(inverse, np.float32)
+
+
+def registered(depth: NDArray[Any], visible: Size) -> Float32:
+    """Inverse depth of a depth image that is registered to the visible one, at any resolution.
+
+    Args:
+        depth: see `inverse_depth_of`.
+        visible: size of the visible image.
+
+    Raises:
+        DistillMatchError: see `inverse_depth_of`, or its aspect ratio is another one.
+    """
+    height, width = depth.shape[:2]
+    if abs(width * visible[0] / (height * visible[1]) - 1) > _ASPECT:
+        raise DistillMatchError(
+            f"depth: {width}x{height} does not cover the visible image of {visible[1]}x{visible[0]}; give "
+            "depth that is registered to it, or the depth camera's own calibration and pose"
+        )
+    inverse = inverse_depth_of(depth)
+    if depth.shape == visible:
+        return inverse
+    return np.asarray(cv2.resize(inverse, visible[::-1], interpolation=cv2.INTER_NEAREST_EXACT), np.float32)
+
+
+def from_camera(depth: NDArray[Any], camera: Camera, pose: Pose, visible: Camera) -> Float32:
+    """Inverse depth of the visible pixels, from a depth camera of its own.
+
+    Args:
+        depth: see `inverse_depth_of`.
+        camera: the depth camera.
+        pose: takes its frame to the visible camera's; metres.
+        visible: the visible camera.
+
+    Raises:
+        DistillMatchError: see `inverse_depth_of`, or the image is not of the depth camera's size.
+    """
+    if depth.shape[:2] != camera.size:
+        raise DistillMatchError(
+            f"depth: {depth.shape[1]}x{depth.shape[0]} differs from the depth camera's calibration, "
+            f"{camera.size[1]}x{camera.size[0]}; give the calibration of these images"
+        )
+    places, carried = carry(inverse_depth_of(depth), camera, pose, visible)
+    magnification = visible.matrix[0, 0] / camera.matrix[0, 0]
+    found = z_buffer(places, np.where(np.isnan(carried), -np.inf, carried), visible.size, magnification)
+    return np.where(np.isfinite(found), found, np.float32(np.nan))
+
+
+def from_points(points: Float64, pose: Pose, visible: Camera) -> Float32:
+    """Inverse depth of the visible pixels around points of a LiDAR; the rest is unknown.
+
+    Args:
+        points: (N, 3), metres; points that are not finite are left out.
+        pose: takes the points' frame to the visible camera's.
+        visible: the visible camera.
+    """
+    points = points[np.isfinite(points).all(axis=1)]
+    moved = pose.apply(points)
+    places = visible.project(moved).astype(np.float32)
+    with np.errstate(divide="ignore"):
+        inverse = (1 / moved[:, 2]).astype(np.float32)
+    found = z_buffer(places, inverse, visible.size, 0)
+    return _spread(np.where(np.isfinite(found), found, np.float32(np.nan)))
+
+
+def _spread(inverse: Float32) -> Float32:
+    """The nearest known pixel's value, within a short distance."""
+    unknown = np.isnan(inverse)
+    if unknown.all():
+        return inverse
+    distance, labels = cv2.distanceTransformWithLabels(
+        unknown.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    values = np.zeros(int(labels.max()) + 1, np.float32)
+    values[labels[~unknown]] = inverse[~unknown]
+    return np.where(distance <= _SPREAD * inverse.shape[1], values[labels], np.float32(np.nan))
