@@ -88,6 +88,12 @@ def _locate_weights(name: str, info: ValidationInfo) -> str:
 Fraction = Annotated[float, Field(ge=0, le=1)]
 InputSide = Annotated[int, Field(gt=0, multiple_of=32)]
 """Side of the network's input, pixels."""
+Crop = Annotated[float, Field(ge=0.05, le=1)]
+"""Side of a view, as a fraction of the stored image: smaller views show no more than a few pixels of it."""
+Batch = Annotated[int, Field(ge=1, le=4096)]
+"""Pairs per step and process."""
+Weight = Annotated[float, Field(ge=1e-6, le=1e6)]
+"""Sampling weight relative to others; in single precision smaller ones would vanish."""
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 """Seed of a random generator; the range that PyTorch accepts."""
 LocalPath = Annotated[Path, AfterValidator(_locate)]

@@ -1,7 +1,11 @@
 """The ``distillmatch`` command line: argument parsing, and calls into the package."""
 
+import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from distillmatch_ros.base.files import NO_TEXT
@@ -14,13 +18,30 @@ def main() -> None:
     """Entry point of the ``distillmatch`` program."""
     sys.stdout.reconfigure(errors=NO_TEXT)  # type: ignore[union-attr]  # names of files may be no text
     try:
-        from distillmatch_ros.cli.commands import app  # slow: Ctrl-C may come during it
-
+        with _ending_at_once():
+            from distillmatch_ros.cli.commands import app
         app()
     except KeyboardInterrupt as interrupt:
         sys.exit(end_interrupted(interrupt))
     finally:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # another Ctrl-C during shutdown prints no traceback
+
+
+@contextmanager
+def _ending_at_once() -> Iterator[None]:
+    """Let Ctrl-C end the process during slow imports: some packages swallow the exception it raises."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        os.write(2, b"interrupted\n")
+        os._exit(INTERRUPTED)
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:  # as in a shell's background
+        signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def end_interrupted(interrupt: KeyboardInterrupt) -> int:

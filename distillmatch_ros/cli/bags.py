@@ -85,17 +85,17 @@ def bag(
     ROS is not needed. A truncated bag is processed as far as it can be read, with exit code 1. Ctrl-C leaves
     a complete bag of the pairs registered so far.
     """
-    from distillmatch_ros.fleet.plan import Order
-    from distillmatch_ros.fleet.run import run_fleet
-    from distillmatch_ros.stream.outputs import chosen_outputs
-
-    order = Order(parameters_of(params, settings, engine), rgb, thermal, chosen_outputs(only))
     output.check(inputs=[*map(Path, bags), Path(out)])
     with _watching(output.quiet) as watch:
+        from distillmatch_ros.fleet.plan import Order
+        from distillmatch_ros.fleet.run import run_fleet
+        from distillmatch_ros.stream.outputs import chosen_outputs
+
+        parameters = parameters_of(params, settings, engine)
         summaries = run_fleet(
             bags,
             out,
-            order,
+            Order(parameters, rgb, thermal, chosen_outputs(only)),
             jobs=jobs,
             cluster=cluster,
             table=table,
@@ -111,10 +111,13 @@ def bag(
 
 @contextmanager
 def _watching(quiet: bool) -> Iterator["Watch"]:
-    """Progress bar over frames if their number is known, else over bags; Ctrl-C stops the run."""
-    from distillmatch_ros.fleet.run import Watch
+    """Progress bar over frames if their number is known, else over bags; Ctrl-C stops the run.
 
+    Imports come after `interruptible`: some packages swallow the exception that Ctrl-C raises otherwise.
+    """
     with interruptible() as interrupted, common.progress(hidden=quiet) as bar:
+        from distillmatch_ros.fleet.run import Watch
+
         task = bar.add_task("registering", total=None)
         read, by_frames = 0, True
 

@@ -4,8 +4,10 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import torch
 
@@ -23,17 +25,24 @@ def save(values: dict[str, Any], path: Path) -> None:
     Raises:
         DistillMatchError: the file cannot be written.
     """
+    packed = BytesIO()  # written to a full disk, torch.save would raise an error that does not name it
+    torch.save(values, packed)
     with replacing(path) as file:
-        torch.save(values, file)
+        file.write(packed.getbuffer())
 
 
 def read(path: Path) -> dict[str, Any]:
     """Read a file written by :func:`save`; only tensors and plain values are unpickled.
 
+    The file is a ZIP archive with a checksum of each entry, which torch.load does not compare.
+
     Raises:
         DistillMatchError: the file is missing, damaged or of another kind.
     """
     try:
+        with ZipFile(path) as archive:
+            if (damaged := archive.testzip()) is not None:
+                raise ValueError(f"damaged: the checksum of {damaged} differs")
         values = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load may raise any exception on damaged files
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -45,6 +54,15 @@ def read(path: Path) -> dict[str, Any]:
     if not _are_tensors(values["weights"]) or not isinstance(values["step"], int):
         raise DistillMatchError(f"{path}: its weights are damaged; {REMEDY}")
     return values
+
+
+def is_whole(path: Path, step: int) -> bool:
+    """Whether a file holds whole weights of a step."""
+    try:
+        found: int = read(path)["step"]
+    except DistillMatchError:
+        return False
+    return found == step
 
 
 @contextmanager

@@ -23,11 +23,12 @@ from distillmatch_ros.evaluation.accuracy import AccuracyReport, Score, Unreadab
 from distillmatch_ros.evaluation.warped import PRESETS
 from distillmatch_ros.images.pairs import PairPaths, read_folder
 from distillmatch_ros.model.config import ModelConfig
-from distillmatch_ros.model.weights import Weights
+from distillmatch_ros.model.weights import Weights, is_whole
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.training.config import TrainingConfig
 from distillmatch_ros.training.gan.translation import OpenPhotos, open_photos
-from distillmatch_ros.training.trainer import Trainer
+from distillmatch_ros.training.resuming import differences
+from distillmatch_ros.training.trainer import WEIGHTS, Trainer
 
 EXAMPLE = "config/training/ablation.yaml"
 # Random homographies per pair and preset.
@@ -207,13 +208,13 @@ def _measured(row: Row, pairs: list[PairPaths], photos: OpenPhotos, console: Con
             f"{path}: was begun with another {', '.join(_differences(settings, known['settings']))}; "
             f"name another --out, or delete {folder}"
         )
-    if known.get("figures") is not None:
+    if known.get("figures") is not None and is_whole(folder / WEIGHTS, row.stages[-1].steps):
         return _report(known["figures"])
     write_json(path, known)
     start = row.stages[0].start
     for stage in row.stages:
         Trainer(replace(stage, validation=None, start=start), console, photos).run()
-        start = stage.output / "weights.pt"
+        start = stage.output / WEIGHTS
     assert start is not None
     with Registrar(TorchEngine(Weights.load(start).network())) as registrar:
         # Only the scores are kept: trials are many, and no decision is taken by one.
@@ -227,7 +228,7 @@ def _differences(stages: list[dict[str, Any]], known: list[dict[str, Any]]) -> l
     if len(stages) != len(known):
         return ["before"]
     pairs = zip(stages, known, strict=True)
-    return sorted({key for stage, other in pairs for key in stage if stage[key] != other.get(key)})
+    return sorted({key for stage, other in pairs for key in differences(stage, other)})
 
 
 def _folder(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from distillmatch_ros.base import configuration
-from distillmatch_ros.base.configuration import Fraction, InputSide, LocalPath, Seed, file_of
+from distillmatch_ros.base.configuration import Batch, Crop, Fraction, InputSide, LocalPath, Seed, file_of
 from distillmatch_ros.model import config as model_config
 from distillmatch_ros.model.config import ModelConfig
 from distillmatch_ros.training.distillation import DistillationConfig
@@ -67,12 +67,12 @@ class TrainingConfig:
     start: LocalPath | None
     pretrained: LocalPath | None
     view: tuple[InputSide, InputSide]
-    crop: tuple[PositiveFloat, PositiveFloat]
+    crop: tuple[Crop, Crop]
     sources: Annotated[list[ImageSource], Field(min_length=1)]
     validation: LocalPath | None
     output: LocalPath
     steps: PositiveInt
-    batch: PositiveInt
+    batch: Batch
     fault_fraction: Fraction
     overprint_fraction: Fraction
     learning_rate: PositiveFloat
@@ -94,8 +94,8 @@ class TrainingConfig:
             raise ValueError(
                 f"view {rows}x{columns} must be at most the model's {self.model.height}x{self.model.width}"
             )
-        if self.crop[0] > self.crop[1] or self.crop[1] > 1:
-            raise ValueError(f"crop {list(self.crop)} must be the least and the greatest fraction, up to 1")
+        if self.crop[0] > self.crop[1]:
+            raise ValueError(f"crop {list(self.crop)} must be the least and the greatest fraction")
         if self.start is not None and self.start.resolve() == (self.output / "weights.pt").resolve():
             raise ValueError(f"start is {self.start}, which this run would replace; choose another output")
         if self.pretrained is not None and self.model.trunk == "none":

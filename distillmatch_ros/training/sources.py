@@ -9,10 +9,9 @@ from typing import Literal
 import cv2
 import numpy as np
 import torch
-from pydantic import PositiveFloat
 from torch import Tensor
 
-from distillmatch_ros.base.configuration import LocalPath
+from distillmatch_ros.base.configuration import LocalPath, Weight
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import resize_matrix
 from distillmatch_ros.images.files import read_image, read_thermal
@@ -41,7 +40,7 @@ class ImageSource:
 
     kind: Literal["pairs", "photos", "thermal"]
     folder: LocalPath
-    weight: PositiveFloat
+    weight: Weight
     names: str = "*"
     realign: bool = False
 

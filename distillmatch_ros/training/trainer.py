@@ -12,9 +12,10 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.tensorboard import SummaryWriter
 
-from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.files import check_outputs
+from distillmatch_ros.images.pairs import read_folder
 from distillmatch_ros.model.network import DistillMatch
-from distillmatch_ros.model.weights import Weights, fitting, read, save
+from distillmatch_ros.model.weights import Weights, fitting, is_whole, read, save
 from distillmatch_ros.training.config import TrainingConfig
 from distillmatch_ros.training.data import PairSampler
 from distillmatch_ros.training.distillation import DistillationLoss
@@ -22,9 +23,13 @@ from distillmatch_ros.training.gan.translation import OpenPhotos, open_photos
 from distillmatch_ros.training.loop import go_on
 from distillmatch_ros.training.losses import TotalLoss
 from distillmatch_ros.training.pretrained import freeze, load_trunk
+from distillmatch_ros.training.resuming import check_settings, settings_of
 from distillmatch_ros.training.sources import ImageStore, load_pairs, load_thermals
 from distillmatch_ros.training.teachers import Teacher, open_teacher
 from distillmatch_ros.training.validation import validate
+
+WEIGHTS = "weights.pt"
+"""The file of a run that other commands take."""
 
 
 def learning_rate(config: TrainingConfig, step: int) -> float:
@@ -47,7 +52,14 @@ class Trainer:
             config: configuration of the run.
             console: where progress is shown.
             open_photos: loads the photos; runs with the same photos may share a cached function.
+
+        Raises:
+            DistillMatchError: a file of the configuration cannot be read, the output not be written, or the
+                run was begun with other settings.
         """
+        check_outputs([config.output / WEIGHTS], overwrite=True)
+        if config.validation is not None:
+            read_folder(config.validation)
         self.config = config
         self.console = console
         self.rank, self.processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
@@ -116,6 +128,16 @@ class Trainer:
         """Checkpoint from which a restarted run continues."""
         return self.config.output / "last.pt"
 
+    @property
+    def weights(self) -> Path:
+        """The averaged weights of that checkpoint alone."""
+        return self.config.output / WEIGHTS
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the weights of this step are there."""
+        return is_whole(self.weights, self.step)
+
     def run(self) -> None:
         """Train until the last step."""
         batch = self.config.batch * self.processes
@@ -167,12 +189,11 @@ class Trainer:
                 "distillation": self.distillation and self.distillation.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "step": self.step,
+                "settings": settings_of(self.config),
             },
             self.last,
         )
-        Weights(self.config.model, self.average.module.state_dict(), self.step).save(
-            self.config.output / "weights.pt"
-        )
+        Weights(self.config.model, self.average.module.state_dict(), self.step).save(self.weights)
 
     def _start_from(self, path: Path) -> None:
         weights = Weights.load(path)
@@ -187,13 +208,7 @@ class Trainer:
 
     def _restore(self) -> None:
         values = read(self.last)
-        projection = values.get("distillation")
-        if (projection is None) != (self.distillation is None):
-            begun = "without" if projection is None else "with"
-            raise DistillMatchError(
-                f"{self.last}: was begun {begun} distillation; choose another output in the training "
-                "configuration, and this file as its start"
-            )
+        check_settings(self.config, values.get("settings"), self.last)
         with self._fitting(self.last):
             self.network.load_state_dict(values["network"])
             if self.distillation is not None:

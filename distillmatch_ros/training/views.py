@@ -6,11 +6,14 @@ from typing import Annotated, NamedTuple
 
 import torch
 from kornia.geometry.transform import get_perspective_transform
-from pydantic import Field, NonNegativeFloat, PositiveFloat
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from distillmatch_ros.base.configuration import Fraction, Weight
 from distillmatch_ros.training.draw import Draw
+
+ViewSide = Annotated[float, Field(ge=0.05, le=20)]
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,12 @@ class ViewRange:
         distortion: greatest distortion of either lens, as a fraction of the radius at the corners.
     """
 
-    side: tuple[PositiveFloat, PositiveFloat]
-    rotation: NonNegativeFloat
-    shift: NonNegativeFloat
-    jitter: NonNegativeFloat
-    weight: PositiveFloat
-    shear: NonNegativeFloat = 0.0
+    side: tuple[ViewSide, ViewSide]
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    shift: Fraction
+    jitter: Fraction
+    weight: Weight
+    shear: Fraction = 0.0
     distortion: Annotated[float, Field(ge=0, le=0.2)] = 0.0
 
     def __post_init__(self) -> None:

@@ -145,6 +145,36 @@ def test_a_command_prints_names_that_are_no_text(drives: list[Path]) -> None:
     assert printed.returncode == 0 and rb"b\udcff.mcap" in printed.stdout and not printed.stderr
 
 
+SWALLOWING = """
+import signal, sys
+from importlib.abc import MetaPathFinder
+module = sys.argv.pop(1)
+class Swallows(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == module:
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except BaseException:
+                pass
+sys.meta_path.insert(0, Swallows())
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored if the tests run in the background
+from distillmatch_ros.cli import main
+main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["typer", "distillmatch_ros.fleet.run", "distributed"])
+def test_ctrl_c_that_a_package_swallows_while_it_loads_ends_the_run(
+    module: str, model: str, drives: list[Path]
+) -> None:
+    arguments = ("bag", *drives, "out", *TOPICS, *QUICK, "--model", model, "--jobs", 2, "--resume")
+    with start(("-c", SWALLOWING, module, *arguments), Path.cwd()) as client:
+        _, error = client.communicate(timeout=200)
+    assert client.returncode == 130 and "interrupted" in error
+    assert not list(Path().glob("out/*.mcap"))
+
+
 def test_resume_replaces_nothing_that_is_not_its_own(model: str, drives: list[Path]) -> None:
     Path("out").mkdir()
     Path("out/b.mcap").write_bytes(b"someone's")

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from distillmatch_ros.base import configuration
-from distillmatch_ros.base.configuration import Fraction, InputSide, LocalPath, Pretrained, Seed
+from distillmatch_ros.base.configuration import Batch, Crop, Fraction, InputSide, LocalPath, Pretrained, Seed
 from distillmatch_ros.training.gan.losses import GanLossConfig
 
 EXAMPLE = "config/training/gan-light.yaml"
@@ -87,9 +87,9 @@ class GanConfig:
     samples: LocalPath | None
     output: LocalPath
     view: tuple[InputSide, InputSide]
-    crop: tuple[PositiveFloat, PositiveFloat]
+    crop: tuple[Crop, Crop]
     steps: PositiveInt
-    batch: PositiveInt
+    batch: Batch
     unpaired_fraction: Fraction
     learning_rate: PositiveFloat
     gradient_limit: PositiveFloat

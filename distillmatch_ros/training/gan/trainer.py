@@ -9,7 +9,8 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from distillmatch_ros.model.weights import fitting, read, save
+from distillmatch_ros.base.files import check_outputs
+from distillmatch_ros.model.weights import fitting, is_whole, read, save
 from distillmatch_ros.training.draw import Draw
 from distillmatch_ros.training.gan import losses
 from distillmatch_ros.training.gan.config import GanConfig
@@ -21,7 +22,10 @@ from distillmatch_ros.training.gan.samples import Samples
 from distillmatch_ros.training.gan.semantics import Semantics
 from distillmatch_ros.training.gan.translation import contents
 from distillmatch_ros.training.loop import go_on
+from distillmatch_ros.training.resuming import check_settings, settings_of
 
+WEIGHTS = "weights.pt"
+"""The file of a run that other commands take."""
 BETAS = (0.5, 0.999)
 
 
@@ -34,7 +38,13 @@ class GanTrainer:
     """One training run, in one process."""
 
     def __init__(self, config: GanConfig, console: Console) -> None:
-        """Load the data and, if the run was started before, its last checkpoint."""
+        """Load the data and, if the run was started before, its last checkpoint.
+
+        Raises:
+            DistillMatchError: a file of the configuration cannot be read, the output not be written, or the
+                run was begun with other settings.
+        """
+        check_outputs([config.output / WEIGHTS], overwrite=True)
         self.config = config
         self.console = console
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -61,6 +71,16 @@ class GanTrainer:
     def last(self) -> Path:
         """Checkpoint from which a restarted run continues."""
         return self.config.output / "last.pt"
+
+    @property
+    def weights(self) -> Path:
+        """The generator of that checkpoint alone."""
+        return self.config.output / WEIGHTS
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the weights of this step are there."""
+        return is_whole(self.weights, self.step)
 
     def run(self) -> None:
         """Train until the last step."""
@@ -143,12 +163,14 @@ class GanTrainer:
             "discriminators": self.discriminators.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "pools": [self.visible_pool.images, self.thermal_pool.images],
+            "settings": settings_of(self.config),
         }
         save(kept | state, self.last)
-        save(kept, self.config.output / "weights.pt")
+        save(kept, self.weights)
 
     def _restore(self) -> None:
         values = read(self.last)
+        check_settings(self.config, values.get("settings"), self.last)
         with fitting(self.last, "state of a V2I-GAN as the configuration has it", "choose another output"):
             self.average.load_state_dict(values["average"])
             self.generators.load_state_dict(values["generators"])
