@@ -152,6 +152,9 @@ def _workers(
         return
     with needing("fleet"):
         from distillmatch_ros.fleet.cluster import open_local, open_remote
+    if watch.stop():  # loading takes seconds, and starting workers more of them
+        yield lambda _: iter(())
+        return
     threads = order.parameters.threads or (min(THREADS, usable_cores()) if cluster == LOCAL else 1)
     order = replace(order, parameters=order.parameters.replace(threads=threads))
     workers = jobs if jobs > 1 else max(1, usable_cores() // threads)

@@ -241,7 +241,12 @@ def test_without_dask_the_remedy_is_said(
     assert result.exit_code == 2 and "leave it out" in result.stderr
 
 
-def test_nothing_is_begun_after_a_stop(model: str, drives: list[Path]) -> None:
+def test_nothing_is_begun_after_a_stop(
+    model: str, drives: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even the workers, whose start takes seconds."""
+    monkeypatch.setattr("distillmatch_ros.fleet.cluster.open_local", None)
     order = Order(Parameters(model=model), RGB, THERMAL, ("homography",))
-    assert run_fleet(["a.mcap"], "out.mcap", order, watch=Watch(stop=lambda: True)) == []
-    assert not Path("out.mcap").exists()
+    for jobs in (1, 2):
+        assert run_fleet(["a.mcap", "b.mcap"], "out", order, jobs=jobs, watch=Watch(stop=lambda: True)) == []
+    assert not list(Path().glob("out/*.mcap"))
