@@ -39,7 +39,10 @@ def report(
     *,
     output: Output,
 ) -> None:
-    """Write a report that assesses a registration, or a fleet, as one HTML file that needs no network."""
+    """Write a report that assesses a registration, or a fleet, as one HTML file that needs no network.
+
+    Exits with 1 if a part could not be read or registered; the page, JSON and terminal name it.
+    """
     from distillmatch_ros.cli.view import streams
     from distillmatch_ros.reports.page import Report, write_report
     from distillmatch_ros.reports.reading import read_recording
@@ -54,6 +57,7 @@ def report(
     judged = Report(read_recording(Path(recording), source, rgb, thermal))
     write_report(judged, out)
     output.give(judged.record(), lambda: streams.show_verdict(judged.verdict, out))
+    fail_with_errors(judged.recording.problems)
 
 
 def fleet(

@@ -89,6 +89,7 @@ class Report:
             "scatter_px": None if moved is None else round(moved.scatter, 3),
             "slip_px": None if moved is None else round(moved.slip, 3),
             "coverage": coverage(entries),
+            "problems": list(self.recording.problems),
         }
 
     def _cards(self) -> list[Card]:

@@ -100,6 +100,7 @@ class ReportRecord(TypedDict):
         scatter_px: see `Movement.scatter`; None if unknown.
         slip_px: see `Movement.slip`; None if unknown.
         coverage: fraction of the thermal image with inliers in the median pair; None if unknown.
+        problems: descriptions of parts that could not be read or registered.
     """
 
     recording: str
@@ -112,6 +113,7 @@ class ReportRecord(TypedDict):
     scatter_px: float | None
     slip_px: float | None
     coverage: float | None
+    problems: list[str]
 
 
 def judge(recording: Recording, moved: Movement | None) -> Verdict:

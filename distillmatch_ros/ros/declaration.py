@@ -1,6 +1,7 @@
 """Declares the parameter table to rclpy."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import ParameterException
@@ -19,7 +20,9 @@ PARAMETER_TYPES = {
 }
 
 QOS_OVERRIDES = "qos_overrides."
-"""Prefix of the parameters of a topic's QoS."""
+"""Prefix of the parameters of a topic's QoS: topic, kind of endpoint and policy follow."""
+QOS_CHOICES = {"history": ("keep_last", "keep_all"), "reliability": ("reliable", "best_effort")}
+DEPTH = "depth"
 
 
 def declare(node: Node) -> Parameters:
@@ -32,9 +35,11 @@ def declare(node: Node) -> Parameters:
             that were set.
 
     Raises:
-        DistillMatchError: a value is not allowed.
+        DistillMatchError: a value is not allowed, or the override of a topic's QoS.
     """
     for name in node.get_parameters_by_prefix(""):
+        if name.startswith(QOS_OVERRIDES):
+            _check_override(name, node.get_parameter(name).value)
         if name.startswith(QOS_OVERRIDES) or not is_of_every_node(name):
             node.undeclare_parameter(name)  # declared again with a description below, or with its topic
             if not name.startswith(QOS_OVERRIDES) and (fault := unknown(name)):
@@ -59,6 +64,23 @@ def changed(parameters: Parameters, settings: Iterable[Parameter]) -> Parameters
         DistillMatchError: a value is not allowed.
     """
     return parameters.changed({setting.name: setting.value for setting in settings if setting.name in TABLE})
+
+
+def _check_override(name: str, value: Any) -> None:
+    """Check the override of a topic's QoS, of which rclpy complains only where the topic is subscribed.
+
+    Raises:
+        DistillMatchError: there is no such policy, or it has no such value.
+    """
+    policy = name.rpartition(".")[2]
+    if policy == DEPTH:
+        allowed, wanted = isinstance(value, int) and value >= 0, "a number of messages"
+    elif policy in QOS_CHOICES:
+        allowed, wanted = value in QOS_CHOICES[policy], " or ".join(QOS_CHOICES[policy])
+    else:
+        raise DistillMatchError(f"{name}: no policy of QoS; choose {', '.join((*QOS_CHOICES, DEPTH))}")
+    if not allowed:
+        raise DistillMatchError(f"{name} is {value!r}; choose {wanted}")
 
 
 def _describe(row: Description, live: bool) -> ParameterDescriptor:

@@ -1,5 +1,7 @@
 """What was recorded of the node's topics is what a report reads."""
 
+import html
+import json
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
@@ -132,6 +134,22 @@ def test_undistorted_pairs_are_shown_undistorted(model: str, tmp_path: Path) -> 
     (shown, *_) = read_bag(out, bag).load(read_bag(out).entries).values()
     assert shown.visible is not None and shown.visible.shape == (*SIZE, 3)
     assert np.abs(shown.visible[..., 0].astype(int) - texture(0, SIZE)).max() > 20
+
+
+def test_a_truncated_recording_is_told_on_page_and_terminal_in_json_and_exit_code(
+    model: str, tmp_path: Path
+) -> None:
+    whole = register(write_bag(tmp_path, "mcap", Drive(pairs=5)), tmp_path / "out.mcap", model)
+    cut, page, record = tmp_path / "cut.mcap", tmp_path / "page.html", tmp_path / "report.json"
+    for path, code in ((whole, 0), (cut, 1)):
+        cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 3 // 4])
+        arguments = ["report", str(path), "--out", str(page), "--json", str(record), "--overwrite"]
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == code, result.output
+        problems = json.loads(record.read_text())["problems"]
+        assert bool(problems) is bool(code)
+        for problem in problems:
+            assert problem in result.stderr.replace("\n", "") and html.escape(problem) in page.read_text()
 
 
 def test_what_is_no_recording_is_told(tmp_path: Path, model: str) -> None:

@@ -200,6 +200,12 @@ def test_transition_that_the_state_does_not_allow_ends_nothing(start: StartNode)
         (("-p", "overlay:=shiny"), "parameter overlay is 'shiny'; choose blend"),
         (("-p", "mode:=fixed"), "calibration_file"),
         (("--params-file", "absent.yaml"), "absent.yaml"),
+        (
+            ("-p", "qos_overrides./rgb/image.subscription.reliability:=nonsense"),
+            "qos_overrides./rgb/image.subscription.reliability is 'nonsense'; choose reliable or best_effort",
+        ),
+        (("-p", "qos_overrides./rgb/image.subscription.depth:=many"), "depth is 'many'; choose a number"),
+        (("-p", "qos_overrides./rgb/image.subscription.speed:=1"), "no policy of QoS; choose history, "),
     ],
 )
 def test_wrong_arguments_are_rejected_with_the_reason(
