@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -116,6 +116,23 @@ def process_bag(
                 summary.problems.append(stream.advice)
     summary.seconds = perf_counter() - started
     return summary
+
+
+def recorded_cameras(job: BagJob) -> dict[Sensor, Camera]:
+    """The cameras of the images that `process_bag` gives out, as far as the bag says.
+
+    Raises:
+        DistillMatchError: the bag cannot be read, or lacks a topic.
+    """
+    found = {}
+    with Bag(job.bag) as bag:
+        for sensor, topic in zip(MATCHED, _topics(bag, job, BagSummary(str(job.bag), None)), strict=True):
+            if (info := first_info(bag, topic.name)) is None:
+                continue
+            with suppress(DistillMatchError):  # it is not calibrated
+                camera = Camera.from_camera_info(info)
+                found[sensor] = Camera(camera.size, camera.matrix) if job.undistort else camera
+    return found
 
 
 def info_topic(image: str) -> str:

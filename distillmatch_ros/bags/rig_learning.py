@@ -80,12 +80,16 @@ def by_rig(
     return replace(found, mapping=mapping, status=Status.FIXED if found.mapping is None else found.status)
 
 
-def observe(visible: NDArray[Any], thermal: NDArray[Any], found: Registration) -> Observation:
-    """What a rig learns from a pair."""
+def observe(
+    visible: NDArray[Any], thermal: NDArray[Any], found: Registration, own: bool = True
+) -> Observation:
+    """What a rig learns from a pair; ``own`` tells whether its mapping is the pair's own, not a held one."""
     matches = FrameMatches(found.thermal_points, found.visible_points)
-    return Observation(_grey(visible, stretch=False), _grey(thermal, stretch=True), matches, found.mapping)
+    greys = to_grey_8bit(visible, stretch=False), to_grey_8bit(thermal, stretch=True)
+    return Observation(*greys, matches, found.mapping if own else None)
 
 
-def _grey(image: NDArray[Any], *, stretch: bool) -> NDArray[np.uint8]:
+def to_grey_8bit(image: NDArray[Any], *, stretch: bool) -> NDArray[np.uint8]:
+    """One channel of 8 bits; the values of a thermal image are to be stretched."""
     grey = without_status_bits(to_grey(image))
     return to_8bit(grey) if stretch or grey.dtype != np.uint8 else grey

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from distillmatch_ros.cli import (
     bags,
+    calibrate,
     doctor,
     engines,
     gan,
@@ -23,7 +24,7 @@ __all__ = ["app"]
 
 # In the order of --help: the most used commands first.
 _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
-    "Register": {"match": match.match, "bag": bags.bag, "calibrate": streams.calibrate},
+    "Register": {"match": match.match, "bag": bags.bag, "calibrate": calibrate.calibrate},
     "View": {
         "inspect": inspection.inspect,
         "report": reports.report,

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from distillmatch_ros.bags.calibration import CalibrationRecord
 from distillmatch_ros.bags.image_files import PairRecord
 from distillmatch_ros.bags.inspection import Inspection
 from distillmatch_ros.bags.summary import BagRecord
@@ -44,7 +45,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "bag": _of(list[BagRecord]),
     "fleet": _of(list[OverviewRecord]),
     "inspect": _of(list[Inspection]),
-    "calibrate": _of(list[BagRecord]),
+    "calibrate": _of(CalibrationRecord),
     "evaluate": _of(EvaluationRecord),
     "benchmark": _of(Benchmark),
     "benchmark-node": _of(list[NodeBenchmark]),

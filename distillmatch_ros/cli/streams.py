@@ -1,4 +1,4 @@
-"""Commands that read or write single bags: calibrate, demo. Imports are local: rosbags is slow."""
+"""The command demo, and what the commands of bags share. Imports are local: rosbags is slow."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.files import check_kind
 from distillmatch_ros.cli.interruption import interruptible
-from distillmatch_ros.cli.options import EngineOptions, Output, Settings
+from distillmatch_ros.cli.options import EngineOptions, Output
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED
 from distillmatch_ros.cli.view import common
 
@@ -27,7 +26,8 @@ def _complete_topic(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]
 
     found: dict[str, str] = {}
     # While the command line is incomplete, paths may be assigned to the wrong parameter.
-    given = [*(ctx.params.get("bags") or ()), ctx.params.get("source"), ctx.params.get("out"), *ctx.args]
+    named = [*(ctx.params.get("bags") or ()), *(ctx.params.get("sources") or ())]
+    given = [*named, ctx.params.get("out"), *ctx.args]
     for path in filter(None, given):
         with suppress(DistillMatchError), Bag(Path(path)) as bag:
             found |= {topic.name: f"{topic.count} messages" for topic in bag.images}
@@ -62,54 +62,6 @@ Params = Annotated[
 ]
 
 
-def calibrate(
-    source: Annotated[
-        Path, typer.Argument(metavar="IN", help="A bag, recorded in motion with distant scenes in view.")
-    ],
-    rgb: Rgb = None,
-    thermal: Thermal = None,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Calibration file to write.")] = Path(
-        "calibration.yaml"
-    ),
-    params: Params = None,
-    settings: Settings = None,
-    *,
-    output: Output,
-    engine: EngineOptions,
-) -> None:
-    """Estimate one homography from a whole bag, for mode fixed of the node."""
-    from distillmatch_ros.bags.guess import count_frames
-    from distillmatch_ros.bags.processing import BagJob, process_bag
-    from distillmatch_ros.cli.view import streams
-    from distillmatch_ros.stream.assembly import open_registrar, open_stream
-
-    # Calibration collects the matches of full passes: one for each pair.
-    parameters = parameters_of(params, settings, engine).changed({"pass_seconds": 0.0})
-    output.check([out], [source, params, engine.model])
-    check_kind(out, ".yaml", ".yml")
-    job = BagJob(source, None, rgb, thermal, (), parameters.undistort)
-    with (
-        open_registrar(parameters) as registrar,
-        _progress(count_frames([source], rgb), output.quiet) as (on_frame, stop),
-    ):
-        stream = open_stream(parameters, registrar)
-        summary = process_bag(
-            job,
-            stream,
-            parameters,
-            on_frame=on_frame,
-            stop=stop,
-        )
-    if stop():
-        raise KeyboardInterrupt("no calibration is written")
-    calibration = stream.calibration()
-    calibration.save(out)
-    if not output.quiet:
-        streams.show_calibration(calibration, str(out))
-    report_bags([summary], output)
-    fail_with([summary])
-
-
 def demo(
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder for bags, images and report: some 100 MB.")
@@ -142,7 +94,7 @@ def demo(
 
 
 @contextmanager
-def _progress(frames: int, quiet: bool) -> Iterator[tuple[Callable[[], None], Callable[[], bool]]]:
+def registering(frames: int, quiet: bool) -> Iterator[tuple[Callable[[], None], Callable[[], bool]]]:
     """Progress bar: yields a callback for each frame, and a test whether Ctrl-C was pressed."""
     with interruptible() as interrupted, common.progress(hidden=quiet) as bar:
         task = bar.add_task("registering", total=frames or None)
@@ -164,6 +116,11 @@ def report_bags(summaries: "list[BagSummary]", output: Output) -> None:
     from distillmatch_ros.cli.view import streams
 
     output.give([summary.record() for summary in summaries], lambda: streams.show_bags(summaries))
+    tell_problems(summaries)
+
+
+def tell_problems(summaries: "list[BagSummary]") -> None:
+    """Print notes and problems of bags on standard error."""
     for summary in summaries:
         for note in summary.notes:
             common.remark(f"{summary.bag}: {note}")

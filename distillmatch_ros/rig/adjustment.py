@@ -130,7 +130,7 @@ def covariance_of(
     The errors of a frame's matches resemble each other. Each frame is left out in turn, and one Newton step
     leads to the solution without it (MacKinnon et al. 2023, CV3). A frame that alone determines something
     then counts as uncertain, which Huber's sandwich underrates. The curvature is that of soft-L1 itself: its
-    weights alone overrate what matches tell.
+    weights alone overrate what matches tell. Few frames widen the result, see `_few`.
 
     Args:
         problem: the matches.
@@ -161,7 +161,16 @@ def covariance_of(
     steps = np.linalg.solve(whole - by_frame, scores[..., None])[..., 0]
     inverse = np.linalg.inv(whole)
     covariance: Float64 = (frames - 1) / frames * steps.T @ steps + inverse @ np.diag(spread) @ inverse
-    return covariance
+    return covariance * _few(frames)
+
+
+def _few(frames: int) -> float:
+    """Factor by which a covariance from few frames is widened, so that its 95 % ellipses hold.
+
+    Quantiles of Hotelling's T squared in two dimensions, by that of the normal distribution.
+    """
+    known = max(frames - 1, 2)
+    return float(known * (0.05 ** (-2 / (known - 1)) - 1) / (-2 * np.log(0.05)))
 
 
 def _priors(free: NDArray[np.bool_], numbers: int) -> tuple[Float64, Float64]:

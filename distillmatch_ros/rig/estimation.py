@@ -170,9 +170,8 @@ def _rig(
     visible: Camera | Size,
 ) -> RigModel:
     shared = state.shared
-    length = max(float(np.linalg.norm(shared[5:8])), 1e-12)
     scale = np.ones(len(SHARED))
-    scale[5:8] = 1 / length
+    scale[5:8] = 1 / _signed_length(state)
     deviations = np.sqrt(np.diag(covariance))
     origins: dict[str, Origin] = {
         "thermal focal length": _origin(free[0], deviations[0] < PRIOR[0] / 2),
@@ -185,7 +184,7 @@ def _rig(
     return RigModel(
         visible=_camera(visible, shared[1], shared[10:12]),
         thermal=_camera(thermal, shared[0], shared[8:10]),
-        T_visible_thermal=Pose(state.rotation, shared[5:8] / length),
+        T_visible_thermal=Pose(state.rotation, shared[5:8] * scale[5:8]),
         origins=origins,
         covariance=covariance * np.outer(scale, scale),
     )
@@ -222,8 +221,14 @@ def shared_of(rig: RigModel) -> Float64:
 def _own_of_unit(state: State) -> Float64:
     """What frames add, planes in the unit of a translation of length 1."""
     own = state.own.copy()
-    own[:, :3] *= np.linalg.norm(state.shared[5:8])
+    own[:, :3] *= _signed_length(state)
     return own
+
+
+def _signed_length(state: State) -> float:
+    """Length of the translation; negative where all would lie behind the cameras, which looks the same."""
+    length = max(float(np.linalg.norm(state.shared[5:8])), 1e-12)
+    return -length if state.own[:, 2].sum() < 0 else length
 
 
 def _log_focal(camera: Camera) -> float:

@@ -12,17 +12,19 @@ import numpy as np
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
-from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Size
+from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, Size
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.rig.edges import edge_matches
-from distillmatch_ros.rig.learning import LearnedRig, Observation, evenly, learn
+from distillmatch_ros.rig.learning import KnownRig, LearnedRig, Observation, evenly, learn
 
-Kind = Literal["pair", "rig", "rig with a shift"]
+Kind = Literal["pair", "rig", "rig with a shift", "one homography"]
 
 MIN_PAIRS = 8
 """Fewest pairs that can judge a rig: two halves of four."""
 _JUDGES = 24  # most pairs that judge, evenly spread
 _BETTER = 0.6  # fraction of pairs in which a kind of mapping has to fit better to replace the one before
+_AS_GOOD = (1.25, 0.3)  # factor, and px: a rig whose edges are off by no more is as good as pairs alone
+_CLEARLY = (0.9, 0.1)  # factor, and px: a rig has to leave less than that of what one homography leaves
 
 
 @dataclass(frozen=True)
@@ -43,16 +45,32 @@ class Evidence:
     """What was found on pairs that were left out.
 
     Attributes:
-        kind: what should map the pairs.
+        kind: what should map the pairs: each its own homography, or the rig.
         pairs: number of pairs that judged.
-        figures: by kind; the figures of all three stand, whichever was chosen.
+        figures: by kind, whichever was chosen; of one homography for all pairs if it was given.
         better: number of pairs in which the rig leaves less between edges than the pair's own homography.
+        lasting: what should map all pairs of a drive, without their own homographies: the rig, or one
+            homography where no rig is better.
     """
 
     kind: Kind
     pairs: int
     figures: dict[Kind, FitFigures]
     better: int
+    lasting: Kind
+
+    @property
+    def against(self) -> str | None:
+        """Why one homography is to last, with both figures; None if the rig is."""
+        if self.lasting != "one homography":
+            return None
+        rig = min(self.figures["rig"].edges_px, self.figures["rig with a shift"].edges_px)
+        other: Kind = "one homography" if _is_as_good(rig, self.figures["pair"].edges_px) else "pair"
+        name = "one homography" if other == "one homography" else "the pairs' own homographies"
+        return (
+            f"a rig leaves {rig:.2f} px between edges of pairs left out, {name} "
+            f"{self.figures[other].edges_px:.2f} px"
+        )
 
     def __str__(self) -> str:
         lines = [f"{self.kind}: on {self.pairs} pairs left out, the rig fits edges better in {self.better}"]
@@ -63,13 +81,21 @@ class Evidence:
         return "\n".join(lines)
 
 
-def judge(pairs: Sequence[Observation], thermal: Camera | Size, visible: Camera | Size) -> Evidence:
+def judge(
+    pairs: Sequence[Observation],
+    thermal: Camera | Size,
+    visible: Camera | Size,
+    known: KnownRig | None = None,
+    homography: ImageMapping | None = None,
+) -> Evidence:
     """Judge whether a rig holds for pairs.
 
     Args:
         pairs: in the order of time.
         thermal: the thermal camera if it is calibrated, else the size of its images.
         visible: likewise.
+        known: see `learn`.
+        homography: one for all pairs, to be compared.
 
     Raises:
         DistillMatchError: there are too few pairs with a homography of their own.
@@ -80,26 +106,53 @@ def judge(pairs: Sequence[Observation], thermal: Camera | Size, visible: Camera 
             f"rig: {len(own)} of {len(pairs)} pairs have a homography of their own; at least {MIN_PAIRS} are "
             "needed to judge a rig, of different scenes"
         )
-    kinds: tuple[Kind, ...] = ("pair", "rig", "rig with a shift")
     rows: list[list[tuple[float, float]]] = []
     for learned_from, left_out in ((own[::2], own[1::2]), (own[1::2], own[::2])):
-        rig = learn(learned_from, thermal, visible)
+        rig = learn(learned_from, thermal, visible, known=known)
         judges = [left_out[index] for index in evenly(len(left_out), _JUDGES // 2)]
-        rows += [_judged(pair, replace(rig, shifted=False), rig) for pair in judges]
+        rows += [_judged(pair, replace(rig, shifted=False), rig, homography) for pair in judges]
     table = np.array(rows)  # (pairs, kinds, figures)
     edges = table[..., 1]
     chosen = 0
     for other in (1, 2):
-        if (edges[:, other] < edges[:, chosen]).mean() >= _BETTER:
+        if _is_better(edges[:, other], edges[:, chosen]):
             chosen = other
-    figures = {each: FitFigures(*np.median(table[:, row], axis=0).tolist()) for row, each in enumerate(kinds)}
+    kinds: tuple[Kind, ...] = ("pair", "rig", "rig with a shift", "one homography")
+    figures = {
+        kinds[row]: FitFigures(*np.median(table[:, row], axis=0).tolist()) for row in range(table.shape[1])
+    }
     better = int((edges[:, chosen or 1] < edges[:, 0]).sum())
-    return Evidence(kinds[chosen], len(table), figures, better)
+    return Evidence(kinds[chosen], len(table), figures, better, kinds[_lasting(edges, chosen)])
 
 
-def _judged(pair: Observation, plain: LearnedRig, shifted: LearnedRig) -> list[tuple[float, float]]:
+def _lasting(edges: Float64, chosen: int) -> int:
+    """Column of what lasts: a rig as good as pairs alone and better than one homography, or the latter."""
+    rig = chosen or 1 + int(_is_better(edges[:, 2], edges[:, 1]))
+    as_good = chosen != 0 or _is_as_good(np.median(edges[:, rig]), np.median(edges[:, 0]))
+    return rig if as_good and (edges.shape[1] == 3 or _pays(edges[:, rig], edges[:, 3])) else 3
+
+
+def _is_as_good(rig_px: float, pair_px: float) -> bool:
+    factor, more = _AS_GOOD
+    return bool(rig_px <= factor * pair_px + more)
+
+
+def _pays(edges: Float64, simpler: Float64) -> bool:
+    """Whether a rig leaves clearly less than one homography; where it does not, eight numbers are enough."""
+    factor, less = _CLEARLY
+    return _is_better(edges, simpler) and bool(np.median(edges) < factor * np.median(simpler) - less)
+
+
+def _is_better(edges: Float64, others: Float64) -> bool:
+    return bool((edges < others).mean() >= _BETTER)
+
+
+def _judged(
+    pair: Observation, plain: LearnedRig, shifted: LearnedRig, homography: ImageMapping | None
+) -> list[tuple[float, float]]:
     assert pair.mapping is not None, "a pair without one judges nothing"
-    mappings = pair.mapping, plain.register(pair), shifted.register(pair)
+    mappings = [pair.mapping, plain.register(pair), shifted.register(pair)]
+    mappings += [] if homography is None else [homography]
     return [_figures(pair, mapping) for mapping in mappings]
 
 

@@ -25,7 +25,7 @@ _HEADER = (
     "# A visible-thermal rig: T_visible_thermal takes the thermal camera's frame to the visible camera's.\n"
     "# Inverse depths are in units of the translation, 1 / its length.\n"
 )
-_REMEDY = "make it with `distillmatch match --pairs DIR --rig auto --rig-out FILE`"
+_REMEDY = "make it with `distillmatch calibrate`, or `distillmatch match --rig auto --rig-out FILE`"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,11 +79,25 @@ class RigFile:
             DistillMatchError: it cannot be read, is of a later version, or holds no rig.
         """
         record = read_yaml(path, _REMEDY)
+        if isinstance(record, dict) and "homography" in record:
+            raise DistillMatchError(
+                f"{path}: holds one homography, which mode fixed uses, and no rig; {_REMEDY}"
+            )
         try:
             return _read(record)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise DistillMatchError(f"{path}: holds no rig ({what}); {_REMEDY}") from error
+
+
+def holds_rig(path: Path) -> bool:
+    """Whether a file that `calibrate` wrote holds a rig; else it holds one homography, or nothing known.
+
+    Raises:
+        DistillMatchError: it cannot be read.
+    """
+    record = read_yaml(path, _REMEDY)
+    return isinstance(record, dict) and "T_visible_thermal" in record
 
 
 def _camera_record(camera: Camera) -> dict[str, Any]:

@@ -4,25 +4,28 @@ The fit to matches comes close; the last pixel comes from edges, for what is sha
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
-from distillmatch_ros.geometry.homography import Float64, Size
+from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, Size, corners
 from distillmatch_ros.geometry.mapping import ImageMapping
+from distillmatch_ros.geometry.pose import Pose
 from distillmatch_ros.rig.depth import DepthSearch
 from distillmatch_ros.rig.edges import edge_matches
 from distillmatch_ros.rig.estimation import EDGE_SOFT_PX, Fit, FrameMatches, fit_own, fit_rig
 from distillmatch_ros.rig.model import RigMapping, RigModel
+from distillmatch_ros.rig.projection import SHARED
 
 MAX_FRAMES = 100
-"""Most frames that a rig is learned from, evenly spread over those given."""
+"""Most frames that a rig is learned from."""
 
 _ROUNDS = 2  # of matching edges and fitting to them
 _LEAST_MATCHES = 16  # of a frame, for its depth to be fitted to them
+_DRIVE_PX = 100.0  # what the whole time of a drive counts when pairs are told apart, reference pixels
 _MARGIN = 0.25  # of the range of inverse depths seen, searched beyond it at either end
 
 
@@ -56,6 +59,21 @@ class LearnedRig:
     model: RigModel
     inverse_depths: tuple[float, float]
     shifted: bool = True
+
+    def with_baseline(self, metres: float) -> "LearnedRig":
+        """The same rig in metres, by the distance of its cameras."""
+        model, pose = self.model, self.model.T_visible_thermal
+        scale = metres / float(np.linalg.norm(pose.translation))
+        factors = np.ones(len(SHARED))
+        factors[5:8] = scale
+        sized = replace(
+            model,
+            T_visible_thermal=Pose(pose.rotation, pose.translation * scale),
+            origins={**model.origins, "scale": "given"},
+            covariance=None if model.covariance is None else model.covariance * np.outer(factors, factors),
+        )
+        far, near = self.inverse_depths
+        return replace(self, model=sized, inverse_depths=(far / scale, near / scale))
 
     def check(self, thermal: Size, visible: Size) -> None:
         """Reject images of other sizes.
@@ -94,8 +112,25 @@ class LearnedRig:
         return np.array([0, 0, depth, 0, 0], np.float64)
 
 
+@dataclass(frozen=True, eq=False)
+class KnownRig:
+    """A rig that was known before.
+
+    Attributes:
+        model: the rig.
+        fixed: whether it is kept as it is; else a fit starts from it.
+    """
+
+    model: RigModel
+    fixed: bool
+
+
 def learn(
-    pairs: Sequence[Observation], thermal: Camera | Size, visible: Camera | Size, shifted: bool = True
+    pairs: Sequence[Observation],
+    thermal: Camera | Size,
+    visible: Camera | Size,
+    shifted: bool = True,
+    known: KnownRig | None = None,
 ) -> LearnedRig:
     """Learn a rig.
 
@@ -104,17 +139,55 @@ def learn(
         thermal: the thermal camera if it is calibrated, else the size of its images.
         visible: likewise.
         shifted: see `LearnedRig`.
+        known: what was known before; if it is fixed, only the pairs' depths are learned.
 
     Raises:
         DistillMatchError: see `fit_rig`.
     """
-    chosen = [pairs[index] for index in evenly(len(pairs), MAX_FRAMES)]
-    fit = fit_rig([pair.matches for pair in chosen], thermal, visible)
+    chosen = [pairs[index] for index in spread_out(pairs, MAX_FRAMES)]
+    matches = [pair.matches for pair in chosen]
+    start = None if known is None else Fit(known.model, fit_own(known.model, matches), np.inf)
+    if start is not None and known is not None and known.fixed:
+        return LearnedRig(known.model, _range(start), shifted)
+    fit = fit_rig(matches, thermal, visible, start=start)
     for _ in range(_ROUNDS):
         edges = [_edges(pair, fit, own) for pair, own in zip(chosen, fit.own, strict=True)]
         fit = fit_rig(edges, thermal, visible, 1, EDGE_SOFT_PX, fit)
-    depths = fit.own[:, 2]
-    return LearnedRig(fit.rig, (float(depths.min()), float(depths.max())), shifted)
+    return LearnedRig(fit.rig, _range(fit), shifted)
+
+
+def _range(fit: Fit) -> tuple[float, float]:
+    return float(fit.own[:, 2].min()), float(fit.own[:, 2].max())
+
+
+def spread_out(pairs: Sequence[Observation], most: int) -> list[int]:
+    """At most so many indices of pairs that differ: in depth, in where matches lie, and in time.
+
+    Pairs with a homography of their own are taken first. Among them, the one that is farthest from all
+    chosen ones is chosen next (Gonzalez 1985); where corners go tells depths apart.
+    """
+    own = [index for index, pair in enumerate(pairs) if pair.mapping is not None]
+    if len(pairs) <= most or len(own) < most:
+        return evenly(len(pairs), most)
+    rows = [_look(pairs[index], place / len(own)) for place, index in enumerate(own)]
+    looks = np.array(rows)
+    looks = np.clip(looks, *np.nanpercentile(looks, (5, 95), axis=0))  # rarities are often mistakes
+    chosen = [0]
+    gaps = np.linalg.norm(looks - looks[0], axis=1)
+    while len(chosen) < most:
+        chosen.append(int(gaps.argmax()))
+        gaps = np.minimum(gaps, np.linalg.norm(looks - looks[chosen[-1]], axis=1))
+    return sorted({own[place] for place in chosen})
+
+
+def _look(pair: Observation, time: float) -> Float64:
+    """What tells a pair apart, reference pixels: corners' places, middle of the matches; and time, 0 to 1."""
+    assert pair.mapping is not None, "only pairs that have one are compared"
+    scale = REFERENCE_WIDTH / pair.mapping.visible_size[1]
+    places = pair.mapping.to_visible(corners(pair.mapping.thermal_size)) * scale
+    middle = np.mean(pair.matches.visible, axis=0) * scale if len(pair.matches.visible) else np.zeros(2)
+    look: Float64 = np.nan_to_num(np.array([*places.ravel(), *middle, _DRIVE_PX * time], np.float64))
+    return look
 
 
 def evenly(count: int, most: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Terminal output of bag, calibrate and demo."""
+"""Terminal output of bag, report and demo."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,6 @@ from rich.table import Table
 
 from distillmatch_ros.bags.summary import BagSummary
 from distillmatch_ros.cli.view.common import coloured
-from distillmatch_ros.stream.calibration import Calibration
 
 if TYPE_CHECKING:
     from distillmatch_ros.demo.run import Demo
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 def show_bags(summaries: Sequence[BagSummary]) -> None:
     """Print the result of each bag."""
     for summary in summaries:
-        grid = _grid()
+        grid = grid_of_facts()
         grid.add_row("bag", escape(summary.bag))
         if summary.out is not None and summary.pairs:
             grid.add_row("written", escape(summary.out))
@@ -40,17 +39,6 @@ def show_bags(summaries: Sequence[BagSummary]) -> None:
         if latency := summary.latency_ms:
             grid.add_row("latency", f"{latency.median:.1f} ms, 95% within {latency.p95:.1f} ms")
         Console().print(Panel(grid, expand=False))
-
-
-def show_calibration(calibration: Calibration, out: str) -> None:
-    """Print a calibration and its agreement with the matches."""
-    grid = _grid()
-    grid.add_row("written", escape(out))
-    grid.add_row("made from", f"{calibration.pairs} pairs over {calibration.seconds:.1f} s")
-    grid.add_row("agreement", f"{calibration.rms_px:.2f} px root mean square, in a visible image 640 px wide")
-    rows = ("  ".join(f"{value:>12.6g}" for value in row) for row in calibration.homography)
-    grid.add_row("homography", "\n".join(rows))
-    Console().print(Panel(grid, expand=False))
 
 
 def show_verdict(verdict: "Verdict", page: Path) -> None:
@@ -101,7 +89,8 @@ def show_demo(demo: "Demo") -> None:
     console.print(f"page: {demo.page}", soft_wrap=True, markup=False, highlight=False)
 
 
-def _grid() -> Table:
+def grid_of_facts() -> Table:
+    """A table of names and values without lines."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")

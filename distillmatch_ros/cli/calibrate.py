@@ -1,0 +1,110 @@
+"""The command that learns a rig: calibrate. Imports are local: rosbags is slow."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from distillmatch_ros.base.files import check_kind
+from distillmatch_ros.cli.options import EngineOptions, Output, Settings
+from distillmatch_ros.cli.program import fail_with_errors
+from distillmatch_ros.cli.streams import (
+    Params,
+    Rgb,
+    Thermal,
+    fail_with,
+    parameters_of,
+    registering,
+    tell_problems,
+)
+from distillmatch_ros.cli.view import common
+
+if TYPE_CHECKING:
+    from distillmatch_ros.bags.drives import Drives
+    from distillmatch_ros.stream.parameters import Parameters
+
+
+def calibrate(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="IN...",
+            help="Drives of one rig, near and far scenes, in motion: bags, folders with visible/NAME.ext and "
+            "thermal/NAME.ext, CSVs of pairs.",
+        ),
+    ],
+    rgb: Rgb = None,
+    thermal: Thermal = None,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Calibration file to write.")] = Path(
+        "calibration.yaml"
+    ),
+    baseline_m: Annotated[
+        float | None,
+        typer.Option(
+            metavar="METRES", min=1e-3, help="Distance of the two lenses: the rig's scale, which images lack."
+        ),
+    ] = None,
+    params: Params = None,
+    settings: Settings = None,
+    *,
+    output: Output,
+    engine: EngineOptions,
+) -> None:
+    """Learn the geometry of the two cameras from drives; where it does not hold, one homography.
+
+    Pairs left out of the fit decide between the two. The file is for mode fixed of the node, and for
+    match --rig.
+    """
+    from distillmatch_ros.bags import calibration
+    from distillmatch_ros.cli.view.calibration import show_calibration
+    from distillmatch_ros.rig.files import RigFile
+
+    # Full passes: one for each pair, and no answer from an earlier calibration.
+    parameters = parameters_of(params, settings, engine).changed({"pass_seconds": 0.0, "mode": "live"})
+    output.check([out], [*sources, params, engine.model])
+    check_kind(out, ".yaml", ".yml")
+    drives = _read(sources, rgb, thermal, parameters, output.quiet)
+    found = calibration.calibrate(drives)
+    if found.rig is not None and baseline_m is not None:
+        found = found.with_baseline(baseline_m)
+    if found.rig is not None:
+        RigFile.of(found.rig, len(drives.observations)).save(out)
+    else:
+        assert found.homography is not None, "without a rig there is a homography"
+        found.homography.save(out)
+    output.give(
+        calibration.record(found, drives, str(out)), lambda: show_calibration(found, drives, str(out))
+    )
+    tell_problems(drives.summaries)
+    for note in drives.notes:
+        common.remark(note)
+    if found.doubt is not None:
+        common.complain(f"{out}: {found.doubt}")
+    fail_with_errors(drives.errors)
+    fail_with(drives.summaries)
+
+
+def _read(
+    sources: list[Path], rgb: str | None, thermal: str | None, parameters: "Parameters", quiet: bool
+) -> "Drives":
+    """All pairs of the sources."""
+    from distillmatch_ros.bags.drives import Drives, is_list, listed
+    from distillmatch_ros.bags.guess import count_frames
+    from distillmatch_ros.bags.processing import BagJob
+    from distillmatch_ros.stream.assembly import open_registrar, open_stream
+
+    lists = [source for source in sources if is_list(source)]
+    bags = [source for source in sources if source not in lists]
+    total = sum(len(listed(source)) for source in lists) + (count_frames(bags, rgb) or 0)
+    drives = Drives(parameters)
+    with open_registrar(parameters) as registrar, registering(total, quiet) as (on_frame, stop):
+        stream = open_stream(parameters, registrar)
+        for source in sources:
+            if source in lists:
+                drives.add_files(source, registrar, on_frame)
+            else:
+                job = BagJob(source, None, rgb, thermal, (), parameters.undistort)
+                drives.add_bag(job, stream, on_frame, stop)
+            if stop():
+                raise KeyboardInterrupt("no calibration is written")
+    return drives

@@ -1,0 +1,124 @@
+"""The time between two streams by how their cameras move: both turn at the same moment.
+
+No image of one camera is compared with one of the other; the speeds of their pictures are.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.geometry.homography import Float64
+
+REACH = 0.5
+"""Greatest offset that is looked for, s."""
+
+_WIDTH = 160  # pixels across, at which motion is measured
+_STEP = 0.005  # s, between offsets that are tried
+_LEAST_STEPS = 40  # measured speeds of each stream
+_LEAST_CORRELATION, _LEAST_FALL = 0.6, 0.03  # of the best offset, and from it to those 0.15 s away
+_PARTS = 4  # of a drive, whose offsets tell how certain the whole's is
+
+
+@dataclass(frozen=True)
+class TimeOffset:
+    """Visible minus thermal stamp of the same moment, as parameter ``thermal_offset`` wants it.
+
+    Attributes:
+        seconds: the offset.
+        deviation: its standard deviation, s.
+        correlation: of the two cameras' speeds, at most 1.
+    """
+
+    seconds: float
+    deviation: float
+    correlation: float
+
+    def differs_from(self, seconds: float) -> bool:
+        """Whether it is not a given offset, beyond doubt and beyond 5 ms."""
+        return abs(self.seconds - seconds) > max(3 * self.deviation, 0.005)
+
+
+class MotionMeter:
+    """Measures how the picture of one camera moves."""
+
+    def __init__(self) -> None:
+        """Start without images."""
+        self._last: tuple[NDArray[np.float32], int] | None = None
+        self._rows: list[tuple[float, float, float]] = []
+
+    def add(self, grey: NDArray[np.uint8], stamp: int) -> None:
+        """Add the next image, uint8 (H, W), with its stamp in ns."""
+        height, width = grey.shape
+        small = cv2.resize(grey, (_WIDTH, round(_WIDTH * height / width)), interpolation=cv2.INTER_AREA)
+        detail = small.astype(np.float32)
+        detail -= cv2.GaussianBlur(detail, (0, 0), 8)
+        last, self._last = self._last, (detail, stamp)
+        if last is None or last[0].shape != detail.shape or stamp <= last[1]:
+            return
+        window = cv2.createHanningWindow(detail.shape[::-1], cv2.CV_32F)
+        (x, y), _ = cv2.phaseCorrelate(last[0], detail, window)
+        seconds = (stamp - last[1]) / SECOND
+        self._rows.append(((stamp + last[1]) / 2 / SECOND, x / seconds, y / seconds))
+
+    @property
+    def speeds(self) -> Float64:
+        """Time in s, and speed in x and y, (N, 3)."""
+        return np.array(self._rows, np.float64).reshape(-1, 3)
+
+
+def time_offset(visible: Float64, thermal: Float64) -> TimeOffset | None:
+    """The offset between two streams.
+
+    Args:
+        visible: `MotionMeter.speeds` of the visible camera.
+        thermal: of the thermal camera.
+
+    Returns:
+        None if the motion does not tell: too short, too even, or not the same in both.
+    """
+    if min(len(visible), len(thermal)) < _LEAST_STEPS:
+        return None
+    found = _best(visible, thermal)
+    if found is None:
+        return None
+    parts = [_best(visible, part) for part in np.array_split(thermal, _PARTS)]
+    offsets = [part[0] for part in parts if part is not None]
+    deviation = float(np.std(offsets, ddof=1) / np.sqrt(len(offsets))) if len(offsets) > 1 else REACH
+    return TimeOffset(found[0], max(deviation, 0.001), found[1])
+
+
+def _best(visible: Float64, thermal: Float64) -> tuple[float, float] | None:
+    """The best offset, s, and the correlation there; None if none stands out."""
+    offsets = np.arange(-REACH, REACH + _STEP / 2, _STEP)
+    values = np.array([_correlation(visible, thermal, offset) for offset in offsets])
+    best = int(values.argmax())
+    away = round(0.15 / _STEP)
+    around = [values[index] for index in (best - away, best + away) if 0 <= index < len(values)]
+    if not 0 < best < len(values) - 1 or values[best] < _LEAST_CORRELATION:
+        return None
+    if values[best] - max(around) < _LEAST_FALL:
+        return None
+    before, peak, after = values[best - 1 : best + 2]
+    fraction = 0.5 * (before - after) / (before - 2 * peak + after - 1e-12)
+    return float(offsets[best] + fraction * _STEP), float(peak)
+
+
+def _correlation(visible: Float64, thermal: Float64, offset: float) -> float:
+    times = thermal[:, 0] + offset
+    inside = (times >= visible[0, 0]) & (times <= visible[-1, 0])
+    if inside.sum() < _LEAST_STEPS / _PARTS:
+        return -1.0
+    own = thermal[inside, 1:]
+    other = np.column_stack([np.interp(times[inside], visible[:, 0], visible[:, axis]) for axis in (1, 2)])
+    own, other = (_without_jumps(values) for values in (own, other))
+    return float((own * other).sum() / np.sqrt(max((own**2).sum() * (other**2).sum(), 1e-18)))
+
+
+def _without_jumps(speeds: Float64) -> Float64:
+    """Speeds about their median, cut where a picture that changed looks like a leap."""
+    centred = speeds - np.median(speeds, axis=0)
+    limit = 6 * np.median(np.abs(centred), axis=0) + 1e-9
+    return np.clip(centred, -limit, limit)

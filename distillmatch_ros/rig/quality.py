@@ -1,0 +1,69 @@
+"""How well one mapping, or one rig, agrees with all pairs of a drive, not with a selection of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64
+from distillmatch_ros.geometry.mapping import ImageMapping
+from distillmatch_ros.registration.probability import RIGHT_PX
+from distillmatch_ros.rig.estimation import FrameMatches, fit_own
+from distillmatch_ros.rig.learning import LearnedRig
+
+_AT_ONCE = 500  # frames, so that memory stays bounded
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Each pair's own inliers against the mapping: the median distance of a pair, reference pixels.
+
+    Attributes:
+        pairs: number of pairs with a homography of their own; only they can tell.
+        rejected: number of those without one.
+        median_px: of the pairs' distances.
+        p95_px: their 95th percentile.
+        beyond: fraction of pairs beyond the limit.
+        limit_px: `RIGHT_PX`.
+    """
+
+    pairs: int
+    rejected: int
+    median_px: float
+    p95_px: float
+    beyond: float
+    limit_px: float = RIGHT_PX
+
+    @classmethod
+    def of(cls, distances: Float64, rejected: int) -> "Agreement":
+        """Of pairs' distances, (N,) reference pixels; N > 0."""
+        median, p95 = np.percentile(distances, (50, 95)).tolist()
+        return cls(len(distances), rejected, median, p95, float((distances > RIGHT_PX).mean()))
+
+
+def distances_from(mapping: ImageMapping | LearnedRig, pairs: Sequence[FrameMatches]) -> Float64:
+    """Median distance of each pair's matches from where a mapping takes them.
+
+    Args:
+        mapping: one for all pairs, or a rig, which takes each pair at its own depth.
+        pairs: the inliers of each pair.
+
+    Returns:
+        (N,), reference pixels; infinite where the mapping shows nothing.
+    """
+    if not isinstance(mapping, LearnedRig):
+        return np.array([_distance(mapping, pair) for pair in pairs])
+    model, numbers = mapping.model, 5 if mapping.shifted else 1
+    found = []
+    for first in range(0, len(pairs), _AT_ONCE):
+        some = pairs[first : first + _AT_ONCE]
+        for pair, own in zip(some, fit_own(model, some, numbers), strict=True):
+            found.append(_distance(model.on_plane(own[:3], own[3:]), pair))
+    return np.array(found)
+
+
+def _distance(mapping: ImageMapping, pair: FrameMatches) -> float:
+    gaps: NDArray[np.float64] = np.hypot(*(pair.visible - mapping.to_visible(pair.thermal)).T)
+    gaps = gaps[np.isfinite(gaps)]
+    return float(np.median(gaps)) * REFERENCE_WIDTH / mapping.visible_size[1] if len(gaps) else np.inf
