@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -13,6 +13,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
 )
+from typing_extensions import Self
 
 from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
@@ -38,6 +39,21 @@ def load(kind: type[T], path: Path, example: str) -> T:
     shipped = resources.locate(example)
     values = read_yaml(path, f"a file like {shipped} is wanted")
     return build(kind, values, str(path), f"see {shipped}", path.parent)
+
+
+class YamlConfiguration:
+    """A dataclass that is read from a YAML file; it names a shipped file of its kind as ``EXAMPLE``."""
+
+    EXAMPLE: ClassVar[str]
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a YAML file; relative paths in it start at its folder.
+
+        Raises:
+            DistillMatchError: a value is missing, unknown or invalid.
+        """
+        return load(cls, path, cls.EXAMPLE)
 
 
 def build(kind: type[T], values: Any, source: str, remedy: str, folder: Path = Path()) -> T:

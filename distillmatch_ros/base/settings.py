@@ -36,6 +36,11 @@ def setting(
     return Field(default, description=description, ge=least, le=most, json_schema_extra={"unit": unit})
 
 
+def fraction(default: float, description: str) -> Any:
+    """A field of `Settings` between 0 and 1."""
+    return setting(default, description, least=0, most=1)
+
+
 class Settings(BaseModel):
     """Immutable values that are validated on construction.
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -34,26 +34,18 @@ def _complete_topic(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]
     return [(name, held) for name, held in found.items() if name.startswith(incomplete)]
 
 
-Rgb = Annotated[
-    str | None,
-    typer.Option(
-        "--rgb",
+def _topic_option(name: str, camera: str) -> Any:
+    return typer.Option(
+        name,
         metavar="TOPIC",
-        help="Image topic of the visible camera.",
+        help=f"Image topic of the {camera} camera.",
         rich_help_panel=TOPICS,
         autocompletion=_complete_topic,
-    ),
-]
-Thermal = Annotated[
-    str | None,
-    typer.Option(
-        "--thermal",
-        metavar="TOPIC",
-        help="Image topic of the thermal camera.",
-        rich_help_panel=TOPICS,
-        autocompletion=_complete_topic,
-    ),
-]
+    )
+
+
+Rgb = Annotated[str | None, _topic_option("--rgb", "visible")]
+Thermal = Annotated[str | None, _topic_option("--thermal", "thermal")]
 Params = Annotated[
     Path | None,
     typer.Option(

@@ -1,15 +1,13 @@
 """Configuration of a network: config/model/*.yaml."""
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from distillmatch_ros.base import configuration
-from distillmatch_ros.base.configuration import InputSide
+from distillmatch_ros.base.configuration import InputSide, YamlConfiguration
 
-EXAMPLE = "config/model/light.yaml"
 # Blocks that an ablation can leave out: category guidance, channel and spatial aggregation (paper's names).
 Block = Literal["cefg", "caa", "saa"]
 BLOCKS: tuple[Block, ...] = get_args(Block)
@@ -18,7 +16,7 @@ Trunk = Literal["none", "efficientnet-lite0"]
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(YamlConfiguration):
     """Architecture of one network.
 
     Attributes:
@@ -42,6 +40,8 @@ class ModelConfig:
         without: blocks of `BLOCKS` that are left out, for ablation; features bypass them.
         trunk: network trained on ImageNet whose features are an additional input of the student.
     """
+
+    EXAMPLE = "config/model/light.yaml"
 
     name: str
     height: InputSide
@@ -78,15 +78,6 @@ class ModelConfig:
         if isinstance(values, dict) and "slots" in values:  # name of max_matches before version 0.2
             values = {"max_matches" if key == "slots" else key: value for key, value in values.items()}
         return configuration.build(cls, values, source, "train again, or name another file")
-
-    @classmethod
-    def load(cls, path: Path) -> "ModelConfig":
-        """Read a YAML file.
-
-        Raises:
-            DistillMatchError: a value is missing, unknown or invalid.
-        """
-        return configuration.load(cls, path, EXAMPLE)
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as plain values, for JSON and YAML."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.base.settings import Settings, setting
+from distillmatch_ros.base.settings import Settings, fraction, setting
 from distillmatch_ros.geometry.homography import (
     REFERENCE_WIDTH,
     Float64,
@@ -50,8 +50,9 @@ class Gate(Settings):
         most=50,
     )
     min_inliers: int = setting(12, "Fewest inliers of a homography.", least=5, most=10000)
-    min_inlier_ratio: float = setting(
-        0.15, "Least fraction of the matches that are inliers.", least=0, most=1
+    min_inlier_ratio: float = fraction(
+        0.15,
+        "Least fraction of the matches that are inliers.",
     )
     max_false_alarms: float = setting(
         1e-3,
@@ -59,12 +60,10 @@ class Gate(Settings):
         least=1e-300,
         most=1,
     )
-    min_spread: float = setting(
+    min_spread: float = fraction(
         0.2,
         "Least extent of the inliers over the thermal image along their narrowest direction: 0 on a line, 1 "
         "if evenly distributed.",
-        least=0,
-        most=1,
     )
     max_corner_std_px: float = setting(
         15.0,
@@ -90,29 +89,24 @@ class Gate(Settings):
     max_perspective: float = setting(
         3.0, "Greatest ratio of the depths of the thermal image's corners.", least=1, most=100
     )
-    min_peak_prominence: float = setting(
+    min_peak_prominence: float = fraction(
         0.09,
         "Least excess of the correlation of the images' edges over its mean at small shifts.",
-        least=0,
-        most=1,
     )
-    sure_peak_prominence: float = setting(
-        0.15, "Peak prominence of a first pass from which a second one is skipped.", least=0, most=1
+    sure_peak_prominence: float = fraction(
+        0.15,
+        "Peak prominence of a first pass from which a second one is skipped.",
     )
-    max_second_peak_ratio: float = setting(
+    max_second_peak_ratio: float = fraction(
         0.95,
         "Greatest correlation of the edges at a larger shift, as a fraction of that in place; near 1 for "
         "repetitive patterns.",
-        least=0,
-        most=1,
     )
 
-    min_probability: float = setting(
+    min_probability: float = fraction(
         0.35,
         "Least calibrated probability that the corner error is below 10 px; without effect for networks that "
         "are not calibrated.",
-        least=0,
-        most=1,
     )
 
     def proposal(self) -> "Gate":

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from distillmatch_ros.base.enums import StrEnum
 
-class Status(str, Enum):
+
+class Status(StrEnum):
     """Origin of a pair's mapping, or the kind of reason why there is none; see `Rejection` for the reason."""
 
     OK = "OK"
@@ -15,9 +17,6 @@ class Status(str, Enum):
     HELD = "HELD"
     FIXED = "FIXED"
     STALE_THERMAL = "STALE_THERMAL"
-
-    def __str__(self) -> str:
-        return self.value
 
     @classmethod
     def named(cls, name: str) -> "Status | None":

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from itertools import groupby
 from typing import Literal
 
@@ -11,6 +10,7 @@ import numpy as np
 from typing_extensions import TypedDict
 
 from distillmatch_ros.bags.image_files import ERROR
+from distillmatch_ros.base.enums import StrEnum
 from distillmatch_ros.base.units import Percentiles
 from distillmatch_ros.registration.rejection import CAUSES
 from distillmatch_ros.reports.movement import Movement, coverage
@@ -34,16 +34,13 @@ LONG_GAP = 10
 """Number of consecutive pairs without a homography from which on it is mentioned."""
 
 
-class Level(str, Enum):
+class Level(StrEnum):
     """Overall verdict."""
 
     GOOD = "good"
     MOVES = "moves"
     POOR = "poor"
     EMPTY = "empty"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 @dataclass(frozen=True)

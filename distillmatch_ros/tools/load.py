@@ -100,14 +100,15 @@ class _Recording(Statistics):
 def _messages() -> list[dict[str, Image]]:
     scene, values = render_pair(0), np.random.default_rng(0)
     small = cv2.resize(scene.visible, SIZE[::-1], interpolation=cv2.INTER_AREA)
-    rgb = _message("rgb", "rgb8", cv2.cvtColor(small, cv2.COLOR_BGR2RGB))
+    rgb = image_message("rgb", "rgb8", cv2.cvtColor(small, cv2.COLOR_BGR2RGB))
     return [
-        {"rgb": rgb, "thermal": _message("thermal", "16UC1", scene.thermal + noise)}
+        {"rgb": rgb, "thermal": image_message("thermal", "16UC1", scene.thermal + noise)}
         for noise in values.integers(0, 4, (PICTURES, *SIZE), dtype=np.uint16)
     ]
 
 
-def _message(side: str, encoding: str, image: NDArray[Any]) -> Image:
+def image_message(frame_id: str, encoding: str, image: NDArray[Any]) -> Image:
+    """An image as a camera publishes it, without a stamp."""
     message = Image(
         height=image.shape[0],
         width=image.shape[1],
@@ -115,7 +116,7 @@ def _message(side: str, encoding: str, image: NDArray[Any]) -> Image:
         step=image.nbytes // image.shape[0],
         data=array("B", image.tobytes()),
     )
-    message.header.frame_id = side
+    message.header.frame_id = frame_id
     return message
 
 

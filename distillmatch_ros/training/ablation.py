@@ -13,7 +13,7 @@ from pydantic import Field
 from rich.console import Console
 
 from distillmatch_ros.base import configuration
-from distillmatch_ros.base.configuration import LocalPath
+from distillmatch_ros.base.configuration import LocalPath, YamlConfiguration
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import write_json, write_text
 from distillmatch_ros.base.yaml import read_yaml
@@ -30,7 +30,6 @@ from distillmatch_ros.training.gan.translation import OpenPhotos, open_photos
 from distillmatch_ros.training.resuming import differences
 from distillmatch_ros.training.trainer import WEIGHTS, Trainer
 
-EXAMPLE = "config/training/ablation.yaml"
 # Random homographies per pair and preset.
 WARPS = 3
 
@@ -52,7 +51,7 @@ class RowConfig:
 
 
 @dataclass(frozen=True)
-class AblationConfig:
+class AblationConfig(YamlConfiguration):
     """An ablation.
 
     Attributes:
@@ -62,6 +61,8 @@ class AblationConfig:
         changes: changes for all rows, such as ``steps``; those of a row come after them.
     """
 
+    EXAMPLE = "config/training/ablation.yaml"
+
     training: LocalPath
     rows: Annotated[list[RowConfig], Field(min_length=1)]
     changes: dict[str, Any] = field(default_factory=dict)
@@ -70,15 +71,6 @@ class AblationConfig:
         folders = [_folder(row.name) for row in self.rows]
         if twice := sorted({name for name in folders if folders.count(name) > 1}):
             raise ValueError(f"rows are named {', '.join(twice)} more than once")
-
-    @classmethod
-    def load(cls, path: Path) -> "AblationConfig":
-        """Read a YAML file; relative paths in it start at its folder.
-
-        Raises:
-            DistillMatchError: a value is missing, unknown or invalid.
-        """
-        return configuration.load(cls, path, EXAMPLE)
 
 
 @dataclass(frozen=True)

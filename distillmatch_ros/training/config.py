@@ -1,21 +1,25 @@
 """Configuration of a training run: config/training/*.yaml."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from distillmatch_ros.base import configuration
-from distillmatch_ros.base.configuration import Batch, Crop, Fraction, InputSide, LocalPath, Seed, file_of
-from distillmatch_ros.model import config as model_config
+from distillmatch_ros.base.configuration import (
+    Batch,
+    Crop,
+    Fraction,
+    InputSide,
+    LocalPath,
+    Seed,
+    YamlConfiguration,
+    file_of,
+)
 from distillmatch_ros.model.config import ModelConfig
 from distillmatch_ros.training.distillation import DistillationConfig
 from distillmatch_ros.training.losses import LossConfig
 from distillmatch_ros.training.sources import ImageSource
 from distillmatch_ros.training.views import ViewRange
-
-EXAMPLE = "config/training/light.yaml"
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class AugmentationConfig:
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(YamlConfiguration):
     """One training run.
 
     Attributes:
@@ -63,7 +67,9 @@ class TrainingConfig:
         augmentation: V2I-GAN for photos, or None for random tone curves only.
     """
 
-    model: Annotated[ModelConfig, file_of(ModelConfig, model_config.EXAMPLE)]
+    EXAMPLE = "config/training/light.yaml"
+
+    model: Annotated[ModelConfig, file_of(ModelConfig, ModelConfig.EXAMPLE)]
     start: LocalPath | None
     pretrained: LocalPath | None
     view: tuple[InputSide, InputSide]
@@ -100,12 +106,3 @@ class TrainingConfig:
             raise ValueError(f"start is {self.start}, which this run would replace; choose another output")
         if self.pretrained is not None and self.model.trunk == "none":
             raise ValueError(f"pretrained is {self.pretrained}, but the model has no trunk to take it")
-
-    @classmethod
-    def load(cls, path: Path) -> "TrainingConfig":
-        """Read a YAML file; relative paths in it start at its folder.
-
-        Raises:
-            DistillMatchError: a value is missing, unknown or invalid.
-        """
-        return configuration.load(cls, path, EXAMPLE)

@@ -3,16 +3,13 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic, sleep
 
 import psutil
 import pytest
-from support import ROOT
 from support.bags import RGB, THERMAL, Drive, write_bag
+from support.cli import PROGRAM, start
 
 from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.reports.from_bag import read_bag
@@ -26,23 +23,9 @@ def model(write_network) -> str:
     return str(write_network())
 
 
-PROGRAM = "from distillmatch_ros.cli import main; main()"
 # ru_maxrss starts at the size of the process that forked this one; VmHWM does not.
 PEAK = "print(re.search(r'VmHWM:\\s+(\\d+)', pathlib.Path('/proc/self/status').read_text())[1])"
 MEASURED = f"import re, pathlib\ntry:\n    {PROGRAM}\nfinally:\n    {PEAK}"
-
-
-def start(arguments: Sequence[object], folder: Path, program: str = PROGRAM) -> subprocess.Popen[str]:
-    """In a process group of its own, as a shell does."""
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *map(str, arguments)],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
 
 
 @pytest.mark.slow

@@ -14,10 +14,10 @@ from pydantic import NonNegativeInt, PositiveFloat
 
 from distillmatch_ros.base.configuration import (
     Fraction,
+    InputSide,
     LocalPath,
     Pretrained,
     Seed,
-    Side,
     build,
     file_of,
     load,
@@ -42,7 +42,7 @@ class Camera:
     """All kinds of fields."""
 
     name: str
-    height: Side
+    height: InputSide
     gain: Fraction
     seed: Seed
     lens: Lens

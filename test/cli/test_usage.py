@@ -14,7 +14,7 @@ import pytest
 import typer.main
 from support import ROOT
 from support.bags import RGB, THERMAL, Drive, write_bag
-from support.cli import assert_wrong_use, run
+from support.cli import PROGRAM, assert_wrong_use, run, start
 
 from distillmatch_ros.base.units import Percentiles
 from distillmatch_ros.cli import app
@@ -24,7 +24,6 @@ from distillmatch_ros.tools import node_benchmark
 from distillmatch_ros.tools.node_benchmark import NodeBenchmark
 
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-PROGRAM = "from distillmatch_ros.cli import main; main()"
 VALUE = r"[A-Z_]+([=|][A-Z]+)?|[a-z0-9]+(\|[a-z0-9]+)+|[a-z]+\|[A-Z]+|0-5"
 """Such as FILE, NAME=VALUE, CSV|DIR, fp16|fp32, auto|FILE."""
 MEASURED = NodeBenchmark(
@@ -161,15 +160,7 @@ def test_ctrl_c_at_work_is_one_line(name: str, folder: Path, model: str) -> None
         (folder / "pairs.csv").write_text("visible,thermal\n" + "visible/a.png,thermal/a.png\n" * 100_000)
     arguments = [command, *options, "pairs.csv" if options else ".", *many, "--model", model]
     announced = f"import atexit; print('begun', flush=True)\n{PROGRAM}"
-    with subprocess.Popen(
-        [sys.executable, "-c", announced, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
+    with start(arguments, folder, announced) as process:
         assert process.stdout is not None and process.stdout.readline() == "begun\n"
         while "onnxruntime" not in Path(f"/proc/{process.pid}/maps").read_text():
             assert process.poll() is None

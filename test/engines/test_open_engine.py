@@ -40,16 +40,20 @@ def test_each_image_goes_to_its_own_input(write_network: WriteNetwork) -> None:
     engine.close()
 
 
+def assert_device(program: str, network: Path) -> None:
+    """In a process of its own a program prints the device of an engine that it opens, and nothing else."""
+    command = [sys.executable, "-c", program, str(network)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("onnxruntime CPU, 1 thread", "")
+
+
 def test_threads_default_to_the_cores_of_this_process(write_network: WriteNetwork) -> None:
     command = (
         "import os, sys; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
         "from pathlib import Path; from distillmatch_ros.engines import open_engine;"
         "print(open_engine(Path(sys.argv[1]), backend='onnx').info.device)"
     )
-    output = subprocess.run(
-        [sys.executable, "-c", command, str(write_network())], capture_output=True, text=True, check=True
-    )
-    assert output.stdout.strip() == "onnxruntime CPU, 1 thread"
+    assert_device(command, write_network())
 
 
 @pytest.mark.parametrize(
@@ -292,8 +296,4 @@ def test_the_package_works_with_onnx_runtime_alone(write_network: WriteNetwork) 
         "from distillmatch_ros.engines import open_engine\n"
         "print(open_engine(Path(sys.argv[1]), threads=1).info.device)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(write_network())], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "onnxruntime CPU, 1 thread"
-    assert done.stderr == ""
+    assert_device(program, write_network())

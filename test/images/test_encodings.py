@@ -17,17 +17,13 @@ from distillmatch_ros.images.encodings import (
 )
 from distillmatch_ros.images.sizes import MAX_SIDE
 
-DTYPES = {
-    "8U": np.uint8,
-    "8S": np.int8,
-    "16U": np.uint16,
-    "16S": np.int16,
-    "32S": np.int32,
-    "32F": np.float32,
-    "64F": np.float64,
-}
+DTYPES = {"8U": "u1", "8S": "i1", "16U": "u2", "16S": "i2", "32S": "i4", "32F": "f4", "64F": "f8"}
 KEPT = {
-    **{f"{kind}C{channels}": (dtype, channels) for kind, dtype in DTYPES.items() for channels in (1, 3, 4)},
+    **{
+        f"{kind}C{count}": (np.dtype(name).type, count)
+        for kind, name in DTYPES.items()
+        for count in (1, 3, 4)
+    },
     **{f"{order}8": (np.uint8, len(order)) for order in ("bgr", "rgb", "bgra", "rgba")},
     **{f"{order}16": (np.uint16, len(order)) for order in ("bgr", "rgb", "bgra", "rgba")},
     "mono8": (np.uint8, 1),

@@ -1,7 +1,7 @@
 """Bags for tests, in every format, of small images that tell their number."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 from rosbags.rosbag2 import Writer as Ros2Writer
 from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys.store import Typestore
 
 from distillmatch_ros.base.units import SECOND
 
@@ -115,13 +116,7 @@ def write_bag(folder: Path, kind: str, drive: Drive | Sequence[Message]) -> Path
     writer = Ros2Writer(path, version=8, storage_plugin=StoragePlugin[storage.upper()])
     mode = {"": "NONE", "zstd": "STORAGE", "message-zstd": "MESSAGE", "file-zstd": "FILE"}[compression]
     writer.set_compression(CompressionMode[mode], CompressionFormat.ZSTD)
-    with writer:
-        connections = {}
-        for each in messages:
-            type_ = each.message.__msgtype__
-            if each.topic not in connections:
-                connections[each.topic] = writer.add_connection(each.topic, type_, typestore=ROS2)
-            writer.write(connections[each.topic], each.received, ROS2.serialize_cdr(each.message, type_))
+    _write(writer, messages, ROS2, ROS2.serialize_cdr)
     return path
 
 
@@ -138,12 +133,19 @@ def _write_ros1(path: Path, compression: str, messages: Sequence[Message]) -> Pa
     writer = Ros1Writer(path)
     if compression:
         writer.set_compression(Ros1Writer.CompressionFormat[compression.upper()])
+    _write(
+        writer, messages, ROS1, lambda each, type_: ROS2.cdr_to_ros1(ROS2.serialize_cdr(each, type_), type_)
+    )
+    return path
+
+
+def _write(
+    writer: Any, messages: Sequence[Message], types: Typestore, serialise: Callable[[Any, str], Any]
+) -> None:
     with writer:
         connections = {}
         for each in messages:
             type_ = each.message.__msgtype__
             if each.topic not in connections:
-                connections[each.topic] = writer.add_connection(each.topic, type_, typestore=ROS1)
-            data = ROS2.cdr_to_ros1(ROS2.serialize_cdr(each.message, type_), type_)
-            writer.write(connections[each.topic], each.received, data)
-    return path
+                connections[each.topic] = writer.add_connection(each.topic, type_, typestore=types)
+            writer.write(connections[each.topic], each.received, serialise(each.message, type_))

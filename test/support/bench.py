@@ -8,7 +8,6 @@ import random
 import signal
 import subprocess
 import sys
-from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +34,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from support import ROOT
 
 from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.tools.load import image_message
 
 NODE = "/distillmatch"
 PATIENCE_S = 60.0
@@ -238,14 +238,7 @@ class Bench:
 
     def send(self, name: str, image: NDArray[Any], encoding: str, stamp: int, /, **header: Any) -> None:
         """Publish an image; ``header`` overrides fields, as a driver that lies would."""
-        message = Image(
-            height=image.shape[0],
-            width=image.shape[1],
-            encoding=encoding,
-            step=image.nbytes // image.shape[0],
-            data=array("B", image.tobytes()),
-        )
-        message.header.frame_id = f"{name}_optical"
+        message = image_message(f"{name}_optical", encoding, image)
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp, SECOND)
         for key, value in header.items():
             setattr(message, key, value)

@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 from rich.console import Console
+from support.training import WriteRun
 from typer.testing import CliRunner
 
 from distillmatch_ros.base.errors import DistillMatchError
@@ -27,7 +28,6 @@ from distillmatch_ros.training.gan.semantics import StudentBranch
 from distillmatch_ros.training.gan.translation import Translator, contents
 from distillmatch_ros.training.trainer import Trainer
 
-WriteRun = Callable[..., Path]
 WriteAblation = Callable[..., Path]
 
 

@@ -1,12 +1,10 @@
 """Distillation: what the loss compares, that it teaches, and that it leaves teacher and export alone."""
 
-import io
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from rich.console import Console
+from support.training import WriteRun, quiet, trainer
 from torch.nn import functional as F
 
 from distillmatch_ros.base.errors import DistillMatchError
@@ -17,9 +15,7 @@ from distillmatch_ros.model.weights import Weights, read
 from distillmatch_ros.training.config import TrainingConfig
 from distillmatch_ros.training.distillation import DistillationConfig, DistillationLoss
 from distillmatch_ros.training.teachers import open_teacher
-from distillmatch_ros.training.trainer import Trainer, train
-
-WriteRun = Callable[..., Path]
+from distillmatch_ros.training.trainer import train
 
 EVEN = DistillationConfig("teacher", mse=1.0, gram=1.0, kl=1.0)
 CPU = torch.device("cpu")
@@ -52,10 +48,6 @@ def dinov2(tmp_path: Path) -> Path:
 
 def distilled(teacher: Path, **changes: object) -> dict[str, object]:
     return {"distillation": {"teacher": str(teacher), "mse": 1.0, "gram": 1.0, "kl": 1.0, **changes}}
-
-
-def trainer(path: Path) -> Trainer:
-    return Trainer(TrainingConfig.load(path), Console(file=io.StringIO()))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +147,7 @@ def test_training_runs_the_total_loss(write_run: WriteRun, dinov2: Path) -> None
 def test_nothing_of_the_teacher_is_in_the_weights(write_run: WriteRun, dinov2: Path) -> None:
     plain, taught = write_run("plain"), write_run("taught", **distilled(dinov2))
     for path in (plain, taught):
-        train(path, Console(file=io.StringIO()))
+        train(path, quiet())
     first, second = (Weights.load(path.with_suffix("") / "weights.pt") for path in (plain, taught))
     assert first.state.keys() == second.state.keys()
     assert first.sha256() != second.sha256()
@@ -169,13 +161,13 @@ def test_a_resumed_distillation_ends_where_an_unbroken_one_does(
 ) -> None:
     """The projection and its place in the optimiser come back, too."""
     changes = distilled(dinov2, cache=cache)
-    train(write_run("unbroken", **changes), Console(file=io.StringIO()))
+    train(write_run("unbroken", **changes), quiet())
     begun = trainer(write_run("broken", **changes))
     for _ in range(2):
         begun.train_step()
         begun.step += 1
     begun.save()
-    train(write_run("broken", **changes), Console(file=io.StringIO()))
+    train(write_run("broken", **changes), quiet())
     folder = write_run().parent
     unbroken, broken = (read(folder / name / "last.pt") for name in ("unbroken", "broken"))
     for part in ("network", "weights", "distillation"):

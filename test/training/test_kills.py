@@ -8,12 +8,11 @@ from pathlib import Path
 
 import onnx
 import pytest
+from support.training import WriteRun
 
 from distillmatch_ros.model.config import ModelConfig
 from distillmatch_ros.model.network import DistillMatch
 from distillmatch_ros.model.weights import Weights, read
-
-WriteRun = Callable[..., Path]
 
 KILLS = 20
 # Forked from a process that has loaded PyTorch: loading takes longer than what is to be killed.

@@ -6,28 +6,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from rich.console import Console
+from support.training import WriteRun, quiet, trainer
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.model.weights import Weights, read
 from distillmatch_ros.training.config import TrainingConfig
 from distillmatch_ros.training.trainer import Trainer, train
-
-WriteRun = Callable[..., Path]
-
-
-def quiet() -> Console:
-    return Console(file=io.StringIO())
-
-
-def trainer(path: Path) -> Trainer:
-    return Trainer(TrainingConfig.load(path), quiet())
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 """The training loop on a tiny data set: it learns, resumes, and tells what is wrong."""
 
-import io
 import math
 import socket
 import subprocess
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from rich.console import Console
+from support.training import WriteRun, fall, quiet, silent, trainer
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.model.config import ModelConfig
@@ -21,37 +20,20 @@ from distillmatch_ros.model.weights import Weights, read
 from distillmatch_ros.training.config import TrainingConfig
 from distillmatch_ros.training.data import Batch
 from distillmatch_ros.training.ground_truth import coarse_cells
-from distillmatch_ros.training.trainer import Trainer, learning_rate, train
-
-WriteRun = Callable[..., Path]
-
-
-def quiet() -> Console:
-    return Console(file=io.StringIO())
-
-
-def trainer(path: Path) -> Trainer:
-    return Trainer(TrainingConfig.load(path), quiet())
+from distillmatch_ros.training.trainer import learning_rate, train
 
 
 @pytest.mark.slow
 def test_a_few_steps_lower_the_loss_of_a_fixed_batch(write_run: WriteRun) -> None:
     run = trainer(write_run(steps=1000, learning_rate=3e-3, warmup=1))
-    losses = []
-    for _ in range(25):
-        run.step = 0  # the same batch again
-        losses.append(run.train_step()["total"])
-    assert losses[-1] < 0.8 * losses[0]
+    assert fall(run, "total", 25) < 0.8
 
 
 def test_every_parameter_learns(write_run: WriteRun) -> None:
     run = trainer(write_run())
     run.train_step()
-    silent = [
-        name for name, p in run.network.named_parameters() if p.grad is None or not p.grad.abs().max() > 0
-    ]
     # The bias of a key shifts all scores of a query alike, which a softmax cannot see.
-    assert [name for name in silent if "key_value.bias" not in name] == []
+    assert [name for name in silent(run.network) if "key_value.bias" not in name] == []
 
 
 @pytest.mark.slow

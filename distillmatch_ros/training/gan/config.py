@@ -1,16 +1,22 @@
 """Configuration of a V2I-GAN: config/training/gan*.yaml."""
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from distillmatch_ros.base import configuration
-from distillmatch_ros.base.configuration import Batch, Crop, Fraction, InputSide, LocalPath, Pretrained, Seed
+from distillmatch_ros.base.configuration import (
+    Batch,
+    Crop,
+    Fraction,
+    InputSide,
+    LocalPath,
+    Pretrained,
+    Seed,
+    YamlConfiguration,
+)
 from distillmatch_ros.training.gan.losses import GanLossConfig
-
-EXAMPLE = "config/training/gan-light.yaml"
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class GeneratorConfig:
 
 
 @dataclass(frozen=True)
-class GanConfig:
+class GanConfig(YamlConfiguration):
     """One training run of the V2I-GAN.
 
     Attributes:
@@ -77,6 +83,8 @@ class GanConfig:
         seed: seed of weights and data.
         loss: weights of the losses.
     """
+
+    EXAMPLE = "config/training/gan-light.yaml"
 
     generator: GeneratorConfig
     discriminator_width: PositiveInt
@@ -105,12 +113,3 @@ class GanConfig:
             raise ValueError(
                 "nothing to train on; name pairs, or photos and thermals, which need not be aligned"
             )
-
-    @classmethod
-    def load(cls, path: Path) -> "GanConfig":
-        """Read a YAML file; relative paths in it start at its folder.
-
-        Raises:
-            DistillMatchError: a value is missing, unknown or invalid.
-        """
-        return configuration.load(cls, path, EXAMPLE)

@@ -9,6 +9,7 @@ import cv2
 import pytest
 import torch
 from rich.console import Console
+from support.training import WriteRun
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.training.config import TrainingConfig
@@ -22,7 +23,6 @@ from distillmatch_ros.training.views import ViewRange
 
 CPU = torch.device("cpu")
 NEAR = ViewRange(side=(0.8, 0.95), rotation=5, shift=0.03, jitter=0.02, weight=1.0)
-WriteRun = Callable[..., Path]
 
 
 def correlation(first: torch.Tensor, second: torch.Tensor) -> float:

@@ -1,15 +1,13 @@
 """The V2I-GAN's training: it learns, resumes, draws samples, and tells what is wrong."""
 
-import io
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import pytest
 import torch
-from rich.console import Console
+from support.training import WriteRun, fall, quiet, silent
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.model.weights import read
@@ -17,11 +15,9 @@ from distillmatch_ros.training.gan.config import GanConfig
 from distillmatch_ros.training.gan.trainer import GanTrainer, learning_rate, train_gan
 from distillmatch_ros.training.gan.translation import Translator
 
-WriteRun = Callable[..., Path]
-
 
 def trainer(path: Path) -> GanTrainer:
-    return GanTrainer(GanConfig.load(path), Console(file=io.StringIO()))
+    return GanTrainer(GanConfig.load(path), quiet())
 
 
 def same(first: Any, second: Any) -> bool:
@@ -38,34 +34,29 @@ def same(first: Any, second: Any) -> bool:
 @pytest.mark.slow
 def test_a_few_steps_bring_the_translation_to_its_aligned_image(write_gan: WriteRun) -> None:
     run = trainer(write_gan(steps=1000, learning_rate=3e-3, unpaired_fraction=0.0))
-    found = []
-    for _ in range(12):
-        run.step = 0  # the same batch again
-        found.append(run.train_step()["supervised"])
-    assert found[-1] < 0.7 * found[0]
+    assert fall(run, "supervised", 12) < 0.7
 
 
 def test_every_parameter_learns_and_the_semantic_branch_does_not(write_gan: WriteRun) -> None:
     run = trainer(write_gan())
     run.train_step()
     for players in (run.generators, run.discriminators):
-        silent = [n for n, p in players.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
         # A bias before instance normalisation, or of a key before softmax, changes nothing.
-        assert [n for n in silent if not n.endswith("bias")] == []
+        assert [name for name in silent(players) if not name.endswith("bias")] == []
     assert all(parameter.grad is None for parameter in run.semantics.parameters())
 
 
 @pytest.mark.slow
 def test_a_resumed_run_ends_where_an_unbroken_one_does(write_gan: WriteRun) -> None:
     unbroken = write_gan("unbroken", steps=5)
-    train_gan(unbroken, Console(file=io.StringIO()))
+    train_gan(unbroken, quiet())
     broken = write_gan("broken", steps=5)
     begun = trainer(broken)
     for _ in range(3):
         begun.train_step()
         begun.step += 1
     begun.save()
-    train_gan(broken, Console(file=io.StringIO()))
+    train_gan(broken, quiet())
     first, second = (read(path.with_suffix("") / "last.pt") for path in (unbroken, broken))
     assert second["step"] == 5
     assert len(second["pools"][0]) == 3
@@ -76,7 +67,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(write_gan: WriteRun) -> N
 @pytest.mark.slow
 def test_a_finished_run_leaves_a_translator_and_samples(write_gan: WriteRun, pairs_folder: Path) -> None:
     path = write_gan(samples=str(pairs_folder))
-    train_gan(path, Console(file=io.StringIO()))
+    train_gan(path, quiet())
     folder = path.with_suffix("")
     translator = Translator.load(folder / "weights.pt")
     assert translator.steps == 4
@@ -176,7 +167,7 @@ def test_a_damaged_checkpoint_is_named(write_gan: WriteRun, entry: str) -> None:
 @pytest.mark.slow
 def test_a_checkpoint_of_other_views_is_named(write_gan: WriteRun) -> None:
     path = write_gan(steps=2)
-    train_gan(path, Console(file=io.StringIO()))
+    train_gan(path, quiet())
     with pytest.raises(DistillMatchError, match=r"last\.pt: holds no state .*; choose another output"):
         trainer(write_gan(steps=4, view=[96, 96]))
 
