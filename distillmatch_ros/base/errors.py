@@ -1,5 +1,7 @@
-"""The exception whose message is shown to the user."""
+"""The exception whose message is shown to the user, and what raises it everywhere."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -31,3 +33,24 @@ def check_type(value: Any, kind: type[T] | tuple[type[T], ...], name: str) -> T:
         expected = " or ".join(each.__name__ for each in kinds)
         raise DistillMatchError(f"{name}: {value!r:.60} is not of type {expected}")
     return value
+
+
+@contextmanager
+def needing(extra: str) -> Iterator[None]:
+    """Translate errors of imports of the packages of an extra.
+
+    Args:
+        extra: its name in ``pip install 'distillmatch_ros[extra]'``.
+
+    Raises:
+        DistillMatchError: one of them is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("distillmatch_ros"):
+            raise
+        raise DistillMatchError(
+            f"this command needs {error.name}, which is not installed: "
+            f"pip install 'distillmatch_ros[{extra}]'"
+        ) from error

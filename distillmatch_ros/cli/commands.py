@@ -5,7 +5,6 @@ from collections.abc import Callable
 from distillmatch_ros.cli import (
     bags,
     calibrate,
-    doctor,
     engines,
     gan,
     images,
@@ -48,7 +47,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "export": training.export,
         "build-engine": engines.build,
         "verify": engines.verify_backends,
-        "doctor": doctor.doctor,
+        "doctor": inspection.doctor,
     },
 }
 for _panel, _commands in _COMMANDS.items():

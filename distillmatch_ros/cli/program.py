@@ -10,8 +10,7 @@ from typer.core import TyperGroup
 
 from distillmatch_ros import __version__
 from distillmatch_ros.base import resources
-from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.extras import needing
+from distillmatch_ros.base.errors import DistillMatchError, needing
 from distillmatch_ros.cli import end_interrupted
 from distillmatch_ros.cli.view import common
 

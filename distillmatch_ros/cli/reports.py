@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.extras import needing
+from distillmatch_ros.base.errors import DistillMatchError, needing
 from distillmatch_ros.base.files import check_kind
 from distillmatch_ros.cli.options import Output
 from distillmatch_ros.cli.program import fail_with_errors

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from distillmatch_ros.base.extras import needing
+from distillmatch_ros.base.errors import needing
 from distillmatch_ros.evaluation import peers
 from distillmatch_ros.evaluation.accuracy import Register
 from distillmatch_ros.evaluation.features import FeatureMatcher

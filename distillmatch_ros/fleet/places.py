@@ -15,8 +15,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.extras import needing
+from distillmatch_ros.base.errors import DistillMatchError, needing
 
 _STAMPS = (
     "ETag",

@@ -9,8 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from distillmatch_ros.bags.guess import count_frames
 from distillmatch_ros.bags.summary import BagSummary
-from distillmatch_ros.base.errors import BREAK, DistillMatchError
-from distillmatch_ros.base.extras import needing
+from distillmatch_ros.base.errors import BREAK, DistillMatchError, needing
 from distillmatch_ros.base.machine import usable_cores
 from distillmatch_ros.fleet.manifest import Manifest, open_manifest
 from distillmatch_ros.fleet.places import is_url, last_bytes

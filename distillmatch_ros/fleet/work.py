@@ -8,8 +8,7 @@ from typing import Any
 from distillmatch_ros.bags.processing import BagJob, process_bag
 from distillmatch_ros.bags.provenance import provenance
 from distillmatch_ros.bags.summary import BagSummary
-from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.extras import needing
+from distillmatch_ros.base.errors import DistillMatchError, needing
 from distillmatch_ros.fleet.places import published, shown, staged
 from distillmatch_ros.fleet.plan import Order, Unit
 from distillmatch_ros.registration.registrar import Registrar

@@ -1,4 +1,7 @@
-"""Fine matching in windows of 1x1 at 1/8, 3x3 at 1/4 and 5x5 at 1/2 around each coarse match (paper, FMM)."""
+"""Fine matching and sub-pixel refinement (paper, FMM and SRM).
+
+The windows around each coarse match are 1x1 at 1/8, 3x3 at 1/4 and 5x5 at 1/2.
+"""
 
 from collections.abc import Sequence
 
@@ -104,3 +107,19 @@ class FineMatching(nn.Module):
             dim=2,
         )
         return gather_windows(half, half_index).flatten(0, 1), tokens.flatten(0, 1)
+
+
+class SubPixelRefinement(nn.Module):
+    """Offsets in both images for the best pair of a fine window, regressed from its two descriptors."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.perceptron = nn.Sequential(nn.Linear(2 * width, 2 * width), nn.GELU(), nn.Linear(2 * width, 4))
+
+    def forward(self, visible: Tensor, thermal: Tensor) -> tuple[Tensor, Tensor]:
+        """Descriptors, two (..., C) -> float32 offsets (..., 2) in the visible and in the thermal image.
+
+        The unit is a cell of the 1/2 grid (two network pixels); offsets are within half a cell.
+        """
+        offsets = 0.5 * self.perceptron(torch.cat([visible, thermal], dim=-1)).float().tanh()
+        return offsets[..., :2], offsets[..., 2:]

@@ -9,11 +9,10 @@ from distillmatch_ros.model.backbone import TextureBackbone
 from distillmatch_ros.model.cefg import CategoryGuidance
 from distillmatch_ros.model.coarse import CoarseTransformer, log_dual_softmax, mutual_matches, similarity
 from distillmatch_ros.model.config import ModelConfig
-from distillmatch_ros.model.fine import HALF_WINDOW, FineMatching
+from distillmatch_ros.model.fine import HALF_WINDOW, FineMatching, SubPixelRefinement
 from distillmatch_ros.model.normalisation import InputNormalisation
 from distillmatch_ros.model.stfa import FeatureAggregation
 from distillmatch_ros.model.student import SemanticStudent
-from distillmatch_ros.model.subpixel import SubPixelRefinement
 from distillmatch_ros.model.trunk import PretrainedTrunk
 
 COARSE_CELL, FINE_CELL = 8, 2

@@ -27,8 +27,9 @@ from distillmatch_ros.model.weights import Weights, is_whole
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.training.config import TrainingConfig
 from distillmatch_ros.training.gan.translation import OpenPhotos, open_photos
+from distillmatch_ros.training.loop import WEIGHTS
 from distillmatch_ros.training.resuming import differences
-from distillmatch_ros.training.trainer import WEIGHTS, Trainer
+from distillmatch_ros.training.trainer import Trainer
 
 # Random homographies per pair and preset.
 WARPS = 3

@@ -4,19 +4,22 @@ import math
 import shutil
 import signal
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, current_thread, main_thread
-from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.files import make_folder
+from distillmatch_ros.base.files import check_outputs, make_folder
+from distillmatch_ros.model.weights import is_whole
 
+WEIGHTS = "weights.pt"
+"""Name of a run's weights in its folder."""
 # The run is aborted only after so many consecutive steps without a finite loss.
 MOST_SKIPS = 20
 # Interval of lines in a log file; a terminal has the progress bar.
@@ -27,41 +30,49 @@ LEAST_FREE = 1 << 20  # bytes
 LACK_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
-class Run(Protocol):
-    """A training run that can be resumed at any step."""
+class Run(ABC):
+    """A training run that can be resumed at any step.
 
-    step: int
+    Attributes:
+        folder: where its checkpoints and logs are written.
+        step: number of steps done.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Begin at step 0.
+
+        Raises:
+            DistillMatchError: the weights cannot be written there.
+        """
+        self.folder = folder
+        self.step = 0
+        check_outputs([self.weights], overwrite=True)
 
     @property
     def last(self) -> Path:
-        """Checkpoint from which a restarted run continues; logs are written to its folder."""
-        ...
+        """Checkpoint from which a restarted run continues."""
+        return self.folder / "last.pt"
 
     @property
     def weights(self) -> Path:
         """The weights of that checkpoint alone, for other commands."""
-        ...
+        return self.folder / WEIGHTS
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether the weights of ``step`` are there and not damaged."""
-        ...
-
+    @abstractmethod
     def train_step(self) -> dict[str, float]:
         """Train one step; a step without a finite gradient changes nothing.
 
         Returns:
             Losses by name, with ``total`` and ``gradient_norm``.
         """
-        ...
 
+    @abstractmethod
     def save(self) -> None:
         """Write the checkpoint after ``step`` steps."""
-        ...
 
+    @abstractmethod
     def after_step(self, writer: SummaryWriter, losses: dict[str, float]) -> None:
         """Write checkpoints and other output that is due after ``step`` steps."""
-        ...
 
 
 @contextmanager
@@ -87,9 +98,9 @@ def ending_with_a_step() -> Iterator[Event]:
 
 
 def _open_log(run: Run) -> SummaryWriter:
-    make_folder(run.last.parent)
+    make_folder(run.folder)
     _check_space(run)
-    return SummaryWriter(str(run.last.parent))
+    return SummaryWriter(str(run.folder))
 
 
 def _check_space(run: Run) -> None:
@@ -98,9 +109,9 @@ def _check_space(run: Run) -> None:
     Raises:
         DistillMatchError: the disk is full.
     """
-    if shutil.disk_usage(run.last.parent).free < LEAST_FREE:
+    if shutil.disk_usage(run.folder).free < LEAST_FREE:
         raise DistillMatchError(
-            f"{run.last.parent}: the disk is full; make room, and start again: the run goes on from its last "
+            f"{run.folder}: the disk is full; make room, and start again: the run goes on from its last "
             "checkpoint"
         )
 
@@ -139,7 +150,7 @@ def go_on(run: Run, steps: int, batch: int, console: Console, leads: bool = True
         KeyboardInterrupt: after Ctrl-C, with a message on what was saved.
     """
     if run.step >= steps:
-        if leads and not run.is_whole:
+        if leads and not is_whole(run.weights, run.step):
             run.save()
             console.print(f"{run.weights} was missing or damaged; it is made again of {run.last}")
         console.print(f"{run.last} has all of its {steps} steps already; raise steps for more")

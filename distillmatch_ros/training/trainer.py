@@ -12,23 +12,24 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.tensorboard import SummaryWriter
 
-from distillmatch_ros.base.files import check_outputs
+from distillmatch_ros.engines.torch import TorchEngine
+from distillmatch_ros.evaluation.accuracy import evaluate
+from distillmatch_ros.evaluation.warped import PRESETS
 from distillmatch_ros.images.pairs import read_folder
 from distillmatch_ros.model.network import DistillMatch
-from distillmatch_ros.model.weights import Weights, fitting, is_whole, read, save
+from distillmatch_ros.model.weights import Weights, fitting, read, save
+from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.training.config import TrainingConfig
 from distillmatch_ros.training.data import PairSampler
 from distillmatch_ros.training.distillation import DistillationLoss
 from distillmatch_ros.training.gan.translation import OpenPhotos, open_photos
-from distillmatch_ros.training.loop import go_on
+from distillmatch_ros.training.loop import Run, go_on
 from distillmatch_ros.training.losses import TotalLoss
 from distillmatch_ros.training.pretrained import freeze, load_trunk
 from distillmatch_ros.training.resuming import check_settings, settings_of
 from distillmatch_ros.training.sources import ImageStore, load_pairs, load_thermals
 from distillmatch_ros.training.teachers import Teacher, open_teacher
-from distillmatch_ros.training.validation import validate
 
-WEIGHTS = "weights.pt"
 """The file of a run that other commands take."""
 
 
@@ -40,7 +41,7 @@ def learning_rate(config: TrainingConfig, step: int) -> float:
     return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
 
 
-class Trainer:
+class Trainer(Run):
     """One process of a training run; torchrun starts several."""
 
     def __init__(
@@ -57,7 +58,7 @@ class Trainer:
             DistillMatchError: a file of the configuration cannot be read, the output not be written, or the
                 run was begun with other settings.
         """
-        check_outputs([config.output / WEIGHTS], overwrite=True)
+        super().__init__(config.output)
         if config.validation is not None:
             read_folder(config.validation)
         self.config = config
@@ -92,7 +93,6 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             self.loss.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        self.step = 0
         if self.last.exists():
             self._restore()
         elif config.start is not None:
@@ -122,21 +122,6 @@ class Trainer:
                 yield photos.untranslated(), source.weight * (1 - translated)
                 if translated:
                     yield photos, source.weight * translated
-
-    @property
-    def last(self) -> Path:
-        """Checkpoint from which a restarted run continues."""
-        return self.config.output / "last.pt"
-
-    @property
-    def weights(self) -> Path:
-        """The averaged weights of that checkpoint alone."""
-        return self.config.output / WEIGHTS
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the weights of this step are there."""
-        return is_whole(self.weights, self.step)
 
     def run(self) -> None:
         """Train until the last step."""
@@ -227,3 +212,20 @@ class Trainer:
 def train(config_path: Path, console: Console | None = None) -> None:
     """Train according to a configuration file; an interrupted run is continued."""
     Trainer(TrainingConfig.load(config_path), console or Console()).run()
+
+
+def validate(network: DistillMatch, folder: Path, warps: int = 1) -> dict[str, float]:
+    """Register warped pairs of a folder, as ``distillmatch evaluate`` does; figures by name, such as
+    ``rig/auc_10``.
+    """
+    pairs = read_folder(folder)
+    figures = {}
+    with Registrar(TorchEngine(network)) as registrar:
+        for preset in PRESETS:
+            score = evaluate(lambda v, t: registrar.register(v, t).homography, pairs, preset, warps=warps)
+            figures[f"{preset.name}/auc_10"] = score.auc_10
+            figures[f"{preset.name}/under_10_px"] = score.under_10_px
+            figures[f"{preset.name}/median_px"] = min(score.median_px, 100.0)
+            figures[f"{preset.name}/rejections"] = score.rejections
+            figures[f"{preset.name}/wrong"] = score.wrong
+    return figures

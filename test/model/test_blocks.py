@@ -7,11 +7,10 @@ from distillmatch_ros.model.attention import Attention, TransformerLayer, positi
 from distillmatch_ros.model.backbone import TextureBackbone
 from distillmatch_ros.model.cefg import CategoryEncoder, CategoryGuidance, RestormerBlock
 from distillmatch_ros.model.coarse import CoarseLayer, CoarseTransformer
-from distillmatch_ros.model.fine import FineMatching
+from distillmatch_ros.model.fine import FineMatching, SubPixelRefinement
 from distillmatch_ros.model.normalisation import InputNormalisation
 from distillmatch_ros.model.stfa import ChannelAggregation, FeatureAggregation, SpatialAggregation
 from distillmatch_ros.model.student import SemanticStudent
-from distillmatch_ros.model.subpixel import SubPixelRefinement
 
 GRID = (8, 12)
 

@@ -1,4 +1,4 @@
-"""Terminal output of inspect."""
+"""Terminal output of inspect and doctor."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,10 @@ from rich.panel import Panel
 from rich.table import Table
 
 from distillmatch_ros.bags.inspection import ImageFigures, InspectedTopic, Inspection
+from distillmatch_ros.doctor.examination import Examination
+from distillmatch_ros.doctor.finding import FAULT, NOTE, OK
+
+MARKS = {OK: "[green]ok[/]", NOTE: "[yellow]note[/]", FAULT: "[bold red]fault[/]"}
 
 
 def show_inspection(found: Inspection) -> None:
@@ -69,3 +73,16 @@ def _of_image(image: ImageFigures) -> Iterator[str]:
     if any(image.bars):
         top, right, bottom, left = image.bars
         yield f"borders of one value: {top} rows above, {bottom} below, {left} columns left, {right} right"
+
+
+def show_examination(found: Examination) -> None:
+    """Print one line per finding, and below it what to do."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for finding in found.findings:
+        grid.add_row(MARKS[finding.state], finding.about, escape(finding.value))
+        if finding.remedy is not None:
+            grid.add_row("", "", f"[dim]{escape(finding.remedy)}[/]")
+    Console().print(grid)

@@ -9,22 +9,19 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from distillmatch_ros.base.files import check_outputs
-from distillmatch_ros.model.weights import fitting, is_whole, read, save
+from distillmatch_ros.model.weights import fitting, read, save
 from distillmatch_ros.training.draw import Draw
 from distillmatch_ros.training.gan import losses
 from distillmatch_ros.training.gan.config import GanConfig
 from distillmatch_ros.training.gan.cycle import Cycle, Generators
 from distillmatch_ros.training.gan.data import Crops, CropSampler
-from distillmatch_ros.training.gan.discriminator import Discriminators
-from distillmatch_ros.training.gan.pool import Pool
+from distillmatch_ros.training.gan.discriminator import Discriminators, Pool
 from distillmatch_ros.training.gan.samples import Samples
 from distillmatch_ros.training.gan.semantics import Semantics
 from distillmatch_ros.training.gan.translation import contents
-from distillmatch_ros.training.loop import go_on
+from distillmatch_ros.training.loop import Run, go_on
 from distillmatch_ros.training.resuming import check_settings, settings_of
 
-WEIGHTS = "weights.pt"
 """The file of a run that other commands take."""
 BETAS = (0.5, 0.999)
 
@@ -34,7 +31,7 @@ def learning_rate(config: GanConfig, step: int) -> float:
     return config.learning_rate * min(1.0, 2 * (1 - step / config.steps))
 
 
-class GanTrainer:
+class GanTrainer(Run):
     """One training run, in one process."""
 
     def __init__(self, config: GanConfig, console: Console) -> None:
@@ -44,7 +41,7 @@ class GanTrainer:
             DistillMatchError: a file of the configuration cannot be read, the output not be written, or the
                 run was begun with other settings.
         """
-        check_outputs([config.output / WEIGHTS], overwrite=True)
+        super().__init__(config.output)
         self.config = config
         self.console = console
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -61,26 +58,10 @@ class GanTrainer:
         ]
         self.visible_pool = Pool(config.pool, 3, config.view, self.device)
         self.thermal_pool = Pool(config.pool, 1, config.view, self.device)
-        self.step = 0
         if self.last.exists():
             self._restore()
         self.sampler = CropSampler(config, self.device)
         self.samples = None if config.samples is None else Samples(config.samples, self.device)
-
-    @property
-    def last(self) -> Path:
-        """Checkpoint from which a restarted run continues."""
-        return self.config.output / "last.pt"
-
-    @property
-    def weights(self) -> Path:
-        """The generator of that checkpoint alone."""
-        return self.config.output / WEIGHTS
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the weights of this step are there."""
-        return is_whole(self.weights, self.step)
 
     def run(self) -> None:
         """Train until the last step."""

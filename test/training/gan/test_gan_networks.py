@@ -8,9 +8,8 @@ import torch
 from distillmatch_ros.model.weights import Weights
 from distillmatch_ros.training.draw import Draw
 from distillmatch_ros.training.gan.config import GeneratorConfig
-from distillmatch_ros.training.gan.discriminator import Discriminator
+from distillmatch_ros.training.gan.discriminator import Discriminator, Pool
 from distillmatch_ros.training.gan.generator import Generator
-from distillmatch_ros.training.gan.pool import Pool
 from distillmatch_ros.training.gan.semantics import Semantics, StudentBranch
 
 CPU = torch.device("cpu")
