@@ -20,7 +20,9 @@ from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.estimation import FrameMatches
-from distillmatch_ros.rig.learning import MAX_FRAMES, Observation
+from distillmatch_ros.rig.exchange.formats import read_known
+from distillmatch_ros.rig.exchange.known import Known, Sizes
+from distillmatch_ros.rig.learning import MAX_FRAMES, KnownRig, Observation
 from distillmatch_ros.rig.motion import MotionMeter, TimeOffset, time_offset
 from distillmatch_ros.stream.calibration import Accumulator, ImageFormat, Rig
 from distillmatch_ros.stream.parameters import Parameters
@@ -141,6 +143,39 @@ class Drives:
             sizes = Rig(ImageFormat(visible.shape[:2]), ImageFormat(thermal.shape[:2]))
             self._add(visible, thermal, sizes, found, number, str(path))
             on_pair()
+
+    def take(self, initial: Path | None, fixed: Sequence[Path]) -> KnownRig | None:
+        """Take over what files of `read_known` tell: cameras are given from now on.
+
+        Args:
+            initial: a rig to start from, or None.
+            fixed: rigs or cameras to keep.
+
+        Returns:
+            What is known about the rig; None if that is no more than cameras.
+
+        Raises:
+            DistillMatchError: see `read_known`; or there is no pair, or a rig is not complete.
+        """
+        if self.format is None:
+            return None
+        sizes = Sizes(self.format.visible.size, self.format.thermal.size)
+        kept = Known()
+        for path in fixed:
+            kept = kept.updated(read_known(path, sizes))
+        for sensor in MATCHED:
+            if (camera := getattr(kept, sensor.value)) is not None:
+                self.cameras[sensor] = camera
+        if kept.T_visible_thermal is not None:
+            if kept.rig is None:
+                raise DistillMatchError(f"{fixed[-1]}: tells a pose, but not both cameras; name theirs too")
+            return KnownRig(kept.rig, fixed=True)
+        if initial is None:
+            return None
+        start = read_known(initial, sizes).updated(kept)
+        if start.rig is None:
+            raise DistillMatchError(f"{initial}: does not tell both cameras and their pose; name a rig")
+        return KnownRig(start.rig, fixed=False)
 
     def _add(
         self,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import check_kind
 from distillmatch_ros.cli.options import EngineOptions, Output, Settings
 from distillmatch_ros.cli.program import fail_with_errors
@@ -18,6 +19,9 @@ from distillmatch_ros.cli.streams import (
     tell_problems,
 )
 from distillmatch_ros.cli.view import common
+
+OTHER_TOOLS = "Files of other tools"
+FORMATS = "camera-info", "kalibr", "urdf", "static-transform"
 
 if TYPE_CHECKING:
     from distillmatch_ros.bags.drives import Drives
@@ -44,6 +48,30 @@ def calibrate(
             metavar="METRES", min=1e-3, help="Distance of the two lenses: the rig's scale, which images lack."
         ),
     ] = None,
+    initial: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Start from this rig: a file of calibrate, Kalibr (camchain), OpenCV or MATLAB.",
+            rich_help_panel=OTHER_TOOLS,
+        ),
+    ] = None,
+    fixed: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keep what this file tells: a rig as above, or a camera (CameraInfo YAML); may be repeated.",
+            rich_help_panel=OTHER_TOOLS,
+        ),
+    ] = None,
+    export: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FORMAT=FILE",
+            help=f"Write the rig for another tool too; may be repeated: {', '.join(FORMATS)}.",
+            rich_help_panel=OTHER_TOOLS,
+        ),
+    ] = None,
     params: Params = None,
     settings: Settings = None,
     *,
@@ -57,18 +85,25 @@ def calibrate(
     """
     from distillmatch_ros.bags import calibration
     from distillmatch_ros.cli.view.calibration import show_calibration
+    from distillmatch_ros.rig.exchange.formats import write_format
     from distillmatch_ros.rig.files import RigFile
 
     # Full passes: one for each pair, and no answer from an earlier calibration.
     parameters = parameters_of(params, settings, engine).changed({"pass_seconds": 0.0, "mode": "live"})
-    output.check([out], [*sources, params, engine.model])
+    exports = [_export(text) for text in export or []]
+    read = [*sources, params, engine.model, initial, *(fixed or [])]
+    output.check([out, *(file for _, file in exports)], read)
     check_kind(out, ".yaml", ".yml")
     drives = _read(sources, rgb, thermal, parameters, output.quiet)
-    found = calibration.calibrate(drives)
+    found = calibration.calibrate(drives, drives.take(initial, fixed or []))
     if found.rig is not None and baseline_m is not None:
         found = found.with_baseline(baseline_m)
+    if exports and found.rig is None:
+        raise DistillMatchError(f"--export: there is no rig ({found.against}), so nothing is written")
     if found.rig is not None:
         RigFile.of(found.rig, len(drives.observations)).save(out)
+        for name, file in exports:
+            write_format(name, file, found.rig.model)
     else:
         assert found.homography is not None, "without a rig there is a homography"
         found.homography.save(out)
@@ -82,6 +117,13 @@ def calibrate(
         common.complain(f"{out}: {found.doubt}")
     fail_with_errors(drives.errors)
     fail_with(drives.summaries)
+
+
+def _export(text: str) -> tuple[str, Path]:
+    name, _, file = text.partition("=")
+    if name not in FORMATS or not file:
+        raise typer.BadParameter(f"--export {text}: write FORMAT=FILE, FORMAT one of {', '.join(FORMATS)}")
+    return name, Path(file)
 
 
 def _read(
