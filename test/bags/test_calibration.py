@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.bags import Drive, texture, write_bag
 from support.cli import run
-from support.simulated_rig import RIG, THERMAL, VISIBLE, grid
+from support.simulated_rig import RIG, THERMAL, VISIBLE, grid, shapes
 
 from distillmatch_ros.bags.calibration import calibrate, record
 from distillmatch_ros.bags.drives import Drives, _Thinned
@@ -32,14 +32,6 @@ def registered(mapping: ImageMapping, seed: int, noise_px: float) -> Registratio
     own = HomographyMapping(mapping.homography, THERMAL, VISIBLE)
     points = visible.astype(np.float32), thermal.astype(np.float32)
     return Registration(*points, np.ones(120, np.float32), np.ones(120, bool), own, Status.OK, {})
-
-
-def shapes(seed: int) -> np.ndarray:
-    rng, image = np.random.default_rng(seed), np.zeros(VISIBLE, np.uint8)
-    for _ in range(120):
-        corner = rng.integers((0, 0), VISIBLE[::-1])
-        cv2.rectangle(image, corner, corner + rng.integers(20, 150, 2), int(rng.integers(0, 255)), -1)
-    return image
 
 
 def drives_of(mappings: list[ImageMapping], noise_px: float = 1.0) -> Drives:

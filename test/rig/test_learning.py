@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from support.simulated_rig import RIG, THERMAL, VISIBLE, drive, grid
+from support.simulated_rig import RIG, THERMAL, VISIBLE, drive, grid, shapes
 
 from distillmatch_ros import Registrar
 from distillmatch_ros.base.errors import DistillMatchError
@@ -19,14 +19,6 @@ from distillmatch_ros.rig.evidence import judge
 from distillmatch_ros.rig.learning import Observation, evenly, learn
 
 METU = Path(os.environ.get("DISTILLMATCH_RIG_METU", Path(__file__).parents[3] / "shared/data/rig_metu"))
-
-
-def shapes(seed: int) -> np.ndarray:
-    rng, image = np.random.default_rng(seed), np.zeros(VISIBLE, np.uint8)
-    for _ in range(120):
-        corner = rng.integers((0, 0), VISIBLE[::-1])
-        cv2.rectangle(image, corner, corner + rng.integers(20, 150, 2), int(rng.integers(0, 255)), -1)
-    return image
 
 
 @pytest.fixture(scope="module")

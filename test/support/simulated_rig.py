@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from distillmatch_ros.geometry.camera import Camera
@@ -23,6 +24,15 @@ RIG = RigModel(
     thermal=camera(THERMAL, 700.0, -0.2, 0.05),
     T_visible_thermal=Pose.from_vectors(np.array([0.02, -0.03, 0.015]), np.array([0.98, 0.2, 0.0])),
 )
+
+
+def shapes(seed: int) -> np.ndarray:
+    """What a visible camera might see: grey rectangles one on another."""
+    rng, image = np.random.default_rng(seed), np.zeros(VISIBLE, np.uint8)
+    for _ in range(120):
+        corner = rng.integers((0, 0), VISIBLE[::-1])
+        cv2.rectangle(image, corner, corner + rng.integers(20, 150, 2), int(rng.integers(0, 255)), -1)
+    return image
 
 
 @dataclass(frozen=True)

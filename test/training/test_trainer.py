@@ -90,7 +90,7 @@ def test_learning_rate_warms_up_and_falls(write_run: WriteRun) -> None:
         ({"start": "nowhere.pt"}, "nowhere"),
         ({"start": 5}, "start is 5, not a valid string"),
         ({"output": None}, "output is None, not a valid string"),
-        ({"batch": 0}, "batch is 0, not greater than 0"),
+        ({"batch": 0}, "batch is 0, not greater than or equal to 1"),
         ({"steps": -1}, "steps is -1"),
         ({"learning_rate": "1e-4"}, "learning_rate is '1e-4', not a valid number"),
         ({"learning_rate": math.inf}, "learning_rate is inf"),

@@ -168,7 +168,7 @@ def test_a_damaged_checkpoint_is_named(write_gan: WriteRun, entry: str) -> None:
 def test_a_checkpoint_of_other_views_is_named(write_gan: WriteRun) -> None:
     path = write_gan(steps=2)
     train_gan(path, quiet())
-    with pytest.raises(DistillMatchError, match=r"last\.pt: holds no state .*; choose another output"):
+    with pytest.raises(DistillMatchError, match=r"last\.pt: was begun with another view"):
         trainer(write_gan(steps=4, view=[96, 96]))
 
 
