@@ -23,7 +23,7 @@ from distillmatch_ros.images.files import read_image, read_thermal
 from distillmatch_ros.images.pairs import read_csv
 
 SECONDS = 20.0
-MEMORY_KB = 2 << 20
+MEMORY_KB = 150 << 10
 
 
 def mutated(data: bytes, chance: random.Random) -> bytes:
