@@ -1,11 +1,12 @@
 """Which image topics of a bag are those of the two cameras, by their names and encodings."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from distillmatch_ros.bags.reading import Bag
+from distillmatch_ros.bags.reading import Bag, open_bag
+from distillmatch_ros.bags.typestore import ros2_messages
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.stream.sensors import Sensor
 
@@ -14,6 +15,7 @@ _THERMAL = re.compile(
 )
 _VISIBLE = re.compile(r"rgb|colou?r|visible|(^|[/_])vis([/_]|$)|(^|[/_])eo([/_]|$)|usb_cam")
 _NEITHER = re.compile(r"depth|disparity|mask|overlay|label|segment|registered|/distillmatch/|confidence")
+_TRANSPORT = re.compile(r"/(compressed|compressedDepth|zstd|theora|ffmpeg|foxglove|h264|h265)$")
 _COLOURS = re.compile(r"rgb|bgr|bayer|yuv|uyvy|yuyv|nv|8UC3|8UC4")
 _RAW_VALUES = re.compile(r"mono1[0246]|16[US]C1|32[SF]C1|64FC1")
 
@@ -28,17 +30,28 @@ def encodings(bag: Bag) -> dict[str, str]:
     return found
 
 
-def count_frames(bags: Iterable[Path], rgb: str | None) -> int:
+def usable_encodings(bag: Bag) -> dict[str, str]:
+    """`encodings` of the topics that hold images which can be read: a driver advertises more."""
+    messages, found = ros2_messages(), {}
+    for topic, encoding in encodings(bag).items():
+        first = next(bag.messages((topic,)), None) if bag.topics[topic].count else None
+        with suppress(DistillMatchError):
+            if first is not None and messages.to_frame(first.message).image.size:
+                found[topic] = encoding
+    return found
+
+
+def count_frames(bags: Iterable[Sequence[Path]], rgb: str | None) -> int:
     """Number of visible frames of all bags, for a progress bar; unreadable bags count as 0.
 
     Args:
-        bags: paths of the bags.
+        bags: paths of the parts of each bag.
         rgb: image topic of the visible camera; guessed if None.
     """
     frames = 0
-    for path in bags:
-        with suppress(DistillMatchError), Bag(path) as bag:
-            name = rgb or guess_topics(encodings(bag)).get(Sensor.VISIBLE)
+    for parts in bags:
+        with suppress(DistillMatchError), open_bag(*parts) as bag:
+            name = rgb or guess_topics(usable_encodings(bag)).get(Sensor.VISIBLE)
             frames += bag.image_topic(name, "--rgb").count
     return frames
 
@@ -71,8 +84,8 @@ def guess_topics(encoding_by_topic: Mapping[str, str]) -> dict[Sensor, str]:
 
 def _thermal_score(topic: str, encoding: str) -> float | None:
     """Above 0 for a thermal camera's topic, below for a visible one's; None for neither."""
-    name = topic.lower()
-    if _NEITHER.search(name) or "compressedDepth" in encoding:
+    name = _camera(topic).lower()
+    if _NEITHER.search(name) or ("compressedDepth" in encoding and not _THERMAL.search(name)):
         return None
     score = 2.0 * bool(_THERMAL.search(name)) - 1.5 * bool(_VISIBLE.search(name))
     return score + 1.0 * bool(_RAW_VALUES.search(encoding)) - 1.0 * bool(_COLOURS.search(encoding))
@@ -89,4 +102,5 @@ def _best(scores: Mapping[str, float]) -> str | None:
 
 
 def _camera(topic: str) -> str:
-    return re.sub(r"/(compressed|compressedDepth)$", "", topic)
+    """The topic without the name of its transport, under which one camera's images come several times."""
+    return _TRANSPORT.sub("", topic)

@@ -2,7 +2,7 @@
 
 import shlex
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.bags.guess import encodings, guess_topics
-from distillmatch_ros.bags.reading import Bag, Recorded, Topic
+from distillmatch_ros.bags.guess import encodings, guess_topics, usable_encodings
+from distillmatch_ros.bags.joining import drives_in
+from distillmatch_ros.bags.reading import Recorded, Topic, open_bag
+from distillmatch_ros.bags.storage.folder import is_storage
 from distillmatch_ros.bags.storage.loss import LossRecord
 from distillmatch_ros.bags.typestore import ros2_messages
 from distillmatch_ros.base.errors import DistillMatchError
@@ -126,12 +128,16 @@ class Inspection:
 
 
 def inspect_paths(paths: list[Path]) -> Iterator[Inspection]:
-    """Inspect bags and image files one after the other; one that cannot be read gives its error."""
-    for path in paths:
-        kind = "bag" if _is_bag(path) else "image"
+    """Inspect bags and image files one after the other; one that cannot be read gives its error.
+
+    The recordings of a folder are inspected one by one, and bags of one camera each together.
+    """
+    for parts in drives_in(paths, None, None):
+        path = parts[0]
+        kind = "bag" if path.is_dir() or is_storage(path) else "image"
         try:
             yield (
-                inspect_bag(path)
+                inspect_bag(*parts)
                 if kind == "bag"
                 else Inspection(str(path), kind, image=figures_of(read_thermal(path)))
             )
@@ -165,16 +171,21 @@ def figures_of(image: NDArray[Any]) -> ImageFigures:
     )
 
 
-def inspect_bag(path: Path) -> Inspection:
+def inspect_bag(path: Path, *more: Path) -> Inspection:
     """Inspect a bag.
+
+    Args:
+        path: the bag, or its first file.
+        more: its other files, or other bags of the same drive; see `open_bag`.
 
     Raises:
         DistillMatchError: the bag cannot be read.
     """
-    with Bag(path) as bag:
+    paths = path, *more
+    with open_bag(*paths) as bag:
         encoding_by_topic = encodings(bag)
         watched = {topic.name: _Watched(topic, encoding_by_topic[topic.name]) for topic in bag.images}
-        guess = guess_topics(encoding_by_topic)
+        guess = guess_topics(usable_encodings(bag))
         sensors = {name: sensor for sensor, name in guess.items()}
         timing, synchroniser = Timing(), make_synchroniser(Parameters())
         for each in bag.messages(tuple(watched)):
@@ -186,7 +197,7 @@ def inspect_bag(path: Path) -> Inspection:
         losses = [loss.record() for loss in bag.losses]
     synchroniser.flush()
     found = Inspection(
-        str(path),
+        " + ".join(map(str, paths)),
         "bag",
         topics=[each.result() for each in watched.values()],
         guess={str(sensor): name for sensor, name in guess.items()},
@@ -201,12 +212,12 @@ def inspect_bag(path: Path) -> Inspection:
         pairs=pairs,
         clocks=None if clocks is None else clocks.record(),
         advice=advice,
-        command=_command(path, guess, {} if advice is None else timing.helpful(Parameters())),
+        command=_command(paths, guess, {} if advice is None else timing.helpful(Parameters())),
     )
 
 
-def _command(path: Path, guess: Mapping[Sensor, str], changes: Mapping[str, Any]) -> str:
-    words = ["distillmatch", "bag", str(path), "registered.mcap"]
+def _command(paths: Sequence[Path], guess: Mapping[Sensor, str], changes: Mapping[str, Any]) -> str:
+    words = ["distillmatch", "bag", *map(str, paths), "registered.mcap"]
     words += ["--rgb", guess[Sensor.VISIBLE], "--thermal", guess[Sensor.THERMAL]]
     for name, value in changes.items():
         if value != getattr(Parameters(), name):
@@ -277,7 +288,3 @@ class _Watched:
 def _run(constant: NDArray[np.bool_]) -> int:
     """Number of constant lines before the first other one; 0 if all are constant."""
     return 0 if constant.all() else int(constant.argmin())
-
-
-def _is_bag(path: Path) -> bool:
-    return path.is_dir() or any(suffix in (".bag", ".mcap", ".db3") for suffix in path.suffixes)

@@ -8,9 +8,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from distillmatch_ros.bags.guess import encodings, guess_topics
+from distillmatch_ros.bags.guess import guess_topics, usable_encodings
 from distillmatch_ros.bags.provenance import KEY
-from distillmatch_ros.bags.reading import Bag, Recorded, Topic
+from distillmatch_ros.bags.reading import Bag, Recorded, Topic, open_bag
 from distillmatch_ros.bags.summary import BagSummary
 from distillmatch_ros.bags.threads import BackgroundWriter, prefetch
 from distillmatch_ros.bags.typestore import ros2_messages, ros2_types
@@ -41,6 +41,7 @@ class BagJob:
         undistort: undistort the images of each camera that the bag has a calibration of, in its camera_info.
         jpeg_quality: of overlay/compressed.
         overwrite: replace ``out`` where it exists.
+        others: further files or bags of the same drive, such as the other camera's; see `open_bag`.
     """
 
     bag: Path
@@ -51,6 +52,7 @@ class BagJob:
     undistort: bool = False
     jpeg_quality: int = 90
     overwrite: bool = False
+    others: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +93,7 @@ def process_bag(
     started = perf_counter()
     summary = BagSummary(str(job.bag), None if job.out is None else str(job.out))
     synchroniser = make_synchroniser(parameters)
-    with Bag(job.bag) as bag:
+    with open_bag(job.bag, *job.others) as bag:
         reader = _Reader(bag, job, synchroniser, summary, parameters, on_frame, stop)
         infos = {sensor: first_info(bag, topic) for topic, sensor in reader.sensors.items()}
         if job.undistort:
@@ -125,7 +127,7 @@ def recorded_cameras(job: BagJob) -> dict[Sensor, Camera]:
         DistillMatchError: the bag cannot be read, or lacks a topic.
     """
     found = {}
-    with Bag(job.bag) as bag:
+    with open_bag(job.bag, *job.others) as bag:
         for sensor, topic in zip(MATCHED, _topics(bag, job, BagSummary(str(job.bag), None)), strict=True):
             if (info := first_info(bag, topic.name)) is None:
                 continue
@@ -215,7 +217,7 @@ class _Reader:
 
 def _topics(bag: Bag, job: BagJob, summary: BagSummary) -> tuple[Topic, Topic]:
     """The topics of both cameras; those that are not named are guessed, and said."""
-    guess = {} if job.rgb and job.thermal else guess_topics(encodings(bag))
+    guess = {} if job.rgb and job.thermal else guess_topics(usable_encodings(bag))
     rgb = bag.image_topic(job.rgb or guess.get(Sensor.VISIBLE), "--rgb")
     thermal = bag.image_topic(job.thermal or guess.get(Sensor.THERMAL), "--thermal")
     if guess:

@@ -1,9 +1,10 @@
 """Bags as they come: ROS 1 and ROS 2, whole or damaged. Every message comes out as one of ROS 2."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from heapq import merge
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -19,6 +20,7 @@ from distillmatch_ros.bags.storage.folder import (
     storage_files,
 )
 from distillmatch_ros.bags.storage.loss import ALL, Loss
+from distillmatch_ros.bags.storage.series import recordings, series, series_name
 from distillmatch_ros.bags.typestore import ros2_types
 from distillmatch_ros.base.errors import DistillMatchError
 
@@ -54,13 +56,18 @@ class Bag:
         topics: by name.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *more: Path) -> None:
         """Open a bag.
 
+        Args:
+            path: the bag, or its first file.
+            more: its other files, if it is no folder of its own.
+
         Raises:
-            DistillMatchError: there is no such bag, or nothing in it can be read.
+            DistillMatchError: there is no such bag, nothing in it can be read, or it is a folder of several.
         """
         self.path = path
+        self._more = more
         self._losses: dict[tuple[str, int], Loss] = {}
         self._types = ros2_types()
         self._open = ExitStack()
@@ -77,7 +84,7 @@ class Bag:
         except BaseException:
             self._open.close()
             raise
-        self.topics = self._all_topics()
+        self.topics: Mapping[str, Topic] = self._all_topics()
         if self._losses and not (self._files and self.topics):
             self._open.close()
             raise self._unreadable()
@@ -89,6 +96,12 @@ class Bag:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open.close()
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """Times of receipt of the first and the last message, ns; None without any."""
+        spans = [span for file in self._files if (span := file.span) is not None]
+        return (min(start for start, _ in spans), max(end for _, end in spans)) if spans else None
 
     @property
     def losses(self) -> list[Loss]:
@@ -173,7 +186,13 @@ class Bag:
             self._note(Loss(METADATA, "promises more messages than its files hold", missing, position=-4))
 
     def _open_files(self) -> Promise | None:
-        paths, promise = storage_files(self.path, self._note)
+        parts = recordings(self.path)
+        if len(parts) > 1:
+            names = [" and ".join(str(part) for part in each) for each in parts]
+            raise DistillMatchError(f"{self.path}: holds {len(parts)} recordings; name one of them", *names)
+        paths, promise = storage_files(parts[0][0], self._note)
+        if len(paths) == 1:
+            paths += self._more
         if not paths:
             self._note(Loss(self.path.name, f"holds no {' or '.join(FORMATS)} file"))
         scratch = Path(self._open.enter_context(TemporaryDirectory(prefix="distillmatch-")))
@@ -211,3 +230,65 @@ class Bag:
     def _note(self, loss: Loss) -> None:
         known = self._losses.get(loss.key)
         self._losses[loss.key] = loss if known is None else known.with_(loss)
+
+
+class JoinedBag(Bag):
+    """Bags of one drive, such as one of each camera, read as one.
+
+    A topic that several of them hold is called by the name of its bag, such as ``/thermal/image_raw`` for
+    ``/image_raw`` of thermal.mcap.
+    """
+
+    def __init__(self, bags: Sequence[Sequence[Path]]) -> None:
+        """Open the bags.
+
+        Args:
+            bags: the files of each; see `Bag`.
+
+        Raises:
+            DistillMatchError: see `Bag`.
+        """
+        self.path = bags[0][0]
+        with ExitStack() as opening:
+            self._bags = {series_name(parts[0]): opening.enter_context(Bag(*parts)) for parts in bags}
+            self._open = opening.pop_all()
+        held = Counter(name for bag in self._bags.values() for name in bag.topics)
+        self._named: dict[str, dict[str, str]] = {  # names here, by bag and name there
+            stem: {name: name if held[name] == 1 else f"/{stem}{name}" for name in bag.topics}
+            for stem, bag in self._bags.items()
+        }
+        self.topics = {
+            here: replace(self._bags[stem].topics[name], name=here)
+            for stem, names in self._named.items()
+            for name, here in names.items()
+        }
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        spans = [span for bag in self._bags.values() if (span := bag.span) is not None]
+        return (min(start for start, _ in spans), max(end for _, end in spans)) if spans else None
+
+    @property
+    def losses(self) -> list[Loss]:
+        return [loss for bag in self._bags.values() for loss in bag.losses]
+
+    def messages(self, topics: Collection[str]) -> Iterator[Recorded]:
+        def of(stem: str, bag: Bag) -> Iterator[Recorded]:
+            names = {name: here for name, here in self._named[stem].items() if here in topics}
+            for each in bag.messages(tuple(names)):
+                yield replace(each, topic=names[each.topic])
+
+        return merge(*(of(stem, bag) for stem, bag in self._bags.items()), key=lambda each: each.received)
+
+
+def open_bag(path: Path, *more: Path) -> Bag:
+    """Open a recording of one or more paths: the files of a bag, or the bags of one drive.
+
+    Raises:
+        DistillMatchError: see `Bag`.
+    """
+    if not more:
+        return Bag(path)
+    files = [each for each in (path, *more) if not each.is_dir()]
+    parts = [*series(files), *((each,) for each in (path, *more) if each.is_dir())]
+    return Bag(*parts[0]) if len(parts) == 1 else JoinedBag(parts)

@@ -1,5 +1,6 @@
 """The command that learns a rig: calibrate. Imports are local: rosbags is slow."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -132,21 +133,25 @@ def _read(
     """All pairs of the sources."""
     from distillmatch_ros.bags.drives import Drives, is_list, listed
     from distillmatch_ros.bags.guess import count_frames
+    from distillmatch_ros.bags.joining import drives_in
     from distillmatch_ros.bags.processing import BagJob
     from distillmatch_ros.stream.assembly import open_registrar, open_stream
 
     lists = [source for source in sources if is_list(source)]
-    bags = [source for source in sources if source not in lists]
+    bags = drives_in([source for source in sources if source not in lists], rgb, thermal)
     total = sum(len(listed(source)) for source in lists) + (count_frames(bags, rgb) or 0)
     drives = Drives(parameters)
     with open_registrar(parameters) as registrar, registering(total, quiet) as (on_frame, stop):
         stream = open_stream(parameters, registrar)
-        for source in sources:
-            if source in lists:
-                drives.add_files(source, registrar, on_frame)
-            else:
-                job = BagJob(source, None, rgb, thermal, (), parameters.undistort)
-                drives.add_bag(job, stream, on_frame, stop)
+        jobs = (
+            BagJob(first, None, rgb, thermal, (), parameters.undistort, others=tuple(others))
+            for first, *others in bags
+        )
+        for add in (
+            *(partial(drives.add_files, source, registrar, on_frame) for source in lists),
+            *(partial(drives.add_bag, job, stream, on_frame, stop) for job in jobs),
+        ):
+            add()
             if stop():
                 raise KeyboardInterrupt("no calibration is written")
     return drives

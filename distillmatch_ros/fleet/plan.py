@@ -12,7 +12,9 @@ from os.path import realpath
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
-from distillmatch_ros.bags.storage.folder import FORMATS, PACKED, kind_of
+from distillmatch_ros.bags.joining import NamedBag, join_cameras, parts_of
+from distillmatch_ros.bags.storage.folder import ACTIVE, FORMATS, PACKED, kind_of
+from distillmatch_ros.bags.storage.series import series_name
 from distillmatch_ros.bags.writing import check_bag
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.fleet.places import (
@@ -32,6 +34,8 @@ LIST = ".txt"
 """Suffix of a text file that lists inputs, one per line."""
 OF_THE_MACHINE = ("threads", "model", "calibration_file")
 """Parameters that are not part of the settings' hash: files are hashed by their contents."""
+OPENED = 100
+"""Greatest number of bags that are opened to see whether they hold one camera each."""
 ASKED_AT_ONCE = 32
 """Concurrent requests to a store."""
 
@@ -42,7 +46,7 @@ class Unit:
 
     Attributes:
         name: relative name of its outputs without suffix; with folders if a pattern matched several.
-        source: path or URL of the bag.
+        sources: paths or URLs of the bag's parts: one, unless files or bags of cameras belong together.
         target: path or URL of the MCAP file to write.
         table: path or URL of the Parquet file of its pairs; None for none.
         version: version of the bag; None if it does not exist.
@@ -50,11 +54,16 @@ class Unit:
     """
 
     name: str
-    source: str
+    sources: tuple[str, ...]
     target: str
     table: str | None = None
     version: Version | None = None
     overwrite: bool = False
+
+    @property
+    def source(self) -> str:
+        """The sources in one line."""
+        return " + ".join(self.sources)
 
 
 @dataclass(frozen=True)
@@ -97,19 +106,30 @@ class Order:
         _ = self.settings, self.model
 
 
-def plan(inputs: Sequence[str], out: str, table: str | None = None) -> list[Unit]:
+def plan(
+    inputs: Sequence[str],
+    out: str,
+    table: str | None = None,
+    rgb: str | None = None,
+    thermal: str | None = None,
+) -> list[Unit]:
     """Find the bags and choose the names of their outputs.
 
     Args:
-        inputs: paths and URLs of bags, patterns, and text files (``.txt``) that list these, one per line.
+        inputs: paths and URLs of bags, folders of bags, patterns, and text files (``.txt``) that list these,
+            one per line. Local bags of one camera each are joined; see `join_cameras`.
         out: ``NAME.mcap`` for one bag; else a folder.
         table: folder of the Parquet files; None for none.
+        rgb: image topic of the visible camera; guessed if None.
+        thermal: image topic of the thermal camera, likewise.
 
     Raises:
         DistillMatchError: nothing matches a pattern, several bags would go to one file, ``out`` is of a kind
             that is not written, or an output is also an input.
     """
-    bags = [(shown(name), source) for given in inputs for name, source in _expand(given)]
+    bags = [(shown(name), sources) for given in inputs for name, sources in _expand(given)]
+    if 1 < len(bags) <= OPENED and not any(is_url(each) for _, sources in bags for each in sources):
+        bags = join_cameras(bags, rgb, thermal)
     single = PurePosixPath(out).suffix == ".mcap"
     if not single and PurePosixPath(out).suffix in FORMATS:
         raise DistillMatchError(
@@ -124,18 +144,18 @@ def plan(inputs: Sequence[str], out: str, table: str | None = None) -> list[Unit
             "'drives/*/drive.mcap': outputs then keep its folders"
         )
     with ThreadPoolExecutor(ASKED_AT_ONCE) as threads:
-        versions = list(threads.map(_version, (source for _, source in bags)))
+        versions = list(threads.map(_version, (sources for _, sources in bags)))
     units = [
         Unit(
             name,
-            source,
+            sources,
             out if single else joined(out, f"{name}.mcap"),
             None if table is None else joined(table, table_file(name)),
             known,
         )
-        for (name, source), known in zip(bags, versions, strict=True)
+        for (name, sources), known in zip(bags, versions, strict=True)
     ]
-    read = {_resolved(unit.source) for unit in units}
+    read = {_resolved(each) for unit in units for each in unit.sources}
     for unit in units:
         target = _resolved(unit.target)
         # A target inside a bag that is a folder would replace, or be read as, one of its files.
@@ -167,8 +187,8 @@ def table_file(name: str) -> str:
     return f"bag={quote(name, safe=' ')}/pairs.parquet"
 
 
-def _expand(given: str) -> Iterator[tuple[str, str]]:
-    """Names and places of the bags that an input refers to."""
+def _expand(given: str) -> Iterator[NamedBag]:
+    """The bags that an input refers to."""
     if not is_url(given) and given.endswith(LIST):
         for line in _lines(Path(given)):
             yield from _expand(line if is_url(line) else str(Path(given).parent / line))
@@ -178,15 +198,26 @@ def _expand(given: str) -> Iterator[tuple[str, str]]:
             raise DistillMatchError(f"{shown(given)}: matches no bag; check the pattern")
         before = given[: min(given.index(sign) for sign in "*?[" if sign in given)]
         fixed = "".join(before.rpartition("/")[:2])
-        yield from ((_without_format(each.removeprefix(fixed)), each) for each in found)
+        for each in found:
+            yield from _recordings(each, _without_format(each.removeprefix(fixed)))
     else:
-        yield _without_format(PurePosixPath(given).name), given
+        yield from _recordings(given, _without_format(PurePosixPath(given).name))
+
+
+def _recordings(place: str, name: str) -> Iterator[NamedBag]:
+    """The recordings at a place: several for a local folder of them, whose names begin with the folder's."""
+    found = [] if is_url(place) else parts_of(Path(place))
+    if found in ([], [(Path(place),)]):
+        yield name, (place,)
+        return
+    for parts in found:
+        yield f"{name}/{series_name(parts[0])}", tuple(map(str, parts))
 
 
 def _without_format(name: str) -> str:
     """A bag's name without the ending of its format; other dots belong to the name, as in dates."""
     kind = kind_of(PurePosixPath(name))
-    return name.removesuffix(PACKED).removesuffix(kind) if kind in FORMATS else name
+    return name.removesuffix(PACKED).removesuffix(ACTIVE).removesuffix(kind) if kind in FORMATS else name
 
 
 def _lines(path: Path) -> list[str]:
@@ -197,9 +228,10 @@ def _lines(path: Path) -> list[str]:
     return [line for each in text.splitlines() if (line := each.strip()) and not line.startswith("#")]
 
 
-def _version(place: str) -> Version | None:
+def _version(sources: Sequence[str]) -> Version | None:
     with suppress(DistillMatchError):  # registering the bag reports the error
-        return version(place)
+        versions = [version(each) for each in sources]
+        return Version(sum(each.size for each in versions), "+".join(each.stamp for each in versions))
     return None
 
 

@@ -89,7 +89,7 @@ def run_fleet(
             )
         inputs, out = [_absolute(each) for each in inputs], _absolute(out)
         table = None if table is None else _absolute(table)
-    units = plan(inputs, out, table)
+    units = plan(inputs, out, table, order.rgb, order.thermal)
     if single:
         check_outputs(units := [replace(unit, overwrite=overwrite) for unit in units], out)
         return _run(units, order, jobs, cluster, watch, None)
@@ -170,7 +170,7 @@ def _workers(
 
 
 def _register_here(units: Sequence[Unit], order: Order, watch: Watch) -> Iterator[Outcome]:
-    here = [Path(unit.source) for unit in units if not is_url(unit.source)]
+    here = [tuple(map(Path, unit.sources)) for unit in units if not any(map(is_url, unit.sources))]
     counted = len(here) == len(units) <= COUNTED
     watch.on_begin(len(units), count_frames(here, order.rgb) if counted else None)
     return register_all(units, order, on_frame=lambda: watch.on_frames(1), stop=watch.stop)

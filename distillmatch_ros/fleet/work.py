@@ -62,12 +62,14 @@ def register(
     parameters = order.parameters
     named = {"bag": shown(unit.source), "out": shown(unit.target)}
     with ExitStack() as places:
-        bag = places.enter_context(staged(unit.source, scratch))
+        parts = [places.enter_context(staged(source, scratch)) for source in unit.sources]
         out = places.enter_context(published(unit.target, scratch))
-        local = {str(bag): named["bag"], str(out): named["out"]}
+        local = {str(path): shown(source) for path, source in zip(parts, unit.sources, strict=True)}
+        local[str(out)] = named["out"]
         job = BagJob(
-            *(bag, out, order.rgb, order.thermal, order.outputs),
+            *(parts[0], out, order.rgb, order.thermal, order.outputs),
             *(parameters.undistort, parameters.jpeg_quality, unit.overwrite),
+            tuple(parts[1:]),
         )
         about = {**provenance(parameters, registrar), **named}
         on_result, note = places.enter_context(_table(unit, scratch))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.bags.guess import encodings, guess_topics
+from distillmatch_ros.bags.guess import guess_topics, usable_encodings
 from distillmatch_ros.bags.processing import info_topic
 from distillmatch_ros.bags.provenance import read_provenance
 from distillmatch_ros.bags.reading import Bag
@@ -133,7 +133,7 @@ def _find_images(
 def _guess(bag: Bag, names: tuple[str | None, str | None]) -> tuple[str, str]:
     """Topics of both cameras; unknown ones by `guess_topics`, else the node's own names."""
     encoding_by_topic = {
-        topic: encoding for topic, encoding in encodings(bag).items() if not topic.startswith(NODE)
+        topic: encoding for topic, encoding in usable_encodings(bag).items() if not topic.startswith(NODE)
     }
     guessed = guess_topics(encoding_by_topic)
     return names[0] or guessed.get(Sensor.VISIBLE, RGB), names[1] or guessed.get(Sensor.THERMAL, THERMAL)

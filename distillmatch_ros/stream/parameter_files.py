@@ -6,7 +6,7 @@ from typing import Any
 from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.yaml import parse_yaml, read_yaml
-from distillmatch_ros.stream.parameters import YAML, Parameters, is_of_every_node, unknown
+from distillmatch_ros.stream.parameters import TABLE, YAML, Parameters, is_of_every_node, unknown
 
 
 def read_parameters(file: Path | None, settings: list[str]) -> Parameters:
@@ -28,7 +28,7 @@ def read_parameters(file: Path | None, settings: list[str]) -> Parameters:
             )
         values[name] = parse_yaml(value, f"--set {setting}", "write NAME=VALUE, such as tolerance=0.05")
         _check_name(name, f"--set {setting}")
-    return Parameters.of(values)
+    return Parameters.of({name: _as_declared(name, value) for name, value in values.items()})
 
 
 def _from_file(file: Path) -> dict[str, Any]:
@@ -45,6 +45,11 @@ def _from_file(file: Path) -> dict[str, Any]:
     for name in values:
         _check_name(name, str(file))
     return values
+
+
+def _as_declared(name: str, value: Any) -> Any:
+    """A value with the type of its parameter: a whole number is a number with a point, unlike in ROS."""
+    return float(value) if type(value) is int and TABLE[name].description.type is float else value
 
 
 def _check_name(name: str, source: str) -> None:

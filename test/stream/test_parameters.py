@@ -1,6 +1,7 @@
 """One table: what it allows, and that the YAML and the page are made of it."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from support import ROOT
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.registration.gate import Gate
+from distillmatch_ros.stream.parameter_files import read_parameters
 from distillmatch_ros.stream.parameters import PAGE, TABLE, YAML, Parameters, to_page, to_yaml
 
 AGAIN = "run python -m distillmatch_ros.stream.parameters"
@@ -84,3 +86,15 @@ def test_rows_say_what_people_need() -> None:
         row = parameter.description
         assert row.text.endswith("."), name
         assert row.type in (bool, str) or row.range, name
+
+
+def test_whole_numbers_are_numbers_with_a_point_in_our_own_files_and_commands(tmp_path: Path) -> None:
+    """Unlike in ROS, whose node still wants the point."""
+    file = tmp_path / "params.yaml"
+    file.write_text("/**:\n  ros__parameters: {tolerance: 1, threads: 2}\n")
+    found = read_parameters(file, ["hold_seconds=10"])
+    assert found.tolerance == 1.0 and found.threads == 2 and found.flat()["hold_seconds"] == 10.0
+    with pytest.raises(DistillMatchError, match="whole number"):
+        read_parameters(None, ["threads=2.0"])
+    with pytest.raises(DistillMatchError, match="with a point"):
+        read_parameters(None, ["hold_seconds=true"])

@@ -70,6 +70,11 @@ class StorageFile(ABC):
         self.counts: Counter[str] = Counter()
         self._report = report
 
+    @property
+    @abstractmethod
+    def span(self) -> tuple[int, int] | None:
+        """Times of receipt of the first and the last message, ns; None without any."""
+
     @abstractmethod
     def messages(self, topics: Collection[str]) -> Iterator[Raw]:
         """The messages of some topics in the order of their receipt."""
@@ -112,6 +117,11 @@ class BlockFile(StorageFile):
         """Some bytes of the file, fewer where it ends."""
         self._file.seek(position)
         return self._file.read(max(0, min(size, self.size - position)))
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        held = [block for block in self._blocks if block.counts]
+        return (min(block.start for block in held), max(block.end for block in held)) if held else None
 
     def messages(self, topics: Collection[str]) -> Iterator[Raw]:
         given: Counter[str] = Counter()

@@ -3,12 +3,14 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
+from distillmatch_ros.bags.storage import mcap, ros1
 from distillmatch_ros.bags.storage.blocks import OnLoss, StorageFile
-from distillmatch_ros.bags.storage.compression import unpack_file
+from distillmatch_ros.bags.storage.compression import ZSTD_MAGIC, unpack_file
 from distillmatch_ros.bags.storage.loss import ALL, Loss
 from distillmatch_ros.bags.storage.mcap import McapFile
 from distillmatch_ros.bags.storage.ros1 import Ros1File
@@ -17,12 +19,20 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.yaml import read_yaml
 
 METADATA = "metadata.yaml"
-PACKED = ".zstd"
+PACKED, ACTIVE = ".zstd", ".active"
+"""Endings behind that of the format: of packed files, and of those that ROS 1 has not closed."""
 FORMATS: Mapping[str, Callable[[Path, str, OnLoss], StorageFile]] = {
     ".mcap": McapFile,
     ".db3": SqliteFile,
     ".bag": Ros1File,
 }
+CONTENT: Mapping[bytes, str] = {
+    mcap.MAGIC: ".mcap",
+    b"SQLite format 3\0": ".db3",
+    ros1.MAGIC: ".bag",
+    ZSTD_MAGIC: PACKED,
+}
+"""First bytes of each format, by which files of any name are known."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +65,7 @@ def storage_files(path: Path, report: OnLoss) -> tuple[list[Path], Promise | Non
         return [path], None
     if not path.is_dir():
         raise DistillMatchError(f"{path}: is a device or pipe; name a file or the folder of a bag")
-    there = sorted((file for file in path.iterdir() if kind_of(file) in FORMATS), key=_number)
+    there = sorted(filter(is_storage, path.iterdir()), key=file_number)
     # Of a file that a recorder was packing when it was killed, both forms are there.
     unpacked = {file.name for file in there}
     there = [file for file in there if file.name.removesuffix(PACKED) not in unpacked - {file.name}]
@@ -80,39 +90,52 @@ def open_file(path: Path, scratch: Path, report: OnLoss) -> StorageFile:
     """Open a file of a bag.
 
     Args:
-        path: ``NAME.mcap``, ``NAME.db3`` or ``NAME.bag``, with ``.zstd`` behind it or without.
+        path: file of one of `FORMATS`, by its content or else its name, packed or not.
         scratch: folder in which files are unpacked.
         report: takes what cannot be read.
 
     Raises:
         Exception: nothing of it can be read; damage can bring anything out of the libraries.
     """
-    kind = kind_of(path)
+    content = path
+    if path.suffix == PACKED or _by_content(path) == PACKED:
+        content = scratch / path.name
+        reason = unpack_file(path, content)
+        if reason is not None:
+            report(Loss(path.name, f"can only be unpacked up to a damage ({reason})", position=-2))
+    kind = _by_content(content) or kind_of(path)
     if kind not in FORMATS:
         raise ValueError(f"neither {' nor '.join(FORMATS)}")
-    if path.suffix != PACKED:
-        return FORMATS[kind](path, path.name, report)
-    unpacked = scratch / path.stem
-    reason = unpack_file(path, unpacked)
-    if reason is not None:
-        report(Loss(path.name, f"can only be unpacked up to a damage ({reason})", position=-2))
-    return FORMATS[kind](unpacked, path.name, report)
+    return FORMATS[kind](content, path.name, report)
 
 
 def kind_of(file: PurePath) -> str:
-    """Ending of a storage file, one of `FORMATS` if it can be read, whether it is packed or not."""
-    return Path(file.name.removesuffix(PACKED)).suffix
+    """Ending of a storage file, one of `FORMATS` if it can be read, whether it is packed, closed or not."""
+    return PurePath(file.name.removesuffix(PACKED).removesuffix(ACTIVE)).suffix
 
 
-def _number(file: Path) -> tuple[int, str]:
-    """Sorts NAME_2 before NAME_10."""
-    digits = re.search(r"(\d+)$", Path(file.name.removesuffix(PACKED)).stem)
+def is_storage(path: Path) -> bool:
+    """Whether a path is a file of a bag, by its name or its content."""
+    return path.is_file() and (kind_of(path) in FORMATS or _by_content(path) is not None)
+
+
+def _by_content(path: Path) -> str | None:
+    """The format that a file's first bytes tell, one of those in `CONTENT`; None if they tell none."""
+    with suppress(OSError), path.open("rb") as file:
+        head = file.read(max(map(len, CONTENT)))
+        return next((kind for magic, kind in CONTENT.items() if head.startswith(magic)), None)
+    return None
+
+
+def file_number(file: Path) -> tuple[int, str]:
+    """The number at the end of a file's name, -1 without one, and the name: sorts NAME_2 before NAME_10."""
+    digits = re.search(r"(\d+)$", Path(file.name.removesuffix(PACKED).removesuffix(ACTIVE)).stem)
     return int(digits[1]) if digits else -1, file.name
 
 
 def _report_gaps(files: list[Path], report: OnLoss) -> None:
     """Without metadata.yaml, only the numbers of the files tell that one is missing."""
-    numbers = {_number(file)[0]: file for file in files}
+    numbers = {file_number(file)[0]: file for file in files}
     if len(numbers) < len(files) or -1 in numbers or not numbers:
         return
     for number in range(min(numbers), max(numbers)):

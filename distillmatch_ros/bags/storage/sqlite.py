@@ -49,6 +49,11 @@ class SqliteFile(StorageFile):
     def close(self) -> None:
         self._database.close()
 
+    @property
+    def span(self) -> tuple[int, int] | None:
+        found = self._database.execute("SELECT min(timestamp), max(timestamp) FROM messages").fetchone()
+        return None if found[0] is None else (int(found[0]), int(found[1]))
+
     def messages(self, topics: Collection[str]) -> Iterator[Raw]:
         wanted = [key for key, (topic, _) in self._ids.items() if topic in topics]
         given: set[int] = set()
