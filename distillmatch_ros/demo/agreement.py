@@ -19,7 +19,7 @@ Homographies = Mapping[int, Float64 | None]
 
 
 @dataclass(frozen=True)
-class Agreement:
+class RunAgreement:
     """Agreement of two runs over the same frames.
 
     Attributes:
@@ -57,13 +57,13 @@ def select_pairs(bag: Path, out: Path, visible: str, stamps: Collection[int]) ->
                 writer.write(each.topic, each.received, each.message)
 
 
-def compare(first: Homographies, second: Homographies, thermal: Size, visible: Size) -> Agreement:
+def compare(first: Homographies, second: Homographies, thermal: Size, visible: Size) -> RunAgreement:
     """Compare two runs by stamp; ``thermal`` and ``visible`` are the image sizes (height, width)."""
     both = first.keys() & second.keys()
     pairs = [(first[stamp], second[stamp]) for stamp in both]
     found = [(a, b) for a, b in pairs if a is not None and b is not None]
     gaps = [corner_error(a, b, thermal, visible) for a, b in found]
-    return Agreement(
+    return RunAgreement(
         first=len(first),
         second=len(second),
         both=len(both),

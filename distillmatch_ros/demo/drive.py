@@ -13,7 +13,7 @@ import numpy as np
 from distillmatch_ros.bags.typestore import ros2_messages, ros2_types
 from distillmatch_ros.bags.writing import BagWriter
 from distillmatch_ros.base.machine import usable_cores
-from distillmatch_ros.demo.truth import Truth
+from distillmatch_ros.demo.truth import TruePoints
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.scene import Scene
@@ -44,14 +44,14 @@ class Moment:
 
     stamp: int
     skew: int
-    truth: Truth
+    truth: TruePoints
 
 
 @dataclass(frozen=True, eq=False)
 class _View:
     visible: np.ndarray
     thermal: np.ndarray
-    truth: Truth
+    truth: TruePoints
     cameras: tuple[SyntheticCamera, SyntheticCamera]
 
 
@@ -104,7 +104,7 @@ def _scene(seed: int, night: bool) -> Scene:
 def _render(seed: int, night: bool, time: float) -> _View:
     pair = _scene(seed, night).render(time)
     cameras = (pair.visible_camera, pair.thermal_camera)
-    return _View(pair.visible, pair.thermal, Truth.of(pair, EVERY), cameras)
+    return _View(pair.visible, pair.thermal, TruePoints.of(pair, EVERY), cameras)
 
 
 def _write(writer: BagWriter, moment: Moment, view: _View) -> None:

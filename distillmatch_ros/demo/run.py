@@ -14,7 +14,7 @@ from distillmatch_ros.bags.processing import BagJob, process_bag
 from distillmatch_ros.bags.provenance import provenance
 from distillmatch_ros.bags.summary import BagRecord, BagSummary
 from distillmatch_ros.base.files import make_folder
-from distillmatch_ros.demo.agreement import Agreement, Homographies, compare, homographies, select_pairs
+from distillmatch_ros.demo.agreement import Homographies, RunAgreement, compare, homographies, select_pairs
 from distillmatch_ros.demo.drive import RGB, THERMAL, Moment, record_drive
 from distillmatch_ros.demo.live import is_possible, run_live
 from distillmatch_ros.demo.stills import Still, register_stills
@@ -50,7 +50,7 @@ class Live:
 
     rate: float
     recording: Recording
-    agreement: Agreement
+    agreement: RunAgreement
 
 
 class StillRecord(PairRecord):
@@ -77,7 +77,7 @@ class LiveRecord(TypedDict):
     """The node's run over the drive as a JSON object; see `Live`."""
 
     rate: float
-    agreement: Agreement
+    agreement: RunAgreement
 
 
 class DemoRecord(TypedDict):

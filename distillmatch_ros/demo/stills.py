@@ -7,7 +7,7 @@ import cv2
 
 from distillmatch_ros.bags.image_files import PairResult, match_files
 from distillmatch_ros.base.files import write_bytes
-from distillmatch_ros.demo.truth import Truth
+from distillmatch_ros.demo.truth import TruePoints
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.scene import SyntheticPair, render_pair
@@ -43,12 +43,12 @@ def register_stills(registrar: Registrar, out: Path, seed: int = 0) -> tuple[Sti
     paths = [_write_pair(out, name, pair) for name, pair in scenes.items()]
     results = match_files(registrar, paths, out)
     return tuple(
-        _measured(name, Truth.of(pair), result)
+        _measured(name, TruePoints.of(pair), result)
         for (name, pair), result in zip(scenes.items(), results, strict=True)
     )
 
 
-def _measured(name: str, truth: Truth, result: PairResult) -> Still:
+def _measured(name: str, truth: TruePoints, result: PairResult) -> Still:
     homography = None if result.registration is None else result.registration.homography
     found = None if homography is None else truth.rms_px(homography)
     return Still(name, result, found, truth.best_rms_px())

@@ -10,7 +10,7 @@ from distillmatch_ros.scene import SyntheticPair
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
+class TruePoints:
     """True positions of thermal pixels in the visible image.
 
     Attributes:
@@ -22,7 +22,7 @@ class Truth:
     visible_points: Float64
 
     @classmethod
-    def of(cls, pair: SyntheticPair, every: int = 1) -> "Truth":
+    def of(cls, pair: SyntheticPair, every: int = 1) -> "TruePoints":
         """The true correspondences of one pixel in ``every`` along either axis."""
         known = np.isfinite(pair.truth[::every, ::every, 0])
         rows, columns = (every * index for index in np.nonzero(known))

@@ -26,7 +26,7 @@ SAVE_S = 30.0
 """Interval of uploads of a manifest in a store, where lines cannot be appended."""
 
 
-class State(str, Enum):
+class BagState(str, Enum):
     """State of a bag: PLANNED has no result yet, INTERRUPTED has the pairs up to Ctrl-C."""
 
     PLANNED = "planned"
@@ -61,7 +61,7 @@ class Record:
     stamp: str | None
     settings: str
     model: str
-    state: State = State.PLANNED
+    state: BagState = BagState.PLANNED
     frames: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
     statuses: Mapping[str, int] = field(default_factory=dict)
@@ -83,10 +83,10 @@ class Record:
     def ended(self, outcome: Outcome) -> "Record":
         """This record with the result of the bag."""
         summary, error = outcome.summary, outcome.error
-        state = State.INTERRUPTED if summary.interrupted else State.DONE
+        state = BagState.INTERRUPTED if summary.interrupted else BagState.DONE
         return replace(
             self,
-            state=state if error is None else State.FAILED,
+            state=state if error is None else BagState.FAILED,
             frames=dict(summary.frames),
             dropped=dict(summary.dropped),
             statuses=dict(summary.statuses),
@@ -122,7 +122,7 @@ class Manifest:
         record = self._records.get(unit.name)
         return (
             record is not None
-            and record.state is State.DONE
+            and record.state is BagState.DONE
             and record.identity == Record.planned(unit, order).identity
         )
 

@@ -20,7 +20,7 @@ from distillmatch_ros.demo.drive import (
     Moment,
     record_drive,
 )
-from distillmatch_ros.demo.truth import Truth
+from distillmatch_ros.demo.truth import TruePoints
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import transform
 from distillmatch_ros.scene import Scene, SyntheticPair
@@ -58,7 +58,7 @@ def test_drive_is_what_the_scene_shows(drive: tuple[Path, tuple[Moment, ...], li
         assert (visible.frame_id, thermal.frame_id) == (RGB_FRAME, THERMAL_FRAME)
         assert (visible.stamp, thermal.stamp) == (moment.stamp, moment.stamp + moment.skew)
         assert moment.stamp == moments[0].stamp + number * 200_000_000
-        assert moment.truth.best_rms_px() == pytest.approx(Truth.of(expected).best_rms_px(), abs=0.1)
+        assert moment.truth.best_rms_px() == pytest.approx(TruePoints.of(expected).best_rms_px(), abs=0.1)
     assert len({moment.skew for moment in moments}) == 3
     assert all(0 < abs(moment.skew) < 12e6 for moment in moments)
 
@@ -79,14 +79,16 @@ def test_truth_is_measured_in_visible_pixels() -> None:
     places = np.stack([columns.ravel(), rows.ravel()], axis=1).astype(np.float64)
     visible = 2 * places + (3, 4)
     double = np.diag([2.0, 2, 1])
-    assert Truth(places, visible).rms_px(double) == pytest.approx(5)
-    assert Truth(places, visible).best_rms_px() == pytest.approx(0, abs=1e-4)
+    assert TruePoints(places, visible).rms_px(double) == pytest.approx(5)
+    assert TruePoints(places, visible).best_rms_px() == pytest.approx(0, abs=1e-4)
     visible[-60:] += 100
-    assert Truth(places, visible).rms_px(double) == pytest.approx(np.sqrt(0.9 * 25 + 0.1 * (103**2 + 104**2)))
+    assert TruePoints(places, visible).rms_px(double) == pytest.approx(
+        np.sqrt(0.9 * 25 + 0.1 * (103**2 + 104**2))
+    )
 
 
 def test_truth_of_a_pair_leaves_out_what_is_hidden(day: SyntheticPair) -> None:
-    truth = Truth.of(day, every=8)
+    truth = TruePoints.of(day, every=8)
     known = np.isfinite(day.truth[::8, ::8, 0])
     assert len(truth.thermal_points) == known.sum() < known.size
     for place, target in zip(truth.thermal_points[::97], truth.visible_points[::97], strict=True):
@@ -98,7 +100,7 @@ def test_truth_of_a_pair_leaves_out_what_is_hidden(day: SyntheticPair) -> None:
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(-8, 8), min_size=8, max_size=8))
 def test_no_homography_is_nearer_to_the_truth_than_the_best(day: SyntheticPair, moved: list[float]) -> None:
-    truth = Truth.of(day, every=16)
+    truth = TruePoints.of(day, every=16)
     corners = np.array([[0, 0], [639, 0], [639, 511], [0, 511]], np.float32)
     fitted = cv2.findHomography(truth.thermal_points, truth.visible_points, cv2.RANSAC, 3.0)[0]
     places = transform(fitted, corners) + np.reshape(moved, (4, 2))

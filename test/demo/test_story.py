@@ -13,7 +13,7 @@ from distillmatch_ros.demo.agreement import compare, homographies
 from distillmatch_ros.demo.drive import Moment
 from distillmatch_ros.demo.run import Demo, Live
 from distillmatch_ros.demo.story import write_page
-from distillmatch_ros.demo.truth import Truth
+from distillmatch_ros.demo.truth import TruePoints
 from distillmatch_ros.geometry.homography import transform
 
 
@@ -22,7 +22,7 @@ def demo(tmp_path: Path) -> Demo:
     """40 pairs whose truth is where the first homography puts them; the node answered all but one."""
     recording = mixed()
     places = np.random.default_rng(0).random((50, 2)) * (127, 95)
-    truth = Truth(places, transform(homography(), places))
+    truth = TruePoints(places, transform(homography(), places))
     moments = tuple(Moment(entry.stamp or 0, 2_000_000, truth) for entry in recording.entries)
     live = replace(recording, entries=recording.entries[1:], live=True)
     agreement = compare(homographies(live), homographies(recording), (96, 128), VISIBLE)

@@ -8,7 +8,7 @@ import pytest
 
 from distillmatch_ros import Registrar, Status
 from distillmatch_ros.base import resources
-from distillmatch_ros.demo.truth import Truth
+from distillmatch_ros.demo.truth import TruePoints
 from distillmatch_ros.engines import Engine, open_engine
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.registration.registrar import SHIPPED_MODEL
@@ -74,7 +74,7 @@ def test_a_street_is_registered(engine: Engine, time: str, request: pytest.Fixtu
     found = Registrar(engine).register(pair.visible, pair.thermal)
     assert found.status is Status.OK
     assert found.homography is not None
-    assert Truth.of(pair).rms_px(found.homography) < 5
+    assert TruePoints.of(pair).rms_px(found.homography) < 5
 
 
 @pytest.mark.slow
