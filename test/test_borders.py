@@ -28,7 +28,7 @@ ROOMS: dict[str, set[str]] = {
     "bags": {"base", "images", "geometry", "registration", "rig", "visualisation", "stream"},
     "ros": {"base", "images", "geometry", "engines", "registration", "stream"},
     "doctor": {"base", "engines", "ros"},
-    "reports": {"base", "images", "geometry", "registration", "visualisation", "stream", "bags"},
+    "reports": {"base", "images", "geometry", "registration", "visualisation", "rig", "stream", "bags"},
     "fleet": {"base", "geometry", "registration", "visualisation", "stream", "bags", "reports"},
     "tools": {"base", "scene", "geometry", "registration", "stream", "bags", "ros"},
     "demo": {"base", "scene", "images", "geometry", "registration", "stream", "bags", "reports", "tools"},

@@ -73,6 +73,14 @@ def calibrate(
             rich_help_panel=OTHER_TOOLS,
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write an HTML page: what is left over the image, distortion, depths, coverage, where to "
+            "drive.",
+        ),
+    ] = None,
     params: Params = None,
     settings: Settings = None,
     *,
@@ -86,6 +94,7 @@ def calibrate(
     """
     from distillmatch_ros.bags import calibration
     from distillmatch_ros.cli.view.calibration import show_calibration
+    from distillmatch_ros.reports.calibration import write_calibration_page
     from distillmatch_ros.rig.exchange.formats import write_format
     from distillmatch_ros.rig.files import RigFile
 
@@ -93,8 +102,9 @@ def calibrate(
     parameters = parameters_of(params, settings, engine).changed({"pass_seconds": 0.0, "mode": "live"})
     exports = [_export(text) for text in export or []]
     read = [*sources, params, engine.model, initial, *(fixed or [])]
-    output.check([out, *(file for _, file in exports)], read)
+    output.check([out, report, *(file for _, file in exports)], read)
     check_kind(out, ".yaml", ".yml")
+    check_kind(report, ".html", ".htm")
     drives = _read(sources, rgb, thermal, parameters, output.quiet)
     found = calibration.calibrate(drives, drives.take(initial, fixed or []))
     if found.rig is not None and baseline_m is not None:
@@ -108,6 +118,8 @@ def calibrate(
     else:
         assert found.homography is not None, "without a rig there is a homography"
         found.homography.save(out)
+    if report is not None:
+        write_calibration_page(found, drives, out.name, report)
     output.give(
         calibration.record(found, drives, str(out)), lambda: show_calibration(found, drives, str(out))
     )

@@ -136,6 +136,41 @@ def heat_map(title: str, note: str, counts: NDArray[np.float64], aspect: float) 
     return Chart(title, note, _svg(figure, title))
 
 
+def arrows(
+    title: str,
+    note: str,
+    fields: Sequence[tuple[str, NDArray[np.float64]]],
+    size: tuple[int, int],
+    factor: float,
+) -> Chart:
+    """Fields of arrows over an image.
+
+    Args:
+        title: title of the chart.
+        note: explanation.
+        fields: name, and (N, 4) of each: x, y, and the arrow in pixels of the image; at most four.
+        size: (height, width) of the image.
+        factor: by which arrows are drawn longer than they are.
+    """
+    height, width = size
+    figure = Figure(figsize=(WIDTH, WIDTH * height / width))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.axis("off")
+    axes.add_patch(Rectangle((0, 0), width, height, fill=False, edgecolor=_COLOURS["rule"]))
+    for (_, field), colour in zip(fields, SERIES[1::-1], strict=False):
+        x, y, along, down = np.reshape(field, (-1, 4)).T
+        xs, ys = (np.stack(pair, axis=1) for pair in ((x, x + factor * along), (y, y + factor * down)))
+        for start, end in zip(xs, ys, strict=True):
+            axes.plot(start, end, color=_COLOURS[colour], linewidth=1.3, solid_capstyle="round")
+        axes.plot(x, y, "o", color=_COLOURS[colour], markersize=2.4, markeredgewidth=0)
+    axes.set_xlim(0, width)
+    axes.set_ylim(height, 0)
+    legend: list[tuple[str, str, Style]] = [
+        (name, colour, "line") for (name, _), colour in zip(fields, SERIES[1::-1], strict=False)
+    ]
+    return Chart(title, note, _svg(figure, title), legend)
+
+
 def _axes() -> tuple[Figure, Axes]:
     figure = Figure(figsize=(WIDTH, HEIGHT))
     axes = figure.add_axes((0.1, 0.17, 0.88, 0.71))

@@ -54,13 +54,25 @@ def distances_from(mapping: ImageMapping | LearnedRig, pairs: Sequence[FrameMatc
     """
     if not isinstance(mapping, LearnedRig):
         return np.array([_distance(mapping, pair) for pair in pairs])
-    model, numbers = mapping.model, 5 if mapping.shifted else 1
-    found = []
-    for first in range(0, len(pairs), _AT_ONCE):
-        some = pairs[first : first + _AT_ONCE]
-        for pair, own in zip(some, fit_own(model, some, numbers), strict=True):
-            found.append(_distance(model.on_plane(own[:3], own[3:]), pair))
-    return np.array(found)
+    model, own = mapping.model, _own(mapping, pairs)
+    return np.array(
+        [_distance(model.on_plane(each[:3], each[3:]), pair) for pair, each in zip(pairs, own, strict=True)]
+    )
+
+
+def inverse_depths(rig: LearnedRig, pairs: Sequence[FrameMatches]) -> list[float]:
+    """The inverse depth at which a rig maps each pair, by its matches."""
+    return [float(each[2]) for each in _own(rig, pairs)]
+
+
+def _own(rig: LearnedRig, pairs: Sequence[FrameMatches]) -> Float64:
+    """What each pair adds to a rig, (N, 5); see `fit_own`."""
+    numbers = 5 if rig.shifted else 1
+    parts = [
+        fit_own(rig.model, pairs[first : first + _AT_ONCE], numbers)
+        for first in range(0, len(pairs), _AT_ONCE)
+    ]
+    return np.concatenate([np.zeros((0, 5)), *parts])
 
 
 def _distance(mapping: ImageMapping, pair: FrameMatches) -> float:

@@ -18,7 +18,7 @@ def show_calibration(found: RigCalibration, drives: Drives, out: str) -> None:
     facts.add_row("written", escape(out))
     kind = "one homography" if found.rig is None else "a rig"
     if found.rig is not None and found.rig.shifted:
-        kind += ", and a shift of each frame: the cameras are not triggered together"
+        kind += ", and a shift of each frame: the cameras are not triggered together, or the mount gives"
     facts.add_row("holds", kind)
     if found.against is not None:
         facts.add_row("no rig", escape(found.against))
