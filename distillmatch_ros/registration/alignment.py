@@ -28,6 +28,8 @@ _LEAST_GAIN = 1e-4  # of correlation; iteration stops at a smaller gain
 _LARGEST_STEP = 3.0  # pixels of a level; the linearisation is invalid for larger steps
 _NOISE = 0.5  # grey levels per pixel: gradients of this strength have half weight
 LATTICE = 2  # pixels between the points at which edges are sampled
+_REDUCTION = 4  # factor by which the fine level's edges are reduced for the search over shifts
+_REACH = 8  # range of the search, pixels of the reduced edges: 64 px of a visible image 640 px wide
 _RADII = (6, 12)  # shifts that the peak is compared with, pixels of the last level
 _BESIDE = (10, 48)  # range of the shifts at which second peaks are searched for, pixels of the last level
 
@@ -104,7 +106,7 @@ class Step:
     Attributes:
         to_visible: (3, 3), pixels of the level to pixels of the visible edges resampled to the level.
         correlation: correlation of the edges.
-        information: (parameters, parameters), information matrix of the map's parameters.
+        information: (n, n), information matrix of the map's parameters, or of the directions it may take.
     """
 
     to_visible: Float64
@@ -147,20 +149,29 @@ class Template:
             np.multiply(radial, y, out=terms[7])
         return terms.reshape(len(terms), -1)
 
-    def align(self, seen: Float32) -> Step:
-        """Maximise the correlation with the visible image's edges (rows, columns, 2)."""
-        information = np.einsum("ik,jk->ij", self._jacobian, self._jacobian).astype(np.float64)
+    def align(self, seen: Float32, directions: Float64 | None = None) -> Step:
+        """Maximise the correlation with the visible image's edges (rows, columns, 2).
+
+        Args:
+            seen: these edges.
+            directions: (parameters, n), the ways in which the map may change; any way if None.
+        """
+        jacobian = self._jacobian
+        if directions is not None:
+            jacobian = np.einsum("ij,ik->jk", directions.astype(np.float32), jacobian)
+        information = np.einsum("ik,jk->ij", jacobian, jacobian).astype(np.float64)
         # Regularised: with few edges some directions may be undetermined.
         curvature = information + (1e-6 * np.trace(information) + 1e-9) * np.eye(len(information))
-        own = np.einsum("ik,k->i", self._jacobian, self._flat)
+        own = np.einsum("ik,k->i", jacobian, self._flat)
         current, damping = np.eye(3), 1.0
         moved = self._sample(seen, current)
         correlation = _correlation(self._flat, moved)
         for _ in range(_ITERATIONS):
             gain = np.sqrt(self._energy / max(_dot(moved, moved), 1e-9)) / max(correlation, 0.1)
-            pull = gain * np.einsum("ik,k->i", self._jacobian, moved) - own
+            pull = gain * np.einsum("ik,k->i", jacobian, moved) - own
+            change = damping * np.linalg.solve(curvature, pull)
             parameters = np.zeros(8)
-            parameters[: len(own)] = damping * np.linalg.solve(curvature, pull)
+            parameters[: len(self._jacobian)] = change if directions is None else directions @ change
             parameters *= min(1.0, _LARGEST_STEP / max(1e-9, self._half * np.abs(parameters).max()))
             tried = current @ np.linalg.inv(_matrix(parameters))
             moved_there = self._sample(seen, tried)
@@ -269,3 +280,30 @@ def edges_of(image: NDArray[Any], level: PyramidLevel) -> Float32:
     scale = 1 / (np.sqrt(power) * around + 1e-6)
     doubled = cv2.merge([(by_x * by_x - by_y * by_y) * scale, 2 * by_x * by_y * scale])
     return np.asarray(cv2.GaussianBlur(doubled, (0, 0), level.smoothing), np.float32)
+
+
+def find_shift(own: Float32, seen: Float32) -> tuple[float, float]:
+    """Shift (x, y), pixels, of other edges at which they correlate best with one's own; see `_REACH`."""
+    reduced = _reduced(own)
+    inner = np.ascontiguousarray(_reduced(seen)[_REACH:-_REACH, _REACH:-_REACH])
+    correlations = cv2.matchTemplate(reduced, inner, cv2.TM_CCORR_NORMED)
+    row, column = np.unravel_index(correlations.argmax(), correlations.shape)
+    across, along = correlations[row, :], correlations[:, column]
+    x = column - _REACH + _vertex(across, int(column))
+    y = row - _REACH + _vertex(along, int(row))
+    return -_REDUCTION * float(x), -_REDUCTION * float(y)
+
+
+def _reduced(edges: Float32) -> Float32:
+    size = (edges.shape[1] // _REDUCTION, edges.shape[0] // _REDUCTION)
+    small = cv2.resize(edges, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.GaussianBlur(small, (0, 0), 0.7), np.float32)
+
+
+def _vertex(values: NDArray[Any], index: int) -> float:
+    """Sub-sample position of a peak by the parabola through its neighbours, relative to it; 0 at the ends."""
+    if not 0 < index < len(values) - 1:
+        return 0.0
+    before, peak, after = values[index - 1 : index + 2].astype(float)
+    curvature = before - 2 * peak + after
+    return 0.5 * (before - after) / curvature if curvature < 0 else 0.0

@@ -218,11 +218,16 @@ def confirm(
 
 def contradicted_by_edges(alignment: Alignment, thermal: Size, visible: Size, gate: Gate) -> Rejection | None:
     """Why the edges of both images do not support an aligned homography, or see `implausible`; or None."""
+    return unsupported_by_edges(alignment, gate) or implausible(alignment.homography, thermal, visible, gate)
+
+
+def unsupported_by_edges(alignment: Alignment, gate: Gate) -> Rejection | None:
+    """Why the edges of both images do not support an alignment, whatever its map is; or None."""
     if not alignment.peak_prominence >= gate.min_peak_prominence:
         return Rejection.of("min_peak_prominence", alignment.peak_prominence, gate.min_peak_prominence)
     if not alignment.second_peak_ratio <= gate.max_second_peak_ratio:
         return Rejection.of("max_second_peak_ratio", alignment.second_peak_ratio, gate.max_second_peak_ratio)
-    return implausible(alignment.homography, thermal, visible, gate)
+    return None
 
 
 def implausible(homography: Float64, thermal: Size, visible: Size, gate: Gate) -> Rejection | None:

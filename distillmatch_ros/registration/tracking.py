@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,6 +34,7 @@ from distillmatch_ros.registration.alignment import (
     PyramidLevel,
     Template,
     edges_of,
+    find_shift,
 )
 from distillmatch_ros.registration.crops import CropPair, Wider
 from distillmatch_ros.registration.result import Registration
@@ -49,8 +49,6 @@ SHIFT_PX, FAR_PX = 3.0, 6.0
 """Pixels of the fine level. Alignment alone corrects shifts below the first; shifts above the second may come
 with a rotation, and are aligned at the coarse level too."""
 
-_REDUCTION = 4  # factor by which the fine level's edges are reduced for the search over shifts
-_REACH = 8  # range of the search, pixels of the reduced edges: 64 px of a visible image 640 px wide
 _PATCH, _SEARCH = 4, 2  # lattice points around a match that are compared, and range of the search for it
 _LEAST_LIKENESS = 0.3  # least correlation of the edges around a match that is found again
 
@@ -108,7 +106,7 @@ def follow(track: Track, pair: PreparedPair, elapsed: float) -> Track:
     to_level = resize_matrix(sizes[0], FINE.size)
     onto = track.alignment.homography @ np.linalg.inv(to_level)
     seen = edges_of(warp(wide, onto, FINE.size), FINE)
-    shift = _shift(template.edges, seen)
+    shift = find_shift(template.edges, seen)
     distance = math.hypot(*shift)
     if jumped := distance > SHIFT_PX:
         onto = onto @ np.array([[1, 0, shift[0]], [0, 1, shift[1]], [0, 0, 1]])
@@ -236,33 +234,6 @@ def find_matches(
         confidence=matches.confidence[found] * likeness[found],
         inliers=np.hypot(*gaps.T) * REFERENCE_WIDTH / width <= inlier_px,
     )
-
-
-def _shift(own: Float32, seen: Float32) -> tuple[float, float]:
-    """Shift (x, y), pixels, at which the wide crop's edges correlate best with the narrow one's."""
-    reduced = _reduced(own)
-    inner = np.ascontiguousarray(_reduced(seen)[_REACH:-_REACH, _REACH:-_REACH])
-    correlations = cv2.matchTemplate(reduced, inner, cv2.TM_CCORR_NORMED)
-    row, column = np.unravel_index(correlations.argmax(), correlations.shape)
-    across, along = correlations[row, :], correlations[:, column]
-    x = column - _REACH + _vertex(across, int(column))
-    y = row - _REACH + _vertex(along, int(row))
-    return -_REDUCTION * float(x), -_REDUCTION * float(y)
-
-
-def _reduced(edges: Float32) -> Float32:
-    size = (edges.shape[1] // _REDUCTION, edges.shape[0] // _REDUCTION)
-    small = cv2.resize(edges, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.GaussianBlur(small, (0, 0), 0.7), np.float32)
-
-
-def _vertex(values: NDArray[Any], index: int) -> float:
-    """Sub-sample position of a peak by the parabola through its neighbours, relative to it; 0 at the ends."""
-    if not 0 < index < len(values) - 1:
-        return 0.0
-    before, peak, after = values[index - 1 : index + 2].astype(float)
-    curvature = before - 2 * peak + after
-    return 0.5 * (before - after) / curvature if curvature < 0 else 0.0
 
 
 def _template(narrow: NDArray[Any], level: PyramidLevel, crops: CropPair) -> Template:

@@ -114,6 +114,11 @@ class RigMapping:
         """See `ImageMapping`."""
         return sample(image, self._from_visible, self.thermal_mask)
 
+    def places_in_visible(self, size: Size) -> NDArray[np.float32]:
+        """Visible pixels of the pixels of the thermal image resized to ``size``, float32 (*size, 2)."""
+        rays = lattice_rays(self.thermal) @ self.between_rays.T
+        return _dense(rays, self.visible, self.thermal_size, size)
+
     @cached_property
     def mask(self) -> NDArray[np.bool_]:
         """See `ImageMapping`."""
@@ -141,12 +146,13 @@ class RigMapping:
     @cached_property
     def _from_thermal(self) -> NDArray[np.float32]:
         """Thermal pixel of each visible pixel, float32 (H, W, 2)."""
-        return _dense(lattice_rays(self.visible) @ self._back.T, self.thermal, self.visible_size)
+        rays = lattice_rays(self.visible) @ self._back.T
+        return _dense(rays, self.thermal, self.visible_size, self.visible_size)
 
     @cached_property
     def _from_visible(self) -> NDArray[np.float32]:
         """Visible pixel of each thermal pixel, float32 (H, W, 2)."""
-        return _dense(lattice_rays(self.thermal) @ self.between_rays.T, self.visible, self.thermal_size)
+        return self.places_in_visible(self.thermal_size)
 
 
 def closest_homography(source: Float64, target: Float64, thermal: Size, visible: Size) -> Float64:
@@ -177,9 +183,9 @@ def _lattice(length: int) -> Float64:
     return np.arange(-1.0, count + 1) * _LATTICE + (_LATTICE - 1) / 2
 
 
-def _dense(rays: Float64, camera: Camera, size: Size) -> NDArray[np.float32]:
-    """Pixels of rays on the lattice of an image of ``size``, for all of its pixels: float32 (H, W, 2)."""
-    return interpolate(camera.project(rays.reshape(-1, 3)).reshape(*rays.shape[:2], 2), size, size)
+def _dense(rays: Float64, camera: Camera, size: Size, target: Size) -> NDArray[np.float32]:
+    """Pixels of rays on the lattice of an image of ``size``; see `interpolate`."""
+    return interpolate(camera.project(rays.reshape(-1, 3)).reshape(*rays.shape[:2], 2), size, target)
 
 
 def interpolate(values: Float64, size: Size, target: Size) -> NDArray[np.float32]:

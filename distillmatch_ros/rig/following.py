@@ -1,0 +1,210 @@
+"""Follows what a frame adds to a known rig, on edges alone: its plane, and a shift between the cameras.
+
+Five numbers are left where a homography has eight, so that little structure suffices, and the lenses are
+kept. As in registration/tracking.py, what edges say about each number is fused with what earlier frames said
+(a Kalman filter in information form). Numbers are remembered for as long as they last: depth changes at once,
+a mount hardly.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.geometry.camera import Camera
+from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, Size, resize_matrix, transform
+from distillmatch_ros.geometry.warping import resize
+from distillmatch_ros.images.gain_control import stretch
+from distillmatch_ros.images.prepared import PreparedImage, PreparedPair
+from distillmatch_ros.registration.alignment import (
+    LEVELS,
+    Alignment,
+    Float32,
+    Template,
+    edges_of,
+    find_shift,
+)
+from distillmatch_ros.registration.gate import Gate, unsupported_by_edges
+from distillmatch_ros.rig.model import RigMapping, RigModel
+
+MEMORY_S = np.array([1.0, 1.0, 0.2, 5.0, 5.0])
+"""Times for which a frame's numbers are remembered, s: slants and inverse depth of its plane, and shift."""
+
+_LEVEL = LEVELS[-1]
+_EDGE = np.ones((9, 9), np.uint8)  # around it the border of the other image would make edges
+_NUDGE = 1e-4  # change of a number, for derivatives: rays
+_FAR_PX = 12.0  # shift, pixels of the level, beyond which edges that agree elsewhere contradict the rig
+
+
+@dataclass(frozen=True, eq=False)
+class RigTrack:
+    """What is known after a pair.
+
+    Attributes:
+        own: (5,), plane and shift of the pair; see `RigModel.on_plane`.
+        information: (5, 5), information matrix of these numbers.
+    """
+
+    own: Float64
+    information: Float64
+
+    @classmethod
+    def begin(cls, own: Float64) -> "RigTrack":
+        """Start from numbers whose accuracy is unknown."""
+        return cls(own, np.zeros((5, 5)))
+
+
+@dataclass(frozen=True, eq=False)
+class RigAlignment:
+    """A pair aligned by a rig.
+
+    Attributes:
+        track: state after the pair.
+        mapping: the pair's mapping.
+        alignment: how well its edges agree.
+        is_supported: whether edges support the mapping.
+        away_px: distance of the place at which edges agree instead, reference pixels; None if there is none.
+    """
+
+    track: RigTrack
+    mapping: RigMapping
+    alignment: Alignment
+    is_supported: bool
+    away_px: float | None = None
+
+
+class PairOfEdges:
+    """The edges of one pair, aligned by a rig from any start."""
+
+    def __init__(self, rig: RigModel, pair: PreparedPair, gate: Gate) -> None:
+        """Prepare a pair.
+
+        Args:
+            rig: the rig.
+            pair: images of its cameras.
+            gate: thresholds for edges.
+        """
+        self._rig = rig
+        self._pair = pair
+        self._gate = gate
+
+    def follow(self, track: RigTrack, elapsed: float) -> RigAlignment:
+        """Align the pair, starting from the state after earlier ones.
+
+        Args:
+            track: this state.
+            elapsed: time since then, s.
+        """
+        keeps = np.exp(-elapsed / (2 * MEMORY_S))
+        known = track.information * np.outer(keeps, keeps)
+        mapping = self._rig.on_plane(track.own[:3], track.own[3:])
+        seen = self._seen(mapping)
+        directions, scales = self._directions(track.own, mapping)
+        step = self._template.align(seen, directions)
+        measured = np.linalg.lstsq(directions, self._template.parameters_of(step.to_visible), rcond=None)[0]
+        prior = known * np.outer(scales, scales)
+        together = step.information + prior
+        together += (1e-6 * np.trace(together) + 1e-9) * np.eye(len(together))
+        change = np.linalg.solve(together, step.information @ measured)
+        moved = self._template.moved(seen, self._template.map_of(directions @ change))
+        alignment = self._template.measure(np.eye(3), moved)
+        found = RigTrack(track.own + change * scales, known + step.information / np.outer(scales, scales))
+        return RigAlignment(
+            found,
+            self._rig.on_plane(found.own[:3], found.own[3:]),
+            alignment,
+            unsupported_by_edges(alignment, self._gate) is None,
+        )
+
+    def away(self, mapping: RigMapping) -> float | None:
+        """Distance of the place where edges agree if they do not under a mapping; see `RigAlignment`."""
+        seen = self._seen(mapping)
+        shift = np.array(find_shift(self._template.edges, seen))
+        if np.hypot(*shift) < _FAR_PX:
+            return None
+        moved = np.eye(3)
+        moved[:2, 2] = shift
+        there = self._template.measure(np.eye(3), self._template.moved(seen, moved))
+        if unsupported_by_edges(there, self._gate) is not None:
+            return None
+        height, width = self._rig.thermal.size
+        middle = np.array([[(width - 1) / 2, (height - 1) / 2]])
+        onto = transform(np.asarray(np.linalg.inv(self._to_level)), transform(self._to_level, middle) + shift)
+        gap = np.hypot(*(mapping.to_visible(onto) - mapping.to_visible(middle))[0])
+        return float(gap) * REFERENCE_WIDTH / self._rig.visible.size[1]
+
+    @cached_property
+    def _template(self) -> Template:
+        return Template(_small(self._pair.thermal, _LEVEL.size), _LEVEL)
+
+    @cached_property
+    def _to_level(self) -> Float64:
+        return resize_matrix(self._rig.thermal.size, _LEVEL.size)
+
+    def _seen(self, mapping: RigMapping) -> Float32:
+        """Edges of the visible image where the mapping takes the pixels of the level; 0 outside of it."""
+        places = mapping.places_in_visible(_LEVEL.size)
+        step = np.hypot(*np.diff(places[::32], axis=1).reshape(-1, 2).T)  # visible pixels of one of the level
+        factor = max(1.0, float(np.median(step[np.isfinite(step)])))
+        size = np.maximum(1, np.round(np.array(mapping.visible_size) / factor)).astype(int)
+        small = _small(self._pair.visible, (int(size[0]), int(size[1])))
+        scale = size[::-1] / mapping.visible_size[::-1]
+        places = ((places + 0.5) * scale - 0.5).astype(np.float32)
+        seen = edges_of(
+            cv2.remap(small, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), _LEVEL
+        )
+        x, y = places[..., 0], places[..., 1]
+        inside = (x > 0) & (y > 0) & (x < size[1] - 1) & (y < size[0] - 1)
+        seen[cv2.erode(inside.view(np.uint8), _EDGE, borderValue=0) == 0] = 0
+        return seen
+
+    def _directions(self, own: Float64, mapping: RigMapping) -> tuple[Float64, Float64]:
+        """How each number changes the map of the level, (8, 5) parameters of `Template`, and their units.
+
+        Each column moves the level's pixels by up to one of them; the unit is the number's change for that.
+        """
+        points, solve = _grid(_LEVEL.size)
+        rays = _rays(self._rig.thermal)
+        back = np.linalg.inv(mapping.between_rays)
+        nudged = own + _NUDGE * np.eye(5)
+        there = [rays @ (back @ self._rig.on_plane(each[:3], each[3:]).between_rays).T for each in nudged]
+        pixels = self._rig.thermal.project(np.concatenate(there))
+        gaps = transform(self._to_level, pixels).reshape(5, -1, 2) - points
+        gaps[:, ~np.isfinite(gaps).all(axis=(0, 2))] = 0
+        units = _NUDGE / np.maximum(np.hypot(gaps[..., 0], gaps[..., 1]).max(axis=1), 1e-9)
+        return solve @ (gaps.reshape(5, -1).T * (units / _NUDGE)), units
+
+
+@lru_cache(maxsize=2)
+def _rays(thermal: Camera) -> Float64:
+    """Thermal rays of the points of `_grid`, (N, 3)."""
+    points, _ = _grid(_LEVEL.size)
+    to_camera = np.asarray(np.linalg.inv(resize_matrix(thermal.size, _LEVEL.size)), np.float64)
+    return thermal.unproject(transform(to_camera, points))
+
+
+def _small(prepared: PreparedImage, size: Size) -> NDArray[np.uint8]:
+    """The camera's image as an 8-bit picture of another size."""
+    grey = prepared.grey
+    if grey.dtype == np.uint8 and not prepared.stretched:
+        return resize(grey, size)
+    if grey.dtype not in (np.uint8, np.uint16):
+        grey = np.where(np.isfinite(grey), grey, prepared.range[1]).astype(np.float32)
+    return stretch(resize(grey, size), prepared.range)
+
+
+@lru_cache(maxsize=2)
+def _grid(size: Size) -> tuple[Float64, Float64]:
+    """Points (N, 2) of a level, and the (8, 2 N) matrix that finds parameters from their displacements."""
+    rows, columns = size
+    x, y = np.meshgrid(np.linspace(0, columns - 1, 6), np.linspace(0, rows - 1, 5))
+    points = np.column_stack([x.ravel(), y.ravel()])
+    half = columns / 2
+    u, v = ((points - ((columns - 1) / 2, (rows - 1) / 2)) / half).T
+    zero, one = np.zeros_like(u), np.ones_like(u)
+    along_x = np.column_stack([one, zero, u, v, zero, zero, -u * u, -u * v])
+    along_y = np.column_stack([zero, one, zero, zero, u, v, -u * v, -v * v])
+    design = np.stack([along_x, along_y], axis=1).reshape(-1, 8) * half
+    return points, np.asarray(np.linalg.pinv(design), np.float64)
