@@ -34,7 +34,7 @@ def benchmark_node(
     """
     from distillmatch_ros.cli.view.node import show_node_benchmarks
     from distillmatch_ros.stream.outputs import TOPICS, chosen_outputs
-    from distillmatch_ros.stream.stream import StreamSettings
+    from distillmatch_ros.stream.settings import StreamSettings
     from distillmatch_ros.tools.node_benchmark import run_node_benchmark
 
     output.check()

@@ -160,6 +160,13 @@ CAUSES: dict[str, Cause] = {
         "earlier pairs with better evidence contradict it",
         "After a knock pairs are rejected until several agree with each other. If it lasts, look at them.",
     ),
+    "rig": Cause(
+        Status.CONTRADICTED,
+        "knock",
+        "the images agree at another place than the known rig says, by so many px",
+        "After a knock the rig is learned anew from the next pairs. If it lasts, check that the cameras are "
+        "fixed to each other, and that both are triggered at the same time.",
+    ),
     "max_jump_px": Cause(
         Status.DEGENERATE,
         "step",

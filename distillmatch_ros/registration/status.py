@@ -14,6 +14,8 @@ class Status(StrEnum):
     FEW_MATCHES = "FEW_MATCHES"
     FEW_INLIERS = "FEW_INLIERS"
     DEGENERATE = "DEGENERATE"
+    CONTRADICTED = "CONTRADICTED"
+    RIG = "RIG"
     HELD = "HELD"
     FIXED = "FIXED"
     STALE_THERMAL = "STALE_THERMAL"
@@ -46,12 +48,12 @@ class Status(StrEnum):
     @property
     def has_pass(self) -> bool:
         """Whether the network always matches the images of such a pair; tracked ones are matched rarely."""
-        return self.is_confirmed or self.is_rejection
+        return self.is_confirmed or (self.is_rejection and self is not Status.CONTRADICTED)
 
     @property
     def is_good(self) -> bool:
         """Whether nothing is wrong: the level OK in diagnostics, otherwise WARN."""
-        return self.is_own or self is Status.FIXED
+        return self.is_own or self in (Status.RIG, Status.FIXED)
 
     @property
     def colour(self) -> str:
@@ -66,7 +68,7 @@ class Status(StrEnum):
 
 class _Origin(Enum):
     OWN = "own images"
-    EARLIER = "an earlier pair or a calibration"
+    EARLIER = "earlier pairs or a calibration"
     NONE = "none"
 
 
@@ -83,6 +85,10 @@ _MEANINGS = {
     Status.FEW_INLIERS: _Meaning(_Origin.NONE, "the correspondences do not agree on a homography"),
     Status.DEGENERATE: _Meaning(
         _Origin.NONE, "the best homography is improbable, implausible or contradicted"
+    ),
+    Status.CONTRADICTED: _Meaning(_Origin.NONE, "the images contradict the known rig"),
+    Status.RIG: _Meaning(
+        _Origin.EARLIER, "from the known rig, which this pair's images neither confirm nor contradict"
     ),
     Status.HELD: _Meaning(_Origin.EARLIER, "the homography of an earlier pair was kept"),
     Status.FIXED: _Meaning(_Origin.EARLIER, "the calibrated homography was used"),

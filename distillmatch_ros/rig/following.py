@@ -6,7 +6,7 @@ kept. As in registration/tracking.py, what edges say about each number is fused 
 a mount hardly.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import cv2
@@ -27,6 +27,9 @@ from distillmatch_ros.registration.alignment import (
     find_shift,
 )
 from distillmatch_ros.registration.gate import Gate, unsupported_by_edges
+from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.registration.tracking import Matches, PairEdges
+from distillmatch_ros.rig.depth import DepthSearch
 from distillmatch_ros.rig.model import RigMapping, RigModel
 
 MEMORY_S = np.array([1.0, 1.0, 0.2, 5.0, 5.0])
@@ -65,14 +68,32 @@ class RigAlignment:
         mapping: the pair's mapping.
         alignment: how well its edges agree.
         is_supported: whether edges support the mapping.
-        away_px: distance of the place at which edges agree instead, reference pixels; None if there is none.
+        edges: edges of the pair under it.
     """
 
     track: RigTrack
     mapping: RigMapping
     alignment: Alignment
     is_supported: bool
-    away_px: float | None = None
+    edges: PairEdges
+
+    def find_matches(self, matches: Matches, registration: Registration) -> Registration:
+        """Add to a registration the matches of an earlier pass that edges find again.
+
+        Args:
+            matches: inliers of the pass; the confidence of each is scaled by the correlation of its edges.
+            registration: registration of the pair, with this mapping.
+        """
+        places, likeness = self.edges.find(matches.thermal_points)
+        visible = self.mapping.to_visible(places)
+        found = (likeness > 0) & np.isfinite(visible).all(axis=1)
+        return replace(
+            registration,
+            visible_points=visible[found].astype(np.float32),
+            thermal_points=places[found],
+            confidence=matches.confidence[found] * likeness[found],
+            inliers=np.ones(int(found.sum()), np.bool_),
+        )
 
 
 class PairOfEdges:
@@ -99,7 +120,7 @@ class PairOfEdges:
         """
         keeps = np.exp(-elapsed / (2 * MEMORY_S))
         known = track.information * np.outer(keeps, keeps)
-        mapping = self._rig.on_plane(track.own[:3], track.own[3:])
+        mapping = self._mapping(track.own)
         seen = self._seen(mapping)
         directions, scales = self._directions(track.own, mapping)
         step = self._template.align(seen, directions)
@@ -108,25 +129,35 @@ class PairOfEdges:
         together = step.information + prior
         together += (1e-6 * np.trace(together) + 1e-9) * np.eye(len(together))
         change = np.linalg.solve(together, step.information @ measured)
-        moved = self._template.moved(seen, self._template.map_of(directions @ change))
-        alignment = self._template.measure(np.eye(3), moved)
         found = RigTrack(track.own + change * scales, known + step.information / np.outer(scales, scales))
-        return RigAlignment(
-            found,
-            self._rig.on_plane(found.own[:3], found.own[3:]),
-            alignment,
-            unsupported_by_edges(alignment, self._gate) is None,
-        )
+        return self._measured(found, seen, self._template.map_of(directions @ change))
+
+    def at(self, own: Float64) -> RigAlignment:
+        """How well edges agree with numbers that were found in another way; see `RigTrack`."""
+        return self._measured(RigTrack.begin(own), self._seen(self._mapping(own)), np.eye(3))
+
+    def search(self, inverse_depths: tuple[float, float], shift: Float64) -> RigTrack:
+        """A start without a state: the inverse depth at which edges agree best, between two.
+
+        Args:
+            inverse_depths: these two.
+            shift: (2,), see `RigModel.on_plane`.
+        """
+        low, high = inverse_depths
+        visible, thermal = self._pair.visible, self._pair.thermal
+        pictures = _small(visible, visible.grey.shape), _small(thermal, thermal.grey.shape)
+        depth, _ = DepthSearch(self._rig, *pictures, (low + high) / 2).find(low, high)
+        return RigTrack.begin(np.array([0, 0, depth, *shift]))
 
     def away(self, mapping: RigMapping) -> float | None:
-        """Distance of the place where edges agree if they do not under a mapping; see `RigAlignment`."""
+        """Distance of another place at which edges agree, reference pixels; None if there is none."""
         seen = self._seen(mapping)
         shift = np.array(find_shift(self._template.edges, seen))
         if np.hypot(*shift) < _FAR_PX:
             return None
         moved = np.eye(3)
         moved[:2, 2] = shift
-        there = self._template.measure(np.eye(3), self._template.moved(seen, moved))
+        there = self._template.measure(moved, self._template.moved(seen, moved))
         if unsupported_by_edges(there, self._gate) is not None:
             return None
         height, width = self._rig.thermal.size
@@ -134,6 +165,15 @@ class PairOfEdges:
         onto = transform(np.asarray(np.linalg.inv(self._to_level)), transform(self._to_level, middle) + shift)
         gap = np.hypot(*(mapping.to_visible(onto) - mapping.to_visible(middle))[0])
         return float(gap) * REFERENCE_WIDTH / self._rig.visible.size[1]
+
+    def _measured(self, track: RigTrack, seen: Float32, to_seen: Float64) -> RigAlignment:
+        edges = PairEdges(self._template, seen, to_seen, self._to_level)
+        alignment = self._template.measure(to_seen, edges.moved)
+        is_supported = unsupported_by_edges(alignment, self._gate) is None
+        return RigAlignment(track, self._mapping(track.own), alignment, is_supported, edges)
+
+    def _mapping(self, own: Float64) -> RigMapping:
+        return self._rig.on_plane(own[:3], own[3:])
 
     @cached_property
     def _template(self) -> Template:
@@ -152,10 +192,9 @@ class PairOfEdges:
         small = _small(self._pair.visible, (int(size[0]), int(size[1])))
         scale = size[::-1] / mapping.visible_size[::-1]
         places = ((places + 0.5) * scale - 0.5).astype(np.float32)
-        seen = edges_of(
-            cv2.remap(small, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), _LEVEL
-        )
         x, y = places[..., 0], places[..., 1]
+        onto = cv2.remap(small, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        seen = edges_of(onto, _LEVEL)
         inside = (x > 0) & (y > 0) & (x < size[1] - 1) & (y < size[0] - 1)
         seen[cv2.erode(inside.view(np.uint8), _EDGE, borderValue=0) == 0] = 0
         return seen

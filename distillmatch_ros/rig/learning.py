@@ -14,6 +14,9 @@ from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, Size, corners
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.geometry.pose import Pose
+from distillmatch_ros.images.gain_control import stretch
+from distillmatch_ros.images.prepared import PreparedPair
+from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.depth import DepthSearch
 from distillmatch_ros.rig.edges import edge_matches
 from distillmatch_ros.rig.estimation import EDGE_SOFT_PX, Fit, FrameMatches, fit_own, fit_rig
@@ -44,6 +47,15 @@ class Observation:
     thermal: NDArray[np.uint8]
     matches: FrameMatches
     mapping: ImageMapping | None
+
+    @classmethod
+    def of(cls, pair: PreparedPair, found: Registration) -> "Observation":
+        """What a registered pair tells about the rig."""
+        visible, thermal = pair.visible.grey, stretch(pair.thermal.grey, pair.thermal.range)
+        if visible.dtype != np.uint8:
+            visible = stretch(visible, pair.visible.range)
+        matches = FrameMatches(found.thermal_points, found.visible_points)
+        return cls(visible, thermal, matches, found.mapping)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,12 +104,21 @@ class LearnedRig:
                 )
 
     def register(self, pair: Observation) -> RigMapping:
-        """The mapping of a pair, its plane found on edges; the network's matches help where there are any."""
+        """The mapping of a pair; see `own`."""
+        own = self.own(pair)
+        return self.model.on_plane(own[:3], own[3:])
+
+    def own(self, pair: Observation) -> Float64:
+        """What a pair adds to the rig, found on edges; the network's matches help where there are any.
+
+        Returns:
+            (5,), its plane and shift; see `RigModel.on_plane`.
+        """
         own = self._start(pair)
         for _ in range(_ROUNDS):
             edges = edge_matches(pair.visible, pair.thermal, self.model.on_plane(own[:3], own[3:]))
             own = fit_own(self.model, [edges], 5 if self.shifted else 3, EDGE_SOFT_PX, own[None])[0]
-        return self.model.on_plane(own[:3], own[3:])
+        return own
 
     def _start(self, pair: Observation) -> Float64:
         """A plane that faces the thermal camera, at the depth of edges or matches, by edges' agreement."""

@@ -96,7 +96,7 @@ class Follower:
         """Start without a homography.
 
         Args:
-            gate: thresholds for the homography; see `replace`.
+            gate: thresholds for the homography.
             search: makes the passes.
             executor: runs them, one at a time.
             asynchronous: whether passes run in parallel to tracking; if not, results depend on the pairs
@@ -163,10 +163,9 @@ class Follower:
         """Request a pass over the next pair, such as after a frozen thermal stream."""
         self._doubted = stamp
 
-    def replace(self, gate: Gate, search: Search) -> None:
-        """Judge by other thresholds: the tracked homography and a running pass's result are discarded."""
+    def close(self) -> None:
+        """Wait for a pass that may be running; its result, or its error, is dropped."""
         self._forget()
-        self._gate, self._search = gate, search
 
     def _followed(self, pair: PreparedPair, stamp: int, max_jump_px: float) -> Track | None:
         """Track to this pair; None if the gate rejects the result."""

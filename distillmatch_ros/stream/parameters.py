@@ -17,7 +17,7 @@ from distillmatch_ros.base.files import write_text
 from distillmatch_ros.base.settings import Description, Model, Settings, describe, setting
 from distillmatch_ros.engines.registry import AUTO, Backend
 from distillmatch_ros.images.sizes import MAX_PIXELS
-from distillmatch_ros.stream.stream import StreamSettings
+from distillmatch_ros.stream.settings import StreamSettings
 from distillmatch_ros.stream.temporal import Mode
 
 YAML, PAGE = "config/fusion.yaml", "docs/reference/parameters.md"

@@ -13,63 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.settings import setting
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.undistortion import Undistorter
 from distillmatch_ros.images.frames import Frame, check_image
 from distillmatch_ros.images.gain_control import stretch
-from distillmatch_ros.images.orientation import Orientation, Orientations, Rotation
 from distillmatch_ros.images.prepared import PreparedPair
-from distillmatch_ros.registration.gate import Gate
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
-from distillmatch_ros.registration.status import Status
-from distillmatch_ros.stream.calibration import Accumulator, Calibration, ImageFormat, Rig
+from distillmatch_ros.stream.calibration import Calibration, ImageFormat, Rig
 from distillmatch_ros.stream.executors import InlineExecutor
-from distillmatch_ros.stream.follower import Followed, Follower
-from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.sensors import Sensor
-from distillmatch_ros.stream.temporal import Mode, TemporalFilter, TemporalSettings
-from distillmatch_ros.stream.thermal_stream import FrozenDetector, RangeFilter
+from distillmatch_ros.stream.settings import StreamSettings
+from distillmatch_ros.stream.state import RigState
+from distillmatch_ros.stream.temporal import Mode
 from distillmatch_ros.visualisation.overlay import Style, draw_heat
-
-
-class StreamSettings(TemporalSettings):
-    """Settings that may change while a stream runs; in mode fixed the network is not run."""
-
-    frozen_seconds: float = setting(
-        0.4,
-        "Time after which an unchanged thermal image counts as frozen (a closed shutter); 0 disables it.",
-        unit="s",
-        least=0,
-        most=60,
-    )
-    pass_seconds: float = setting(
-        1.0,
-        "Time between full passes of the network, by the images' stamps; in between, pairs are tracked on "
-        "their edges. 0 for a pass over each pair.",
-        unit="s",
-        least=0,
-        most=60,
-    )
-    rgb_rotation: Rotation = setting(
-        0, "Clockwise rotation that makes the visible image upright.", unit="degrees"
-    )
-    rgb_flip: bool = setting(False, "Whether the visible image is mirrored; flipped before rotation.")
-    thermal_rotation: Rotation = setting(
-        0, "Clockwise rotation that makes the thermal image upright.", unit="degrees"
-    )
-    thermal_flip: bool = setting(False, "Whether the thermal image is mirrored; flipped before rotation.")
-    gate: Gate = setting(Gate(), "Thresholds for the homography.")
-    overlay: Style = setting("blend", "Style of the overlay.")
-
-    @property
-    def orientations(self) -> Orientations:
-        """Orientations that make the images of both cameras upright."""
-        return Orientations(
-            Orientation(self.rgb_rotation, self.rgb_flip),
-            Orientation(self.thermal_rotation, self.thermal_flip),
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,10 +126,7 @@ class Stream:
         self._asynchronous = asynchronous
         self._executor: Executor = ThreadPoolExecutor(1, "pass") if asynchronous else InlineExecutor()
         self._undistorters: dict[Sensor, Undistorter] = {}
-        self._frozen = FrozenDetector(0)
-        self._heat_range = RangeFilter()
-        self._search = Search(self._registrar)
-        self._rig: Rig | None = None
+        self._state: RigState | None = None
         self._settings = settings or StreamSettings()
         self.configure(self._settings, calibration)
 
@@ -187,18 +141,14 @@ class Stream:
             DistillMatchError: mode fixed lacks a calibration; nothing is changed.
         """
         if settings.mode is Mode.FIXED and calibration is None:
-            raise DistillMatchError("mode fixed has no calibration; load one, or choose live or hold")
+            raise DistillMatchError("mode fixed has no calibration; load one, or choose another mode")
         before, self._settings = self._settings, settings
         self._calibration = calibration
         self._registrar = self._registrar.replace(gate=settings.gate)
         if settings.orientations != before.orientations:
-            self._rig, self._search = None, Search(self._registrar)  # earlier failures no longer count
-        self._frozen.frozen_seconds = settings.frozen_seconds
-        if self._rig is not None:
-            self._filter.settings = settings
-            if settings.gate != before.gate:
-                self._search = self._search.with_registrar(self._registrar)
-                self._follower.replace(settings.gate, self._search)
+            self._forget()
+        elif self._state is not None:
+            self._state = self._state.with_settings(settings, self._registrar)
 
     def undistort(self, sensor: Sensor, camera: Camera | None) -> None:
         """Undistort one camera's images from the next pair on; None disables it.
@@ -213,7 +163,7 @@ class Stream:
         else:
             return
         if self._undistorters.get(sensor) is not current:
-            self._rig = None  # pixel coordinates change
+            self._forget()  # pixel coordinates change
 
     def process(self, visible: Frame, thermal: Frame) -> Result:
         """Register a pair.
@@ -233,12 +183,14 @@ class Stream:
         rig = Rig(self._format(Sensor.VISIBLE, visible), self._format(Sensor.THERMAL, thermal))
         if self._calibration is not None and self._settings.mode is Mode.FIXED:
             self._calibration.check(rig)
-        if rig != self._rig:
-            self._begin(rig)
+        if self._state is None or self._state.rig != rig:
+            self._forget()
+            self._state = RigState(rig, self._settings, self._registrar, self._executor, self._asynchronous)
         pair = PreparedPair.of(visible.image, thermal.image, self._settings.orientations)
-        followed = self._register(visible.stamp, thermal, pair)
+        fixed = self._calibration if self._settings.mode is Mode.FIXED else None
+        followed = self._state.register(visible, thermal, pair, None if fixed is None else fixed.mapping)
         registration = followed.registration
-        heat_range = self._heat_range.update(pair.thermal.range, thermal.stamp)
+        heat_range = self._state.heat_range.update(pair.thermal.range, thermal.stamp)
         latency_ms = {
             **registration.latency_ms,
             "undistort": 1e3 * (undistorted - start),
@@ -259,7 +211,12 @@ class Stream:
     @property
     def advice(self) -> str | None:
         """A setting that would help if no homography is found; None if none is known."""
-        return self._search.advice
+        return None if self._state is None else self._state.advice
+
+    @property
+    def rig_news(self) -> str | None:
+        """What was last found about the rig, as a sentence; None if nothing was."""
+        return None if self._state is None else self._state.news
 
     def calibration(self) -> Calibration:
         """Fit one homography to all good pairs since the start, the last `reset` or change of image size.
@@ -267,58 +224,22 @@ class Stream:
         Raises:
             DistillMatchError: too few pairs, or they support no homography.
         """
-        if self._rig is None:
+        if self._state is None:
             raise DistillMatchError("calibration: no pair was received yet; wait until images arrive")
-        return self._accumulator.fit(self._settings.gate)
+        return self._state.accumulator.fit(self._settings.gate)
 
     def reset(self) -> None:
         """Discard the state of all pairs; settings and cameras are kept."""
-        self._rig = None
+        self._forget()
 
     def close(self) -> None:
         """Wait for a running pass; no pair may be processed afterwards."""
         self._executor.shutdown()
 
-    def _begin(self, rig: Rig) -> None:
-        self._rig = rig
-        self._filter = TemporalFilter(self._settings, rig.thermal.size, rig.visible.size)
-        self._search = Search(self._registrar)
-        sizes = rig.thermal.size, rig.visible.size
-        self._follower = Follower(
-            self._registrar.gate, self._search, self._executor, self._asynchronous, *sizes
-        )
-        self._accumulator = Accumulator(rig, self._settings.orientations)
-        self._frozen.reset()
-        self._heat_range.reset()
-
-    def _register(self, stamp: int, thermal: Frame, pair: PreparedPair) -> Followed:
-        fixed = None
-        if self._settings.mode is Mode.FIXED and self._calibration is not None:
-            fixed = self._calibration.mapping
-        if self._frozen.update(thermal):
-            self._follower.request_pass(stamp)
-            held = self._filter.last(stamp) if fixed is None else fixed
-            return Followed.resting(Status.STALE_THERMAL, held)
-        if fixed is not None:
-            return Followed.resting(Status.FIXED, fixed)
-        if self._settings.pass_seconds == 0:
-            return self._pass(pair, stamp)
-        followed = self._follower.process(
-            pair, stamp, self._settings.pass_seconds, self._settings.max_jump_px
-        )
-        for passed, registration in followed.passes:
-            self._accumulator.add(registration, passed)
-        registration = self._filter.update(followed.registration, stamp, primed=False)
-        return replace(followed, registration=registration)
-
-    def _pass(self, pair: PreparedPair, stamp: int) -> Followed:
-        """A full pass over the pair, with a prior from earlier pairs."""
-        prior = self._filter.prior(stamp)
-        # A pass started while pairs were tracked may still be running.
-        found = self._executor.submit(self._search.register, pair, prior).result()
-        registration = self._filter.update(found, stamp, primed=prior is not None)
-        self._accumulator.add(registration, stamp)
-        return Followed(registration, ((stamp, registration),))
+    def _forget(self) -> None:
+        if self._state is not None:
+            self._state.close()
+        self._state = None
 
     def _undistorted(self, sensor: Sensor, frame: Frame) -> Frame:
         undistorter = self._undistorters.get(sensor)

@@ -1,6 +1,7 @@
 """Temporal filter: smooths and holds homographies."""
 
 import math
+from copy import copy
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Annotated
@@ -30,11 +31,13 @@ LOST_FRACTION = 0.5
 
 
 class Mode(str, Enum):
-    """Origin of a pair's homography.
+    """Origin of a pair's mapping.
 
-    LIVE: the pair, or none. HOLD: the pair, or for a limited time the last good one. FIXED: a calibration.
+    RIG: the rig once it is known, with the pair's own depth; until then as LIVE. LIVE: the pair, or none.
+    HOLD: the pair, or for a limited time the last good one. FIXED: a calibration.
     """
 
+    RIG = "rig"
     LIVE = "live"
     HOLD = "hold"
     FIXED = "fixed"
@@ -47,9 +50,10 @@ class TemporalSettings(Settings):
     """Settings of the temporal filter."""
 
     mode: Annotated[Mode, Field(strict=False)] = setting(
-        Mode.LIVE,
-        "Homography of a pair: its own or none (live); its own or, for hold_seconds, the last good one "
-        "(hold); that of calibration_file, without running the network (fixed).",
+        Mode.RIG,
+        "Mapping of a pair: once the rig is known from earlier pairs, that of the rig at the pair's own "
+        "depth (rig); the pair's own or none (live); its own or, for hold_seconds, the last good one (hold); "
+        "that of calibration_file, without running the network (fixed).",
     )
     hold_seconds: float = setting(
         1.0, "Time that mode hold keeps a homography.", unit="s", least=0, most=3600
@@ -111,14 +115,20 @@ class TemporalFilter:
         """Start without a homography.
 
         Args:
-            settings: settings; may be replaced at any time.
+            settings: settings.
             thermal: size of the thermal images.
             visible: size of the visible images.
         """
-        self.settings = settings
+        self._settings = settings
         self._thermal = thermal
         self._visible = visible
         self.reset()
+
+    def with_settings(self, settings: TemporalSettings) -> "TemporalFilter":
+        """A filter with the same state and other settings; this one must not be used any more."""
+        other = copy(self)
+        other._settings = settings
+        return other
 
     def reset(self) -> None:
         """Discard the state of all pairs."""
@@ -138,7 +148,7 @@ class TemporalFilter:
         """The mapping of the last good pair unless it is older than ``hold_seconds`` at this stamp (ns)."""
         self._forget_old(stamp)
         track = self._track
-        if track is None or stamp - track.stamp > self.settings.hold_seconds * SECOND:
+        if track is None or stamp - track.stamp > self._settings.hold_seconds * SECOND:
             return None
         return self._mapping(track)
 
@@ -158,14 +168,14 @@ class TemporalFilter:
         self._newest = stamp
         agreed = registration.homography is not None and self._follow(registration.homography, stamp)
         self._budget_priors(registration, agreed, primed)
-        live = self.settings.mode is Mode.LIVE
-        if live and self.settings.smoothing == 0:
+        live = self._settings.mode in (Mode.LIVE, Mode.RIG)
+        if live and self._settings.smoothing == 0:
             return registration
         if agreed and self._track is not None:
             return replace(registration, mapping=self._mapping(self._track))
         reason = registration.rejected_by
         if registration.status.is_own:
-            reason = Rejection.of("max_jump_px", self._jump, self.settings.max_jump_px)
+            reason = Rejection.of("max_jump_px", self._jump, self._settings.max_jump_px)
         held = None if live else self.last(stamp)
         status = registration.status if reason is None else reason.status
         return replace(
@@ -177,24 +187,24 @@ class TemporalFilter:
         places, track = transform(homography, corners(self._thermal)), self._track
         if track is None:
             self._track = _Track(homography, places, stamp)
-        elif (jump := self._step(places, track.places)) <= self.settings.max_jump_px:
+        elif (jump := self._step(places, track.places)) <= self._settings.max_jump_px:
             self._track = self._blend(track, homography, places, stamp)
         else:
             self._jump = jump
-            if self._unconfirmed and self._step(places, self._unconfirmed[-1]) > self.settings.max_jump_px:
+            if self._unconfirmed and self._step(places, self._unconfirmed[-1]) > self._settings.max_jump_px:
                 self._unconfirmed.clear()
             self._unconfirmed.append(places)
-            if len(self._unconfirmed) < self.settings.confirmations:
+            if len(self._unconfirmed) < self._settings.confirmations:
                 return False
             self._track = _Track(homography, places, stamp)
         self._unconfirmed.clear()
         return True
 
     def _blend(self, track: _Track, homography: Float64, places: Float64, stamp: int) -> _Track:
-        if self.settings.smoothing == 0:
+        if self._settings.smoothing == 0:
             return _Track(homography, places, stamp, track.pairs + 1)
         elapsed = (stamp - track.stamp) / SECOND
-        weight = max(1 / (track.pairs + 1), 1 - math.exp(-elapsed / self.settings.smoothing))
+        weight = max(1 / (track.pairs + 1), 1 - math.exp(-elapsed / self._settings.smoothing))
         places = track.places + weight * (places - track.places)
         filtered = from_corners(places, self._thermal, self._visible)
         return _Track(filtered, places, stamp, track.pairs + 1)
@@ -204,7 +214,7 @@ class TemporalFilter:
         if not agreed:
             self._priors_left = 0
         elif not primed:
-            self._priors_left = self.settings.verify_every - 1
+            self._priors_left = self._settings.verify_every - 1
             self._verified_inliers = inliers
         elif inliers < LOST_FRACTION * self._verified_inliers:
             self._priors_left = 0
@@ -222,6 +232,6 @@ class TemporalFilter:
         """Reset after a step back in time, or long after the last good pair."""
         if self._newest is not None and stamp < self._newest:
             self.reset()
-        memory = max(FORGET_AFTER, self.settings.hold_seconds) * SECOND
+        memory = max(FORGET_AFTER, self._settings.hold_seconds) * SECOND
         if self._track is not None and stamp - self._track.stamp > memory:
             self.reset()

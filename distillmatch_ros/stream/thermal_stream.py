@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from copy import copy
 from statistics import median
 
 import numpy as np
@@ -31,9 +32,15 @@ class FrozenDetector:
     """
 
     def __init__(self, frozen_seconds: float) -> None:
-        """Set the time for which an image may repeat, s; 0 disables detection. May be changed at any time."""
-        self.frozen_seconds = frozen_seconds
+        """Set the time for which an image may repeat, s; 0 disables detection."""
+        self._frozen_seconds = frozen_seconds
         self.reset()
+
+    def with_seconds(self, frozen_seconds: float) -> "FrozenDetector":
+        """A detector with the same state and another time; this one must not be used any more."""
+        other = copy(self)
+        other._frozen_seconds = frozen_seconds
+        return other
 
     def reset(self) -> None:
         """Discard all frames."""
@@ -55,10 +62,10 @@ class FrozenDetector:
             self._periods.append(stayed)
             self._first = thermal
             return False
-        if self.frozen_seconds == 0 or self._noise_free:
+        if self._frozen_seconds == 0 or self._noise_free:
             return False
         own = PATIENCE * median(self._periods) if self._periods else FIRST_PERIOD
-        return stayed >= max(self.frozen_seconds, own)
+        return stayed >= max(self._frozen_seconds, own)
 
 
 def _changed(one: Frame, other: Frame) -> float:

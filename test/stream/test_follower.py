@@ -11,7 +11,7 @@ from support.tracked_rig import SEEN, Rig, error, pair, statuses, truth
 
 from distillmatch_ros import Status
 from distillmatch_ros.registration.gate import Gate
-from distillmatch_ros.stream.stream import StreamSettings
+from distillmatch_ros.stream.settings import StreamSettings
 from distillmatch_ros.stream.temporal import Mode
 
 

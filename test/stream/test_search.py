@@ -24,7 +24,8 @@ from distillmatch_ros.registration.passes import SCALES, TURNS
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.stream.search import PATIENCE, advise
-from distillmatch_ros.stream.stream import Stream, StreamSettings
+from distillmatch_ros.stream.settings import StreamSettings
+from distillmatch_ros.stream.stream import Stream
 
 
 def mounted(orientation: Orientation) -> Orientation:

@@ -25,7 +25,8 @@ from distillmatch_ros.registration.gate import Gate
 from distillmatch_ros.registration.passes import STAGES
 from distillmatch_ros.stream.calibration import Calibration
 from distillmatch_ros.stream.sensors import Sensor
-from distillmatch_ros.stream.stream import Stream, StreamSettings
+from distillmatch_ros.stream.settings import StreamSettings
+from distillmatch_ros.stream.stream import Stream
 from distillmatch_ros.stream.temporal import Mode
 
 LENS = Camera(VISIBLE, np.array([[700.0, 0, 480], [0, 700, 270], [0, 0, 1]]), np.array([-0.3, 0.1, 0, 0, 0]))

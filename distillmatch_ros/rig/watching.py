@@ -1,0 +1,229 @@
+"""Learns a rig from the passes of a drive, decides when it can be relied on, and when it no longer can.
+
+Evidence is taken on pairs that the rig was not learned from: it is fitted to some passes and judged by those
+that follow. It is locked when it explains them about as well as their own homographies do. From then on
+passes watch it: several in a row that agree with each other, and not with it, mean a knock of the cameras.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, Size, corner_error
+from distillmatch_ros.geometry.mapping import ImageMapping
+from distillmatch_ros.images.prepared import PreparedPair
+from distillmatch_ros.registration.passes import LIKELY
+from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.rig.learning import LearnedRig, Observation, learn
+
+AGREE_PX, FAR_PX = 10.0, 16.0
+"""Corner error of a pass against the rig, reference pixels: up to the first it confirms the rig, beyond the
+second it contradicts it."""
+JUDGES = 5
+"""Passes after the fit that judge a rig; one that comes from a file is judged by `FILE_JUDGES`."""
+FILE_JUDGES = 3
+KNOCKS = 3
+"""Passes in a row that have to contradict the rig and agree with each other."""
+MAX_KEPT = 16
+"""Most passes that are kept, which bounds memory; with 12 of them a rig is known to about a pixel."""
+
+_FITS = (6, 12, 24, 48, 96)  # numbers of passes at which a rig is fitted
+_EXCESS_PX = 2.5  # by how much a rig may add to the distances of matches
+_HOLDS = 0.8  # fraction of the judges within `AGREE_PX`
+_HISTORY = 30  # latest verdicts that the probability is estimated from
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A pass that the rig did not learn from.
+
+    Attributes:
+        gap_px: corner error between the pass's own mapping and the rig's, reference pixels.
+        excess_px: what the rig adds to the distances of the pass's matches, in quadrature, reference pixels.
+        contradicts: whether a likely pass is too far off.
+    """
+
+    gap_px: float
+    excess_px: float
+    contradicts: bool
+
+
+@dataclass(frozen=True, eq=False)
+class WatchedRig:
+    """A locked rig, as it is known after a pass.
+
+    Attributes:
+        rig: the rig.
+        probability: that the rig's mapping of a pair is within 10 reference pixels, by the latest passes.
+        passes: number of passes that it was learned from; 0 if it comes from a file.
+    """
+
+    rig: LearnedRig
+    probability: float
+    passes: int
+
+
+@dataclass(frozen=True, eq=False)
+class WatchedPass:
+    """A pass, and what it says about the rig.
+
+    Attributes:
+        registration: the pass's result.
+        own: (5,), what the pair adds to the rig, see `RigModel.on_plane`; None without a rig or a mapping.
+        judgement: None likewise.
+        locked: the rig after this pass; None if none can be relied on.
+    """
+
+    registration: Registration
+    own: Float64 | None
+    judgement: Judgement | None
+    locked: WatchedRig | None
+
+
+class RigWatch:
+    """What passes say about one rig. Must be used by one thread at a time; `locked` may be read by any."""
+
+    def __init__(
+        self,
+        thermal: Size,
+        visible: Size,
+        known: LearnedRig | None = None,
+        on_learned: Callable[[LearnedRig, int], None] = lambda _rig, _passes: None,
+    ) -> None:
+        """Start without passes.
+
+        Args:
+            thermal: size of the thermal images.
+            visible: size of the visible images.
+            known: a rig that was learned earlier; it is relied on once passes confirm it.
+            on_learned: called with each rig that is locked or improved, and the number of its passes.
+        """
+        self._sizes = thermal, visible
+        self._on_learned = on_learned
+        self._kept: list[Observation] = []
+        self._candidate = known
+        self._from_file = known is not None
+        self._passes = 0
+        self._judged: list[Judgement] = []
+        self._history: deque[bool] = deque(maxlen=_HISTORY)
+        self._against: list[ImageMapping] = []
+        self.locked: WatchedRig | None = None
+        self.news: str | None = None
+        """What was last found about the rig, as a sentence."""
+
+    def take(self, pair: PreparedPair, found: Registration) -> WatchedPass:
+        """Learn from a pass, and judge the rig by it.
+
+        Args:
+            pair: the pair.
+            found: the pass's own registration.
+        """
+        if found.mapping is None or not found.status.is_confirmed:
+            return WatchedPass(found, None, None, self.locked)
+        observed = Observation.of(pair, found)
+        own, judgement = None, None
+        if self._candidate is not None:
+            own = self._candidate.own(observed)
+            judgement = self._judge(observed, found, own)
+            self._decide(judgement, observed)
+        self._keep(observed)
+        return WatchedPass(found, own, judgement, self.locked)
+
+    def _judge(self, observed: Observation, found: Registration, own: Float64) -> Judgement:
+        assert self._candidate is not None, "judged only with a rig"
+        assert found.mapping is not None, "a pass without a mapping judges nothing"
+        mapping = self._candidate.model.on_plane(own[:3], own[3:])
+        gap = corner_error(mapping.homography, found.mapping.homography, *self._sizes)
+        by_rig, by_pair = (_distance(observed, each) for each in (mapping, found.mapping))
+        likely = found.probability is None or found.probability >= LIKELY
+        return Judgement(gap, sqrt(max(0.0, by_rig**2 - by_pair**2)), likely and gap > FAR_PX)
+
+    def _decide(self, judgement: Judgement, observed: Observation) -> None:
+        self._history.append(judgement.gap_px <= AGREE_PX)
+        if self.locked is not None:
+            self._watch(judgement, observed)
+            return
+        self._judged.append(judgement)
+        if len(self._judged) < (FILE_JUDGES if self._from_file else JUDGES):
+            return
+        gap = float(np.median([each.gap_px for each in self._judged]))
+        excess = float(np.median([each.excess_px for each in self._judged]))
+        agreeing = float(np.mean([each.gap_px <= AGREE_PX for each in self._judged]))
+        if excess <= _EXCESS_PX and agreeing >= _HOLDS:
+            self._lock()
+            self.news = f"the rig is known: {gap:.1f} px from the pairs that judged it"
+            return
+        self.news = (
+            f"pairs are registered one by one: a rig is {gap:.1f} px from them in the median, adds "
+            f"{excess:.1f} px to the distances of matches, and agrees with {agreeing:.0%}"
+        )
+        if self._from_file:
+            self.news = f"the rig of the file does not fit these images; {self.news}"
+        self._candidate, self._from_file = None, False
+        self._judged.clear()
+
+    def _watch(self, judgement: Judgement, observed: Observation) -> None:
+        """Count passes that contradict the locked rig, and discard it after several that agree."""
+        assert observed.mapping is not None, "judged by a pass with a mapping"
+        if not judgement.contradicts:
+            if judgement.gap_px <= AGREE_PX:
+                self._against.clear()
+                self._lock()
+            return
+        if self._against and self._gap(self._against[-1], observed.mapping) > AGREE_PX:
+            self._against.clear()
+        self._against.append(observed.mapping)
+        if len(self._against) < KNOCKS:
+            return
+        self.news = (
+            f"the cameras moved against each other, by {judgement.gap_px:.0f} px; learning the rig anew"
+        )
+        self.locked = self._candidate = None
+        self._kept.clear()
+        self._judged.clear()
+        self._history.clear()
+        self._against.clear()
+        self._passes = 0
+
+    def _keep(self, observed: Observation) -> None:
+        """Keep a pass, and fit a rig when there are enough new ones."""
+        self._passes += 1
+        self._kept.append(observed)
+        if self._passes in _FITS and not self._from_file:
+            self._fit()
+        if len(self._kept) > MAX_KEPT:  # the spread over time stays: every second one of the older half
+            del self._kept[(self._passes // 2) % (MAX_KEPT // 2)]
+
+    def _fit(self) -> None:
+        try:
+            rig = learn(self._kept, *self._sizes, shifted=False)
+        except DistillMatchError:
+            return
+        self._candidate = rig
+        if self.locked is not None:
+            self._lock()
+            self._on_learned(rig, self._passes)
+
+    def _lock(self) -> None:
+        assert self._candidate is not None, "only a rig is locked"
+        is_new = self.locked is None
+        agreed = sum(self._history)
+        probability = (agreed + 1) / (len(self._history) + 2)
+        self.locked = WatchedRig(self._candidate, probability, 0 if self._from_file else self._passes)
+        if is_new and not self._from_file:
+            self._on_learned(self._candidate, self._passes)
+
+    def _gap(self, one: ImageMapping, other: ImageMapping) -> float:
+        return corner_error(one.homography, other.homography, *self._sizes)
+
+
+def _distance(observed: Observation, mapping: ImageMapping) -> float:
+    """Median distance of a pass's matches from where a mapping takes them, reference pixels."""
+    gaps = observed.matches.visible - mapping.to_visible(observed.matches.thermal)
+    lengths = np.hypot(*gaps.T)
+    seen = lengths[np.isfinite(lengths)]
+    return float(np.median(seen)) * REFERENCE_WIDTH / mapping.visible_size[1] if len(seen) else 0.0

@@ -1,0 +1,233 @@
+"""Registers pairs of a known rig: its mapping at each pair's own depth, watched by passes of the network."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, wait
+from dataclasses import dataclass, replace
+from functools import partial
+from time import perf_counter
+
+import numpy as np
+
+from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64
+from distillmatch_ros.geometry.mapping import ImageMapping
+from distillmatch_ros.images.prepared import PreparedPair
+from distillmatch_ros.registration.gate import Gate
+from distillmatch_ros.registration.rejection import Rejection
+from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.registration.status import Status
+from distillmatch_ros.registration.tracking import Matches
+from distillmatch_ros.rig.following import PairOfEdges, RigAlignment, RigTrack
+from distillmatch_ros.rig.watching import AGREE_PX, FAR_PX, RigWatch, WatchedPass, WatchedRig
+from distillmatch_ros.stream.follower import Followed
+from distillmatch_ros.stream.search import Search
+from distillmatch_ros.stream.temporal import FORGET_AFTER
+
+SEARCH_S = 1.0
+"""Time between searches over all depths while edges support none, s."""
+DOUBT_S = 0.2
+"""Least time between passes that edges ask for, s."""
+
+_BETTER = 0.03  # correlation by which another start has to be better than what a pass's pair was found at
+
+
+class WatchedSearch(Search):
+    """A `Search` whose passes are watched for what they say about the rig."""
+
+    def __init__(self, search: Search, watch: RigWatch) -> None:
+        """Use a search's knowledge, and a watch."""
+        self.__dict__.update(vars(search))
+        self.watch = watch
+        self.last: WatchedPass | None = None
+        """What the last pass said."""
+
+    def register(self, pair: PreparedPair, prior: Float64 | None = None) -> Registration:
+        """See `Search.register`."""
+        found = super().register(pair, prior)
+        self.last = self.watch.take(pair, found)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Pass:
+    """A pass over the pair with a stamp, and what it said."""
+
+    stamp: int
+    said: WatchedPass
+
+
+class RigFollower:
+    """Registers pairs while their rig is known. Must be used by one thread at a time."""
+
+    def __init__(self, search: WatchedSearch, executor: Executor, asynchronous: bool) -> None:
+        """Start without knowledge of a pair.
+
+        Args:
+            search: makes the passes, in the executor.
+            executor: runs them, one at a time.
+            asynchronous: whether passes run while pairs are followed.
+        """
+        self._search = search
+        self._executor = executor
+        self._asynchronous = asynchronous
+        self._pending: Future[_Pass] | None = None
+        self._track: RigTrack | None = None
+        self._stamp = self._passed = self._searched = 0
+        self._doubted = self._was_supported = False
+        self._matches: Matches | None = None
+
+    def process(
+        self, pair: PreparedPair, stamp: int, locked: WatchedRig, gate: Gate, pass_seconds: float
+    ) -> Followed:
+        """Register a pair.
+
+        Args:
+            pair: the pair.
+            stamp: stamp of its visible image, ns.
+            locked: the rig.
+            gate: thresholds for edges and inliers.
+            pass_seconds: time between passes, s; 0 for one over each pair, which is waited for.
+        """
+        start = perf_counter()
+        ended = self._collect()
+        edges = PairOfEdges(locked.rig.model, pair, gate)
+        found = self._follow(edges, stamp, locked, ended)
+        away = None if found.is_supported else edges.away(found.mapping)
+        self._doubted |= away is not None
+        if self._is_due(stamp, pass_seconds):
+            self._begin(pair, stamp)
+            if not self._asynchronous or pass_seconds == 0:
+                ended = self._collect(waits=True)
+        self._stamp, self._was_supported = stamp, found.is_supported
+        passes = () if ended is None else ((ended.stamp, ended.said.registration),)
+        if ended is not None and ended.stamp == stamp:
+            answer, found = self._by_pass(ended.said, edges, found, away, locked, gate)
+        else:
+            answer = self._by_edges(found, away, locked)
+        self._track = found.track if found.is_supported else self._kept(found)
+        milliseconds = 1e3 * (perf_counter() - start)
+        timed = answer.latency_ms or {"alignment": milliseconds, "total": milliseconds}
+        return Followed(replace(answer, latency_ms=timed), passes, self._finder(answer, found))
+
+    def request_pass(self) -> None:
+        """Request a pass over the next pair, such as after a frozen thermal stream."""
+        self._doubted = True
+
+    def last(self, locked: WatchedRig) -> ImageMapping | None:
+        """The mapping of the last pair; None before the first one."""
+        own = None if self._track is None else self._track.own
+        return None if own is None else locked.rig.model.on_plane(own[:3], own[3:])
+
+    def close(self) -> None:
+        """Wait for a pass that may be running; its result, or its error, is dropped."""
+        if self._pending is not None:
+            wait([self._pending])
+
+    def _follow(
+        self, edges: PairOfEdges, stamp: int, locked: WatchedRig, ended: _Pass | None
+    ) -> RigAlignment:
+        """Align a pair from the last one, from what a pass found meanwhile, or else by a search."""
+        elapsed = (stamp - self._stamp) / SECOND
+        if not 0 <= elapsed <= FORGET_AFTER:
+            self._track = None
+        starts = [] if self._track is None else [self._track]
+        if ended is not None and ended.said.own is not None:
+            starts.append(RigTrack.begin(ended.said.own))
+        found = [edges.follow(start, max(elapsed, 0.0)) for start in starts]
+        best = max(found, key=lambda each: each.alignment.correlation, default=None)
+        lost = best is None or not best.is_supported
+        if lost and (best is None or self._was_supported or stamp - self._searched >= SEARCH_S * SECOND):
+            self._searched = stamp
+            shift = np.zeros(2) if self._track is None else self._track.own[3:]
+            searched = edges.follow(edges.search(locked.rig.inverse_depths, shift), 0.0)
+            if best is None or searched.is_supported:
+                best = searched
+        assert best is not None, "a search always finds a place"
+        return best
+
+    def _by_edges(self, found: RigAlignment, away: float | None, locked: WatchedRig) -> Registration:
+        """The answer for a pair without a pass."""
+        if found.is_supported:
+            return _answer(Status.TRACKED, found.mapping, locked)
+        if away is not None:
+            return _contradicted(Registration.without_matches(Status.RIG, None, {}), away)
+        kept = self.last(locked)
+        return _answer(Status.RIG, found.mapping if kept is None else kept, locked)
+
+    def _by_pass(
+        self,
+        said: WatchedPass,
+        edges: PairOfEdges,
+        found: RigAlignment,
+        away: float | None,
+        locked: WatchedRig,
+        gate: Gate,
+    ) -> tuple[Registration, RigAlignment]:
+        """The answer for a pair with a pass, and its alignment."""
+        own, judgement = said.registration, said.judgement
+        if said.locked is None:  # this pass was the last of those that mean a knock
+            return own, found
+        if said.own is not None and judgement is not None:
+            exact = edges.at(said.own)
+            if exact.alignment.correlation > found.alignment.correlation - _BETTER:
+                found = exact
+            if judgement.contradicts:
+                seen = 0.0 if own.quality is None else own.quality.peak_prominence or 0.0
+                if not found.is_supported or seen > found.alignment.peak_prominence:
+                    self._doubted = True
+                    return _contradicted(own, judgement.gap_px), found
+            elif judgement.gap_px <= AGREE_PX:
+                self._matches = Matches.of(own)
+                probability = max(locked.probability, own.probability or 0.0)
+                inliers = _inliers(own, found.mapping, gate)
+                confirmed = replace(
+                    own, mapping=found.mapping, status=Status.OK, probability=probability, inliers=inliers
+                )
+                return confirmed, found
+        return replace(self._by_edges(found, away, locked), latency_ms=own.latency_ms), found
+
+    def _kept(self, found: RigAlignment) -> RigTrack:
+        """The state after a pair whose edges say nothing: that of the last pair."""
+        return found.track if self._track is None else self._track
+
+    def _is_due(self, stamp: int, pass_seconds: float) -> bool:
+        since = (stamp - self._passed) / SECOND
+        due = since >= pass_seconds or since < 0 or (self._doubted and since >= min(DOUBT_S, pass_seconds))
+        return self._pending is None and due
+
+    def _begin(self, pair: PreparedPair, stamp: int) -> None:
+        def register() -> _Pass:
+            self._search.register(pair)
+            assert self._search.last is not None, "each pass is watched"
+            return _Pass(stamp, self._search.last)
+
+        self._passed, self._doubted = stamp, False
+        self._pending = self._executor.submit(register)
+
+    def _collect(self, waits: bool = False) -> _Pass | None:
+        if self._pending is None or not (waits or self._pending.done()):
+            return None
+        future, self._pending = self._pending, None
+        return future.result()
+
+    def _finder(self, answer: Registration, found: RigAlignment) -> Callable[[Registration], Registration]:
+        if self._matches is None or answer.status is not Status.TRACKED:
+            return lambda registration: registration
+        return partial(found.find_matches, self._matches)
+
+
+def _answer(status: Status, mapping: ImageMapping, locked: WatchedRig) -> Registration:
+    return replace(Registration.without_matches(status, mapping, {}), probability=locked.probability)
+
+
+def _contradicted(registration: Registration, distance_px: float) -> Registration:
+    reason = Rejection.of("rig", distance_px, FAR_PX)
+    return replace(registration, mapping=None, status=reason.status, rejected_by=reason)
+
+
+def _inliers(
+    found: Registration, mapping: ImageMapping, gate: Gate
+) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    gaps = np.hypot(*(found.visible_points - mapping.to_visible(found.thermal_points)).T)
+    inliers = gaps * REFERENCE_WIDTH / mapping.visible_size[1] <= gate.inlier_px  # false for NaN
+    return np.asarray(inliers, np.bool_)

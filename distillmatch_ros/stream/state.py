@@ -1,0 +1,156 @@
+"""What is known about one rig over time, and how its next pair is registered by it."""
+
+from concurrent.futures import Executor
+from copy import copy
+from dataclasses import replace
+
+from distillmatch_ros.geometry.mapping import ImageMapping
+from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.images.prepared import PreparedPair
+from distillmatch_ros.registration.registrar import Registrar
+from distillmatch_ros.registration.status import Status
+from distillmatch_ros.rig.watching import RigWatch
+from distillmatch_ros.stream.calibration import Accumulator, Rig
+from distillmatch_ros.stream.follower import Followed, Follower
+from distillmatch_ros.stream.rig_follower import RigFollower, WatchedSearch
+from distillmatch_ros.stream.search import Search
+from distillmatch_ros.stream.settings import StreamSettings
+from distillmatch_ros.stream.temporal import Mode, TemporalFilter
+from distillmatch_ros.stream.thermal_stream import FrozenDetector, RangeFilter
+
+
+class RigState:
+    """All that earlier pairs of one rig tell: roles, tracking, the learned rig, a calibration, frozen images.
+
+    It begins with the first pair of a rig, and ends when the images' sizes, orientations or lenses change.
+    Must be used by one thread at a time.
+    """
+
+    def __init__(
+        self,
+        rig: Rig,
+        settings: StreamSettings,
+        registrar: Registrar,
+        executor: Executor,
+        asynchronous: bool,
+    ) -> None:
+        """Start without pairs.
+
+        Args:
+            rig: formats of the images.
+            settings: settings; see `with_settings`.
+            registrar: makes the passes, with the settings' gate.
+            executor: runs them, one at a time.
+            asynchronous: whether passes run while pairs are tracked.
+        """
+        self.rig = rig
+        self.heat_range = RangeFilter()
+        self.accumulator = Accumulator(rig, settings.orientations)
+        self._settings = settings
+        self._executor = executor
+        self._asynchronous = asynchronous
+        self._frozen = FrozenDetector(settings.frozen_seconds)
+        self._filter = TemporalFilter(settings, rig.thermal.size, rig.visible.size)
+        self._watch = RigWatch(rig.thermal.size, rig.visible.size)
+        self._follow_with(Search(registrar))
+
+    def with_settings(self, settings: StreamSettings, registrar: Registrar) -> "RigState":
+        """The same knowledge under other settings; this object must not be used any more.
+
+        With other thresholds the tracked homography and the result of a running pass are dropped.
+        """
+        other = copy(self)
+        other._settings = settings
+        other._frozen = self._frozen.with_seconds(settings.frozen_seconds)
+        other._filter = self._filter.with_settings(settings)
+        if settings.gate != self._settings.gate or settings.mode != self._settings.mode:
+            self.close()
+            other._follow_with(self._search.with_registrar(registrar))
+        return other
+
+    def _follow_with(self, search: Search) -> None:
+        """Begin to follow pairs by passes of this search."""
+        self._search = search
+        if self._learns:
+            self._search = WatchedSearch(search, self._watch)
+        sizes = self.rig.thermal.size, self.rig.visible.size
+        gate = self._settings.gate
+        self._follower = Follower(gate, self._search, self._executor, self._asynchronous, *sizes)
+        self._rig_follower: RigFollower | None = None
+
+    @property
+    def _learns(self) -> bool:
+        """Whether a rig is learned: no rotation takes a mirrored image to one that is not."""
+        turns = self._settings.orientations
+        return self._settings.mode is Mode.RIG and turns.visible.flip == turns.thermal.flip
+
+    @property
+    def advice(self) -> str | None:
+        """A setting that would help if no homography is found; None if none is known."""
+        return self._search.advice
+
+    @property
+    def news(self) -> str | None:
+        """What was last found about the rig, as a sentence; None if nothing was."""
+        return self._watch.news
+
+    def close(self) -> None:
+        """Wait for a running pass; its result is dropped."""
+        self._follower.close()
+        if self._rig_follower is not None:
+            self._rig_follower.close()
+
+    def register(
+        self, visible: Frame, thermal: Frame, pair: PreparedPair, fixed: ImageMapping | None
+    ) -> Followed:
+        """Register the next pair.
+
+        Args:
+            visible: the visible frame.
+            thermal: the thermal frame.
+            pair: their images, prepared.
+            fixed: mapping of mode fixed; None in other modes.
+        """
+        stamp = visible.stamp
+        if self._frozen.update(thermal):
+            self._follower.request_pass(stamp)
+            held = self._held(stamp) if fixed is None else fixed
+            return Followed.resting(Status.STALE_THERMAL, held)
+        if fixed is not None:
+            return Followed.resting(Status.FIXED, fixed)
+        followed = self._follow(pair, stamp)
+        for passed, registration in followed.passes:
+            self.accumulator.add(registration, passed)
+        return followed
+
+    def _held(self, stamp: int) -> ImageMapping | None:
+        """The mapping of the last good pair, for a pair without images of its own."""
+        if self._rig_follower is not None and self._watch.locked is not None:
+            self._rig_follower.request_pass()
+            return self._rig_follower.last(self._watch.locked)
+        return self._filter.last(stamp)
+
+    def _follow(self, pair: PreparedPair, stamp: int) -> Followed:
+        settings, locked = self._settings, self._watch.locked
+        if locked is not None and isinstance(self._search, WatchedSearch):
+            if self._rig_follower is None:
+                self._follower.close()
+                self._rig_follower = RigFollower(self._search, self._executor, self._asynchronous)
+            return self._rig_follower.process(pair, stamp, locked, settings.gate, settings.pass_seconds)
+        if self._rig_follower is not None:  # a knock
+            self._rig_follower.close()
+            self._rig_follower = None
+            self._filter.reset()
+        if settings.pass_seconds == 0:
+            return self._pass(pair, stamp)
+        followed = self._follower.process(pair, stamp, settings.pass_seconds, settings.max_jump_px)
+        registration = self._filter.update(followed.registration, stamp, primed=False)
+        return replace(followed, registration=registration)
+
+    def _pass(self, pair: PreparedPair, stamp: int) -> Followed:
+        """A full pass over the pair, with a prior from earlier pairs."""
+        prior = self._filter.prior(stamp)
+        # A pass started while pairs were tracked may still be running.
+        found = self._executor.submit(self._search.register, pair, prior).result()
+        registration = self._filter.update(found, stamp, primed=prior is not None)
+        return Followed(registration, ((stamp, registration),))
