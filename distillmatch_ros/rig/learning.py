@@ -103,6 +103,12 @@ class LearnedRig:
                     f"{size[1]}x{size[0]}; learn it from such images"
                 )
 
+    def near(self, own: Float64) -> RigMapping:
+        """The mapping of a plane that faces the thermal camera, at a frame's depth if it was ever seen."""
+        low, high = self.inverse_depths
+        margin = _MARGIN * (high - low)
+        return self.model.at(float(np.clip(own[2], low - margin, high + margin)))
+
     def register(self, pair: Observation) -> RigMapping:
         """The mapping of a pair; see `own`."""
         own = self.own(pair)

@@ -26,13 +26,14 @@ second it contradicts it."""
 JUDGES = 5
 """Passes after the fit that judge a rig; one that comes from a file is judged by `FILE_JUDGES`."""
 FILE_JUDGES = 3
-KNOCKS = 3
-"""Passes in a row that have to contradict the rig and agree with each other."""
+KNOCKS, OFFS = 3, 5
+"""Passes in a row that have to agree with each other and not with the rig for it to be learned anew, if all
+contradict it, and if they are only off by more than `AGREE_PX`."""
 MAX_KEPT = 16
 """Most passes that are kept, which bounds memory; with 12 of them a rig is known to about a pixel."""
 
 _FITS = (6, 12, 24, 48, 96)  # numbers of passes at which a rig is fitted
-_EXCESS_PX = 2.5  # by how much a rig may add to the distances of matches
+_EXCESS_PX = 2.0  # by how much a rig may add to the distances of matches
 _HOLDS = 0.8  # fraction of the judges within `AGREE_PX`
 _HISTORY = 30  # latest verdicts that the probability is estimated from
 
@@ -44,12 +45,14 @@ class Judgement:
     Attributes:
         gap_px: corner error between the pass's own mapping and the rig's, reference pixels.
         excess_px: what the rig adds to the distances of the pass's matches, in quadrature, reference pixels.
-        contradicts: whether a likely pass is too far off.
+        contradicts: whether the pass is off by more than `FAR_PX`.
+        likely: whether the pass is probably right.
     """
 
     gap_px: float
     excess_px: float
     contradicts: bool
+    likely: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +113,7 @@ class RigWatch:
         self._passes = 0
         self._judged: list[Judgement] = []
         self._history: deque[bool] = deque(maxlen=_HISTORY)
-        self._against: list[ImageMapping] = []
+        self._against: list[tuple[ImageMapping, bool]] = []
         self.locked: WatchedRig | None = None
         self.news: str | None = None
         """What was last found about the rig, as a sentence."""
@@ -140,7 +143,7 @@ class RigWatch:
         gap = corner_error(mapping.homography, found.mapping.homography, *self._sizes)
         by_rig, by_pair = (_distance(observed, each) for each in (mapping, found.mapping))
         likely = found.probability is None or found.probability >= LIKELY
-        return Judgement(gap, sqrt(max(0.0, by_rig**2 - by_pair**2)), likely and gap > FAR_PX)
+        return Judgement(gap, sqrt(max(0.0, by_rig**2 - by_pair**2)), gap > FAR_PX, likely)
 
     def _decide(self, judgement: Judgement, observed: Observation) -> None:
         self._history.append(judgement.gap_px <= AGREE_PX)
@@ -169,15 +172,16 @@ class RigWatch:
     def _watch(self, judgement: Judgement, observed: Observation) -> None:
         """Count passes that contradict the locked rig, and discard it after several that agree."""
         assert observed.mapping is not None, "judged by a pass with a mapping"
-        if not judgement.contradicts:
-            if judgement.gap_px <= AGREE_PX:
-                self._against.clear()
-                self._lock()
-            return
-        if self._against and self._gap(self._against[-1], observed.mapping) > AGREE_PX:
+        if judgement.gap_px <= AGREE_PX:
             self._against.clear()
-        self._against.append(observed.mapping)
-        if len(self._against) < KNOCKS:
+            self._lock()
+        if judgement.gap_px <= AGREE_PX or not judgement.likely:
+            return
+        if self._against and self._gap(self._against[-1][0], observed.mapping) > AGREE_PX:
+            self._against.clear()
+        self._against.append((observed.mapping, judgement.contradicts))
+        contradicting = [contradicts for _, contradicts in self._against[-KNOCKS:]]
+        if len(self._against) < OFFS and (len(contradicting) < KNOCKS or not all(contradicting)):
             return
         self.news = (
             f"the cameras moved against each other, by {judgement.gap_px:.0f} px; learning the rig anew"

@@ -9,7 +9,7 @@ from time import perf_counter
 import numpy as np
 
 from distillmatch_ros.base.units import SECOND
-from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64
+from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, corner_error
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.gate import Gate
@@ -18,7 +18,7 @@ from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.registration.tracking import Matches
 from distillmatch_ros.rig.following import PairOfEdges, RigAlignment, RigTrack
-from distillmatch_ros.rig.watching import AGREE_PX, FAR_PX, RigWatch, WatchedPass, WatchedRig
+from distillmatch_ros.rig.watching import AGREE_PX, RigWatch, WatchedPass, WatchedRig
 from distillmatch_ros.stream.follower import Followed
 from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.temporal import FORGET_AFTER
@@ -73,7 +73,7 @@ class RigFollower:
         self._pending: Future[_Pass] | None = None
         self._track: RigTrack | None = None
         self._stamp = self._passed = self._searched = 0
-        self._doubted = self._was_supported = False
+        self._doubted = self._was_supported = self._suspected = False
         self._matches: Matches | None = None
 
     def process(
@@ -92,19 +92,22 @@ class RigFollower:
         ended = self._collect()
         edges = PairOfEdges(locked.rig.model, pair, gate)
         found = self._follow(edges, stamp, locked, ended)
-        away = None if found.is_supported else edges.away(found.mapping)
+        away = self._away(edges, found, locked)
         self._doubted |= away is not None
         if self._is_due(stamp, pass_seconds):
             self._begin(pair, stamp)
             if not self._asynchronous or pass_seconds == 0:
                 ended = self._collect(waits=True)
-        self._stamp, self._was_supported = stamp, found.is_supported
+        self._stamp, self._was_supported = stamp, found.is_supported and away is None
         passes = () if ended is None else ((ended.stamp, ended.said.registration),)
         if ended is not None and ended.stamp == stamp:
             answer, found = self._by_pass(ended.said, edges, found, away, locked, gate)
         else:
             answer = self._by_edges(found, away, locked)
-        self._track = found.track if found.is_supported else self._kept(found)
+        if answer.status.is_own:
+            self._track, self._suspected = found.track, False
+        elif answer.status.is_rejection:
+            self._suspected = True
         milliseconds = 1e3 * (perf_counter() - start)
         timed = answer.latency_ms or {"alignment": milliseconds, "total": milliseconds}
         return Followed(replace(answer, latency_ms=timed), passes, self._finder(answer, found))
@@ -145,14 +148,28 @@ class RigFollower:
         assert best is not None, "a search always finds a place"
         return best
 
+    def _away(self, edges: PairOfEdges, found: RigAlignment, locked: WatchedRig) -> float | None:
+        """How far off the rig the place is at which edges agree, reference pixels; None if nothing says so.
+
+        What a frame adds to the rig moves its mapping a little; a knock moves it further than the rig allows.
+        """
+        if not found.is_supported:
+            return edges.away(found.mapping)
+        near = locked.rig.near(found.track.own)
+        moved = corner_error(found.mapping.homography, near.homography, near.thermal_size, near.visible_size)
+        return moved if moved > AGREE_PX else None
+
     def _by_edges(self, found: RigAlignment, away: float | None, locked: WatchedRig) -> Registration:
-        """The answer for a pair without a pass."""
-        if found.is_supported:
+        """The answer for a pair without a pass.
+
+        After a contradiction the rig alone is no answer, until a pair's own images support it again.
+        """
+        if away is None and found.is_supported:
             return _answer(Status.TRACKED, found.mapping, locked)
-        if away is not None:
+        if away is not None or self._suspected:
             return _contradicted(Registration.without_matches(Status.RIG, None, {}), away)
         kept = self.last(locked)
-        return _answer(Status.RIG, found.mapping if kept is None else kept, locked)
+        return _answer(Status.RIG, locked.rig.near(found.track.own) if kept is None else kept, locked)
 
     def _by_pass(
         self,
@@ -170,10 +187,10 @@ class RigFollower:
         if said.own is not None and judgement is not None:
             exact = edges.at(said.own)
             if exact.alignment.correlation > found.alignment.correlation - _BETTER:
-                found = exact
+                found, away = exact, self._away(edges, exact, locked)
             if judgement.contradicts:
                 seen = 0.0 if own.quality is None else own.quality.peak_prominence or 0.0
-                if not found.is_supported or seen > found.alignment.peak_prominence:
+                if away is not None or not found.is_supported or seen > found.alignment.peak_prominence:
                     self._doubted = True
                     return _contradicted(own, judgement.gap_px), found
             elif judgement.gap_px <= AGREE_PX:
@@ -185,10 +202,6 @@ class RigFollower:
                 )
                 return confirmed, found
         return replace(self._by_edges(found, away, locked), latency_ms=own.latency_ms), found
-
-    def _kept(self, found: RigAlignment) -> RigTrack:
-        """The state after a pair whose edges say nothing: that of the last pair."""
-        return found.track if self._track is None else self._track
 
     def _is_due(self, stamp: int, pass_seconds: float) -> bool:
         since = (stamp - self._passed) / SECOND
@@ -220,8 +233,8 @@ def _answer(status: Status, mapping: ImageMapping, locked: WatchedRig) -> Regist
     return replace(Registration.without_matches(status, mapping, {}), probability=locked.probability)
 
 
-def _contradicted(registration: Registration, distance_px: float) -> Registration:
-    reason = Rejection.of("rig", distance_px, FAR_PX)
+def _contradicted(registration: Registration, distance_px: float | None) -> Registration:
+    reason = Rejection("rig", distance_px, AGREE_PX)
     return replace(registration, mapping=None, status=reason.status, rejected_by=reason)
 
 
