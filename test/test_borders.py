@@ -23,7 +23,7 @@ ROOMS: dict[str, set[str]] = {
     "evaluation": {
         *("base", "scene", "images", "geometry", "engines", "registration", "visualisation", "rig"),
     },
-    "stream": {"base", "images", "geometry", "engines", "registration", "visualisation"},
+    "stream": {"base", "images", "geometry", "engines", "registration", "rig", "visualisation"},
     "training": {"base", "images", "model", "geometry", "engines", "registration", "evaluation"},
     "bags": {"base", "images", "geometry", "registration", "rig", "visualisation", "stream"},
     "ros": {"base", "images", "geometry", "engines", "registration", "stream"},

@@ -10,6 +10,8 @@ MEANINGS = {  # own, judged, rejection, good
     "FEW_MATCHES": (False, True, True, False),
     "FEW_INLIERS": (False, True, True, False),
     "DEGENERATE": (False, True, True, False),
+    "CONTRADICTED": (False, True, True, False),
+    "RIG": (False, False, False, True),
     "HELD": (False, False, False, False),
     "FIXED": (False, False, False, True),
     "STALE_THERMAL": (False, False, False, False),
