@@ -26,7 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "stream": {"base", "images", "geometry", "engines", "registration", "rig", "visualisation"},
     "training": {"base", "images", "model", "geometry", "engines", "registration", "evaluation"},
     "bags": {"base", "images", "geometry", "registration", "rig", "visualisation", "stream"},
-    "ros": {"base", "images", "geometry", "engines", "registration", "stream"},
+    "ros": {"base", "images", "geometry", "engines", "registration", "rig", "stream"},
     "doctor": {"base", "engines", "ros"},
     "reports": {"base", "images", "geometry", "registration", "visualisation", "rig", "stream", "bags"},
     "fleet": {"base", "geometry", "registration", "visualisation", "stream", "bags", "reports"},

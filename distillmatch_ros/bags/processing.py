@@ -16,6 +16,7 @@ from distillmatch_ros.bags.threads import BackgroundWriter, prefetch
 from distillmatch_ros.bags.typestore import ros2_messages, ros2_types
 from distillmatch_ros.bags.writing import BagWriter
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.stream.assembly import make_synchroniser
@@ -101,7 +102,9 @@ def process_bag(
         topics = {sensor: topic for topic, sensor in reader.sensors.items()}
         named = {"rgb": topics[Sensor.VISIBLE], "thermal": topics[Sensor.THERMAL]}
         with _sink(job, infos, {**(about or {}), **named}, summary) as write:
+            begun = 0
             for matched in prefetch(reader.pairs()):
+                begun = begun or matched.visible.stamp
                 try:
                     result = stream.process(matched.visible, matched.thermal)
                 except DistillMatchError as error:
@@ -116,6 +119,9 @@ def process_bag(
             reader.diagnose()
             if stream.advice is not None:
                 summary.problems.append(stream.advice)
+            for event in stream.rig_events:
+                seconds = (event.stamp - begun) / SECOND
+                summary.notes.append(f"after {seconds:.1f} s: {event.sentence}")
     summary.seconds = perf_counter() - started
     return summary
 

@@ -32,10 +32,18 @@ contradict it, and if they are only off by more than `AGREE_PX`."""
 MAX_KEPT = 16
 """Most passes that are kept, which bounds memory; with 12 of them a rig is known to about a pixel."""
 
+OnLearned = Callable[[LearnedRig, int], None]
+"""Takes a rig, and the number of passes that it was learned from."""
+
 _FITS = (6, 12, 24, 48, 96)  # numbers of passes at which a rig is fitted
 _EXCESS_PX = 2.0  # by how much a rig may add to the distances of matches
 _HOLDS = 0.8  # fraction of the judges within `AGREE_PX`
+_EVENTS = 100  # latest ones that are kept
 _HISTORY = 30  # latest verdicts that the probability is estimated from
+
+
+def ignore(_rig: LearnedRig, _passes: int) -> None:
+    """Do nothing with a rig."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,19 @@ class Judgement:
     excess_px: float
     contradicts: bool
     likely: bool
+
+
+@dataclass(frozen=True)
+class RigEvent:
+    """What was found about the rig.
+
+    Attributes:
+        stamp: stamp of the pair that told it, ns; 0 if it was known before the first one.
+        sentence: what was found, for people.
+    """
+
+    stamp: int
+    sentence: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +116,7 @@ class RigWatch:
         thermal: Size,
         visible: Size,
         known: LearnedRig | None = None,
-        on_learned: Callable[[LearnedRig, int], None] = lambda _rig, _passes: None,
+        on_learned: OnLearned = ignore,
     ) -> None:
         """Start without passes.
 
@@ -108,23 +129,35 @@ class RigWatch:
         self._sizes = thermal, visible
         self._on_learned = on_learned
         self._kept: list[Observation] = []
-        self._candidate = known
-        self._from_file = known is not None
+        self.events: deque[RigEvent] = deque(maxlen=_EVENTS)
+        """What was found about the rig, oldest first."""
+        self._stamp = 0
+        self._candidate = self._usable(known)
+        self._from_file = self._candidate is not None
         self._passes = 0
         self._judged: list[Judgement] = []
         self._history: deque[bool] = deque(maxlen=_HISTORY)
         self._against: list[tuple[ImageMapping, bool]] = []
         self.locked: WatchedRig | None = None
-        self.news: str | None = None
-        """What was last found about the rig, as a sentence."""
 
-    def take(self, pair: PreparedPair, found: Registration) -> WatchedPass:
+    def _usable(self, known: LearnedRig | None) -> LearnedRig | None:
+        try:
+            if known is not None:
+                known.check(*self._sizes)
+        except DistillMatchError as error:
+            self._tell(str(error))
+            return None
+        return known
+
+    def take(self, pair: PreparedPair, found: Registration, stamp: int) -> WatchedPass:
         """Learn from a pass, and judge the rig by it.
 
         Args:
             pair: the pair.
             found: the pass's own registration.
+            stamp: the pair's stamp, ns.
         """
+        self._stamp = stamp
         if found.mapping is None or not found.status.is_confirmed:
             return WatchedPass(found, None, None, self.locked)
         observed = Observation.of(pair, found)
@@ -132,7 +165,7 @@ class RigWatch:
         if self._candidate is not None:
             own = self._candidate.own(observed)
             judgement = self._judge(observed, found, own)
-            self._decide(judgement, observed)
+            self._decide(judgement, observed, own)
         self._keep(observed)
         return WatchedPass(found, own, judgement, self.locked)
 
@@ -145,10 +178,10 @@ class RigWatch:
         likely = found.probability is None or found.probability >= LIKELY
         return Judgement(gap, sqrt(max(0.0, by_rig**2 - by_pair**2)), gap > FAR_PX, likely)
 
-    def _decide(self, judgement: Judgement, observed: Observation) -> None:
+    def _decide(self, judgement: Judgement, observed: Observation, own: Float64) -> None:
         self._history.append(judgement.gap_px <= AGREE_PX)
         if self.locked is not None:
-            self._watch(judgement, observed)
+            self._watch(judgement, observed, own)
             return
         self._judged.append(judgement)
         if len(self._judged) < (FILE_JUDGES if self._from_file else JUDGES):
@@ -158,20 +191,20 @@ class RigWatch:
         agreeing = float(np.mean([each.gap_px <= AGREE_PX for each in self._judged]))
         if excess <= _EXCESS_PX and agreeing >= _HOLDS:
             self._lock()
-            self.news = f"the rig is known: {gap:.1f} px from the pairs that judged it"
+            self._tell(f"the rig is known: {gap:.1f} px from the {len(self._judged)} passes that judged it")
             return
-        self.news = (
-            f"pairs are registered one by one: a rig is {gap:.1f} px from them in the median, adds "
-            f"{excess:.1f} px to the distances of matches, and agrees with {agreeing:.0%}"
+        what = "the rig of the file does not fit" if self._from_file else "pairs are registered one by one"
+        self._tell(
+            f"{what}: a rig is {gap:.1f} px from passes in the median, adds {excess:.1f} px to the distances "
+            f"of their matches, and agrees with {agreeing:.0%}"
         )
-        if self._from_file:
-            self.news = f"the rig of the file does not fit these images; {self.news}"
         self._candidate, self._from_file = None, False
         self._judged.clear()
 
-    def _watch(self, judgement: Judgement, observed: Observation) -> None:
+    def _watch(self, judgement: Judgement, observed: Observation, own: Float64) -> None:
         """Count passes that contradict the locked rig, and discard it after several that agree."""
         assert observed.mapping is not None, "judged by a pass with a mapping"
+        assert self._candidate is not None, "judged only with a rig"
         if judgement.gap_px <= AGREE_PX:
             self._against.clear()
             self._lock()
@@ -183,8 +216,12 @@ class RigWatch:
         contradicting = [contradicts for _, contradicts in self._against[-KNOCKS:]]
         if len(self._against) < OFFS and (len(contradicting) < KNOCKS or not all(contradicting)):
             return
-        self.news = (
-            f"the cameras moved against each other, by {judgement.gap_px:.0f} px; learning the rig anew"
+        rig = self._candidate.near(own).homography
+        turn = observed.mapping.homography @ np.linalg.inv(rig)
+        degrees = np.degrees(np.arctan2(turn[1, 0] - turn[0, 1], turn[0, 0] + turn[1, 1]))
+        self._tell(
+            f"the cameras moved against each other by {judgement.gap_px:.0f} px, rotated by {degrees:+.1f} "
+            "degrees; the rig is learned anew"
         )
         self.locked = self._candidate = None
         self._kept.clear()
@@ -220,6 +257,9 @@ class RigWatch:
         self.locked = WatchedRig(self._candidate, probability, 0 if self._from_file else self._passes)
         if is_new and not self._from_file:
             self._on_learned(self._candidate, self._passes)
+
+    def _tell(self, sentence: str) -> None:
+        self.events.append(RigEvent(self._stamp, sentence))
 
     def _gap(self, one: ImageMapping, other: ImageMapping) -> float:
         return corner_error(one.homography, other.homography, *self._sizes)

@@ -43,6 +43,7 @@ class Condition:
         missing_infos: sensors that should be undistorted, and whose CameraInfo is missing or unusable.
         unusable: error of the last unusable pair.
         advice: a setting that would help if no homography is found; None if none is known.
+        rig: what was last found about the rig; empty if nothing was.
     """
 
     node: str
@@ -57,6 +58,7 @@ class Condition:
     missing_infos: tuple[Sensor, ...] = ()
     unusable: str | None = None
     advice: str | None = None
+    rig: str = ""
 
 
 @dataclass(frozen=True)
@@ -225,6 +227,7 @@ def _figures(report: PeriodReport, condition: Condition) -> Iterator[tuple[str, 
         yield "engine", f"{condition.engine.config} {condition.engine.precision}"
         yield "device", condition.engine.device
     yield "last error", condition.error or condition.unusable or ""
+    yield "rig", condition.rig
     for sensor in MATCHED:
         yield f"{sensor.namespace} in [Hz]", f"{report.inputs[sensor].messages / report.seconds:.1f}"
         yield f"{sensor.namespace} lost [%]", f"{100 * report.inputs[sensor].lost:.0f}"

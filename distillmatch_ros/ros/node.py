@@ -241,6 +241,7 @@ class FusionNode(LifecycleNode):
                 missing_infos=tuple(pipeline.missing_infos),
                 unusable=pipeline.unusable,
                 advice=pipeline.advice,
+                rig=pipeline.rig,
             )
         if intake is not None:
             intake.count_drops()

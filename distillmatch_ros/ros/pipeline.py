@@ -15,10 +15,18 @@ from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.engines import EngineInfo
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.rig.files import RigFile
+from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.ros.message_types import message_class
 from distillmatch_ros.ros.publishers import Outputs
 from distillmatch_ros.ros.statistics import AGE, Statistics
-from distillmatch_ros.stream.assembly import calibration_path, load_calibration, open_registrar
+from distillmatch_ros.stream.assembly import (
+    calibration_path,
+    load_calibration,
+    load_rig,
+    open_registrar,
+    rig_path,
+)
 from distillmatch_ros.stream.calibration import Calibration
 from distillmatch_ros.stream.messages import MESSAGE_TYPES, Messages
 from distillmatch_ros.stream.outputs import Outgoing
@@ -50,7 +58,7 @@ class Pipeline:
         """Open the engine and create the publishers.
 
         Raises:
-            DistillMatchError: the engine or the calibration cannot be read.
+            DistillMatchError: the engine, the calibration or the rig's file cannot be read.
         """
         self._parameters = parameters
         self._messages = messages
@@ -60,13 +68,20 @@ class Pipeline:
         self._calibrated: set[Sensor] = set()
         self._waiting_since: int | None = None
         self._calibration = load_calibration(parameters)
-        with ExitStack() as undo:
-            self._registrar = undo.enter_context(open_registrar(parameters, asynchronous=True))
-            self._stream = Stream(self._registrar, parameters.stream, self._calibration, asynchronous=True)
-            self._outputs = Outputs(node)
-            undo.pop_all()
         self.unusable: str | None = None
         """Error of the last unusable pair."""
+        with ExitStack() as undo:
+            self._registrar = undo.enter_context(open_registrar(parameters, asynchronous=True))
+            self._stream = Stream(
+                self._registrar,
+                parameters.stream,
+                self._calibration,
+                known=load_rig(parameters),
+                on_learned=self._keep_rig,
+                asynchronous=True,
+            )
+            self._outputs = Outputs(node)
+            undo.pop_all()
 
     @property
     def engine(self) -> EngineInfo:
@@ -77,6 +92,21 @@ class Pipeline:
     def advice(self) -> str | None:
         """A setting that would help if no homography is found; None if none is known."""
         return self._stream.advice
+
+    @property
+    def rig(self) -> str:
+        """What was last found about the rig, as a sentence; empty if nothing was."""
+        events = self._stream.rig_events
+        return events[-1].sentence if events else ""
+
+    def _keep_rig(self, rig: LearnedRig, passes: int) -> None:
+        """Write a learned rig to its file, if there is one."""
+        path = rig_path(self._parameters)
+        try:
+            if path is not None:
+                RigFile.of(rig, passes).save(path)
+        except DistillMatchError as error:  # such as a full disk: registration goes on
+            self.unusable = str(error)
 
     @property
     def missing_infos(self) -> list[Sensor]:

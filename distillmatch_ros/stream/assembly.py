@@ -8,6 +8,8 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.machine import usable_cores
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.registration.registrar import SHIPPED_MODEL, Registrar
+from distillmatch_ros.rig.files import RigFile
+from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.stream.calibration import Calibration
 from distillmatch_ros.stream.parameters import ARRIVAL, Parameters
 from distillmatch_ros.stream.stream import Stream
@@ -73,13 +75,28 @@ def calibration_path(parameters: Parameters) -> Path:
     return Path(parameters.calibration_file).expanduser()
 
 
+def rig_path(parameters: Parameters) -> Path | None:
+    """Path of the rig's file; None if none is named."""
+    return Path(parameters.rig_file).expanduser() if parameters.rig_file else None
+
+
+def load_rig(parameters: Parameters) -> LearnedRig | None:
+    """Read the rig that was learned earlier; None if no file is named, or it does not exist yet.
+
+    Raises:
+        DistillMatchError: the file holds no rig.
+    """
+    path = rig_path(parameters)
+    return RigFile.load(path).rig if path is not None and path.exists() else None
+
+
 def open_stream(parameters: Parameters, registrar: Registrar) -> Stream:
     """A stream with the parameters' settings.
 
     Raises:
-        DistillMatchError: the calibration that mode fixed needs cannot be read.
+        DistillMatchError: the calibration that mode fixed needs, or the rig's file, cannot be read.
     """
-    return Stream(registrar, parameters.stream, load_calibration(parameters))
+    return Stream(registrar, parameters.stream, load_calibration(parameters), known=load_rig(parameters))
 
 
 def make_synchroniser(parameters: Parameters) -> Synchroniser[Any]:

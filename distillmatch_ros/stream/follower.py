@@ -203,7 +203,7 @@ class Follower:
 
     def _begin_pass(self, pair: PreparedPair, stamp: int, tracked: Track | None) -> Future[_Pass]:
         def register() -> _Pass:
-            return _Pass(stamp, self._search.register(pair), tracked)
+            return _Pass(stamp, self._search.register(pair, stamp), tracked)
 
         self._passed = stamp
         return self._executor.submit(register)

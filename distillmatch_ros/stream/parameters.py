@@ -83,6 +83,11 @@ class Parameters(Settings):
     calibration_file: str = setting(
         "", "YAML file that mode fixed reads and the service save_calibration writes."
     )
+    rig_file: str = setting(
+        "",
+        "YAML file of the rig, for mode rig: read at start if it exists, and believed once passes confirm "
+        "it; the node writes what it learns. Empty: the rig is learned anew at each start.",
+    )
     jpeg_quality: int = setting(90, "JPEG quality of overlay/compressed.", least=1, most=100)
     stream: StreamSettings = setting(StreamSettings(), "Settings that may change while a stream runs.")
 
@@ -176,6 +181,7 @@ TABLE: dict[str, Parameter] = {
     "max_jump_px": _live("stream", "max_jump_px"),
     "frozen_seconds": _live("stream", "frozen_seconds"),
     "calibration_file": _live("calibration_file"),
+    "rig_file": _fixed("rig_file"),
     "min_matches": _live("stream", "gate", "min_matches"),
     "inlier_px": _live("stream", "gate", "inlier_px"),
     "min_inliers": _live("stream", "gate", "min_inliers"),

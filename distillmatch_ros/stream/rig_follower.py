@@ -41,10 +41,10 @@ class WatchedSearch(Search):
         self.last: WatchedPass | None = None
         """What the last pass said."""
 
-    def register(self, pair: PreparedPair, prior: Float64 | None = None) -> Registration:
+    def register(self, pair: PreparedPair, stamp: int, prior: Float64 | None = None) -> Registration:
         """See `Search.register`."""
-        found = super().register(pair, prior)
-        self.last = self.watch.take(pair, found)
+        found = super().register(pair, stamp, prior)
+        self.last = self.watch.take(pair, found, stamp)
         return found
 
 
@@ -210,7 +210,7 @@ class RigFollower:
 
     def _begin(self, pair: PreparedPair, stamp: int) -> None:
         def register() -> _Pass:
-            self._search.register(pair)
+            self._search.register(pair, stamp)
             assert self._search.last is not None, "each pass is watched"
             return _Pass(stamp, self._search.last)
 

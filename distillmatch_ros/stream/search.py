@@ -39,11 +39,12 @@ class Search:
         other._registrar = registrar
         return other
 
-    def register(self, pair: PreparedPair, prior: Float64 | None = None) -> Registration:
+    def register(self, pair: PreparedPair, stamp: int, prior: Float64 | None = None) -> Registration:
         """Register a pair in the roles of earlier pairs, and update them by the result.
 
         Args:
             pair: the pair.
+            stamp: stamp of the pair, ns.
             prior: see `Registrar.register`.
         """
         found = self._registrar.register_prepared(

@@ -1,5 +1,6 @@
 """What is known about one rig over time, and how its next pair is registered by it."""
 
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from copy import copy
 from dataclasses import replace
@@ -9,7 +10,7 @@ from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.status import Status
-from distillmatch_ros.rig.watching import RigWatch
+from distillmatch_ros.rig.watching import RigEvent, RigWatch
 from distillmatch_ros.stream.calibration import Accumulator, Rig
 from distillmatch_ros.stream.follower import Followed, Follower
 from distillmatch_ros.stream.rig_follower import RigFollower, WatchedSearch
@@ -31,6 +32,7 @@ class RigState:
         rig: Rig,
         settings: StreamSettings,
         registrar: Registrar,
+        watch: RigWatch,
         executor: Executor,
         asynchronous: bool,
     ) -> None:
@@ -40,6 +42,7 @@ class RigState:
             rig: formats of the images.
             settings: settings; see `with_settings`.
             registrar: makes the passes, with the settings' gate.
+            watch: learns the rig from them in mode rig.
             executor: runs them, one at a time.
             asynchronous: whether passes run while pairs are tracked.
         """
@@ -51,7 +54,7 @@ class RigState:
         self._asynchronous = asynchronous
         self._frozen = FrozenDetector(settings.frozen_seconds)
         self._filter = TemporalFilter(settings, rig.thermal.size, rig.visible.size)
-        self._watch = RigWatch(rig.thermal.size, rig.visible.size)
+        self._watch = watch
         self._follow_with(Search(registrar))
 
     def with_settings(self, settings: StreamSettings, registrar: Registrar) -> "RigState":
@@ -90,9 +93,9 @@ class RigState:
         return self._search.advice
 
     @property
-    def news(self) -> str | None:
-        """What was last found about the rig, as a sentence; None if nothing was."""
-        return self._watch.news
+    def rig_events(self) -> Sequence[RigEvent]:
+        """What was found about the rig, oldest first."""
+        return tuple(self._watch.events)
 
     def close(self) -> None:
         """Wait for a running pass; its result is dropped."""
@@ -151,6 +154,6 @@ class RigState:
         """A full pass over the pair, with a prior from earlier pairs."""
         prior = self._filter.prior(stamp)
         # A pass started while pairs were tracked may still be running.
-        found = self._executor.submit(self._search.register, pair, prior).result()
+        found = self._executor.submit(self._search.register, pair, stamp, prior).result()
         registration = self._filter.update(found, stamp, primed=prior is not None)
         return Followed(registration, ((stamp, registration),))

@@ -3,7 +3,7 @@
 Results depend on the frames and their stamps only: the same frames give the same results.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +20,8 @@ from distillmatch_ros.images.gain_control import stretch
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.rig.watching import OnLearned, RigEvent, RigWatch, ignore
 from distillmatch_ros.stream.calibration import Calibration, ImageFormat, Rig
 from distillmatch_ros.stream.executors import InlineExecutor
 from distillmatch_ros.stream.sensors import Sensor
@@ -108,6 +110,8 @@ class Stream:
         settings: StreamSettings | None = None,
         calibration: Calibration | None = None,
         *,
+        known: LearnedRig | None = None,
+        on_learned: OnLearned = ignore,
         asynchronous: bool = False,
     ) -> None:
         """Use a registrar, which the caller closes; its gate follows the settings.
@@ -116,6 +120,9 @@ class Stream:
             registrar: makes the passes.
             settings: settings; the default ones if None.
             calibration: calibration for mode fixed.
+            known: the rig, if it was learned earlier; mode rig relies on it once passes confirm it.
+            on_learned: called with each rig that is learned, and its number of passes, in the thread of the
+                passes.
             asynchronous: whether full passes run in their own thread while pairs are tracked, for live
                 images; results then depend on the duration of a pass.
 
@@ -124,6 +131,7 @@ class Stream:
         """
         self._registrar = registrar
         self._asynchronous = asynchronous
+        self._known, self._on_learned = known, on_learned
         self._executor: Executor = ThreadPoolExecutor(1, "pass") if asynchronous else InlineExecutor()
         self._undistorters: dict[Sensor, Undistorter] = {}
         self._state: RigState | None = None
@@ -185,7 +193,9 @@ class Stream:
             self._calibration.check(rig)
         if self._state is None or self._state.rig != rig:
             self._forget()
-            self._state = RigState(rig, self._settings, self._registrar, self._executor, self._asynchronous)
+            watch = RigWatch(rig.thermal.size, rig.visible.size, self._known, self._on_learned)
+            passes = self._executor, self._asynchronous
+            self._state = RigState(rig, self._settings, self._registrar, watch, *passes)
         pair = PreparedPair.of(visible.image, thermal.image, self._settings.orientations)
         fixed = self._calibration if self._settings.mode is Mode.FIXED else None
         followed = self._state.register(visible, thermal, pair, None if fixed is None else fixed.mapping)
@@ -214,9 +224,9 @@ class Stream:
         return None if self._state is None else self._state.advice
 
     @property
-    def rig_news(self) -> str | None:
-        """What was last found about the rig, as a sentence; None if nothing was."""
-        return None if self._state is None else self._state.news
+    def rig_events(self) -> Sequence[RigEvent]:
+        """What was found about the rig since the last `reset` or change of image size, oldest first."""
+        return () if self._state is None else self._state.rig_events
 
     def calibration(self) -> Calibration:
         """Fit one homography to all good pairs since the start, the last `reset` or change of image size.
