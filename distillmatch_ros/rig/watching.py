@@ -210,8 +210,11 @@ class RigWatch:
             self._lock()
         if judgement.gap_px <= AGREE_PX or not judgement.likely:
             return
-        if self._against and self._gap(self._against[-1][0], observed.mapping) > AGREE_PX:
-            self._against.clear()
+        if self._against:
+            far, near = (self._candidate.model.at(depth) for depth in self._candidate.inverse_depths)
+            apart = AGREE_PX + self._gap(far, near)  # passes see different depths
+            if self._gap(self._against[-1][0], observed.mapping) > apart:
+                self._against.clear()
         self._against.append((observed.mapping, judgement.contradicts))
         contradicting = [contradicts for _, contradicts in self._against[-KNOCKS:]]
         if len(self._against) < OFFS and (len(contradicting) < KNOCKS or not all(contradicting)):

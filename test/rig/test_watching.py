@@ -1,0 +1,145 @@
+"""A rig is learned from passes, judged by later ones, and given up when they agree on a knock."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from distillmatch_ros.geometry.homography import Float64
+from distillmatch_ros.geometry.mapping import HomographyMapping
+from distillmatch_ros.images.prepared import PreparedPair
+from distillmatch_ros.registration.gate import Gate
+from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.registration.status import Status
+from distillmatch_ros.rig.following import PairOfEdges, RigTrack
+from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.rig.model import RigMapping
+from distillmatch_ros.rig.watching import JUDGES, KNOCKS, RigWatch
+from test.support.simulated_rig import RIG, THERMAL, VISIBLE, shapes
+
+FIRST_FIT = 6
+DEPTHS = (0.0, 0.08)
+
+
+def seen(mapping: RigMapping, seed: int) -> PreparedPair:
+    """A pair of images that a rig sees of a plane with rectangles."""
+    visible = shapes(seed)
+    return PreparedPair.of(visible, 255 - mapping.warp_visible(visible))
+
+
+def passed(mapping: RigMapping, rng: np.random.Generator, knock: Float64 | None = None) -> Registration:
+    """What a network finds, perhaps after a knock: matches of 2 px, and the closest homography."""
+    thermal = rng.uniform((0, 0), THERMAL[::-1], (256, 2))
+    visible = mapping.to_visible(thermal) + rng.normal(0, 2, (256, 2))
+    homography = mapping.homography
+    if knock is not None:
+        visible, homography = visible + knock[:2, 2], knock @ homography
+    found = Registration.without_matches(Status.OK, HomographyMapping(homography, THERMAL, VISIBLE), {})
+    points = visible.astype(np.float32), thermal.astype(np.float32)
+    ones = np.ones(256, np.float32)
+    return replace(
+        found,
+        visible_points=points[0],
+        thermal_points=points[1],
+        confidence=ones,
+        inliers=ones > 0,
+        probability=0.9,
+    )
+
+
+def shift(x: float, y: float) -> Float64:
+    return np.array([[1, 0, x], [0, 1, y], [0, 0, 1.0]])
+
+
+@pytest.fixture(scope="module")
+def drive() -> list[tuple[PreparedPair, RigMapping]]:
+    rng = np.random.default_rng(4)
+    mappings = [RIG.at(rng.uniform(*DEPTHS)) for _ in range(FIRST_FIT + JUDGES + 2 * KNOCKS)]
+    return [(seen(mapping, seed), mapping) for seed, mapping in enumerate(mappings)]
+
+
+@pytest.mark.slow
+def test_a_rig_is_locked_by_passes_it_was_not_learned_from_and_given_up_after_a_knock(
+    drive: list[tuple[PreparedPair, RigMapping]],
+) -> None:
+    rng, learned = np.random.default_rng(5), []
+    watch = RigWatch(THERMAL, VISIBLE, on_learned=lambda rig, passes: learned.append((rig, passes)))
+    locked_after = None
+    for index, (pair, mapping) in enumerate(drive[: FIRST_FIT + JUDGES]):
+        found = watch.take(pair, passed(mapping, rng), index)
+        if found.locked is not None and locked_after is None:
+            locked_after = index + 1
+    assert locked_after == FIRST_FIT + JUDGES <= 12
+    assert found.locked is not None and found.own is not None
+    points = np.array([[20.0, 20], [320, 256], [600, 480]])
+    own = found.locked.rig.model.on_plane(found.own[:3], found.own[3:])
+    assert np.abs(own.to_visible(points) - mapping.to_visible(points)).max() < 3
+    assert [passes for _, passes in learned] == [locked_after - 1]  # the last pass judged it
+    for index, (pair, mapping) in enumerate(drive[-KNOCKS:]):
+        assert watch.locked is not None
+        found = watch.take(pair, passed(mapping, rng, shift(60, 0)), 100 + index)
+        assert found.judgement is not None and found.judgement.contradicts
+    assert watch.locked is None and watch.events[-1].stamp == 100 + KNOCKS - 1
+
+
+@pytest.mark.slow
+def test_passes_that_share_no_geometry_stay_pairs(drive: list[tuple[PreparedPair, RigMapping]]) -> None:
+    """Cameras that are not triggered together, on a robot that turns: each pair is off in its own way."""
+    rng, watch = np.random.default_rng(6), RigWatch(THERMAL, VISIBLE)
+    for index, (pair, mapping) in enumerate(drive[: FIRST_FIT + JUDGES]):
+        watch.take(pair, passed(mapping, rng, shift(*rng.uniform(-40, 40, 2))), index)
+    assert watch.locked is None and watch.events
+
+
+def test_a_known_rig_is_believed_once_passes_confirm_it(
+    drive: list[tuple[PreparedPair, RigMapping]],
+) -> None:
+    rng, watch = np.random.default_rng(7), RigWatch(THERMAL, VISIBLE, LearnedRig(RIG, DEPTHS, False))
+    locked = [
+        watch.take(pair, passed(mapping, rng), index).locked is not None
+        for index, (pair, mapping) in enumerate(drive[:4])
+    ]
+    assert locked == [False, False, True, True]
+
+
+def test_a_known_rig_of_other_images_or_of_another_mount_is_not_believed(
+    drive: list[tuple[PreparedPair, RigMapping]],
+) -> None:
+    rng, known = np.random.default_rng(8), LearnedRig(RIG, DEPTHS, False)
+    assert RigWatch((100, 100), VISIBLE, known).events
+    watch = RigWatch(THERMAL, VISIBLE, known)
+    for index, (pair, mapping) in enumerate(drive[:4]):
+        assert watch.take(pair, passed(mapping, rng, shift(50, 20)), index).locked is None
+    assert watch.events
+
+
+@pytest.mark.parametrize("start", [(0, 0, 0.036, 0, 0), (0.004, -0.002, 0.042, 0.003, 0)])
+def test_edges_find_what_a_frame_adds(start: tuple[float, ...]) -> None:
+    truth = RIG.on_plane(np.array([0.002, 0.0, 0.04]), np.array([0.002, -0.001]))
+    edges = PairOfEdges(RIG, seen(truth, 3), Gate())
+    track = RigTrack.begin(np.array(start))
+    for _ in range(3):
+        found = edges.follow(track, 0.03)
+        track = found.track
+    points = np.array([[40.0, 40], [320, 256], [600, 470], [60, 450]])
+    gaps = np.hypot(*(found.mapping.to_visible(points) - truth.to_visible(points)).T)
+    assert found.is_supported and gaps.max() < 1.0
+    assert edges.away(found.mapping) is None
+
+
+def test_edges_that_agree_elsewhere_are_found_after_a_knock() -> None:
+    truth = RIG.at(0.04)
+    pair = seen(truth, 3)
+    moved = cv2.warpAffine(pair.thermal.image, np.float64([[1, 0, 25], [0, 1, 0]]), THERMAL[::-1])
+    edges = PairOfEdges(RIG, PreparedPair.of(pair.visible.image, moved), Gate())
+    away = edges.away(truth)
+    assert away is not None
+    assert away == pytest.approx(25 * 800 / 700 * 640 / 960, abs=6)
+
+
+def test_blank_images_neither_support_nor_contradict() -> None:
+    blank = PreparedPair.of(shapes(1), np.full(THERMAL, 128, np.uint8))
+    edges = PairOfEdges(RIG, blank, Gate())
+    assert not edges.at(np.array([0, 0, 0.04, 0, 0])).is_supported
+    assert edges.away(RIG.at(0.04)) is None
