@@ -24,7 +24,7 @@ MIN_PAIRS = 8
 _JUDGES = 24  # most pairs that judge, evenly spread
 _BETTER = 0.6  # fraction of pairs in which a kind of mapping has to fit better to replace the one before
 _AS_GOOD = (1.25, 0.3)  # factor, and px: a rig whose edges are off by no more is as good as pairs alone
-_CLEARLY = (0.9, 0.1)  # factor, and px: a rig has to leave less than that of what one homography leaves
+_CLEARLY = (0.9, 0.1)  # factor, and px of edges: a rig has to leave less than that of one homography
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,16 @@ class Evidence:
         """Why one homography is to last, with both figures; None if the rig is."""
         if self.lasting != "one homography":
             return None
-        rig = min(self.figures["rig"].edges_px, self.figures["rig with a shift"].edges_px)
-        other: Kind = "one homography" if _is_as_good(rig, self.figures["pair"].edges_px) else "pair"
+        rigs = self.figures["rig"], self.figures["rig with a shift"]
+        rig = min(rigs, key=lambda each: each.edges_px)
+        other: Kind = "pair"
+        if _is_as_good(rig.edges_px, self.figures["pair"].edges_px):
+            other = "one homography"
         name = "one homography" if other == "one homography" else "the pairs' own homographies"
+        than = self.figures[other]
         return (
-            f"a rig leaves {rig:.2f} px between edges of pairs left out, {name} "
-            f"{self.figures[other].edges_px:.2f} px"
+            f"on pairs left out, a rig leaves {rig.edges_px:.2f} px between edges and {rig.matches_px:.2f} px "
+            f"from matches, {name} {than.edges_px:.2f} and {than.matches_px:.2f} px"
         )
 
     def __str__(self) -> str:
@@ -122,14 +126,15 @@ def judge(
         kinds[row]: FitFigures(*np.median(table[:, row], axis=0).tolist()) for row in range(table.shape[1])
     }
     better = int((edges[:, chosen or 1] < edges[:, 0]).sum())
-    return Evidence(kinds[chosen], len(table), figures, better, kinds[_lasting(edges, chosen)])
+    return Evidence(kinds[chosen], len(table), figures, better, kinds[_lasting(table, chosen)])
 
 
-def _lasting(edges: Float64, chosen: int) -> int:
+def _lasting(table: Float64, chosen: int) -> int:
     """Column of what lasts: a rig as good as pairs alone and better than one homography, or the latter."""
+    edges = table[..., 1]
     rig = chosen or 1 + int(_is_better(edges[:, 2], edges[:, 1]))
     as_good = chosen != 0 or _is_as_good(np.median(edges[:, rig]), np.median(edges[:, 0]))
-    return rig if as_good and (edges.shape[1] == 3 or _pays(edges[:, rig], edges[:, 3])) else 3
+    return rig if as_good and (table.shape[1] == 3 or _pays(table[:, rig], table[:, 3])) else 3
 
 
 def _is_as_good(rig_px: float, pair_px: float) -> bool:
@@ -137,10 +142,16 @@ def _is_as_good(rig_px: float, pair_px: float) -> bool:
     return bool(rig_px <= factor * pair_px + more)
 
 
-def _pays(edges: Float64, simpler: Float64) -> bool:
-    """Whether a rig leaves clearly less than one homography; where it does not, eight numbers are enough."""
+def _pays(rig: Float64, homography: Float64) -> bool:
+    """Whether a rig leaves clearly less than one homography, by matches and by edges, (pairs, 2) each.
+
+    Where it does not, eight numbers are enough. Edges alone do not decide: more numbers always bring some
+    closer, and corners without edges farther away.
+    """
     factor, less = _CLEARLY
-    return _is_better(edges, simpler) and bool(np.median(edges) < factor * np.median(simpler) - less)
+    before, after = np.median(homography, axis=0), np.median(rig, axis=0)
+    clearly = after[0] < factor * before[0] and after[1] < factor * before[1] - less
+    return bool(clearly) and _is_better(rig[:, 1], homography[:, 1])
 
 
 def _is_better(edges: Float64, others: Float64) -> bool:
