@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.bags.processing import BagJob, process_bag, recorded_cameras
-from distillmatch_ros.bags.rig_learning import observe, to_grey_8bit
 from distillmatch_ros.bags.summary import BagSummary
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
@@ -24,6 +23,7 @@ from distillmatch_ros.rig.exchange.formats import read_known
 from distillmatch_ros.rig.exchange.known import Known, Sizes
 from distillmatch_ros.rig.learning import MAX_FRAMES, KnownRig, Observation
 from distillmatch_ros.rig.motion import MotionMeter, TimeOffset, time_offset
+from distillmatch_ros.rig.observing import observe, to_grey_8bit
 from distillmatch_ros.stream.calibration import Accumulator, ImageFormat, Rig
 from distillmatch_ros.stream.parameters import Parameters
 from distillmatch_ros.stream.sensors import MATCHED, Sensor

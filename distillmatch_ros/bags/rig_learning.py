@@ -4,21 +4,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.files import read_pair
-from distillmatch_ros.images.frames import to_grey
-from distillmatch_ros.images.gain_control import to_8bit, without_status_bits
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
-from distillmatch_ros.rig.estimation import FrameMatches
 from distillmatch_ros.rig.evidence import Evidence, judge
-from distillmatch_ros.rig.learning import MAX_FRAMES, LearnedRig, Observation, evenly, learn
+from distillmatch_ros.rig.learning import MAX_FRAMES, LearnedRig, evenly, learn
+from distillmatch_ros.rig.observing import observe
 
 
 def learn_from_files(
@@ -78,18 +75,3 @@ def by_rig(
     rig.check(thermal.shape[:2], visible.shape[:2])
     mapping = rig.register(observe(visible, thermal, found))
     return replace(found, mapping=mapping, status=Status.FIXED if found.mapping is None else found.status)
-
-
-def observe(
-    visible: NDArray[Any], thermal: NDArray[Any], found: Registration, own: bool = True
-) -> Observation:
-    """What a rig learns from a pair; ``own`` tells whether its mapping is the pair's own, not a held one."""
-    matches = FrameMatches(found.thermal_points, found.visible_points)
-    greys = to_grey_8bit(visible, stretch=False), to_grey_8bit(thermal, stretch=True)
-    return Observation(*greys, matches, found.mapping if own else None)
-
-
-def to_grey_8bit(image: NDArray[Any], *, stretch: bool) -> NDArray[np.uint8]:
-    """One channel of 8 bits; the values of a thermal image are to be stretched."""
-    grey = without_status_bits(to_grey(image))
-    return to_8bit(grey) if stretch or grey.dtype != np.uint8 else grey

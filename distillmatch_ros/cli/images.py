@@ -14,11 +14,15 @@ from distillmatch_ros.cli.options import AlignedPairs, EngineOptions, Output, Wa
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, fail_with_errors
 from distillmatch_ros.cli.view import common
 from distillmatch_ros.evaluation import report
+from distillmatch_ros.evaluation import rig as rigs
 from distillmatch_ros.evaluation.accuracy import compare
 from distillmatch_ros.evaluation.baselines import BASELINES, CLASSIC, open_baselines
 from distillmatch_ros.evaluation.latency import read_images, run_benchmark
 from distillmatch_ros.evaluation.warped import ALL, HARD, RIG, SMALL, WIDE
 from distillmatch_ros.images.pairs import files_of, read_folder
+from distillmatch_ros.rig.files import RigFile
+
+AUTO = "auto"
 
 
 class PresetName(str, Enum):
@@ -54,15 +58,29 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write evaluation.json and evaluation.md.")
     ] = None,
+    rig: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|FILE",
+            help="Accuracy by drive of a rig instead: PAIRS_DIR holds raw pairs of a drive, or a folder "
+            "for each "
+            "drive. auto: learned from the other drives, or from the other half of a single one; or a "
+            "file of "
+            "calibrate.",
+        ),
+    ] = None,
     *,
     output: Output,
     engine: EngineOptions,
 ) -> None:
-    """Evaluate accuracy on aligned pairs, compared with baselines.
+    """Evaluate accuracy on aligned pairs, compared with baselines; or that of a rig on raw pairs.
 
     Each thermal image is warped by known homographies; errors are the mean over its corners, in pixels of a
     visible image 640 px wide.
     """
+    if rig is not None:
+        _evaluate_rig(folder, None if rig == AUTO else Path(rig), output, engine)
+        return
     written = [] if out is None else [out / "evaluation.json", out / "evaluation.md"]
     pairs = read_folder(folder)
     output.check(written, files_of(pairs))
@@ -87,6 +105,21 @@ def evaluate(
         write_text(out / "evaluation.md", report.to_markdown(evaluated, str(folder), network))
     output.give(record, lambda: common.show_evaluation(evaluated, str(folder)))
     fail_with_errors([pair.reason for pair in evaluated.unreadable])
+
+
+def _evaluate_rig(folder: Path, file: Path | None, output: Output, engine: EngineOptions) -> None:
+    """What a rig leaves between edges, and from matches, on each drive of a folder."""
+    known = None if file is None else RigFile.load(file).rig
+    drives = rigs.drives_below(folder)
+    output.check([], [*(path for pairs in drives.values() for path in files_of(pairs)), file])
+    with engine.open() as registrar, common.progress(hidden=output.quiet) as bar:
+        task = bar.add_task("registering", total=sum(map(len, drives.values())))
+        observed = {
+            name: rigs.observe_drive(registrar, pairs, lambda: bar.advance(task))
+            for name, pairs in drives.items()
+        }
+        accuracies = rigs.evaluate_rig(observed, known)
+    output.give(rigs.record(accuracies), lambda: common.show_drives(accuracies, str(folder)))
 
 
 def _baselines(text: str) -> list[str]:

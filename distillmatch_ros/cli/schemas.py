@@ -16,6 +16,7 @@ from distillmatch_ros.doctor.examination import Examination
 from distillmatch_ros.evaluation.latency import Benchmark
 from distillmatch_ros.evaluation.probability import Bin
 from distillmatch_ros.evaluation.report import EvaluationRecord
+from distillmatch_ros.evaluation.rig import DriveRecord
 from distillmatch_ros.evaluation.verification import Verification
 from distillmatch_ros.fleet.overview import OverviewRecord
 from distillmatch_ros.registration.probability import ProbabilityModel
@@ -46,7 +47,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "fleet": _of(list[OverviewRecord]),
     "inspect": _of(list[Inspection]),
     "calibrate": _of(CalibrationRecord),
-    "evaluate": _of(EvaluationRecord),
+    "evaluate": _of(EvaluationRecord | list[DriveRecord]),
     "benchmark": _of(Benchmark),
     "benchmark-node": _of(list[NodeBenchmark]),
     "report": _of(ReportRecord),

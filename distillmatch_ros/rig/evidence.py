@@ -72,7 +72,8 @@ class Evidence:
         name = "one homography" if other == "one homography" else "the pairs' own homographies"
         than = self.figures[other]
         return (
-            f"on pairs left out, a rig leaves {rig.edges_px:.2f} px between edges and {rig.matches_px:.2f} px "
+            f"on pairs left out, a rig leaves {rig.edges_px:.2f} px between edges and "
+            f"{rig.matches_px:.2f} px "
             f"from matches, {name} {than.edges_px:.2f} and {than.matches_px:.2f} px"
         )
 

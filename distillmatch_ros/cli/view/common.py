@@ -26,6 +26,7 @@ from distillmatch_ros.base.errors import BREAK
 from distillmatch_ros.evaluation import report
 from distillmatch_ros.evaluation.accuracy import AccuracyReport
 from distillmatch_ros.evaluation.latency import Benchmark
+from distillmatch_ros.evaluation.rig import DriveAccuracy
 from distillmatch_ros.images.pairs import HEADER
 from distillmatch_ros.registration.status import Status
 
@@ -132,6 +133,23 @@ def show_evaluation(evaluated: AccuracyReport, folder: str) -> None:
         if rows:
             console.print(_sections(columns, rows))
             console.print(legend, style="dim", highlight=False, markup=False)
+
+
+def show_drives(accuracies: Sequence[DriveAccuracy], folder: str) -> None:
+    """Print the accuracy of a rig by drive."""
+    title = (
+        f"{folder}: left between edges by own homographies and by the rig, median (90 %), px of 640"
+    )
+    table = Table("drive", title=printable(title), title_justify="left", box=SIMPLE_HEAD)
+    for column in ("pairs", "with own", "own", "rig", "rig on the rest"):
+        table.add_column(column, justify="right")
+    for each in accuracies:
+        edges = (
+            "-" if np.isnan(left.edges_px) else f"{left.edges_px:.2f} ({left.edges_p90_px:.2f})"
+            for left in (each.pair, each.rig, each.rig_on_others)
+        )
+        table.add_row(escape(each.drive), str(each.pairs), str(each.alone), *edges)
+    Console().print(table)
 
 
 def _sections(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
