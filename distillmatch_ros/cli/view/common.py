@@ -137,9 +137,7 @@ def show_evaluation(evaluated: AccuracyReport, folder: str) -> None:
 
 def show_drives(accuracies: Sequence[DriveAccuracy], folder: str) -> None:
     """Print the accuracy of a rig by drive."""
-    title = (
-        f"{folder}: left between edges by own homographies and by the rig, median (90 %), px of 640"
-    )
+    title = f"{folder}: left between edges by own homographies and by the rig, median (90 %), px of 640"
     table = Table("drive", title=printable(title), title_justify="left", box=SIMPLE_HEAD)
     for column in ("pairs", "with own", "own", "rig", "rig on the rest"):
         table.add_column(column, justify="right")
