@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.encodings import CV_TYPES, Bytes, is_encoding, layout_of, to_bgr
 from distillmatch_ros.images.files import decode_file, file_size
-from distillmatch_ros.images.sizes import MAX_PIXELS, is_jpeg_or_png
+from distillmatch_ros.images.sizes import MAX_PIXELS, is_jpeg_or_png, is_webp_or_avif
 from distillmatch_ros.images.tiff import is_tiff
+from distillmatch_ros.images.transports import decode_rvl, decode_zstd
 
 _OF_FILES: Mapping[tuple[str, int], str] = {
     **{(np.dtype(dtype).name, n): f"{kind}C{n}" for kind, dtype in CV_TYPES.items() for n in (1, 3, 4)},
@@ -22,17 +23,18 @@ _OF_FILES: Mapping[tuple[str, int], str] = {
     ("uint16", 4): "bgra16",
 }
 _DEPTH_HEADER = struct.Struct("<iff")  # of compressedDepth: format, and two quantisation parameters for 32FC1
-COMPRESSED = "JPEG, PNG, TIFF, compressedDepth with PNG"
-"""File formats that `decode_compressed` reads."""
+COMPRESSED = "JPEG, PNG, TIFF, WebP, AVIF, zstd, compressedDepth with PNG or RVL"
+"""Formats that `decode_compressed` reads."""
 
 
 def decode_compressed(data: Bytes, format_: str, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[Any], str]:
     """Decode the file in a compressed image; PNG and TIFF keep their values.
 
     Args:
-        data: JPEG, PNG or TIFF, recognised by its first bytes; for compressedDepth a header and a PNG.
-        format_: format of the message, such as ``jpeg``, ``rgb8; jpeg compressed bgr8`` or
-            ``16UC1; png compressed``.
+        data: JPEG, PNG, TIFF, WebP or AVIF, recognised by its first bytes; for compressedDepth a header and a
+            PNG or RVL; for zstd see `decode_zstd`.
+        format_: format of the message, such as ``jpeg``, ``rgb8; jpeg compressed bgr8``,
+            ``16UC1; png compressed`` or ``zstd``.
         max_pixels: larger images are rejected by the file's header.
 
     Returns:
@@ -48,7 +50,13 @@ def decode_compressed(data: Bytes, format_: str, max_pixels: int = MAX_PIXELS) -
     depth = "compressedDepth" in format_
     head, raw = raw[: _DEPTH_HEADER.size * depth], raw[_DEPTH_HEADER.size * depth :]
     remedy = "check the camera's link"
-    if not is_jpeg_or_png(raw) and not is_tiff(raw[:8].tobytes()):
+    if format_ == "zstd":
+        return decode_zstd(raw, name, max_pixels)
+    if depth and "rvl" in format_.casefold():
+        values: NDArray[Any] = decode_rvl(raw, name, max_pixels)
+        floating = declared.casefold() == "32fc1"
+        return (_dequantised(values, head), "32FC1") if floating else (values, "16UC1")
+    if not is_jpeg_or_png(raw) and not is_tiff(raw[:8].tobytes()) and not is_webp_or_avif(raw):
         raise DistillMatchError(
             f"{name}: none of {COMPRESSED} in {raw.size} bytes; set the camera's image_transport to one of "
             "them"

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import check_no_device
-from distillmatch_ros.images import radiometric
+from distillmatch_ros.images import matrices, radiometric
 from distillmatch_ros.images.frames import check_image
 from distillmatch_ros.images.orientation import Orientation
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.images.sizes import MAX_PIXELS, check_lengths, check_size, picture_size
 from distillmatch_ros.images.tiff import decode_tiff, encode_tiff, is_tiff, tiff_size
 
-READABLE = "JPEG, PNG, WebP, BMP, PGM/PPM, TIFF and BigTIFF (8 to 32 bits), NPY"
+READABLE = "JPEG, PNG, WebP, AVIF, BMP, PGM/PPM, TIFF and BigTIFF (8 to 32 bits), NPY, CSV"
 _NPY = b"\x93NUMPY"
 _EXIF_WITHIN = 1 << 17  # bytes: EXIF precedes the pixels, in a segment of up to 64 kB
 _ORIENTATION = 274
@@ -121,6 +121,8 @@ def decode_file(
     Raises:
         DistillMatchError: damaged, no image, too large, or of an unsupported kind.
     """
+    if name.lower().endswith(matrices.SUFFIX):
+        return matrices.decode_matrix(data, name, remedy, max_pixels)
     check_size(*file_size(data, name, remedy), name, max_pixels)
     head = data[:8].tobytes()
     if head.startswith(_NPY):

@@ -9,7 +9,10 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import check_no_device
 
 IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".jpeg", ".jpg", ".npy", ".pgm", ".png", ".ppm", ".rjpg", ".tif", ".tiff", ".webp"}
+    {
+        *(".avif", ".bmp", ".csv", ".jpeg", ".jpg", ".npy", ".pgm", ".png", ".ppm", ".rjpg"),
+        *(".tif", ".tiff", ".webp"),
+    }
 )
 HEADER = ("visible", "thermal")
 

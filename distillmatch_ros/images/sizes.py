@@ -64,8 +64,15 @@ def is_jpeg_or_png(data: NDArray[np.uint8]) -> bool:
     return _is_png(head) or head.startswith(_JPEG)
 
 
+def is_webp_or_avif(data: NDArray[np.uint8]) -> bool:
+    """Whether the first bytes are those of a WebP or AVIF."""
+    head = data[:12].tobytes()
+    webp = head[:4] == b"RIFF" and head[8:] == b"WEBP"
+    return webp or (head[4:8] == b"ftyp" and head[8:] in (b"avif", b"avis"))
+
+
 def picture_size(data: NDArray[np.uint8], name: str, remedy: str) -> tuple[int, int]:
-    """Height and width from the header of a JPEG, PNG, WebP, BMP or PGM.
+    """Height and width from the header of a JPEG, PNG, WebP, AVIF, BMP or PGM.
 
     Raises:
         DistillMatchError: the header is damaged, or the file is no image.

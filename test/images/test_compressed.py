@@ -1,7 +1,12 @@
 """Compressed images: PNG keeps its values, JPEG its colours, and no file does harm."""
 
+import gzip
 import struct
+import sys
+import zlib
 from array import array
+from collections.abc import Callable
+from contextlib import suppress
 
 import cv2
 import numpy as np
@@ -12,6 +17,11 @@ from hypothesis import strategies as st
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.compressed import decode_compressed
 from distillmatch_ros.images.encodings import ENCODINGS, encode
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 
 def picture(dtype: type = np.uint8, channels: int = 1) -> np.ndarray:
@@ -155,7 +165,7 @@ def test_jpeg_cannot_hide_its_size(marker: int) -> None:
         (file_of(picture())[:20], "png", "none of JPEG, PNG, TIFF"),
         (file_of(picture())[:60], "png", "damaged.*; check the camera's link"),
         (file_of(picture(), ".jpg")[:40], "jpeg", "damaged before its size; check"),
-        (bytes(12) + b"rvl", "16UC1; compressedDepth rvl", "compressedDepth with PNG in 3 bytes; set"),
+        (bytes(12) + b"rvl", "16UC1; compressedDepth rvl", "holds 3 bytes; check the camera"),
         (file_of(picture(np.float32), ".tiff")[:200], "32FC1; tiff compressed", "damaged"),
     ],
 )
@@ -193,3 +203,84 @@ def test_any_damage_gives_an_image_or_an_error(
         return
     assert decoded.size > 0
     assert encode(decoded, encoding).shape == decoded.shape
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".avif"])
+def test_further_image_files_in_messages(suffix: str) -> None:
+    stored = picture(np.uint8, 3)
+    if not cv2.haveImageWriter(f"a{suffix}"):
+        pytest.skip(f"OpenCV was built without {suffix}")
+    decoded, name = decode_compressed(file_of(stored, suffix), suffix[1:])
+    assert name == "bgr8" and np.abs(decoded.astype(int) - stored).mean() < 5
+
+
+ZSTD_IMAGE = struct.pack("<IIBII", 24, 32, 0, 64, 6) + b"mono16"
+
+
+@pytest.mark.parametrize("pack", [zlib.compress, gzip.compress, zstd.compress])
+def test_the_zstd_transport_whatever_it_packs_with(pack: Callable[[bytes], bytes]) -> None:
+    stored = picture(np.uint16)
+    decoded, name = decode_compressed(ZSTD_IMAGE + pack(stored.tobytes()), "zstd")
+    np.testing.assert_array_equal(decoded, stored)
+    assert name == "mono16"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        ZSTD_IMAGE,
+        ZSTD_IMAGE + zlib.compress(bytes(9)),
+        ZSTD_IMAGE + b"damaged",
+        struct.pack("<IIBII", 30_000, 30_000, 0, 60_000, 6) + b"mono16" + zlib.compress(bytes(10_000_000)),
+        struct.pack("<IIBII", 24, 32, 0, 1 << 31, 6) + b"mono16" + zlib.compress(bytes(10_000_000)),
+    ],
+)
+def test_a_damaged_image_of_the_zstd_transport_is_named(data: bytes) -> None:
+    with pytest.raises(DistillMatchError):
+        decode_compressed(data, "zstd")
+
+
+def rvl(image: np.ndarray) -> bytes:
+    """An image in RVL, number by number."""
+    nibbles: list[int] = []
+
+    def put(number: int) -> None:
+        while True:
+            number, low = number >> 3, number & 7
+            nibbles.append(low | (8 if number else 0))
+            if not number:
+                return
+
+    values, previous, at = image.ravel().tolist(), 0, 0
+    while at < len(values):
+        zeros = next((n for n, value in enumerate(values[at:]) if value), len(values) - at)
+        put(zeros)
+        run = next((n for n, value in enumerate(values[at + zeros :]) if not value), len(values) - at - zeros)
+        put(run)
+        for value in values[at + zeros : at + zeros + run]:
+            step, previous = value - previous, value
+            put((step << 1) ^ (step >> 31))
+        at += zeros + run
+    nibbles += [0] * (-len(nibbles) % 8)
+    words = [int("".join(f"{n:x}" for n in nibbles[i : i + 8]), 16) for i in range(0, len(nibbles), 8)]
+    return struct.pack("<II", image.shape[1], image.shape[0]) + struct.pack(f"<{len(words)}I", *words)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 1))
+def test_rvl_gives_back_what_was_packed(seed: int, holes: float) -> None:
+    rng = np.random.default_rng(seed)
+    stored = rng.integers(0, 65536, (5, 7)).astype(np.uint16) * (rng.random((5, 7)) > holes)
+    data = struct.pack("<iff", 0, 0, 0) + rvl(stored.astype(np.uint16))
+    decoded, name = decode_compressed(data, "16UC1; compressedDepth rvl")
+    np.testing.assert_array_equal(decoded, stored)
+    assert (decoded.dtype, name) == (np.uint16, "16UC1")
+
+
+@given(st.binary(max_size=60))
+def test_damaged_rvl_is_named(data: bytes) -> None:
+    header = struct.pack("<iff", 0, 0, 0)
+    with suppress(DistillMatchError):
+        decode_compressed(header + data, "16UC1; compressedDepth rvl")
+    with suppress(DistillMatchError):
+        decode_compressed(header + struct.pack("<II", 7, 5) + data, "16UC1; compressedDepth rvl")

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.images.files import encode_file, file_size, read_image
+from distillmatch_ros.images.files import encode_file, file_size, read_image, read_thermal
 from distillmatch_ros.images.gain_control import to_8bit
 
 RAMP = np.add.outer(np.arange(24.0), np.arange(32.0))
@@ -188,3 +188,31 @@ def test_any_damage_gives_an_image_or_an_error(
     except DistillMatchError:
         return
     assert image.size > 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "20.5,21,22\n30,31.25,-4e1\n",
+        "\ufeffFile: a.jpg;;\r\nParameters:;;\r\n\r\n20,5;21;22;\r\n30;31,25;-40;\r\n",
+        "20.5\t21\t22\n30\t31.25\t-40",
+        " 20.5 21 22 \n 30 31.25 -40\n",
+        "time,3,4\n1,2\n20.5,21,22\n30,31.25,-40\nend\n",
+    ],
+)
+def test_a_matrix_of_temperatures_in_csv(text: str, tmp_path: Path) -> None:
+    (tmp_path / "t.CSV").write_text(text)
+    for read in (read_image, read_thermal):
+        found = read(tmp_path / "t.CSV")
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, np.float32([[20.5, 21, 22], [30, 31.25, -40]]))
+
+
+@pytest.mark.parametrize("text", ["visible,thermal\na.png,b.png\n", "1,2,3\n", "1\n2\n3\n", "\0"])
+def test_a_csv_without_a_matrix_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(DistillMatchError, match=r"t\.csv: holds no matrix of numbers"):
+        read_thermal(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text("1,2\n3,4\n")
+    with pytest.raises(DistillMatchError, match="beyond"):
+        read_thermal(tmp_path / "t.csv", max_pixels=3)
