@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from distillmatch_ros.bags.foreign import UNREAD
 from distillmatch_ros.bags.guess import encodings, guess_topics, usable_encodings
 from distillmatch_ros.bags.joining import drives_in
 from distillmatch_ros.bags.reading import Recorded, Topic, open_bag
-from distillmatch_ros.bags.storage.folder import is_storage
+from distillmatch_ros.bags.storage.folder import is_storage, is_video
 from distillmatch_ros.bags.storage.loss import LossRecord
 from distillmatch_ros.bags.typestore import ros2_messages
 from distillmatch_ros.base.errors import DistillMatchError
@@ -134,7 +135,7 @@ def inspect_paths(paths: list[Path]) -> Iterator[Inspection]:
     """
     for parts in drives_in(paths, None, None):
         path = parts[0]
-        kind = "bag" if path.is_dir() or is_storage(path) else "image"
+        kind = "bag" if path.is_dir() or is_storage(path) or is_video(path) else "image"
         try:
             yield (
                 inspect_bag(*parts)
@@ -194,12 +195,13 @@ def inspect_bag(path: Path, *more: Path) -> Inspection:
                 sensor = sensors[each.topic]
                 timing.receive(sensor, stamp, each.received)
                 synchroniser.add(sensor, Arrival(stamp, each.received, None))
+        unread = [topic for topic in bag.topics.values() if topic.type in UNREAD]
         losses = [loss.record() for loss in bag.losses]
     synchroniser.flush()
     found = Inspection(
         " + ".join(map(str, paths)),
         "bag",
-        topics=[each.result() for each in watched.values()],
+        topics=[*(each.result() for each in watched.values()), *map(_unread, unread)],
         guess={str(sensor): name for sensor, name in guess.items()},
         losses=losses,
     )
@@ -213,6 +215,14 @@ def inspect_bag(path: Path, *more: Path) -> Inspection:
         clocks=None if clocks is None else clocks.record(),
         advice=advice,
         command=_command(paths, guess, {} if advice is None else timing.helpful(Parameters())),
+    )
+
+
+def _unread(topic: Topic) -> InspectedTopic:
+    return InspectedTopic(
+        *(topic.name, topic.type, topic.count, "", None, 0.0, 0, 0, None, 0.0),
+        unreadable=f"this type is not read; {UNREAD[topic.type]}",
+        figures=None,
     )
 
 

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
+from distillmatch_ros.bags.foreign import NAMES, UNREAD, ForeignImages, is_video
 from distillmatch_ros.bags.storage.blocks import RECORD_LIMIT, Raw, StorageFile
 from distillmatch_ros.bags.storage.compression import unpack_message
 from distillmatch_ros.bags.storage.folder import (
@@ -18,13 +19,14 @@ from distillmatch_ros.bags.storage.folder import (
     Promise,
     open_file,
     storage_files,
+    without_format,
 )
 from distillmatch_ros.bags.storage.loss import ALL, Loss
-from distillmatch_ros.bags.storage.series import recordings, series, series_name
+from distillmatch_ros.bags.storage.series import recordings, series
 from distillmatch_ros.bags.typestore import ros2_types
 from distillmatch_ros.base.errors import DistillMatchError
 
-IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", *NAMES)
 
 
 @dataclass(frozen=True)
@@ -132,9 +134,14 @@ class Bag:
         if name is not None and name in images:
             return images[name]
         wrong = f"{option} is missing" if name is None else f"{option} {name} is no image topic of this bag"
-        if not images:
-            raise DistillMatchError(f"{self.path}: {wrong}; it holds no images at all")
         listed = [f"{topic.name}  ({topic.type}, {topic.count} messages)" for topic in images.values()]
+        listed += [
+            f"{topic.name}  ({topic.type}, {topic.count} messages), which is not read: {UNREAD[topic.type]}"
+            for topic in self.topics.values()
+            if topic.type in UNREAD
+        ]
+        if not listed:
+            raise DistillMatchError(f"{self.path}: {wrong}; it holds no images at all")
         raise DistillMatchError(f"{self.path}: {wrong}; choose from", *listed)
 
     def messages(self, topics: Collection[str]) -> Iterator[Recorded]:
@@ -144,11 +151,14 @@ class Bag:
         """
         given: Counter[str] = Counter()
         undecoded: dict[str, list[int]] = {}
+        foreign, received = ForeignImages(self._types), 0
         for raw in self._raw(topics):
             given[raw.topic] += 1
-            message = self._decoded(raw, undecoded)
-            if message is not None:
-                yield Recorded(raw.topic, raw.received, message)
+            received = raw.received
+            for message in self._decoded(raw, foreign, undecoded):
+                yield Recorded(raw.topic, received, message)
+        for topic, message in foreign.rest():
+            yield Recorded(topic, received, message)
         self._compare(given, topics)
 
     def _raw(self, topics: Collection[str]) -> Iterator[Raw]:
@@ -159,19 +169,24 @@ class Bag:
                 reason = f"breaks off: {str(error) or type(error).__name__}"
                 self._note(Loss(file.name, reason, position=-3))
 
-    def _decoded(self, raw: Raw, undecoded: dict[str, list[int]]) -> Any:
+    def _decoded(self, raw: Raw, foreign: ForeignImages, undecoded: dict[str, list[int]]) -> Iterator[Any]:
+        """The message, or of one of another type the images in it."""
         try:
-            data = unpack_message(raw.data, RECORD_LIMIT)
-            if raw.ros1:
-                data = self._types.ros1_to_cdr(data, raw.type)
-            return self._types.deserialize_cdr(data, raw.type)
+            raw = replace(raw, data=unpack_message(raw.data, RECORD_LIMIT))
+            if raw.type in NAMES:
+                yield from foreign.images(raw)
+                return
+            data = self._types.ros1_to_cdr(raw.data, raw.type) if raw.encoding == "ros1" else raw.data
+            message = self._types.deserialize_cdr(data, raw.type)
+            yield from foreign.frames_of(raw.topic, message) if is_video(message) else (message,)
+        except DistillMatchError:  # a package is missing
+            raise
         except Exception as error:  # likewise
             times = undecoded.setdefault(raw.topic, [])
             times.append(raw.received)
             reason = f"holds messages that cannot be decoded: {str(error) or type(error).__name__}"
             loss = Loss(self.path.name, reason, {raw.topic: len(times)}, times[0], times[-1])
             self._losses[f"decoding {raw.topic}", 0] = loss
-            return None
 
     def _compare(self, given: Counter[str], topics: Collection[str]) -> None:
         """See whether all messages came that metadata.yaml promises."""
@@ -199,6 +214,8 @@ class Bag:
         for path in paths:
             try:
                 file = open_file(path, scratch, self._note)
+            except DistillMatchError:  # a package is missing
+                raise
             except Exception as error:  # likewise
                 self._note(Loss(path.name, f"cannot be read: {str(error) or type(error).__name__}"))
                 continue
@@ -250,7 +267,7 @@ class JoinedBag(Bag):
         """
         self.path = bags[0][0]
         with ExitStack() as opening:
-            self._bags = {series_name(parts[0]): opening.enter_context(Bag(*parts)) for parts in bags}
+            self._bags = {without_format(parts[0].name): opening.enter_context(Bag(*parts)) for parts in bags}
             self._open = opening.pop_all()
         held = Counter(name for bag in self._bags.values() for name in bag.topics)
         self._named: dict[str, dict[str, str]] = {  # names here, by bag and name there

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 
+from distillmatch_ros.bags.foreign import register
 from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.stream.messages import Messages
 
@@ -18,7 +19,9 @@ def ros2_types() -> Typestore:
     Those of the few types that are read here have not changed since the first ROS 2, so that the ones in the
     bag are not needed; bags of before 2023 have none.
     """
-    return get_typestore(Stores.ROS2_JAZZY)  # takes a tenth of a second and more
+    types = get_typestore(Stores.ROS2_JAZZY)  # takes a tenth of a second and more
+    register(types)
+    return types
 
 
 def ros2_messages(max_pixels: int = MAX_PIXELS) -> Messages:

@@ -13,8 +13,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from distillmatch_ros.bags.joining import NamedBag, join_cameras, parts_of
-from distillmatch_ros.bags.storage.folder import ACTIVE, FORMATS, PACKED, kind_of
-from distillmatch_ros.bags.storage.series import series_name
+from distillmatch_ros.bags.storage.folder import FORMATS, VIDEOS, without_format
 from distillmatch_ros.bags.writing import check_bag
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.fleet.places import (
@@ -131,7 +130,7 @@ def plan(
     if 1 < len(bags) <= OPENED and not any(is_url(each) for _, sources in bags for each in sources):
         bags = join_cameras(bags, rgb, thermal)
     single = PurePosixPath(out).suffix == ".mcap"
-    if not single and PurePosixPath(out).suffix in FORMATS:
+    if not single and PurePosixPath(out).suffix in (*FORMATS, *VIDEOS):
         raise DistillMatchError(
             f"{out}: the output is an MCAP file or a folder and comes last; name {Path(out).stem}.mcap, or a "
             "folder"
@@ -199,9 +198,9 @@ def _expand(given: str) -> Iterator[NamedBag]:
         before = given[: min(given.index(sign) for sign in "*?[" if sign in given)]
         fixed = "".join(before.rpartition("/")[:2])
         for each in found:
-            yield from _recordings(each, _without_format(each.removeprefix(fixed)))
+            yield from _recordings(each, without_format(each.removeprefix(fixed)))
     else:
-        yield from _recordings(given, _without_format(PurePosixPath(given).name))
+        yield from _recordings(given, without_format(PurePosixPath(given).name))
 
 
 def _recordings(place: str, name: str) -> Iterator[NamedBag]:
@@ -211,13 +210,7 @@ def _recordings(place: str, name: str) -> Iterator[NamedBag]:
         yield name, (place,)
         return
     for parts in found:
-        yield f"{name}/{series_name(parts[0])}", tuple(map(str, parts))
-
-
-def _without_format(name: str) -> str:
-    """A bag's name without the ending of its format; other dots belong to the name, as in dates."""
-    kind = kind_of(PurePosixPath(name))
-    return name.removesuffix(PACKED).removesuffix(ACTIVE).removesuffix(kind) if kind in FORMATS else name
+        yield f"{name}/{without_format(parts[0].name)}", tuple(map(str, parts))
 
 
 def _lines(path: Path) -> list[str]:

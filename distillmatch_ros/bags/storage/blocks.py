@@ -22,15 +22,17 @@ class Raw:
         topic: such as ``/rgb/image``.
         type: such as ``sensor_msgs/msg/Image``.
         received: when the recorder got it, ns.
-        data: serialised, as CDR unless ``ros1``.
-        ros1: serialised as ROS 1 does it.
+        data: serialised.
+        encoding: how, as MCAP calls it: ``cdr``, ``ros1``, ``json`` or ``protobuf``.
+        schema: the definition of a protobuf type.
     """
 
     topic: str
     type: str
     received: int
     data: bytes | memoryview
-    ros1: bool = False
+    encoding: str = "cdr"
+    schema: bytes = b""
 
 
 @dataclass(frozen=True)

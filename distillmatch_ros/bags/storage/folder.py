@@ -15,6 +15,7 @@ from distillmatch_ros.bags.storage.loss import ALL, Loss
 from distillmatch_ros.bags.storage.mcap import McapFile
 from distillmatch_ros.bags.storage.ros1 import Ros1File
 from distillmatch_ros.bags.storage.sqlite import SqliteFile
+from distillmatch_ros.bags.storage.video_file import VideoFile
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.yaml import read_yaml
 
@@ -26,13 +27,19 @@ FORMATS: Mapping[str, Callable[[Path, str, OnLoss], StorageFile]] = {
     ".db3": SqliteFile,
     ".bag": Ros1File,
 }
-CONTENT: Mapping[bytes, str] = {
-    mcap.MAGIC: ".mcap",
-    b"SQLite format 3\0": ".db3",
-    ros1.MAGIC: ".bag",
-    ZSTD_MAGIC: PACKED,
+"""Formats of bags."""
+VIDEO = ".video"
+VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi")
+"""The format of video files, and their endings."""
+CONTENT: Mapping[str, re.Pattern[bytes]] = {
+    ".mcap": re.compile(re.escape(mcap.MAGIC)),
+    ".db3": re.compile(rb"SQLite format 3\0"),
+    ".bag": re.compile(re.escape(ros1.MAGIC)),
+    PACKED: re.compile(re.escape(ZSTD_MAGIC)),
+    VIDEO: re.compile(rb".{4}ftyp(?!avi|hei|mif)|\x1aE\xdf\xa3|RIFF.{4}AVI ", re.DOTALL),
 }
 """First bytes of each format, by which files of any name are known."""
+_HEAD = 16
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,8 @@ def open_file(path: Path, scratch: Path, report: OnLoss) -> StorageFile:
         if reason is not None:
             report(Loss(path.name, f"can only be unpacked up to a damage ({reason})", position=-2))
     kind = _by_content(content) or kind_of(path)
+    if kind in (VIDEO, *VIDEOS):
+        return VideoFile(content, path.name, report)
     if kind not in FORMATS:
         raise ValueError(f"neither {' nor '.join(FORMATS)}")
     return FORMATS[kind](content, path.name, report)
@@ -114,16 +123,30 @@ def kind_of(file: PurePath) -> str:
     return PurePath(file.name.removesuffix(PACKED).removesuffix(ACTIVE)).suffix
 
 
+def without_format(name: str) -> str:
+    """A recording's name without the ending of its format; other dots belong to the name, as in dates."""
+    kind = kind_of(PurePath(name))
+    if kind not in (*FORMATS, *VIDEOS):
+        return name
+    return name.removesuffix(PACKED).removesuffix(ACTIVE).removesuffix(kind)
+
+
 def is_storage(path: Path) -> bool:
     """Whether a path is a file of a bag, by its name or its content."""
-    return path.is_file() and (kind_of(path) in FORMATS or _by_content(path) is not None)
+    kinds = (*FORMATS, PACKED)
+    return path.is_file() and (kind_of(path) in kinds or _by_content(path) in kinds)
+
+
+def is_video(path: Path) -> bool:
+    """Whether a path is a video file, by its name or its content."""
+    return path.is_file() and (path.suffix.lower() in VIDEOS or _by_content(path) == VIDEO)
 
 
 def _by_content(path: Path) -> str | None:
     """The format that a file's first bytes tell, one of those in `CONTENT`; None if they tell none."""
     with suppress(OSError), path.open("rb") as file:
-        head = file.read(max(map(len, CONTENT)))
-        return next((kind for magic, kind in CONTENT.items() if head.startswith(magic)), None)
+        head = file.read(_HEAD)
+        return next((kind for kind, magic in CONTENT.items() if magic.match(head)), None)
     return None
 
 

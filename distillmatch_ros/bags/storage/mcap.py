@@ -51,6 +51,7 @@ class McapFile(BlockFile):
             ValueError: it is no MCAP file.
         """
         self._schemas: dict[int, str] = {}
+        self._definitions: dict[int, bytes] = {}
         self._channels: dict[int, Channel] = {}
         self._chunks: set[int] = set()
         self._indices: dict[int, dict[int, int]] = {}  # messages by channel of the chunk at a position
@@ -63,6 +64,7 @@ class McapFile(BlockFile):
         summary = self._summary()
         if summary is not None:
             self._schemas = {key: schema.name for key, schema in summary.schemas.items()}
+            self._definitions = {key: schema.data for key, schema in summary.schemas.items()}
             self._channels = dict(summary.channels)
         blocks = self._indexed(summary) if summary is not None else None
         blocks = self._walked() if blocks is None else blocks
@@ -185,8 +187,9 @@ class McapFile(BlockFile):
         channel = self._channels.get(channel_id)
         if channel is None:
             return None
-        ros1 = channel.message_encoding == "ros1"
-        return Raw(channel.topic, self._type(channel), received, content[22:], ros1)
+        schema = self._definitions.get(channel.schema_id, b"")
+        encoding = channel.message_encoding
+        return Raw(channel.topic, self._type(channel), received, content[22:], encoding, schema)
 
     def _learn(self, opcode: int, content: memoryview) -> None:
         stream = ReadDataStream(BytesIO(content))
@@ -194,6 +197,7 @@ class McapFile(BlockFile):
             if opcode == Opcode.SCHEMA:
                 schema = Schema.read(stream)
                 self._schemas[schema.id] = schema.name
+                self._definitions[schema.id] = schema.data
             elif opcode == Opcode.CHANNEL:
                 channel = Channel.read(stream)
                 self._channels[channel.id] = channel

@@ -111,7 +111,7 @@ class Ros1File(BlockFile):
         ):
             seconds, nanoseconds = struct.unpack("<II", fields["time"])
             topic, kind = self._connections[fields["conn"]]
-            return Raw(topic, kind, seconds * 10**9 + nanoseconds, data, ros1=True)
+            return Raw(topic, kind, seconds * 10**9 + nanoseconds, data, "ros1")
         return None
 
     def _learn(self, fields: Mapping[str, bytes], data: bytes) -> None:

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from distillmatch_ros.bags.storage.folder import METADATA, file_number, is_storage, kind_of, open_file
+from distillmatch_ros.bags.storage.folder import (
+    METADATA,
+    file_number,
+    is_storage,
+    is_video,
+    kind_of,
+    open_file,
+    without_format,
+)
 from distillmatch_ros.base.units import SECOND
 
 PAUSE_NS = 10 * SECOND
@@ -38,10 +46,13 @@ def recordings(path: Path) -> list[tuple[Path, ...]]:
     if not path.is_dir() or (path / METADATA).exists():
         return [(path,)]
     inside = sorted(path.iterdir())
-    found = series([each for each in inside if is_storage(each)])
+    files = [each for each in inside if is_storage(each)]
+    found = series(files or [each for each in inside if is_video(each)])
     folders = [each for each in inside if each.is_dir() and _is_bag(each)]
-    if len(found) + len(folders) < 2:
-        return [(folders[0],)] if folders else [(path,)]
+    if len(found) + len(folders) < 2 and files:
+        return [(path,)]
+    if not found and not folders:
+        return [(path,)]
     return sorted([*found, *((folder,) for folder in folders)])
 
 
@@ -53,7 +64,7 @@ def series(files: Sequence[Path]) -> list[tuple[Path, ...]]:
     """
     by_name: dict[tuple[Path, str, str], list[Path]] = {}
     for file in sorted(files, key=file_number):
-        stem = re.sub(r"_?\d+$", "", series_name(file))
+        stem = re.sub(r"_?\d+$", "", without_format(file.name))
         by_name.setdefault((file.parent, stem, kind_of(file)), []).append(file)
     found: list[list[Path]] = []
     for group in by_name.values():
@@ -65,12 +76,6 @@ def series(files: Sequence[Path]) -> list[tuple[Path, ...]]:
             else:
                 found.append([after])
     return sorted(tuple(group) for group in found)
-
-
-def series_name(file: Path) -> str:
-    """The name of a storage file without the endings of its format."""
-    kind = kind_of(file)
-    return file.name[: file.name.index(kind)] if kind and kind in file.name else file.name
 
 
 def _continues(numbers: int, first: _Content | None, second: _Content | None) -> bool:

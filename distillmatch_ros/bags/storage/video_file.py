@@ -1,0 +1,76 @@
+"""Video files, as cameras and screen recorders write them: each video stream is a topic of images."""
+
+import re
+from collections.abc import Collection, Iterator
+from contextlib import closing
+from heapq import merge
+from pathlib import Path
+from typing import Any
+
+from distillmatch_ros.bags.storage.blocks import OnLoss, Raw, StorageFile
+from distillmatch_ros.bags.typestore import ros2_messages, ros2_types
+from distillmatch_ros.bags.video import pixels_of
+from distillmatch_ros.base.errors import needing
+from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.images.frames import Frame
+
+IMAGE = "sensor_msgs/msg/Image"
+
+
+class VideoFile(StorageFile):
+    """A file of one or more video streams.
+
+    Its topics are called by the file, ``/rgb`` for rgb.mp4, and of several streams ``/rig/0``, ``/rig/1``.
+    Stamps and times of receipt are those of the file, which begins at 0: files of two cameras are taken to
+    have been started together.
+    """
+
+    def __init__(self, path: Path, name: str, report: OnLoss) -> None:
+        """Open a file.
+
+        Raises:
+            DistillMatchError: PyAV is not installed.
+            OSError: the file cannot be read as video.
+        """
+        super().__init__(name, report)
+        self._path = path
+        with closing(self._open()) as container:
+            streams = container.streams.video
+            if not streams:
+                raise ValueError("holds no video")
+            stem = re.sub(r"\W", "_", Path(name).stem)
+            self._numbers = {
+                f"/{stem}" if len(streams) == 1 else f"/{stem}/{number}": number
+                for number in range(len(streams))
+            }
+            self._end = int((container.duration or 0) * 1000)  # of microseconds
+            for topic, number in self._numbers.items():
+                stream = streams[number]
+                estimate = self._end / SECOND * float(stream.average_rate or 0)
+                self.topics[topic] = IMAGE
+                self.counts[topic] = stream.frames or max(1, round(estimate))
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        return 0, self._end
+
+    def messages(self, topics: Collection[str]) -> Iterator[Raw]:
+        wanted = ((topic, number) for topic, number in self._numbers.items() if topic in topics)
+        return merge(*(self._frames(*each) for each in wanted), key=lambda raw: raw.received)
+
+    def _frames(self, topic: str, number: int) -> Iterator[Raw]:
+        """The frames of one stream, each a serialised message as in other files."""
+        types, messages = ros2_types(), ros2_messages()
+        with closing(self._open()) as container:
+            for frame in container.decode(video=number):
+                stamp = max(0, int((frame.pts or 0) * frame.time_base * SECOND))
+                message = messages.image(Frame(*pixels_of(frame), stamp, topic.strip("/")))
+                yield Raw(topic, IMAGE, stamp, types.serialize_cdr(message, IMAGE))
+
+    def close(self) -> None:
+        """Nothing is open between readings."""
+
+    def _open(self) -> Any:
+        with needing("video"):
+            import av
+        return av.open(str(self._path))

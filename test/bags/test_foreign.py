@@ -1,0 +1,245 @@
+"""Images in other clothes: Foxglove's messages, video streams in messages, video files."""
+
+import base64
+import json
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from mcap.writer import Writer as McapWriter
+from rosbags.rosbag2 import StoragePlugin, Writer
+from support.bags import RGB, ROS2, START, THERMAL, header
+
+from distillmatch_ros.bags import foreign
+from distillmatch_ros.bags.inspection import inspect_paths
+from distillmatch_ros.bags.reading import Bag
+from distillmatch_ros.bags.storage.series import recordings
+from distillmatch_ros.bags.typestore import ros2_messages, ros2_types
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.fleet.plan import plan
+
+SIZE = (48, 64)
+COUNT = 5
+FRAMES = [np.full((*SIZE, 3), 40 * number, np.uint8) for number in range(COUNT)]
+GREY = [np.full(SIZE, 1000 + number, np.uint16) for number in range(COUNT)]
+
+
+def stamp_of(number: int) -> int:
+    return START + number * SECOND // 10
+
+
+def images(path: Path, topic: str) -> Iterator[tuple[int, np.ndarray]]:
+    """Stamp and image of each message."""
+    messages = ros2_messages()
+    with Bag(path) as bag:
+        for each in bag.messages((topic,)):
+            frame = messages.to_frame(each.message)
+            yield frame.stamp, frame.image
+        assert not bag.losses
+
+
+def fields(number: int, kind: str) -> dict[str, Any]:
+    image = FRAMES[number]
+    if kind == "RawImage":
+        return {
+            "data": image.tobytes(), "encoding": "bgr8", "width": 64, "height": 48, "step": 192
+        }  # fmt: skip
+    return {"data": cv2.imencode(".png", image)[1].tobytes(), "format": "png"}
+
+
+def write_json(path: Path, kind: str) -> None:
+    with path.open("wb") as file:
+        writer = McapWriter(file)
+        writer.start()
+        schema = writer.register_schema(f"foxglove.{kind}", "jsonschema", b"{}")
+        channel = writer.register_channel(RGB, "json", schema)
+        for number in range(COUNT):
+            stamp, given = stamp_of(number), fields(number, kind)
+            body = given | {
+                "timestamp": {"sec": stamp // SECOND, "nsec": stamp % SECOND},
+                "frame_id": "cam",
+                "data": base64.b64encode(given["data"]).decode(),
+            }
+            writer.add_message(channel, stamp, json.dumps(body).encode(), stamp)
+        writer.finish()
+
+
+def write_protobuf(path: Path, kind: str) -> None:
+    pytest.importorskip("mcap_protobuf")
+    from google.protobuf import descriptor_pb2, message_factory, timestamp_pb2
+    from google.protobuf.descriptor_pool import DescriptorPool
+    from mcap_protobuf.writer import Writer as ProtobufWriter
+
+    file = descriptor_pb2.FileDescriptorProto(
+        name="image.proto",
+        package="foxglove",
+        syntax="proto3",
+        dependency=["google/protobuf/timestamp.proto"],
+    )
+    described = file.message_type.add(name=kind)
+    types = {"data": 12, "format": 9, "encoding": 9, "frame_id": 9, "width": 7, "height": 7, "step": 7}
+    described.field.add(name="timestamp", number=1, type=11, label=1, type_name=".google.protobuf.Timestamp")
+    for index, name in enumerate(["frame_id", *fields(0, kind)], 2):
+        described.field.add(name=name, number=index, type=types[name], label=1)
+    pool = DescriptorPool()
+    pool.Add(descriptor_pb2.FileDescriptorProto.FromString(timestamp_pb2.DESCRIPTOR.serialized_pb))
+    pool.Add(file)
+    message = message_factory.GetMessageClass(pool.FindMessageTypeByName(f"foxglove.{kind}"))
+    with path.open("wb") as out, ProtobufWriter(out) as writer:
+        for number in range(COUNT):
+            stamp = stamp_of(number)
+            made = message(frame_id="cam", **fields(number, kind))
+            made.timestamp.seconds, made.timestamp.nanos = divmod(stamp, SECOND)
+            writer.write_message(RGB, made, stamp, stamp)
+
+
+def write_ros2(path: Path, name: str, made: Sequence[dict[str, Any]], topic: str = RGB) -> None:
+    store = ros2_types()
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        connection = writer.add_connection(topic, name, typestore=store)
+        for number, given in enumerate(made):
+            stamp = stamp_of(number)
+            time = header(stamp, "").stamp
+            head = (
+                {"timestamp": time, "frame_id": "cam"}
+                if name.startswith("foxglove")
+                else {"header": header(stamp, "cam")}
+            )
+            given = {**head, **given, "data": np.frombuffer(given["data"], np.uint8)}
+            writer.write(connection, stamp, store.serialize_cdr(store.types[name](**given), name))
+
+
+@pytest.mark.parametrize("kind", ["CompressedImage", "RawImage"])
+@pytest.mark.parametrize("encoding", ["json", "protobuf", "ros2"])
+def test_foxgloves_images(kind: str, encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "bag.mcap"
+    if encoding == "ros2":
+        write_ros2(path, f"foxglove_msgs/msg/{kind}", [fields(number, kind) for number in range(COUNT)])
+    else:
+        {"json": write_json, "protobuf": write_protobuf}[encoding](path, kind)
+    found = list(images(path, RGB))
+    assert [stamp for stamp, _ in found] == [stamp_of(number) for number in range(COUNT)]
+    np.testing.assert_array_equal([image for _, image in found], FRAMES)
+    with Bag(path) as bag:
+        assert [topic.name for topic in bag.images] == [RGB]
+
+
+def packets(codec: str) -> list[bytes]:
+    av = pytest.importorskip("av")
+    encoder = av.CodecContext.create(codec, "w")
+    encoder.width, encoder.height, encoder.pix_fmt = SIZE[1], SIZE[0], "yuv420p"
+    encoder.time_base, encoder.options = Fraction(1, 10), {"tune": "zerolatency", "crf": "1"}
+    found = []
+    for number, image in enumerate(FRAMES):
+        frame = av.VideoFrame.from_ndarray(image, format="bgr24").reformat(format="yuv420p")
+        frame.pts = number
+        found += [bytes(packet) for packet in encoder.encode(frame)]
+    return found + [bytes(packet) for packet in encoder.encode()]
+
+
+@pytest.mark.parametrize(("codec", "format_"), [("libx264", "h264"), ("libx265", "h265")])
+@pytest.mark.parametrize("kind", ["CompressedVideo", "FFMPEGPacket", "CompressedImage"])
+def test_video_in_messages(codec: str, format_: str, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "bag"
+    sent = packets(codec)
+    assert len(sent) == COUNT
+    if kind == "FFMPEGPacket":
+        more = {"width": 64, "height": 48, "pts": 0, "flags": 0, "is_bigendian": False}
+        made = [{"data": data, "encoding": f"{codec};yuv420p;bgr8", **more} for data in sent]
+        write_ros2(path, "ffmpeg_image_transport_msgs/msg/FFMPEGPacket", made)
+    else:
+        package = "foxglove_msgs" if kind == "CompressedVideo" else "sensor_msgs"
+        write_ros2(path, f"{package}/msg/{kind}", [{"data": data, "format": format_} for data in sent])
+    found = list(images(path, RGB))
+    assert [stamp for stamp, _ in found] == [stamp_of(number) for number in range(COUNT)]
+    for (_, image), sent_image in zip(found, FRAMES, strict=True):
+        assert image.shape == sent_image.shape and np.abs(image.astype(int) - sent_image).mean() < 6
+    assert len(list(images(path, RGB))) == COUNT  # a second reading begins anew
+
+
+def test_what_is_no_video_is_a_loss(tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    made = [{"data": b"\0\0\0\1\x67" + bytes(99), "format": "h264"}] * 3
+    write_ros2(tmp_path / "bag", "foxglove_msgs/msg/CompressedVideo", made)
+    with Bag(tmp_path / "bag") as bag:
+        assert list(bag.messages((RGB,))) == []
+        (loss,) = bag.losses
+    assert loss.messages == {RGB: 3}
+    (found,) = inspect_paths([tmp_path / "bag"])
+    assert found.command is None and found.guess == {}
+
+
+def test_types_that_are_not_read_are_listed_with_the_remedy(tmp_path: Path) -> None:
+    name = "theora_image_transport/msg/Packet"
+    with (tmp_path / "bag.mcap").open("wb") as file:
+        writer = McapWriter(file)
+        writer.start("ros2")
+        channel = writer.register_channel(THERMAL, "cdr", writer.register_schema(name, "ros2msg", b""))
+        writer.add_message(channel, START, bytes(8), START)
+        writer.finish()
+    with Bag(tmp_path / "bag.mcap") as bag, pytest.raises(DistillMatchError, match=f"{name}.*republish"):
+        bag.image_topic(None, "--thermal")
+    (found,) = inspect_paths([tmp_path / "bag.mcap"])
+    assert found.topics[0].type == name and "republish" in str(found.topics[0].unreadable)
+
+
+def write_video(path: Path, streams: Sequence[tuple[str, str]]) -> Path:
+    """A file with streams, each a codec and a format of its pixels; grey ones tell their number."""
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w") as container:
+        made = []
+        for codec, pixels in streams:
+            stream = container.add_stream(codec, rate=10)
+            stream.width, stream.height, stream.pix_fmt = SIZE[1], SIZE[0], pixels
+            made.append(stream)
+        for number in range(COUNT):
+            for stream in made:
+                grey = stream.pix_fmt == "gray16le"
+                image, format_ = (GREY[number], "gray16le") if grey else (FRAMES[number], "bgr24")
+                frame = av.VideoFrame.from_ndarray(image, format=format_).reformat(format=stream.pix_fmt)
+                frame.pts = number
+                container.mux(stream.encode(frame))
+        for stream in made:
+            container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".avi", ".data"])
+def test_video_of_16_bits_keeps_its_values(suffix: str, tmp_path: Path) -> None:
+    made = write_video(tmp_path / f"thermal{'.mkv' if suffix == '.data' else suffix}", [("ffv1", "gray16le")])
+    path = made.rename(made.with_suffix(suffix))
+    found = list(images(path, "/thermal"))
+    assert [stamp for stamp, _ in found] == [number * SECOND // 10 for number in range(COUNT)]
+    np.testing.assert_array_equal([image for _, image in found], GREY)
+
+
+def test_two_video_files_or_two_streams_are_a_drive(tmp_path: Path) -> None:
+    rgb = write_video(tmp_path / "rgb.mp4", [("libx264", "yuv420p")])
+    thermal = write_video(tmp_path / "thermal.mkv", [("ffv1", "gray16le")])
+    (unit,) = plan([str(rgb), str(thermal)], "out")
+    assert unit.sources == (str(rgb), str(thermal)) and unit.target == "out/rgb+thermal.mcap"
+    assert recordings(tmp_path) == [(rgb,), (thermal,)]
+    both = write_video(tmp_path / "both.mkv", [("libx264", "yuv420p"), ("ffv1", "gray16le")])
+    for paths in ([rgb, thermal], [both]):
+        (found,) = inspect_paths(paths)
+        assert found.kind == "bag" and found.pairs == COUNT and found.command is not None
+    with Bag(both) as bag:
+        received = [each.received for each in bag.messages(("/both/0", "/both/1"))]
+        assert received == sorted(received) and len(received) == 2 * COUNT
+
+
+def test_without_pyav_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_video(tmp_path / "rgb.mp4", [("libx264", "yuv420p")])
+    monkeypatch.setitem(__import__("sys").modules, "av", None)
+    with pytest.raises(DistillMatchError, match=r"pip install 'distillmatch_ros\[video\]'"):
+        Bag(path)
+
+
+def test_every_foreign_type_is_known_to_the_typestore() -> None:
+    assert set(foreign.DEFINITIONS) <= ros2_types().types.keys()
+    assert not set(foreign.DEFINITIONS) & ROS2.types.keys()
