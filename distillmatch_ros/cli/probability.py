@@ -10,9 +10,9 @@ from distillmatch_ros.base import resources
 from distillmatch_ros.base.files import check_kind, check_suffix, write_bytes
 from distillmatch_ros.cli.options import EngineOptions, Output, Warps
 from distillmatch_ros.cli.view import common
-from distillmatch_ros.evaluation.probability import collect, fit
+from distillmatch_ros.evaluation.probability import check_number, collect, fit
 from distillmatch_ros.images.pairs import read_folder
-from distillmatch_ros.registration.probability import ENDING
+from distillmatch_ros.registration.probability import ENDING, ProbabilityModel
 from distillmatch_ros.registration.registrar import SHIPPED_MODEL
 
 
@@ -43,8 +43,8 @@ def fit_probability(
     """Calibrate the probability that a network's homographies are correct.
 
     Fits a logistic model to warped pairs with known homographies and to pairs that have no homography
-    (mirrored, upside down, rotated, of two scenes). Registrar, node and bag load the file from beside the
-    network.
+    (mirrored, upside down, rotated, of two scenes). With fewer than 50 right or wrong homographies, it is
+    shrunk to the shipped model. Registrar, node and bag load the file from beside the network.
     """
     network = engine.model or resources.find(SHIPPED_MODEL)
     target = out or network.with_name(f"{network.stem}{ENDING}")
@@ -53,13 +53,15 @@ def fit_probability(
     output.check([target, diagram])
     check_kind(target, ".yaml", ".yml")
     pairs = [pair for folder in folders for pair in read_folder(folder)]
+    check_number(len(pairs), warps)
+    shipped = ProbabilityModel.load(resources.find(SHIPPED_MODEL).with_name(f"light{ENDING}"))
     with (
         replace(engine, model=network).open() as registrar,
         common.progress(hidden=output.quiet) as bar,
     ):
         task = bar.add_task("registering", total=len(pairs))
         samples = collect(registrar, pairs, warps=warps, on_pair=lambda: bar.advance(task))
-        fitted, bins = fit(samples, registrar.engine.info.weights_hash)
+        fitted, bins = fit(samples, registrar.engine.info.weights_hash, shipped)
     fitted.save(target)
     if diagram is not None:
         # Imported here: Matplotlib would slow down the start of every command.

@@ -30,8 +30,12 @@ COARSE, SAME_PLACE = (64, 48), 0.25
 FOLDS = 5
 RIDGE = 1.0
 """L2 penalty on the coefficients of the standardised features, which limits overfitting on few samples."""
-FEWEST = 50
-"""Minimum number of correct and of wrong homographies for a fit."""
+FEWEST, ENOUGH = 10, 50
+"""Numbers of correct and of wrong homographies: the least for a fit, and the least for one without prior."""
+CONSTANT = 1e-8
+"""Standard deviation below which a figure is taken for constant."""
+PRIOR = 10.0
+"""L2 penalty on the distance from the prior's coefficients, in place of `RIDGE`."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,20 @@ def collect(
     return samples
 
 
+def check_number(pairs: int, warps: int) -> None:
+    """Check before anything is registered that the pairs can give enough correct homographies.
+
+    Raises:
+        DistillMatchError: they cannot.
+    """
+    most = pairs * warps * len(PRESETS)
+    if most < FEWEST:
+        raise DistillMatchError(
+            f"{pairs} pairs with --warps {warps} give {most} right homographies at most, and {FEWEST} are "
+            f"needed; give more pairs, or --warps {-(-FEWEST // max(1, pairs * len(PRESETS)))}"
+        )
+
+
 def permissive(gate: Gate) -> Gate:
     """A permissive gate, so that its thresholds do not select the samples."""
     return gate.replace(min_peak_prominence=0.0, min_inlier_ratio=0.0, min_inliers=5, min_probability=0.0)
@@ -130,12 +148,15 @@ def _judged(
     yield Sample(name, found.quality, right)
 
 
-def fit(samples: Sequence[Sample], weights_sha256: str) -> tuple[ProbabilityModel, list[Bin]]:
+def fit(
+    samples: Sequence[Sample], weights_sha256: str, prior: ProbabilityModel | None = None
+) -> tuple[ProbabilityModel, list[Bin]]:
     """Fit the model, and measure its calibration by cross-validation over the pairs.
 
     Args:
         samples: at least `FEWEST` correct and as many wrong ones.
         weights_sha256: hash of the network's weights.
+        prior: model whose coefficients the fit is shrunk to if there are fewer than `ENOUGH` of either kind.
 
     Returns:
         The model fitted to all samples, and the reliability diagram of held-out predictions.
@@ -150,15 +171,17 @@ def fit(samples: Sequence[Sample], weights_sha256: str) -> tuple[ProbabilityMode
             f"{counts[0]} right and {counts[1]} wrong homographies are too few to fit a probability to; give "
             f"more pairs, {FEWEST} of either kind are needed"
         )
+    if min(counts) >= ENOUGH:
+        prior = None
     figures = np.array([features(sample.quality) for sample in samples])
     fold = _folds([sample.pair for sample in samples])
     left_out = np.empty(len(samples))
     for number in range(FOLDS):
         inside = fold != number
-        intercept, coefficients = _logistic(figures[inside], right[inside])
+        intercept, coefficients = _logistic(figures[inside], right[inside], prior)
         left_out[~inside] = _probabilities(figures[~inside], intercept, coefficients)
     bins = reliability(left_out, right)
-    intercept, coefficients = _logistic(figures, right)
+    intercept, coefficients = _logistic(figures, right, prior)
     model = ProbabilityModel(
         weights_sha256=weights_sha256,
         intercept=float(intercept),
@@ -191,16 +214,23 @@ def _folds(names: Sequence[str]) -> NDArray[np.int64]:
     return np.array([order[name] % FOLDS for name in names])
 
 
-def _logistic(figures: Float64, right: Float64) -> tuple[float, Float64]:
-    """Logistic regression by Newton's method, with a ridge penalty on the standardised coefficients."""
+def _logistic(figures: Float64, right: Float64, prior: ProbabilityModel | None) -> tuple[float, Float64]:
+    """Logistic regression by Newton's method, with a ridge penalty on the standardised coefficients.
+
+    Without a prior they are drawn to 0, and the intercept is free; otherwise all to those of the prior.
+    """
     mean, scale = figures.mean(axis=0), figures.std(axis=0) + 1e-9
+    scale[scale < CONSTANT] = 1  # of a figure that is the same for all, rounding would be the only trace
     design = np.column_stack([(figures - mean) / scale, np.ones(len(figures))])
-    ridge = RIDGE * np.eye(len(FEATURES) + 1)
+    ridge, centre = RIDGE * np.eye(len(FEATURES) + 1), np.zeros(len(FEATURES) + 1)
     ridge[-1, -1] = 0
-    solution = np.zeros(len(FEATURES) + 1)
+    if prior is not None:
+        known = np.array([prior.coefficients[name] for name in FEATURES])
+        ridge, centre = PRIOR * np.eye(len(centre)), np.append(known * scale, prior.intercept + known @ mean)
+    solution = centre.copy()
     for _ in range(50):
         chance = _chance(design @ solution)
-        slope = design.T @ (right - chance) - ridge @ solution
+        slope = design.T @ (right - chance) - ridge @ (solution - centre)
         step = np.linalg.solve((design * (chance * (1 - chance))[:, None]).T @ design + ridge, slope)
         solution += step
         if np.abs(step).max() < 1e-9:

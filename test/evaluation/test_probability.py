@@ -14,6 +14,7 @@ from distillmatch_ros.evaluation.probability import (
     Bin,
     Sample,
     calibration_error,
+    check_number,
     collect,
     fit,
     reliability,
@@ -58,7 +59,26 @@ def test_probabilities_that_lie_have_a_calibration_error() -> None:
 
 def test_too_few_samples_are_no_fit() -> None:
     with pytest.raises(DistillMatchError, match=r"right and .* wrong homographies are too few"):
-        fit(samples(40), "abc")
+        fit(samples(15), "abc")
+
+
+def test_pairs_that_cannot_give_enough_are_told_before_any_is_registered() -> None:
+    with pytest.raises(DistillMatchError, match=r"2 pairs with --warps 1 give 4 right .* or --warps 3"):
+        check_number(2, 1)
+    check_number(2, 3)
+
+
+def test_few_samples_are_shrunk_to_the_shipped_model() -> None:
+    """Of 60 homographies a fit alone says little; with the prior it is nearer to the odds that made them."""
+    few, _ = fit(samples(3000), "abc")
+    alone, _ = fit(samples(60), "abc", None)
+    shrunk, _ = fit(samples(60), "abc", few)
+
+    def off(found: ProbabilityModel) -> float:
+        return max(abs(found.coefficients[name] - few.coefficients[name]) for name in FEATURES)
+
+    assert off(shrunk) < off(alone) / 2
+    assert fit(samples(300), "abc", few) == fit(samples(300), "abc")
 
 
 @pytest.mark.parametrize(

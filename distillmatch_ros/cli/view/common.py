@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
+from time import monotonic
+from typing import Any
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -14,6 +16,7 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -29,6 +32,9 @@ from distillmatch_ros.evaluation.latency import Benchmark
 from distillmatch_ros.evaluation.rig import DriveAccuracy
 from distillmatch_ros.images.pairs import HEADER
 from distillmatch_ros.registration.status import Status
+
+LOG_S = 10.0
+"""Interval of the lines that stand for a progress bar in a log."""
 
 
 def complain(message: str, console: Console | None = None) -> None:
@@ -54,21 +60,49 @@ class _Rate(ProgressColumn):
         return Text(f"{task.speed:.1f}/s" if task.speed else "", style="progress.data.speed")
 
 
+class _Progress(Progress):
+    """A progress bar; where standard error is no terminal, a line every `LOG_S` seconds instead."""
+
+    def __init__(self, hidden: bool) -> None:
+        console = Console(stderr=True)
+        super().__init__(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            redirect_stdout=False,  # results go to standard output unchanged
+            disable=hidden or not console.is_terminal,
+        )
+        self._told = monotonic()
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        super().advance(task_id, advance)
+        self._tell(task_id)
+
+    def update(self, task_id: TaskID, **fields: Any) -> None:
+        super().update(task_id, **fields)
+        self._tell(task_id)
+
+    def _tell(self, task_id: TaskID) -> None:
+        if self.console.is_terminal or monotonic() - self._told < LOG_S:
+            return
+        self._told = monotonic()
+        task = self._tasks[task_id]
+        of = "" if task.total is None else f" of {task.total:g}"
+        remark(f"{task.description}: {task.completed:g}{of}, {task.elapsed or 0:.0f} s", self.console)
+
+
 def progress(hidden: bool = False) -> Progress:
-    """A progress bar on standard error that is erased at the end; hidden if that is no terminal."""
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        redirect_stdout=False,  # results go to standard output unchanged
-        disable=hidden or not console.is_terminal,
-    )
+    """A progress bar on standard error that is erased at the end; lines if that is no terminal.
+
+    Args:
+        hidden: show no bar.
+    """
+    return _Progress(hidden)
 
 
 def show_pair(result: PairResult) -> None:
