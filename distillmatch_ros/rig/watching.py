@@ -23,9 +23,8 @@ from distillmatch_ros.rig.learning import LearnedRig, Observation, learn
 AGREE_PX, FAR_PX = 10.0, 16.0
 """Corner error of a pass against the rig, reference pixels: up to the first it confirms the rig, beyond the
 second it contradicts it."""
-JUDGES = 5
-"""Passes after the fit that judge a rig; one that comes from a file is judged by `FILE_JUDGES`."""
-FILE_JUDGES = 3
+JUDGES, FILE_JUDGES = 5, 3
+"""Passes after the fit that judge a rig; most that judge one from a file, which the first one may confirm."""
 KNOCKS, OFFS = 3, 5
 """Passes in a row that have to agree with each other and not with the rig for it to be learned anew, if all
 contradict it, and if they are only off by more than `AGREE_PX`."""
@@ -184,14 +183,17 @@ class RigWatch:
             self._watch(judgement, observed, own)
             return
         self._judged.append(judgement)
-        if len(self._judged) < (FILE_JUDGES if self._from_file else JUDGES):
+        least, most = (1, FILE_JUDGES) if self._from_file else (JUDGES, JUDGES)
+        if len(self._judged) < least:
             return
         gap = float(np.median([each.gap_px for each in self._judged]))
         excess = float(np.median([each.excess_px for each in self._judged]))
         agreeing = float(np.mean([each.gap_px <= AGREE_PX for each in self._judged]))
         if excess <= _EXCESS_PX and agreeing >= _HOLDS:
             self._lock()
-            self._tell(f"the rig is known: {gap:.1f} px from the {len(self._judged)} passes that judged it")
+            self._tell(f"the rig is known: {gap:.1f} px from the passes that judged it ({len(self._judged)})")
+            return
+        if len(self._judged) < most:
             return
         what = "the rig of the file does not fit" if self._from_file else "pairs are registered one by one"
         self._tell(

