@@ -88,7 +88,7 @@ _MEANINGS = {
     ),
     Status.CONTRADICTED: _Meaning(_Origin.NONE, "the images contradict the known rig"),
     Status.RIG: _Meaning(
-        _Origin.EARLIER, "from the known rig, which this pair's images neither confirm nor contradict"
+        _Origin.EARLIER, "from the known rig; this pair's own images were not asked, or do not tell"
     ),
     Status.HELD: _Meaning(_Origin.EARLIER, "the homography of an earlier pair was kept"),
     Status.FIXED: _Meaning(_Origin.EARLIER, "the calibrated homography was used"),

@@ -25,6 +25,8 @@ from distillmatch_ros.stream.temporal import FORGET_AFTER
 
 SEARCH_S = 1.0
 """Time between searches over all depths while edges support none, s."""
+FOLLOW_S = 0.09
+"""Time between pairs that are aligned on their edges, s; depth and mount change little in less."""
 DOUBT_S = 0.2
 """Least time between passes that edges ask for, s."""
 
@@ -71,8 +73,9 @@ class RigFollower:
         self._executor = executor
         self._asynchronous = asynchronous
         self._pending: Future[_Pass] | None = None
-        self._track: RigTrack | None = None
-        self._stamp = self._passed = self._searched = 0
+        self._found: RigAlignment | None = None
+        """The last pair whose own images supported the rig."""
+        self._followed = self._passed = self._searched = 0
         self._doubted = self._was_supported = self._suspected = False
         self._matches: Matches | None = None
 
@@ -90,6 +93,13 @@ class RigFollower:
         """
         start = perf_counter()
         ended = self._collect()
+        if ended is not None:
+            self._heed(ended.said)
+        due = self._is_due(stamp, pass_seconds)
+        rests = 0 <= stamp - self._followed < FOLLOW_S * SECOND and not due and ended is None
+        if rests and self._found is not None and self._was_supported:
+            answer = _answer(Status.RIG, self._found.mapping, locked)
+            return Followed(_timed(answer, start), (), self._finder(answer, self._found))
         edges = PairOfEdges(locked.rig.model, pair, gate)
         found = self._follow(edges, stamp, locked, ended)
         away = self._away(edges, found, locked)
@@ -98,19 +108,17 @@ class RigFollower:
             self._begin(pair, stamp)
             if not self._asynchronous or pass_seconds == 0:
                 ended = self._collect(waits=True)
-        self._stamp, self._was_supported = stamp, found.is_supported and away is None
+        self._followed, self._was_supported = stamp, found.is_supported and away is None
         passes = () if ended is None else ((ended.stamp, ended.said.registration),)
         if ended is not None and ended.stamp == stamp:
             answer, found = self._by_pass(ended.said, edges, found, away, locked, gate)
         else:
             answer = self._by_edges(found, away, locked)
         if answer.status.is_own:
-            self._track, self._suspected = found.track, False
+            self._found, self._suspected = found, False
         elif answer.status.is_rejection:
             self._suspected = True
-        milliseconds = 1e3 * (perf_counter() - start)
-        timed = answer.latency_ms or {"alignment": milliseconds, "total": milliseconds}
-        return Followed(replace(answer, latency_ms=timed), passes, self._finder(answer, found))
+        return Followed(_timed(answer, start), passes, self._finder(answer, found))
 
     def begin(self, pair: PreparedPair, stamp: int, locked: WatchedRig, gate: Gate) -> Followed:
         """Answer for the pair whose pass made the rig known; see `process`."""
@@ -120,7 +128,7 @@ class RigFollower:
         edges = PairOfEdges(locked.rig.model, pair, gate)
         found = edges.at(said.own)
         answer, found = self._by_pass(said, edges, found, None, locked, gate)
-        self._track, self._stamp, self._passed = found.track, stamp, stamp
+        self._found, self._followed, self._passed = found, stamp, stamp
         return Followed(answer, ((stamp, said.registration),))
 
     def request_pass(self) -> None:
@@ -129,7 +137,7 @@ class RigFollower:
 
     def last(self, locked: WatchedRig) -> ImageMapping | None:
         """The mapping of the last pair; None before the first one."""
-        own = None if self._track is None else self._track.own
+        own = None if self._found is None else self._found.track.own
         return None if own is None else locked.rig.model.on_plane(own[:3], own[3:])
 
     def close(self) -> None:
@@ -141,10 +149,10 @@ class RigFollower:
         self, edges: PairOfEdges, stamp: int, locked: WatchedRig, ended: _Pass | None
     ) -> RigAlignment:
         """Align a pair from the last one, from what a pass found meanwhile, or else by a search."""
-        elapsed = (stamp - self._stamp) / SECOND
+        elapsed = (stamp - self._followed) / SECOND
         if not 0 <= elapsed <= FORGET_AFTER:
-            self._track = None
-        starts = [] if self._track is None else [self._track]
+            self._found = None
+        starts = [] if self._found is None else [self._found.track]
         if ended is not None and ended.said.own is not None:
             starts.append(RigTrack.begin(ended.said.own))
         found = [edges.follow(start, max(elapsed, 0.0)) for start in starts]
@@ -152,12 +160,21 @@ class RigFollower:
         lost = best is None or not best.is_supported
         if lost and (best is None or self._was_supported or stamp - self._searched >= SEARCH_S * SECOND):
             self._searched = stamp
-            shift = np.zeros(2) if self._track is None else self._track.own[3:]
+            shift = np.zeros(2) if self._found is None else self._found.track.own[3:]
             searched = edges.follow(edges.search(locked.rig.inverse_depths, shift), 0.0)
             if best is None or searched.is_supported:
                 best = searched
         assert best is not None, "a search always finds a place"
         return best
+
+    def _heed(self, said: WatchedPass) -> None:
+        """Take what a pass over an earlier pair says: a contradiction is looked into at once."""
+        if said.judgement is None:
+            return
+        if said.judgement.contradicts:
+            self._doubted = self._suspected = True
+        elif said.judgement.gap_px <= AGREE_PX:
+            self._matches, self._suspected = Matches.of(said.registration), False
 
     def _away(self, edges: PairOfEdges, found: RigAlignment, locked: WatchedRig) -> float | None:
         """How far off the rig the place is at which edges agree, reference pixels; None if nothing says so.
@@ -235,9 +252,18 @@ class RigFollower:
         return future.result()
 
     def _finder(self, answer: Registration, found: RigAlignment) -> Callable[[Registration], Registration]:
-        if self._matches is None or answer.status is not Status.TRACKED:
+        if self._matches is None or answer.status not in (Status.TRACKED, Status.RIG):
             return lambda registration: registration
         return partial(found.find_matches, self._matches)
+
+
+def _timed(registration: Registration, start: float) -> Registration:
+    """With the time since a start, unless a pass was timed."""
+    milliseconds = 1e3 * (perf_counter() - start)
+    return replace(
+        registration,
+        latency_ms=registration.latency_ms or {"alignment": milliseconds, "total": milliseconds},
+    )
 
 
 def _answer(status: Status, mapping: ImageMapping, locked: WatchedRig) -> Registration:
