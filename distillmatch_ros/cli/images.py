@@ -1,5 +1,6 @@
 """Commands that measure on images: evaluate, benchmark."""
 
+import json
 from dataclasses import asdict
 from enum import Enum
 from functools import partial
@@ -10,14 +11,17 @@ import typer
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import write_json, write_text
-from distillmatch_ros.cli.options import AlignedPairs, EngineOptions, Output, Warps
+from distillmatch_ros.cli.interruption import interruptible
+from distillmatch_ros.cli.options import EngineOptions, Output, Warps
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, fail_with_errors
 from distillmatch_ros.cli.view import common
 from distillmatch_ros.evaluation import report
 from distillmatch_ros.evaluation import rig as rigs
-from distillmatch_ros.evaluation.accuracy import compare
+from distillmatch_ros.evaluation.accuracy import Register, TrialResult, compare, compare_known
 from distillmatch_ros.evaluation.baselines import BASELINES, CLASSIC, open_baselines
 from distillmatch_ros.evaluation.latency import read_images, run_benchmark
+from distillmatch_ros.evaluation.statistics import compared, grouped, read_trials
+from distillmatch_ros.evaluation.truth import read_truths
 from distillmatch_ros.evaluation.warped import ALL, HARD, RIG, SMALL, WIDE
 from distillmatch_ros.images.pairs import files_of, read_folder
 from distillmatch_ros.rig.files import RigFile
@@ -35,7 +39,13 @@ class PresetName(str, Enum):
 
 
 def evaluate(
-    folder: AlignedPairs,
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PAIRS_DIR|CSV",
+            help="Aligned pairs: visible/NAME.ext, thermal/NAME.ext; or a CSV of pairs with their truth.",
+        ),
+    ],
     preset: Annotated[
         list[PresetName],
         typer.Option(
@@ -55,8 +65,14 @@ def evaluate(
             "the extra peers.",
         ),
     ] = ",".join(CLASSIC),
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="evaluation.json of another network: is this one better on the same trials?"
+        ),
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write evaluation.json and evaluation.md.")
+        Path | None, typer.Option(metavar="DIR", help="Write evaluation.json, .md, .csv and .tex.")
     ] = None,
     rig: Annotated[
         str | None,
@@ -76,35 +92,61 @@ def evaluate(
     """Evaluate accuracy on aligned pairs, compared with baselines; or that of a rig on raw pairs.
 
     Each thermal image is warped by known homographies; errors are the mean over its corners, in pixels of a
-    visible image 640 px wide.
+    visible image 640 px wide. A CSV in place of the folder lists pairs as they are, with their homographies
+    (h00 to h22) or clicked points (x_visible, y_visible, x_thermal, y_thermal).
     """
     if rig is not None:
         _evaluate_rig(folder, None if rig == AUTO else Path(rig), output, engine)
         return
-    written = [] if out is None else [out / "evaluation.json", out / "evaluation.md"]
-    pairs = read_folder(folder)
-    output.check(written, files_of(pairs))
+    known = read_truths(folder) if folder.suffix.lower() == ".csv" else []
+    pairs = [each.pair for each in known] or read_folder(folder)
+    earlier = None if against is None else _earlier(against)
+    written = [] if out is None else [out / f"evaluation.{kind}" for kind in ("json", "md", "csv", "tex")]
+    output.check(written, [*files_of(pairs), *([folder] if known else []), against])
     others = open_baselines(_baselines(baselines))
     with (
         engine.open() as registrar,
+        interruptible("nothing is written") as stopped,
         common.progress(hidden=output.quiet) as bar,
     ):
         network = registrar.engine.info
         task = bar.add_task("evaluating", total=len(pairs))
-        evaluated = compare(
-            {network.config: partial(registrar.register, search=True, verify=True), **others},
-            pairs,
-            [known for known in ALL if known.name in preset],
-            seed,
-            warps,
-            on_pair=lambda: bar.advance(task),
-        )
-    record = report.record(evaluated, str(folder), network)
+        own: Register = partial(registrar.register, search=True, verify=True)
+        methods = {network.config: own, **others}
+        watch = partial(bar.advance, task), stopped.is_set
+        if known:
+            evaluated = compare_known(methods, known, *watch)
+        else:
+            presets = [each for each in ALL if each.name in preset]
+            evaluated = compare(methods, pairs, presets, seed, warps, *watch)
+    groups = grouped(evaluated.trials, seed)
+    ours = [trial for trial in evaluated.trials if trial.method == network.config]
+    versus = [] if earlier is None else compared(ours, earlier, seed)
+    about = str(folder), network, groups, versus
+    record = report.record(evaluated, *about)
     if out is not None:
         write_json(out / "evaluation.json", record)
-        write_text(out / "evaluation.md", report.to_markdown(evaluated, str(folder), network))
-    output.give(record, lambda: common.show_evaluation(evaluated, str(folder)))
+        write_text(out / "evaluation.md", report.to_markdown(evaluated, *about))
+        write_text(out / "evaluation.csv", report.to_csv(evaluated))
+        write_text(out / "evaluation.tex", report.to_latex(evaluated, groups))
+    output.give(record, lambda: common.show_evaluation(evaluated, str(folder), groups, versus))
+    if stopped.is_set():
+        raise KeyboardInterrupt(f"evaluated {evaluated.pairs} of {len(pairs)} pairs")
     fail_with_errors([pair.reason for pair in evaluated.unreadable])
+
+
+def _earlier(path: Path) -> list[TrialResult]:
+    """The trials of an earlier evaluation's network.
+
+    Raises:
+        DistillMatchError: the file is none.
+    """
+    try:
+        return read_trials(json.loads(path.read_text()))
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise DistillMatchError(
+            f"{path}: no evaluation ({error}); name an evaluation.json of evaluate --out"
+        ) from error
 
 
 def _evaluate_rig(folder: Path, file: Path | None, output: Output, engine: EngineOptions) -> None:

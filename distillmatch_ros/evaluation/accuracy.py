@@ -1,14 +1,16 @@
 """Accuracy of methods on warped pairs: corner error, AUC, rejections and wrong homographies."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, TypeVar
 
 import numpy as np
 from pydantic import WithJsonSchema
 from typing_extensions import TypedDict
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.evaluation.truth import PRESET as GIVEN
+from distillmatch_ros.evaluation.truth import KnownPair, KnownTrial
 from distillmatch_ros.evaluation.warped import PRESETS, RIG, Image, Preset, Trial, read_aligned, trials
 from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.images.pairs import PairPaths
@@ -18,6 +20,8 @@ from distillmatch_ros.registration.result import Registration
 Register = Callable[[Image, Image], Registration | Float64 | None]
 """Takes a visible and a thermal image; returns a registration, or the homography thermal px -> visible px, or
 None (rejected)."""
+
+P = TypeVar("P")
 
 WRONG_PX = 20.0
 
@@ -83,6 +87,7 @@ class TrialResult:
         status: its `Status`; OK or REJECTED for a method that gives a homography alone.
         probability: probability that the corner error is below 10 px; None if unknown.
         quality: figures that thresholds of the gate can be compared with, by name; None if unknown.
+        place: where the pair was taken, if that is given; else empty.
     """
 
     visible: str
@@ -94,6 +99,7 @@ class TrialResult:
     status: str
     probability: float | None
     quality: dict[str, float | None] | None
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,6 +162,7 @@ def compare(
     seed: int = 0,
     warps: int = 3,
     on_pair: Callable[[], None] = lambda: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> AccuracyReport:
     """Score several methods on the same trials, reading every image once.
 
@@ -166,24 +173,68 @@ def compare(
         seed: seed of the homographies; they depend only on it, the pair's name and the preset.
         warps: random homographies per pair and preset.
         on_pair: called after each pair, for a progress bar.
+        stop: polled before each pair; True ends with those so far.
     """
+
+    def trials_of(pair: PairPaths) -> Iterator[TrialResult]:
+        return _results(methods, pair, read_aligned(pair), presets, seed, warps)
+
+    report = _report(pairs, lambda pair: pair, trials_of, on_pair, stop)
+    return replace(
+        report, warps=warps, seed=seed, scores=_scores(report, methods, [preset.name for preset in presets])
+    )
+
+
+def compare_known(
+    methods: Mapping[str, Register],
+    pairs: Sequence[KnownPair],
+    on_pair: Callable[[], None] = lambda: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> AccuracyReport:
+    """Score several methods on pairs as they are, whose registration is known; see `compare`."""
+
+    def trials_of(known: KnownPair) -> Iterator[TrialResult]:
+        trial = known.trial()
+        for name, register in methods.items():
+            fields = _fields(register(trial.visible, trial.thermal), trial)
+            yield TrialResult(*known.pair.listed_as, GIVEN, 0, name, **fields, place=known.place)
+
+    report = _report(pairs, lambda known: known.pair, trials_of, on_pair, stop)
+    return replace(report, scores=_scores(report, methods, [GIVEN]))
+
+
+def _report(
+    pairs: Sequence[P],
+    files: Callable[[P], PairPaths],
+    trials_of: Callable[[P], Iterator[TrialResult]],
+    on_pair: Callable[[], None],
+    stop: Callable[[], bool],
+) -> AccuracyReport:
+    """The trials of all pairs, without scores."""
     results: list[TrialResult] = []
     unreadable = []
+    begun = 0
     for pair in pairs:
+        if stop():
+            break
+        begun += 1
         try:
-            images = read_aligned(pair)
+            results += trials_of(pair)
         except DistillMatchError as error:
-            unreadable.append(Unreadable(*pair.listed_as, str(error)))
-        else:
-            results += _results(methods, pair, images, presets, seed, warps)
+            unreadable.append(Unreadable(*files(pair).listed_as, str(error)))
         on_pair()
+    return AccuracyReport(begun, 1, 0, (), tuple(results), tuple(unreadable))
+
+
+def _scores(
+    report: AccuracyReport, methods: Mapping[str, Register], presets: Sequence[str]
+) -> tuple[Score, ...]:
     errors: dict[tuple[str, str], list[float | None]] = {
-        (preset.name, method): [] for preset in presets for method in methods
+        (preset, method): [] for preset in presets for method in methods
     }
-    for result in results:
+    for result in report.trials:
         errors[result.preset, result.method].append(result.error_px)
-    scores = tuple(Score.of(method, preset, px) for (preset, method), px in errors.items())
-    return AccuracyReport(len(pairs), warps, seed, scores, tuple(results), tuple(unreadable))
+    return tuple(Score.of(method, preset, px) for (preset, method), px in errors.items())
 
 
 def area_under_recall(errors: Float64, threshold: float) -> float:
@@ -225,7 +276,7 @@ class _Fields(TypedDict):
     quality: dict[str, float | None] | None
 
 
-def _fields(found: Registration | Float64 | None, trial: Trial) -> _Fields:
+def _fields(found: Registration | Float64 | None, trial: Trial | KnownTrial) -> _Fields:
     if not isinstance(found, Registration):
         status = "REJECTED" if found is None else "OK"
         return {"error_px": _error(found, trial), "status": status, "probability": None, "quality": None}
@@ -237,5 +288,5 @@ def _fields(found: Registration | Float64 | None, trial: Trial) -> _Fields:
     }
 
 
-def _error(homography: Float64 | None, trial: Trial) -> float | None:
+def _error(homography: Float64 | None, trial: Trial | KnownTrial) -> float | None:
     return None if homography is None else trial.corner_error(homography)

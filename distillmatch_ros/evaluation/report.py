@@ -1,8 +1,11 @@
 """Output of an evaluation as table, Markdown and JSON."""
 
+import csv
 import math
+import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,7 @@ from typing_extensions import TypedDict
 
 from distillmatch_ros.engines.protocol import EngineInfo
 from distillmatch_ros.evaluation.accuracy import WRONG_PX, AccuracyReport, Score, TrialResult, Unreadable
+from distillmatch_ros.evaluation.statistics import Comparison, Group
 from distillmatch_ros.registration.probability import RIGHT_PX
 
 AUCS = ("AUC@3", "AUC@5", "AUC@10", "AUC@20")
@@ -29,6 +33,15 @@ QUALITY_LEGEND = (
     "prominence; 2nd: ratio of the second peak; prob.: probability"
 )
 OUTCOMES = ("right", "off", "rejected")
+GROUP_COLUMNS = ("preset", "method", "place", "trials", "< 10 px", "95 %", "AUC@10", "95 %")
+GROUP_LEGEND = "95 %: confidence interval, by bootstrap over the pairs; percent"
+COMPARISON_COLUMNS = (
+    *("preset", "method", "against", "trials", "both", "only this", "only that"),
+    *("difference", "95 %", "p"),
+)
+COMPARISON_LEGEND = (
+    f"Trials within {RIGHT_PX:.0f} px; difference: percent of the trials; p: McNemar's exact test"
+)
 
 
 class EvaluationRecord(TypedDict):
@@ -43,6 +56,8 @@ class EvaluationRecord(TypedDict):
         scores: one per preset and method.
         trials: one per warped pair and method.
         unreadable: pairs left out, with the reasons.
+        groups: results with confidence intervals, of several places also by place.
+        against: comparison with an earlier evaluation, by preset; empty if none was given.
     """
 
     folder: str
@@ -53,6 +68,8 @@ class EvaluationRecord(TypedDict):
     scores: list[Score]
     trials: list[TrialResult]
     unreadable: list[Unreadable]
+    groups: list[Group]
+    against: list[Comparison]
 
 
 def rows(report: AccuracyReport) -> list[tuple[str, ...]]:
@@ -76,12 +93,77 @@ def quality_rows(report: AccuracyReport) -> list[tuple[str, ...]]:
     return [_quality_row(*group) for group in groups if group[-1]]
 
 
+def group_rows(groups: Sequence[Group]) -> list[tuple[str, ...]]:
+    """One row of `GROUP_COLUMNS` for each group."""
+    return [
+        (
+            *(each.preset, each.method, each.place, str(each.trials)),
+            *(f"{each.under_10_px:.1f}", _range(each.under_10_px_95)),
+            *(f"{each.auc_10:.1f}", _range(each.auc_10_95)),
+        )
+        for each in groups
+    ]
+
+
+def comparison_rows(comparisons: Sequence[Comparison]) -> list[tuple[str, ...]]:
+    """One row of `COMPARISON_COLUMNS` for each comparison."""
+    return [
+        (
+            *(each.preset, each.method, each.other),
+            *map(str, (each.trials, each.both, each.only_method, each.only_other)),
+            *(f"{each.difference:+.1f}", _range(each.difference_95), f"{each.p:.2g}"),
+        )
+        for each in comparisons
+    ]
+
+
+def to_csv(report: AccuracyReport) -> str:
+    """Every trial as a row of CSV, without its quality."""
+    names = [field.name for field in fields(TrialResult) if field.name != "quality"]
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    for trial in report.trials:
+        row = finite_record(trial)
+        writer.writerow(["" if row[name] is None else row[name] for name in names])
+    return text.getvalue()
+
+
+def to_latex(report: AccuracyReport, groups: Sequence[Group]) -> str:
+    """The tables of scores and groups for a paper, each a ``tabular``."""
+    tables = ((COLUMNS, rows(report)), (GROUP_COLUMNS, group_rows(groups)))
+    return "\n".join(_tabular(columns, found) for columns, found in tables if found)
+
+
+def _tabular(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def line(cells: Sequence[str]) -> str:
+        return " & ".join(_escaped(cell) for cell in cells) + r" \\"
+
+    begin = rf"\begin{{tabular}}{{ll{'r' * (len(columns) - 2)}}}"
+    body = [line(columns), r"\hline", *map(line, rows)]
+    return "\n".join([begin, *body, r"\end{tabular}"]) + "\n"
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([%&_#$])", r"\\\1", text).replace("<", "$<$").replace(" to ", "--")
+
+
+def _range(interval: tuple[float, float]) -> str:
+    return f"{interval[0]:.1f} to {interval[1]:.1f}"
+
+
 def markdown_table(report: AccuracyReport) -> list[str]:
     """`rows` as the lines of a Markdown table."""
     return _markdown(COLUMNS, rows(report))
 
 
-def to_markdown(report: AccuracyReport, folder: str, engine: EngineInfo) -> str:
+def to_markdown(
+    report: AccuracyReport,
+    folder: str,
+    engine: EngineInfo,
+    groups: Sequence[Group] = (),
+    against: Sequence[Comparison] = (),
+) -> str:
     """The table with the measured data and the pairs left out, for a model card."""
     network = f"`{engine.config}` {engine.precision}, weights {engine.weights_hash[:12]}"
     lines = [
@@ -91,6 +173,11 @@ def to_markdown(report: AccuracyReport, folder: str, engine: EngineInfo) -> str:
         "",
         f"{LEGEND}.",
     ]
+    if groups:
+        lines += ["", *_markdown(GROUP_COLUMNS, group_rows(groups)), "", f"{GROUP_LEGEND}."]
+    if against:
+        table = _markdown(COMPARISON_COLUMNS, comparison_rows(against))
+        lines += ["", *table, "", f"{COMPARISON_LEGEND}."]
     if quality := quality_rows(report):
         lines += ["", *_markdown(QUALITY_COLUMNS, quality), "", f"{QUALITY_LEGEND}."]
     if report.unreadable:
@@ -98,7 +185,13 @@ def to_markdown(report: AccuracyReport, folder: str, engine: EngineInfo) -> str:
     return "\n".join(lines) + "\n"
 
 
-def record(report: AccuracyReport, folder: str, engine: EngineInfo) -> dict[str, Any]:
+def record(
+    report: AccuracyReport,
+    folder: str,
+    engine: EngineInfo,
+    groups: Sequence[Group] = (),
+    against: Sequence[Comparison] = (),
+) -> dict[str, Any]:
     """The evaluation as a JSON object, an `EvaluationRecord`."""
     return {
         "folder": folder,
@@ -106,6 +199,8 @@ def record(report: AccuracyReport, folder: str, engine: EngineInfo) -> dict[str,
         **asdict(report),
         "scores": [finite_record(score) for score in report.scores],
         "trials": [finite_record(trial) for trial in report.trials],
+        "groups": [asdict(group) for group in groups],
+        "against": [asdict(each) for each in against],
     }
 
 

@@ -30,6 +30,7 @@ from distillmatch_ros.evaluation import report
 from distillmatch_ros.evaluation.accuracy import AccuracyReport
 from distillmatch_ros.evaluation.latency import Benchmark
 from distillmatch_ros.evaluation.rig import DriveAccuracy
+from distillmatch_ros.evaluation.statistics import Comparison, Group
 from distillmatch_ros.images.pairs import HEADER
 from distillmatch_ros.registration.status import Status
 
@@ -155,12 +156,19 @@ def show_counts(counts: Mapping[str, int]) -> None:
     Console().print(table)
 
 
-def show_evaluation(evaluated: AccuracyReport, folder: str) -> None:
+def show_evaluation(
+    evaluated: AccuracyReport,
+    folder: str,
+    groups: Sequence[Group] = (),
+    versus: Sequence[Comparison] = (),
+) -> None:
     """Print the tables of an evaluation, within 80 columns."""
     console = Console()
     console.print(report.summary(evaluated, folder), highlight=False, markup=False)
     tables = (
         (report.COLUMNS, report.rows(evaluated), report.LEGEND),
+        (report.GROUP_COLUMNS, report.group_rows(groups), report.GROUP_LEGEND),
+        (report.COMPARISON_COLUMNS, report.comparison_rows(versus), report.COMPARISON_LEGEND),
         (report.QUALITY_COLUMNS, report.quality_rows(evaluated), report.QUALITY_LEGEND),
     )
     for columns, rows, legend in tables:
