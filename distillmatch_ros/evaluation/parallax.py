@@ -10,11 +10,19 @@ from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.geometry.pose import Pose
+from distillmatch_ros.images.frames import to_grey
+from distillmatch_ros.images.gain_control import to_8bit
+from distillmatch_ros.rig.estimation import FrameMatches
+from distillmatch_ros.rig.learning import LearnedRig, Observation
 from distillmatch_ros.rig.model import RigModel
 from distillmatch_ros.scene import SyntheticPair
 from distillmatch_ros.scene.camera import SyntheticCamera
 
+DEPTHS = (0.02, 0.4)
+"""Inverse depths between which the planes of scenes lie, 1 / metre."""
+
 _EVERY = 3  # pixels between those that are measured
+_RIGHT_PX = 3.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,43 @@ class ParallaxFigures:
             missed=1 - found.size / int(seen.sum()),
             ghosts=float(mapping.mask[hidden].mean()),
         )
+
+
+@dataclass(frozen=True)
+class RegionFigures:
+    """Of depth by regions beside the plane of the frame, over the visible pixels with a true place.
+
+    Attributes:
+        off: fraction of the pixels that the plane takes more than 3 thermal pixels from their true place.
+        off_by_plane_px: median distance of those by the plane.
+        off_px: the same by regions.
+        stays: fraction of the other pixels that stay within 3 thermal pixels.
+    """
+
+    off: float
+    off_by_plane_px: float
+    off_px: float
+    stays: float
+
+    @classmethod
+    def of(cls, pair: SyntheticPair) -> "RegionFigures":
+        """Measure on a scene, with the true rig and the plane that edges find."""
+        rig, seen = LearnedRig(true_rig(pair), DEPTHS, shifted=False), observation(pair)
+        by_plane, by_regions = (errors_px(m, pair) for m in (rig.register(seen), rig.by_regions(seen)))
+        known = np.isfinite(by_plane) & np.isfinite(by_regions)
+        off = known & (by_plane > _RIGHT_PX)
+        return cls(
+            off=float(off.sum() / known.sum()),
+            off_by_plane_px=float(np.median(by_plane[off])),
+            off_px=float(np.median(by_regions[off])),
+            stays=float((by_regions[known & ~off] <= _RIGHT_PX).mean()),
+        )
+
+
+def observation(pair: SyntheticPair) -> Observation:
+    """A scene as a rig sees it, without matches."""
+    nothing = FrameMatches(np.zeros((0, 2)), np.zeros((0, 2)))
+    return Observation(to_grey(pair.visible), to_8bit(pair.thermal), nothing, None)
 
 
 def errors_px(mapping: ImageMapping, pair: SyntheticPair) -> Float64:

@@ -21,7 +21,9 @@ from distillmatch_ros.rig.depth import DepthSearch
 from distillmatch_ros.rig.edges import edge_matches
 from distillmatch_ros.rig.estimation import EDGE_SOFT_PX, Fit, FrameMatches, fit_own, fit_rig
 from distillmatch_ros.rig.model import RigMapping, RigModel
+from distillmatch_ros.rig.parallax import DepthMapping
 from distillmatch_ros.rig.projection import SHARED
+from distillmatch_ros.rig.regions import find_regions
 
 MAX_FRAMES = 100
 """Most frames that a rig is learned from."""
@@ -113,6 +115,29 @@ class LearnedRig:
         """The mapping of a pair; see `own`."""
         own = self.own(pair)
         return self.model.on_plane(own[:3], own[3:])
+
+    def by_regions(self, pair: Observation) -> DepthMapping:
+        """The mapping of a pair by regions around its plane; see `find_regions`."""
+        own = self.own(pair)
+        return find_regions(self.model, pair.visible, pair.thermal, own[:3], (own[3], own[4])).mapping
+
+    def by_depth(self, pair: Observation, inverse_depth: NDArray[np.float32]) -> DepthMapping:
+        """The mapping of a pair by depth; its plane stands in where large parts are unknown.
+
+        Args:
+            pair: the pair.
+            inverse_depth: float32 (H, W), of the visible pixels, 1 / metre; see rig/depth_image.py.
+
+        Raises:
+            DistillMatchError: the rig is not known in metres.
+        """
+        if self.model.origins.get("scale") == "assumed":
+            raise DistillMatchError(
+                "rig: depth is in metres, but the distance of the rig's cameras is unknown; "
+                "make the rig with `distillmatch calibrate --baseline-m`"
+            )
+        own = self.own(pair)
+        return DepthMapping(self.model, inverse_depth, own[:3], (own[3], own[4]))
 
     def own(self, pair: Observation) -> Float64:
         """What a pair adds to the rig, found on edges; the network's matches help where there are any.

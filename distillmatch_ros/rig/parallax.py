@@ -39,12 +39,14 @@ class DepthMapping:
             is far away, NaN is unknown.
         plane: (3,), see `RigModel.on_plane`; stands in where large parts of the inverse depth are unknown.
         shift: see `RigModel.on_plane`.
+        hides: whether what is nearer hides what is behind it; not where depth is too coarse to say.
     """
 
     rig: RigModel
     inverse_depth: Float32
     plane: Float64
     shift: tuple[float, float] = (0.0, 0.0)
+    hides: bool = True
 
     @property
     def thermal_size(self) -> Size:
@@ -66,7 +68,7 @@ class DepthMapping:
         """Visible pixels that something nearer hides from the thermal camera."""
         places, depth = self._seen
         length = float(np.linalg.norm(self.rig.T_visible_thermal.translation))
-        if length == 0:
+        if length == 0 or not self.hides:
             return np.zeros(self.visible_size, np.bool_)
         floor = _FLOOR_PX / (float(self.rig.thermal.matrix[0, 0]) * length)
         # Thermal edges are as wide as a pixel: what lies beside a nearer thing carries its value too.

@@ -1,0 +1,247 @@
+"""Depth by regions, without a depth camera: the edges of both images, along the epipolar lines.
+
+Around a frame's plane, inverse depth is searched cell by cell: at each of some depths the thermal image's
+edges are carried into the visible frame and correlated with the visible ones. Support is collected over
+surroundings of like brightness, by a recursive filter (Gastal and Oliveira 2011) of the volume of all depths.
+Neighbours are brought to agree along rows and columns as in semi-global matching (Hirschmueller 2008), where
+a jump is cheap on an edge of brightness. A depth other than the plane's has a cost: without edges the plane
+wins.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.geometry.homography import Float64, Size
+from distillmatch_ros.geometry.warping import resize
+from distillmatch_ros.registration.alignment import LATTICE, PyramidLevel, edges_of
+from distillmatch_ros.rig.dense import Float32, project_dense
+from distillmatch_ros.rig.model import RigModel, interpolate, lattice_rays, within
+from distillmatch_ros.rig.parallax import DepthMapping, plane_inverse_depth
+
+COLUMNS = 320  # pixels across the thermal image at which edges are compared
+_CELL = 4  # of those pixels, either way, of which every second is used
+_STEP = 1.0  # parallax between depths, of those pixels
+_FARTHER, _NEARER = 8, 18  # depths that are tried on either side of the plane
+_SMOOTHING, _SURROUNDINGS = 0.7, 31  # of edges
+_BOX = 3  # cells, of the narrower support
+_REACH, _CONTRAST = 9.0, 25.0  # of the wider support: cells, grey levels
+_LEAST_ENERGY = 0.02  # of edges, below which a correlation says nothing
+_OFF_PLANE, _FAR_OFF = 0.012, 4.0  # cost of a pixel off the plane, and pixels beyond which it grows no more
+_SLOPE, _JUMP = 0.08, 0.8  # costs of neighbours that differ by one depth, by more
+_EDGE = 8.0  # grey levels between cells at which a jump costs half
+_CLEAR = 0.05  # least advantage over the plane
+
+
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """A frame's depth by regions.
+
+    Attributes:
+        mapping: the mapping that follows from it; it hides nothing, since regions are too coarse for that.
+        advantage: float32 (rows, columns) of cells over the visible image: by how much less the depth found
+            costs than the plane's. 0 where the plane stays.
+    """
+
+    mapping: DepthMapping
+    advantage: Float32
+
+
+def find_regions(
+    rig: RigModel,
+    visible: NDArray[np.uint8],
+    thermal: NDArray[np.uint8],
+    plane: Float64,
+    shift: tuple[float, float] = (0.0, 0.0),
+) -> Regions:
+    """Find depths of regions around a frame's plane.
+
+    Args:
+        rig: the rig.
+        visible: uint8 (H, W), grey.
+        thermal: uint8 (H, W), grey.
+        plane: the frame's, see `RigModel.on_plane`.
+        shift: likewise.
+    """
+    search = _Search(rig, plane, shift)
+    rows, columns = search.covered
+    seen = edges_of(resize(visible, search.size), _level(search.size))[search.fine]
+    own = edges_of(resize(thermal, search.own_size), _level(search.own_size))
+    grey = resize(visible, search.cells)[rows, columns].astype(np.float32)
+    steps = np.arange(-_FARTHER, _NEARER + 1)
+    agreement = _agreement(seen, own, [search.places(float(step)) for step in steps], grey)
+    off = np.minimum(np.abs(steps), _FAR_OFF).astype(np.float32)
+    cost = _settled(1 - agreement + _OFF_PLANE * off, grey)
+    advantage = cost[..., _FARTHER] - cost.min(axis=-1)
+    # Beyond the rim of the thermal image there is nothing to compare a depth with.
+    inside = within(np.moveaxis(search.places(0.0), 0, -1), search.own_size)
+    every = _CELL // LATTICE
+    step = np.where((advantage > _CLEAR) & inside[::every, ::every], _lowest(cost) - _FARTHER, 0)
+    found = np.zeros((2, *search.cells), np.float32)
+    found[:, rows, columns] = step * search.unit, np.where(step == 0, 0, advantage)
+    beside = cv2.resize(found[0], rig.visible.size[::-1], interpolation=cv2.INTER_LINEAR)
+    depth = np.asarray(plane_inverse_depth(rig, plane, shift) + beside, np.float32)
+    return Regions(DepthMapping(rig, depth, plane, shift, hides=False), found[1])
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """Where the visible image's pixels, reduced to `size`, lie in the reduced thermal image at each depth."""
+
+    rig: RigModel
+    plane: Float64
+    shift: tuple[float, float]
+
+    @cached_property
+    def own_size(self) -> Size:
+        """Of the reduced thermal image."""
+        height, width = self.rig.thermal.size
+        return round(COLUMNS * height / width), COLUMNS
+
+    @cached_property
+    def cells(self) -> Size:
+        """Of the lattice on which depths are found; its cells are as large in both images."""
+        thermal, visible = self.rig.thermal, self.rig.visible
+        scale = COLUMNS / thermal.size[1] * thermal.matrix[0, 0] / visible.matrix[0, 0] / _CELL
+        return max(1, round(visible.size[0] * scale)), max(1, round(visible.size[1] * scale))
+
+    @cached_property
+    def size(self) -> Size:
+        """Of the reduced visible image."""
+        return _CELL * self.cells[0], _CELL * self.cells[1]
+
+    @cached_property
+    def covered(self) -> tuple[slice, slice]:
+        """Rows and columns of cells that hold all that the thermal camera sees on the plane."""
+        height, width = self.rig.thermal.size
+        x, y = np.meshgrid(np.linspace(0, width - 1, 17), np.linspace(0, height - 1, 17))
+        flat = self.rig.on_plane(self.plane, self.shift)
+        places = flat.to_visible(np.column_stack([x.ravel(), y.ravel()]))
+        scale = np.array(self.cells[::-1]) / self.rig.visible.size[::-1]
+        low, high = (end(places, axis=0) * scale for end in (np.nanmin, np.nanmax))
+        first = np.clip(np.floor(low), 0, np.subtract(self.cells[::-1], 2)).astype(int)
+        last = np.clip(np.ceil(high), first + 2, self.cells[::-1]).astype(int)
+        return slice(first[1], last[1]), slice(first[0], last[0])
+
+    @cached_property
+    def fine(self) -> tuple[slice, slice]:
+        """The same of pixels, of which every second suffices for smoothed edges."""
+        rows, columns = (slice(_CELL * each.start, _CELL * each.stop, LATTICE) for each in self.covered)
+        return rows, columns
+
+    @cached_property
+    def unit(self) -> float:
+        """Inverse depth of a step: one that moves pixels in the middle of the image by its length."""
+        rays, tiny = lattice_rays(self.rig.visible), 1e-3
+        middle = rays[tuple(slice(length // 4, -length // 4, 4) for length in rays.shape[:2])]
+        moved = np.hypot(*np.moveaxis(self._at(tiny, middle) - self._at(0.0, middle), -1, 0))
+        return tiny * _STEP / max(float(np.nanmedian(moved)), 1e-9)
+
+    def places(self, step: float) -> Float32:
+        """Places in the reduced thermal image of the pixels in `fine`, float32 (2, rows, columns)."""
+        still, along = self._path
+        return still + np.float32(step) * along
+
+    @cached_property
+    def _path(self) -> tuple[Float32, Float32]:
+        """Places on the plane, and by how much a step moves them, which lenses hardly change on the way."""
+        rays = lattice_rays(self.rig.visible)
+        still, near = (self._at(step * self.unit, rays) for step in (0, _FARTHER))
+        fields = (still, (near - still) / _FARTHER)
+        visible = self.rig.visible.size
+        dense = [interpolate(each, visible, self.size)[self.fine] for each in fields]
+        on_plane, along = (np.ascontiguousarray(np.moveaxis(each, -1, 0)) for each in dense)
+        return on_plane, along
+
+    def _at(self, beside: float, rays: Float64) -> Float64:
+        """Places in the reduced thermal image of visible rays (rows, columns, 3), beside the plane."""
+        rays = rays - (*self.shift, 0.0)
+        back = np.linalg.inv(self.rig.on_plane(self.plane).between_rays)
+        pose = self.rig.T_visible_thermal.inverse()
+        moved = rays @ pose.rotation.T + (rays @ (self.plane @ back) + beside)[..., None] * pose.translation
+        x, y = np.moveaxis(moved[..., :2] / moved[..., 2:], -1, 0).astype(np.float32)
+        pixels = np.stack(project_dense(self.rig.thermal, x, y), axis=-1).astype(np.float64)
+        return (pixels + 0.5) * (COLUMNS / self.rig.thermal.size[1]) - 0.5
+
+
+def _level(size: Size) -> PyramidLevel:
+    return PyramidLevel(size, _SMOOTHING, _SURROUNDINGS, 0)
+
+
+def _agreement(seen: Float32, own: Float32, places: list[Float32], grey: Float32) -> Float32:
+    """Correlation of edges around each cell at each depth, over a narrow support and over one of like grey.
+
+    Args:
+        seen: float32 (rows, columns, 2), the visible edges.
+        own: float32 (h, w, 2), the thermal edges.
+        places: of the visible edges among the thermal ones, by depth.
+        grey: float32 (cells), the visible image.
+
+    Returns:
+        float32 (cells, depths).
+    """
+    count, size = len(places), grey.shape[::-1]
+    sums = np.empty((*grey.shape, 2 * count + 1), np.float32)
+    for depth, there in enumerate(places):
+        moved = cv2.remap(own, there[0], there[1], cv2.INTER_LINEAR)
+        for index, product in ((depth, seen * moved), (count + depth, moved * moved)):
+            both = cv2.resize(product, size, interpolation=cv2.INTER_AREA)
+            np.add(both[..., 0], both[..., 1], out=sums[..., index])
+    sums[..., -1] = cv2.resize(seen * seen, size, interpolation=cv2.INTER_AREA).sum(axis=-1)
+    supports = cv2.blur(sums, (_BOX, _BOX)), _over_like(sums, grey)
+    total = np.zeros((*grey.shape, count), np.float32)
+    for support in supports:
+        energies = np.maximum(support[..., count:], _LEAST_ENERGY)
+        total += support[..., :count] / np.sqrt(energies[..., :-1] * energies[..., -1:])
+    return np.asarray(total / 2, np.float32)
+
+
+def _over_like(sums: Float32, grey: Float32) -> Float32:
+    """Means over surroundings of like grey, by a recursive filter along rows and columns."""
+    for axis in (1, 0):
+        steps = np.abs(np.diff(grey, axis=axis))
+        weights = np.exp(-np.sqrt(2) / _REACH * (1 + _REACH / _CONTRAST * steps)).astype(np.float32)
+        lines, keep = np.moveaxis(sums, axis, 0).copy(), np.moveaxis(weights, axis, 0)[..., None]
+        for index in range(1, len(lines)):
+            lines[index] += keep[index - 1] * (lines[index - 1] - lines[index])
+        for index in range(len(lines) - 2, -1, -1):
+            lines[index] += keep[index] * (lines[index + 1] - lines[index])
+        sums = np.moveaxis(lines, 0, axis)
+    return np.asarray(np.ascontiguousarray(sums), np.float32)
+
+
+def _settled(cost: Float32, grey: Float32) -> Float32:
+    """Costs (cells, depths) with those of the best way to each cell from four sides."""
+    total = np.zeros_like(cost)
+    for axis in (0, 1):
+        jump = _JUMP / (1 + np.abs(np.diff(grey, axis=axis)) / _EDGE)
+        lines, jumps = np.moveaxis(cost, axis, 0), np.moveaxis(jump, axis, 0)[..., None].astype(np.float32)
+        there, back = np.split(
+            _ways(np.hstack([lines, lines[::-1]]), np.hstack([jumps, jumps[::-1]])), 2, axis=1
+        )
+        total += np.moveaxis(there + back[::-1], 0, axis)
+    return total
+
+
+def _ways(total: Float32, jumps: Float32) -> Float32:
+    """Least costs of ways along the first axis, in place of the costs (length, lines, depths)."""
+    for index in range(1, len(total)):
+        last = total[index - 1]
+        least = last.min(axis=-1, keepdims=True)
+        step = np.minimum(last, least + jumps[index - 1])
+        np.minimum(step[..., 1:], last[..., :-1] + np.float32(_SLOPE), out=step[..., 1:])
+        np.minimum(step[..., :-1], last[..., 1:] + np.float32(_SLOPE), out=step[..., :-1])
+        total[index] += step - least
+    return total
+
+
+def _lowest(cost: Float32) -> Float32:
+    """Depths of least cost with a fraction, by a parabola through the neighbours."""
+    best = cost.argmin(axis=-1)
+    inner = np.clip(best, 1, cost.shape[-1] - 2)
+    before, here, after = (np.take_along_axis(cost, (inner + o)[..., None], -1)[..., 0] for o in (-1, 0, 1))
+    fraction = 0.5 * (before - after) / (before - 2 * here + after + 1e-9)
+    return np.asarray(np.where(best == inner, inner + np.clip(fraction, -0.5, 0.5), best), np.float32)

@@ -1,0 +1,88 @@
+"""Depth by regions: near things come to lie where they are, and without evidence the plane stays."""
+
+import cv2
+import numpy as np
+import pytest
+from support.simulated_rig import RIG, THERMAL, VISIBLE, grid
+
+from distillmatch_ros.evaluation.parallax import RegionFigures, true_rig
+from distillmatch_ros.images.frames import to_grey
+from distillmatch_ros.images.gain_control import to_8bit
+from distillmatch_ros.rig.regions import find_regions
+from distillmatch_ros.scene import SyntheticPair
+
+PLANE = np.array([0.0, 0.0, 0.02])
+
+
+@pytest.mark.slow
+def test_what_is_off_by_the_plane_comes_closer_and_the_rest_stays(room: SyntheticPair) -> None:
+    found = RegionFigures.of(room)
+    assert found.off_px <= 0.5 * found.off_by_plane_px
+    assert found.stays >= 0.85
+
+
+@pytest.mark.slow
+def test_a_street_keeps_more_of_its_plane(near_street: SyntheticPair) -> None:
+    found = RegionFigures.of(near_street)
+    assert found.off_px <= 0.5 * found.off_by_plane_px
+    assert found.stays >= 0.9
+
+
+def textured(size: tuple[int, int], seed: int, blobs: int = 220) -> np.ndarray:
+    """Overlapping rectangles of all shades."""
+    rng = np.random.default_rng(seed)
+    image = np.full(size, 128, np.uint8)
+    for x, y, w, h in rng.integers((0, 0, 12, 12), (*size[::-1], 120, 120), (blobs, 4)):
+        cv2.rectangle(image, (int(x), int(y)), (int(x + w), int(y + h)), int(rng.integers(0, 255)), -1)
+    return cv2.GaussianBlur(image, (0, 0), 1)
+
+
+@pytest.mark.parametrize("blank", ["both", "visible", "thermal"])
+def test_without_edges_in_either_image_the_plane_stays(blank: str) -> None:
+    visible, thermal = textured(VISIBLE, 0), textured(THERMAL, 1)
+    if blank != "thermal":
+        visible[:] = 90
+    if blank != "visible":
+        thermal[:] = 90
+    found = find_regions(RIG, visible, thermal, PLANE)
+    assert not found.advantage.any()
+    flat = RIG.on_plane(PLANE)
+    np.testing.assert_allclose(found.mapping.to_thermal(grid()), flat.to_thermal(grid()), atol=0.1)
+
+
+def test_a_flat_scene_stays_flat() -> None:
+    """Lines of a wall on the plane stay straight: nothing moves by more than a pixel."""
+    flat = RIG.on_plane(PLANE)
+    visible = textured(VISIBLE, 2)
+    thermal = 255 - flat.warp_visible(visible)  # what is bright is cold
+    found = find_regions(RIG, visible, thermal, PLANE)
+    inner = np.mgrid[30:510:24, 30:930:24].reshape(2, -1).T[:, ::-1].astype(float)
+    gaps = np.hypot(*(found.mapping.to_thermal(inner) - flat.to_thermal(inner)).T)
+    assert np.nanquantile(gaps, 0.99) < 1
+
+
+def test_a_near_card_is_found_on_its_epipolar_line() -> None:
+    near, far = RIG.at(0.06), RIG.at(0.02)
+    wall, card = textured(VISIBLE, 3), textured(VISIBLE, 4)
+    on_card = np.zeros(VISIBLE, np.uint8)
+    on_card[170:370, 400:620] = 255
+    visible = np.where(on_card > 0, card, wall)
+    thermal = 255 - np.where(
+        near.warp_visible(on_card) > 127, near.warp_visible(card), far.warp_visible(wall)
+    )
+    found = find_regions(RIG, visible, thermal.astype(np.uint8), PLANE)
+    inner = np.mgrid[190:350:20, 420:600:20].reshape(2, -1).T[:, ::-1].astype(float)
+    before = np.hypot(*(far.to_thermal(inner) - near.to_thermal(inner)).T)
+    after = np.hypot(*(found.mapping.to_thermal(inner) - near.to_thermal(inner)).T)
+    assert before.min() > 20 and np.median(after) < 1.5
+    outer = np.mgrid[60:480:40, 120:330:40].reshape(2, -1).T[:, ::-1].astype(float)
+    stayed = np.hypot(*(found.mapping.to_thermal(outer) - far.to_thermal(outer)).T)
+    assert np.nanquantile(stayed, 0.9) < 1.5
+
+
+def test_the_mapping_hides_nothing(near_street: SyntheticPair) -> None:
+    rig = true_rig(near_street)
+    grey, heat = to_grey(near_street.visible), to_8bit(near_street.thermal)
+    mapping = find_regions(rig, grey, heat, np.array([0.0, 0.2, 0.05])).mapping
+    assert not mapping.hidden.any()
+    assert (mapping.mask != rig.on_plane(np.array([0.0, 0.2, 0.05])).mask).mean() < 0.06
