@@ -18,6 +18,7 @@ from distillmatch_ros.base.files import open_text, write_bytes, writing
 from distillmatch_ros.images.files import encode_file, read_pair
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.images.sizes import MAX_PIXELS
+from distillmatch_ros.images.temperature import Temperature
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.rejection import RejectionRecord
 from distillmatch_ros.registration.result import Registration
@@ -137,6 +138,7 @@ def match_files(
     rig: LearnedRig | None = None,
     visible_from_thermal: bool = False,
     max_pixels: int = MAX_PIXELS,
+    temperature: Temperature | None = None,
 ) -> Iterator[PairResult]:
     """Register pairs of image files one after the other.
 
@@ -152,6 +154,7 @@ def match_files(
         rig: maps the pairs instead of their own homographies, also those that have none.
         visible_from_thermal: read visible images from the thermal files, which are radiometric JPEG.
         max_pixels: larger images are rejected by their header, before decoding.
+        temperature: writes NAME_registered in degrees Celsius, float32; None keeps the camera's values.
 
     Raises:
         DistillMatchError: a picture cannot be written.
@@ -167,7 +170,9 @@ def match_files(
         except DistillMatchError as error:
             yield PairResult(pair, None, str(error))
             continue
-        pictures = () if out is None else tuple(_write_pictures(out / name, visible, thermal, registration))
+        pictures: tuple[Path, ...] = ()
+        if out is not None:
+            pictures = tuple(_write_pictures(out / name, visible, thermal, registration, temperature))
         advice = None
         if registration.mapping is not None:
             tries = 0  # the cameras' orientation is right
@@ -246,7 +251,11 @@ def _picture_names(pairs: Sequence[PairPaths]) -> Iterator[str]:
 
 
 def _write_pictures(
-    base: Path, visible: NDArray[Any], thermal: NDArray[Any], registration: Registration
+    base: Path,
+    visible: NDArray[Any],
+    thermal: NDArray[Any],
+    registration: Registration,
+    temperature: Temperature | None,
 ) -> Iterator[Path]:
     # If this run rejects the pair, an earlier run's registered image must not remain.
     for ending in REGISTERED:
@@ -255,7 +264,7 @@ def _write_pictures(
     yield _write(base, "overlay.png", draw_overlay(visible, thermal, registration))
     yield _write(base, "matches.png", draw_matches(visible, thermal, registration))
     if (mapping := registration.mapping) is not None:
-        registered = mapping.warp_thermal(thermal)
+        registered = mapping.warp_thermal(thermal if temperature is None else temperature.celsius(thermal))
         suffix = "png" if registered.dtype in (np.uint8, np.uint16) else "tiff"
         yield _write(base, f"registered.{suffix}", registered)
         yield _write(base, "mask.png", 255 * mapping.mask.astype(np.uint8))

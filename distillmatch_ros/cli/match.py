@@ -21,6 +21,7 @@ from distillmatch_ros.cli.view import common
 from distillmatch_ros.images.orientation import Orientation, Orientations
 from distillmatch_ros.images.pairs import PairPaths, files_of, list_images, read_csv, read_folder
 from distillmatch_ros.images.sizes import MAX_PIXELS
+from distillmatch_ros.images.temperature import CAMERAS, Temperature
 from distillmatch_ros.rig.files import RigFile
 from distillmatch_ros.rig.learning import MAX_FRAMES
 
@@ -87,6 +88,16 @@ def match(
         int,
         typer.Option(metavar="N", min=1, help="Reject larger images by their header, before decoding them."),
     ] = MAX_PIXELS,
+    temperature: Annotated[
+        Temperature | None,
+        typer.Option(
+            metavar="CAMERA|SCALE,OFFSET",
+            parser=Temperature.parse,
+            help="With --out, write the registered thermal image in degrees Celsius (32-bit TIFF): "
+            f"{', '.join(CAMERAS)}, or what a reading is multiplied by and what is added.",
+            show_default=False,
+        ),
+    ] = None,
     rgb_rotation: Rotation = 0,
     rgb_flip: Flip = False,
     thermal_rotation: Rotation = 0,
@@ -104,6 +115,8 @@ def match(
     )
     if points and output.json_file is None:
         raise typer.BadParameter("--points needs --json.")
+    if temperature is not None and out is None:
+        raise typer.BadParameter("--temperature needs --out.")
     if rig_out is not None and rig != AUTO:
         raise typer.BadParameter("--rig-out needs --rig auto.")
     if rig == AUTO and pairs is None:
@@ -144,6 +157,7 @@ def match(
             rig=known,
             visible_from_thermal=visible_from_thermal,
             max_pixels=max_pixels,
+            temperature=temperature,
         )
         if out is not None:
             results = add_records(results, out)

@@ -14,6 +14,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import corners, transform
 from distillmatch_ros.images.files import read_image
 from distillmatch_ros.images.pairs import PairPaths
+from distillmatch_ros.images.temperature import CAMERAS
 from distillmatch_ros.registration.registrar import Registrar
 
 KEYS = [
@@ -118,6 +119,15 @@ def test_registered_thermal_keeps_depth_and_values(
         outside = np.nan if dtype is np.float32 else 0
         assert set(np.unique(registered[np.isfinite(registered)])) <= {cold, hot, outside}
     assert result.pictures
+
+
+def test_registered_thermal_in_degrees(registrar: Registrar, tmp_path: Path) -> None:
+    thermal = np.where(scene(64, 80) > 120, 31_315, 29_315).astype(np.uint16)
+    pair = make_pair(tmp_path, thermal=thermal, suffix="png")
+    (_,) = match_files(registrar, [pair], tmp_path / "out", temperature=CAMERAS["lepton"])
+    registered = read_image(tmp_path / "out" / "a_registered.tiff")
+    assert registered.dtype == np.float32
+    assert set(np.unique(registered[np.isfinite(registered)].round(3))) == {np.float32(20), np.float32(40)}
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
