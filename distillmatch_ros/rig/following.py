@@ -36,6 +36,9 @@ MEMORY_S = np.array([1.0, 1.0, 0.2, 5.0, 5.0])
 """Times for which a frame's numbers are remembered, s: slants and inverse depth of its plane, and shift."""
 
 _LEVEL = LEVELS[-1]
+_INERTIA = np.array([0.05, 0.05, 0.0, 0.2, 0.2])
+"""What each number resists, relative to what a pair's edges say about it: where depth explains what is seen
+as well as a shift or a slant does, it is the depth that changes."""
 _EDGE = np.ones((9, 9), np.uint8)  # around it the border of the other image would make edges
 _NUDGE = 1e-4  # change of a number, for derivatives: rays
 _FAR_PX = 12.0  # shift, pixels of the level, beyond which edges that agree elsewhere contradict the rig
@@ -125,7 +128,7 @@ class PairOfEdges:
         directions, scales = self._directions(track.own, mapping)
         step = self._template.align(seen, directions)
         measured = np.linalg.lstsq(directions, self._template.parameters_of(step.to_visible), rcond=None)[0]
-        prior = known * np.outer(scales, scales)
+        prior = known * np.outer(scales, scales) + np.diag(_INERTIA * np.diag(step.information))
         together = step.information + prior
         together += (1e-6 * np.trace(together) + 1e-9) * np.eye(len(together))
         change = np.linalg.solve(together, step.information @ measured)
