@@ -91,10 +91,10 @@ def match(
     temperature: Annotated[
         Temperature | None,
         typer.Option(
-            metavar="CAMERA|SCALE,OFFSET",
+            metavar="CAMERA",
             parser=Temperature.parse,
             help="With --out, write the registered thermal image in degrees Celsius (32-bit TIFF): "
-            f"{', '.join(CAMERAS)}, or what a reading is multiplied by and what is added.",
+            f"{', '.join(CAMERAS)}, or SCALE,OFFSET: what a reading is multiplied by, and what is added.",
             show_default=False,
         ),
     ] = None,

@@ -60,5 +60,5 @@ CAMERAS: Mapping[str, Temperature] = {
     "celsius": Temperature(1.0, 0.0),
 }
 """By camera: Boson and Lepton with TLinear (low gain: ``lepton-low``), FLIR's Ax5 with TemperatureLinear at
-high and low resolution, InfiRay's Tiny1C. A radiometric JPEG of FLIR is read in kelvin; OAK cameras give degrees
-Celsius."""
+high and low resolution, InfiRay's Tiny1C. A radiometric JPEG of FLIR is read in kelvin; OAK cameras give
+degrees Celsius."""
