@@ -20,6 +20,7 @@ SILENCE_S = 2.0
 """Time without a message after which a topic counts as silent, s."""
 LOST = 0.3
 """Fraction of a camera's images lost before the node, from which on there is a warning."""
+IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 SLOW = 0.1
 """Fraction of the pairs dropped by a busy engine, from which on it is mentioned."""
 SUPERSEDED = "SUPERSEDED"
@@ -37,7 +38,7 @@ class Condition:
         error: why it is not active, if a transition failed.
         engine: network and device; None unless the engine is open.
         topics: remapped topics of both sensors; empty unless active.
-        publishers: number of publishers of both topics.
+        publishers: publishers of both topics, by the type of their messages.
         incompatible_qos: by sensor, the QoS policy that prevents a connection.
         timing: times of the received frames; None unless active.
         missing_infos: sensors that should be undistorted, and whose CameraInfo is missing or unusable.
@@ -52,7 +53,7 @@ class Condition:
     error: str | None = None
     engine: EngineInfo | None = None
     topics: Mapping[Sensor, str] | None = None
-    publishers: Mapping[Sensor, int] | None = None
+    publishers: Mapping[Sensor, Mapping[str, int]] | None = None
     incompatible_qos: Mapping[Sensor, str] | None = None
     timing: Timing | None = None
     missing_infos: tuple[Sensor, ...] = ()
@@ -76,6 +77,7 @@ def diagnose(report: PeriodReport, condition: Condition, parameters: Parameters,
     for found in (
         _silent(report, condition, now),
         _no_calibration(report, condition),
+        _doubled(condition),
         _lost(report, condition),
         _unpaired(report, condition, parameters),
         _unusable(report, condition),
@@ -114,14 +116,21 @@ def _silent(report: PeriodReport, condition: Condition, now: int) -> Diagnosis |
                 f"{silence}: its publisher's QoS is incompatible with this subscription ({policy}); set "
                 f"qos_overrides.{topic}.subscription.{policy}",
             )
-        publishers = (condition.publishers or {}).get(sensor, 0)
-        if publishers == 0:
+        publishers = (condition.publishers or {}).get(sensor, {})
+        if not publishers:
             return Diagnosis(
                 STALE, f"{silence}: it has no publisher; start the {sensor} camera, or check the remapping"
             )
+        if not set(publishers) & set(IMAGE_TYPES):
+            return Diagnosis(
+                ERROR,
+                f"{silence}: its publisher sends {', '.join(publishers)}, which is no image; remap "
+                f"{sensor.namespace}/image to a topic of {' or '.join(IMAGE_TYPES)}",
+            )
+        number = sum(publishers.values())
         return Diagnosis(
             STALE,
-            f"{silence}, despite {publishers} publisher(s): is the {sensor} camera running? If so, its "
+            f"{silence}, despite {number} publisher(s): is the {sensor} camera running? If so, its "
             f"images are lost in transport: {_transport()}",
         )
     return None
@@ -149,6 +158,18 @@ def _half_calibrated(condition: Condition) -> Diagnosis | None:
 
 def _infos(condition: Condition) -> str:
     return " and ".join(f"{sensor.namespace}/camera_info" for sensor in condition.missing_infos)
+
+
+def _doubled(condition: Condition) -> Diagnosis | None:
+    """Images of two publishers look like lost ones, or like a clock that jumps."""
+    for sensor, publishers in (condition.publishers or {}).items():
+        if (number := max(publishers.values(), default=0)) > 1:
+            return Diagnosis(
+                WARN,
+                f"{(condition.topics or {}).get(sensor, sensor)} has {number} publishers, whose images are "
+                "mixed up; stop all but one, or remap them",
+            )
+    return None
 
 
 def _lost(report: PeriodReport, condition: Condition) -> Diagnosis | None:
@@ -179,7 +200,7 @@ def _speed(report: PeriodReport) -> Diagnosis:
         slower = "engine needs longer than that for one" if report.pairs else "cameras are slower than 1 Hz"
         return Diagnosis(WARN, f"no pair was registered in the last second: the {slower}")
     rate = f"{registered / seconds:.1f} pairs/s"
-    if superseded > SLOW * report.pairs:
+    if superseded > SLOW * report.pairs and registered < report.pairs:  # else it caught up from before
         return Diagnosis(
             OK,
             f"{rate} of {report.pairs / seconds:.1f}: the engine is slower than the cameras, and takes the "

@@ -23,6 +23,8 @@ from distillmatch_ros.stream.synchroniser import Pair, Synchroniser
 from distillmatch_ros.stream.timing import REMEMBERED, Timing
 from distillmatch_ros.stream.waiting import Arrival
 
+COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"
+
 
 class Intake:
     """Subscribes to both cameras from activation to deactivation; used by the executor's thread only.
@@ -80,6 +82,23 @@ class Intake:
         """The remapped topics."""
         return {sensor: subscription.topic_name for sensor, subscription in self._images.items()}
 
+    def publishers(self) -> dict[Sensor, Counter[str]]:
+        """Publishers of both topics, by the type of their messages, such as ``sensor_msgs/msg/Image``.
+
+        A topic that publishes CompressedImage alone, such as one that was remapped, is subscribed as such.
+        """
+        found = {
+            sensor: Counter(info.topic_type for info in self._node.get_publishers_info_by_topic(topic))
+            for sensor, topic in self.topics.items()
+        }
+        for sensor, types in found.items():
+            if set(types) == {COMPRESSED_TYPE} and self._images[sensor].msg_type is Image:
+                topic = self.topics[sensor]
+                self._node.get_logger().info(f"{topic} publishes CompressedImage and is subscribed as that")
+                self._node.destroy_subscription(self._images[sensor])
+                self._images[sensor] = self._subscribe_to(sensor, topic, CompressedImage)
+        return found
+
     def configure(self, parameters: Parameters) -> None:
         """Set tolerance and offset; waiting frames are dropped if these change."""
         before, self._parameters = self._parameters, parameters
@@ -117,8 +136,11 @@ class Intake:
 
     def _subscribe(self, sensor: Sensor, transport: str) -> Subscription:
         topic = self._node.resolve_topic_name(f"{sensor.namespace}/image")
-        compressed = transport == COMPRESSED
+        if transport == COMPRESSED:
+            return self._subscribe_to(sensor, f"{topic}/compressed", CompressedImage)
+        return self._subscribe_to(sensor, topic, Image)
 
+    def _subscribe_to(self, sensor: Sensor, topic: str, kind: type) -> Subscription:
         def receive(message: Any) -> None:
             now, stamp = monotonic_ns(), self._messages.stamp_of(message)
             self._statistics.receive(sensor, stamp, now)
@@ -140,8 +162,8 @@ class Intake:
                 )
 
         return self._node.create_subscription(
-            CompressedImage if compressed else Image,
-            f"{topic}/compressed" if compressed else topic,
+            kind,
+            topic,
             receive,
             _best_effort(),
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=reject),

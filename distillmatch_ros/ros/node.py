@@ -248,7 +248,7 @@ class FusionNode(LifecycleNode):
             condition = replace(
                 condition,
                 topics=intake.topics,
-                publishers={side: self.count_publishers(topic) for side, topic in intake.topics.items()},
+                publishers=intake.publishers(),
                 incompatible_qos=intake.incompatible_qos,
                 timing=intake.timing,
             )

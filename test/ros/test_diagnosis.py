@@ -31,8 +31,14 @@ def timing(ahead: int = 0) -> Timing:
     return times
 
 
+IMAGE = "sensor_msgs/msg/Image"
 ACTIVE = Condition(
-    "/distillmatch", "active", since=0, topics=TOPICS, publishers=dict.fromkeys(MATCHED, 1), timing=timing()
+    "/distillmatch",
+    "active",
+    since=0,
+    topics=TOPICS,
+    publishers={sensor: {IMAGE: 1} for sensor in MATCHED},
+    timing=timing(),
 )
 
 
@@ -71,6 +77,18 @@ def statistics(
             "last second: the cameras are slower than 1 Hz",
         ),
         (statistics(thermal=0), {"publishers": {}}, STALE, "it has no publisher; start the thermal camera"),
+        (
+            statistics(thermal=0),
+            {"publishers": {Sensor.VISIBLE: {IMAGE: 1}, Sensor.THERMAL: {"std_msgs/msg/String": 1}}},
+            ERROR,
+            "its publisher sends std_msgs/msg/String, which is no image; remap thermal/image",
+        ),
+        (
+            statistics(),
+            {"publishers": {Sensor.VISIBLE: {IMAGE: 2}, Sensor.THERMAL: {IMAGE: 1}}},
+            WARN,
+            "/rgb/image has 2 publishers, whose images are mixed up",
+        ),
         (
             statistics(thermal=0),
             {"incompatible_qos": {Sensor.THERMAL: "reliability"}},
@@ -146,6 +164,18 @@ def test_a_slow_engine_is_told_from_lost_images() -> None:
     found = diagnose(counted.take(NOW), ACTIVE, Parameters(), NOW)
     assert (found.level, found.message.partition(":")[0]) == (OK, "6.0 pairs/s of 30.0")
     assert "the engine is slower than the cameras" in found.message
+
+
+def test_an_engine_that_catches_up_is_not_called_slow() -> None:
+    """2.0 pairs/s of 1.0: those of the second before were registered in this one too."""
+    counted = Statistics(NOW - SECOND)
+    for sensor in MATCHED:
+        counted.receive(sensor, 0, NOW - SECOND // 2)
+    counted.pair(0)
+    for _ in range(2):
+        counted.register(registration(Status.OK), {"engine": 150.0, "age": 180.0})
+    counted.drop("pair", "SUPERSEDED")
+    assert diagnose(counted.take(NOW), ACTIVE, Parameters(), NOW).message == "2.0 pairs/s"
 
 
 def test_unusable_images_are_quoted() -> None:

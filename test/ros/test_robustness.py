@@ -303,3 +303,26 @@ def test_message_filters_missing_is_said(start: StartNode) -> None:
         assert "Traceback" not in node.said
     else:
         pytest.skip("message_filters is installed")
+
+
+def test_a_topic_of_compressed_images_is_subscribed_as_such(start: StartNode) -> None:
+    """Remapped to a CompressedImage topic, the node waited for images for ever."""
+    topic = "/thermal/image_raw/compressed"
+    node, bench = start("-r", f"thermal/image:={topic}")
+    publisher = bench.node.create_publisher(CompressedImage, topic, 5)
+    bench.listen("homography")
+    png = array("B", cv2.imencode(".png", np.zeros(SHAPE, np.uint8))[1].tobytes())
+    visible = Image(height=SHAPE[0], width=SHAPE[1], encoding="mono8", step=SHAPE[1])
+    visible.data = array("B", bytes(SHAPE[0] * SHAPE[1]))
+    thermal = CompressedImage(format="png", data=png)
+
+    def answered() -> bool:
+        stamp = bench.node.get_clock().now().to_msg()
+        visible.header.stamp = thermal.header.stamp = stamp
+        bench.cameras["rgb"].publish(visible)
+        publisher.publish(thermal)
+        bench.spin(0.1)
+        return bool(bench.outputs["homography"])
+
+    bench.until(answered)
+    assert f"{topic} publishes CompressedImage" in node.said

@@ -37,7 +37,9 @@ def show_inspection(found: Inspection) -> None:
         drift = found.clocks["drift_ppm"]
         shown = "" if drift is None else f", drift {drift:+.1f} ±{found.clocks['drift_std_ppm']:.1g} ppm"
         offset, std = found.clocks["offset"], found.clocks["offset_std"]
-        grid.add_row("clocks", f"thermal stamps {offset:+.6f} s ahead, known to ±{1e3 * std:.2g} ms{shown}")
+        grid.add_row(
+            "clocks", f"thermal stamps {offset:+.6f} s ahead, known to ±{max(1e3 * std, 0.001):.2g} ms{shown}"
+        )
     if found.advice is not None:
         grid.add_row("advice", escape(found.advice))
     for loss in found.losses:

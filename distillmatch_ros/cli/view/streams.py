@@ -34,7 +34,8 @@ def show_bags(summaries: Sequence[BagSummary]) -> None:
         if summary.pairs:
             grid.add_row(
                 "rate",
-                f"{summary.rate_hz:.1f} pairs/s, {summary.busy:.0%} of the rate of registration alone",
+                f"{summary.rate_hz:.1f} pairs/s; registration took {summary.busy:.0%} of the time, the rest "
+                "is reading and writing",
             )
         if latency := summary.latency_ms:
             grid.add_row("latency", f"{latency.median:.1f} ms, 95% within {latency.p95:.1f} ms")
