@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.ros.installation import require_ros
+from distillmatch_ros.ros.parameter_files import unused
 from distillmatch_ros.ros.transport import before_a_command, variables_to_set
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ def run(arguments: Sequence[str], statistics: "Statistics | None" = None) -> int
     log = node.get_logger()
     logging.getLogger("distillmatch_ros").addHandler(_Forward(log))
     logging.getLogger("distillmatch_ros").setLevel(logging.INFO)
+    for sentence in unused(arguments, node.get_fully_qualified_name()):
+        log.warning(sentence)
     if transport:
         log.info(f"{before_a_command(transport)}: camera drivers need it too, or large images are lost")
     spinner = _Spinner(node)
