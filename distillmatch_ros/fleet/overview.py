@@ -17,7 +17,7 @@ from distillmatch_ros.reports.recording import Recording
 from distillmatch_ros.reports.verdict import STEADY_PX, Level, Verdict, judge
 
 Cameras = tuple[Size | None, Size | None]
-WORST_FIRST = (Level.POOR, Level.EMPTY, Level.MOVES, Level.GOOD)
+WORST_FIRST = (Level.POOR, Level.EMPTY, Level.MOVES, Level.PARTLY, Level.GOOD)
 
 
 class OverviewRecord(TypedDict):
@@ -30,7 +30,7 @@ class OverviewRecord(TypedDict):
         ok: pairs with status OK.
         tracked: pairs with status TRACKED.
         rejected: pairs without a homography that their images support.
-        level: verdict: good, moves, poor or empty.
+        level: verdict: good, partly, moves, poor or empty.
         headline: the verdict in a sentence.
         topics: topics of the advice, such as ``clock``.
         scatter_px: see `Movement.scatter`; null if unknown.
@@ -45,7 +45,7 @@ class OverviewRecord(TypedDict):
     ok: int
     tracked: int
     rejected: int
-    level: Literal["good", "moves", "poor", "empty"]
+    level: Literal["good", "partly", "moves", "poor", "empty"]
     headline: str
     topics: list[str]
     scatter_px: float | None

@@ -53,7 +53,7 @@ def verdict(bags: Sequence[BagOverview]) -> Verdict:
     reasons = [f"Verdicts on the {len(bags)} bags: {found}."]
     if shifted:
         reasons.append(f"The rig is shifted against the other bags in {shifted} that are good by themselves.")
-    level = Level.GOOD if looks == 0 else Level.MOVES if looks <= len(bags) / 2 else Level.POOR
+    level = Level.GOOD if looks == 0 else Level.PARTLY if looks <= len(bags) / 2 else Level.POOR
     headline = "No bag needs inspection." if looks == 0 else f"{looks} of {len(bags)} bags need inspection."
     return Verdict(level, headline, reasons, _advice(bags))
 

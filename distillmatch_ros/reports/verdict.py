@@ -13,6 +13,7 @@ from distillmatch_ros.bags.image_files import ERROR
 from distillmatch_ros.base.enums import StrEnum
 from distillmatch_ros.base.units import Percentiles
 from distillmatch_ros.registration.rejection import CAUSES
+from distillmatch_ros.registration.status import Status
 from distillmatch_ros.reports.movement import Movement, coverage
 from distillmatch_ros.reports.recording import Entry, Recording
 
@@ -35,9 +36,10 @@ LONG_GAP = 10
 
 
 class Level(StrEnum):
-    """Overall verdict."""
+    """Overall verdict: PARTLY has gaps, in MOVES the thermal frame shifts in the visible image."""
 
     GOOD = "good"
+    PARTLY = "partly"
     MOVES = "moves"
     POOR = "poor"
     EMPTY = "empty"
@@ -88,7 +90,7 @@ class ReportRecord(TypedDict):
 
     Attributes:
         recording: file name of the recording.
-        level: good, moves, poor or empty.
+        level: good, partly, moves, poor or empty.
         headline: the verdict as a sentence.
         reasons: the figures it is based on, as sentences.
         advice: observations and remedies.
@@ -101,7 +103,7 @@ class ReportRecord(TypedDict):
     """
 
     recording: str
-    level: Literal["good", "moves", "poor", "empty"]
+    level: Literal["good", "partly", "moves", "poor", "empty"]
     headline: str
     reasons: list[str]
     advice: list[AdviceRecord]
@@ -123,9 +125,16 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
     judged = [entry for entry in recording.entries if entry.judged]
     registered = sum(entry.registered for entry in judged)
     if not judged:
+        given = {entry.status for entry in recording.entries} & {Status.FIXED.value, Status.HELD.value}
+        headline = "No pair was registered from its own images, so there is nothing to assess."
+        if given:
+            headline = (
+                "All pairs were mapped by a homography that was given, which their images neither confirm "
+                "nor deny: register a part of the recording in mode live to assess it."
+            )
         return Verdict(
             Level.EMPTY,
-            "No pair was registered from its own images, so there is nothing to assess.",
+            headline,
             [_counted(recording.entries)] if recording.entries else ["The recording holds no pairs."],
             list(_advice(recording, judged, moved)),
         )
@@ -145,21 +154,21 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
     if frozen:
         reasons.append(f"Not judged: {frozen} of {total} pairs ({frozen / total:.0%}), STALE_THERMAL.")
     if _is_frozen(recording):
-        level = Level.POOR if registered < FEW * (len(judged) + frozen) else Level.MOVES
+        level = Level.POOR if registered < FEW * (len(judged) + frozen) else Level.PARTLY
         headline = "The thermal stream is frozen in a part of this recording."
     elif fraction < FEW:
         level, headline = Level.POOR, "Most of this recording should not be relied on."
         if fraction > 0.5:
             headline = "Too many pairs of this recording have no homography."
     elif moves and recording.changing_sizes:
-        level, headline = Level.MOVES, "Pairs register, but the images change their size."
+        level, headline = Level.PARTLY, "Pairs register, but the images change their size."
     elif moves:
         level, headline = (
             Level.MOVES,
-            "Pairs register, but the two cameras move relative to each other.",
+            "Pairs register, but the thermal frame shifts in the visible image.",
         )
     elif fraction < ENOUGH:
-        level, headline = Level.MOVES, "Most pairs register, with gaps."
+        level, headline = Level.PARTLY, "Most pairs register, with gaps."
     else:
         level, headline = Level.GOOD, "Registration worked throughout this recording."
     return Verdict(level, headline, reasons, list(_advice(recording, judged, moved)))
@@ -268,8 +277,10 @@ def _about_mounting(moved: Movement) -> Iterator[Advice]:
         yield Advice(
             "mounting",
             f"The thermal image is displaced by {moved.slip:.1f} px between parts of the recording.",
-            "The chart of the rig's drift shows when: a slipped bracket is a step, thermal expansion a "
-            "slope. Tighten the mount, and calibrate again.",
+            "The chart of the rig's drift shows when. A scene whose distance changes displaces it along the "
+            "line between the cameras, and back with the distance: calibrate learns the rig for that. A "
+            "slipped bracket is a step that stays, thermal expansion a slope: tighten the mount, and "
+            "calibrate again.",
         )
     elif moved.scatter > STEADY_PX:
         yield Advice(

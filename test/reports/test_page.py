@@ -128,5 +128,5 @@ def test_three_hundred_pairs_stay_below_15_megabytes() -> None:
 def test_the_record_is_for_programs() -> None:
     record = Report(mixed()).record()
     jsonschema.validate(record, schema("report"))
-    assert record["level"] == "moves" and record["pairs"] == 40 and record["statuses"]["FEW_MATCHES"] == 2
+    assert record["level"] == "partly" and record["pairs"] == 40 and record["statuses"]["FEW_MATCHES"] == 2
     assert record["advice"][0].keys() == {"topic", "seen", "remedy"} and 0 < record["coverage"] <= 1

@@ -16,6 +16,7 @@ SHOWN = 50
 """Greatest number of bags in the table; --json lists all."""
 COLOURS = {
     Level.GOOD: "green",
+    Level.PARTLY: "yellow",
     Level.MOVES: "yellow",
     Level.POOR: "red",
     Level.EMPTY: "dim",
