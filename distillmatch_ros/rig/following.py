@@ -7,41 +7,31 @@ a mount hardly.
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from distillmatch_ros.geometry.camera import Camera
-from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, Size, resize_matrix, transform
-from distillmatch_ros.geometry.warping import resize
-from distillmatch_ros.images.gain_control import stretch
-from distillmatch_ros.images.prepared import PreparedImage, PreparedPair
+from distillmatch_ros.geometry.homography import Float64, Size, resize_matrix, transform
+from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.alignment import (
-    LEVELS,
     Alignment,
     Float32,
-    Template,
-    edges_of,
-    find_shift,
 )
 from distillmatch_ros.registration.gate import Gate, unsupported_by_edges
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.tracking import Matches, PairEdges
+from distillmatch_ros.rig.agreement import LEVEL, EdgesOfPair, picture
 from distillmatch_ros.rig.depth import DepthSearch
 from distillmatch_ros.rig.model import RigMapping, RigModel
 
 MEMORY_S = np.array([1.0, 1.0, 0.2, 5.0, 5.0])
 """Times for which a frame's numbers are remembered, s: slants and inverse depth of its plane, and shift."""
 
-_LEVEL = LEVELS[-1]
 _INERTIA = np.array([0.05, 0.05, 0.0, 0.2, 0.2])
 """What each number resists, relative to what a pair's edges say about it: where depth explains what is seen
 as well as a shift or a slant does, it is the depth that changes."""
-_EDGE = np.ones((9, 9), np.uint8)  # around it the border of the other image would make edges
 _NUDGE = 1e-4  # change of a number, for derivatives: rays
-_FAR_PX = 12.0  # shift, pixels of the level, beyond which edges that agree elsewhere contradict the rig
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +89,7 @@ class RigAlignment:
         )
 
 
-class PairOfEdges:
+class PairOfEdges(EdgesOfPair):
     """The edges of one pair, aligned by a rig from any start."""
 
     def __init__(self, rig: RigModel, pair: PreparedPair, gate: Gate) -> None:
@@ -110,9 +100,8 @@ class PairOfEdges:
             pair: images of its cameras.
             gate: thresholds for edges.
         """
+        super().__init__(pair, gate)
         self._rig = rig
-        self._pair = pair
-        self._gate = gate
 
     def follow(self, track: RigTrack, elapsed: float) -> RigAlignment:
         """Align the pair, starting from the state after earlier ones.
@@ -124,20 +113,20 @@ class PairOfEdges:
         keeps = np.exp(-elapsed / (2 * MEMORY_S))
         known = track.information * np.outer(keeps, keeps)
         mapping = self._mapping(track.own)
-        seen = self._seen(mapping)
+        seen = self.seen(mapping)
         directions, scales = self._directions(track.own, mapping)
-        step = self._template.align(seen, directions)
-        measured = np.linalg.lstsq(directions, self._template.parameters_of(step.to_visible), rcond=None)[0]
+        step = self.template.align(seen, directions)
+        measured = np.linalg.lstsq(directions, self.template.parameters_of(step.to_visible), rcond=None)[0]
         prior = known * np.outer(scales, scales) + np.diag(_INERTIA * np.diag(step.information))
         together = step.information + prior
         together += (1e-6 * np.trace(together) + 1e-9) * np.eye(len(together))
         change = np.linalg.solve(together, step.information @ measured)
         found = RigTrack(track.own + change * scales, known + step.information / np.outer(scales, scales))
-        return self._measured(found, seen, self._template.map_of(directions @ change))
+        return self._measured(found, seen, self.template.map_of(directions @ change))
 
     def at(self, own: Float64) -> RigAlignment:
         """How well edges agree with numbers that were found in another way; see `RigTrack`."""
-        return self._measured(RigTrack.begin(own), self._seen(self._mapping(own)), np.eye(3))
+        return self._measured(RigTrack.begin(own), self.seen(self._mapping(own)), np.eye(3))
 
     def search(self, inverse_depths: tuple[float, float], shift: Float64) -> RigTrack:
         """A start without a state: the inverse depth at which edges agree best, between two.
@@ -148,72 +137,31 @@ class PairOfEdges:
         """
         low, high = inverse_depths
         visible, thermal = self._pair.visible, self._pair.thermal
-        pictures = _small(visible, visible.grey.shape), _small(thermal, thermal.grey.shape)
+        pictures = picture(visible, visible.grey.shape), picture(thermal, thermal.grey.shape)
         depth, _ = DepthSearch(self._rig, *pictures, (low + high) / 2).find(low, high)
         return RigTrack.begin(np.array([0, 0, depth, *shift]))
 
-    def away(self, mapping: RigMapping) -> float | None:
-        """Distance of another place at which edges agree, reference pixels; None if there is none."""
-        seen = self._seen(mapping)
-        shift = np.array(find_shift(self._template.edges, seen))
-        if np.hypot(*shift) < _FAR_PX:
-            return None
-        moved = np.eye(3)
-        moved[:2, 2] = shift
-        there = self._template.measure(moved, self._template.moved(seen, moved))
-        if unsupported_by_edges(there, self._gate) is not None:
-            return None
-        height, width = self._rig.thermal.size
-        middle = np.array([[(width - 1) / 2, (height - 1) / 2]])
-        onto = transform(np.asarray(np.linalg.inv(self._to_level)), transform(self._to_level, middle) + shift)
-        gap = np.hypot(*(mapping.to_visible(onto) - mapping.to_visible(middle))[0])
-        return float(gap) * REFERENCE_WIDTH / self._rig.visible.size[1]
-
     def _measured(self, track: RigTrack, seen: Float32, to_seen: Float64) -> RigAlignment:
-        edges = PairEdges(self._template, seen, to_seen, self._to_level)
-        alignment = self._template.measure(to_seen, edges.moved)
+        edges = PairEdges(self.template, seen, to_seen, self.to_level)
+        alignment = self.template.measure(to_seen, edges.moved)
         is_supported = unsupported_by_edges(alignment, self._gate) is None
         return RigAlignment(track, self._mapping(track.own), alignment, is_supported, edges)
 
     def _mapping(self, own: Float64) -> RigMapping:
         return self._rig.on_plane(own[:3], own[3:])
 
-    @cached_property
-    def _template(self) -> Template:
-        return Template(_small(self._pair.thermal, _LEVEL.size), _LEVEL)
-
-    @cached_property
-    def _to_level(self) -> Float64:
-        return resize_matrix(self._rig.thermal.size, _LEVEL.size)
-
-    def _seen(self, mapping: RigMapping) -> Float32:
-        """Edges of the visible image where the mapping takes the pixels of the level; 0 outside of it."""
-        places = mapping.places_in_visible(_LEVEL.size)
-        step = np.hypot(*np.diff(places[::32], axis=1).reshape(-1, 2).T)  # visible pixels of one of the level
-        factor = max(1.0, float(np.median(step[np.isfinite(step)])))
-        size = np.maximum(1, np.round(np.array(mapping.visible_size) / factor)).astype(int)
-        small = _small(self._pair.visible, (int(size[0]), int(size[1])))
-        scale = size[::-1] / mapping.visible_size[::-1]
-        places = ((places + 0.5) * scale - 0.5).astype(np.float32)
-        x, y = places[..., 0], places[..., 1]
-        onto = cv2.remap(small, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        seen = edges_of(onto, _LEVEL)
-        inside = (x > 0) & (y > 0) & (x < size[1] - 1) & (y < size[0] - 1)
-        seen[cv2.erode(inside.view(np.uint8), _EDGE, borderValue=0) == 0] = 0
-        return seen
-
     def _directions(self, own: Float64, mapping: RigMapping) -> tuple[Float64, Float64]:
         """How each number changes the map of the level, (8, 5) parameters of `Template`, and their units.
 
         Each column moves the level's pixels by up to one of them; the unit is the number's change for that.
         """
-        points, solve = _grid(_LEVEL.size)
+        points, solve = _grid(LEVEL.size)
         rays = _rays(self._rig.thermal)
         back = np.linalg.inv(mapping.between_rays)
         nudged = own + _NUDGE * np.eye(5)
         there = [rays @ (back @ self._rig.on_plane(each[:3], each[3:]).between_rays).T for each in nudged]
         pixels = self._rig.thermal.project(np.concatenate(there))
-        gaps = transform(self._to_level, pixels).reshape(5, -1, 2) - points
+        gaps = transform(self.to_level, pixels).reshape(5, -1, 2) - points
         gaps[:, ~np.isfinite(gaps).all(axis=(0, 2))] = 0
         units = _NUDGE / np.maximum(np.hypot(gaps[..., 0], gaps[..., 1]).max(axis=1), 1e-9)
         return solve @ (gaps.reshape(5, -1).T * (units / _NUDGE)), units
@@ -222,19 +170,9 @@ class PairOfEdges:
 @lru_cache(maxsize=2)
 def _rays(thermal: Camera) -> Float64:
     """Thermal rays of the points of `_grid`, (N, 3)."""
-    points, _ = _grid(_LEVEL.size)
-    to_camera = np.asarray(np.linalg.inv(resize_matrix(thermal.size, _LEVEL.size)), np.float64)
+    points, _ = _grid(LEVEL.size)
+    to_camera = np.asarray(np.linalg.inv(resize_matrix(thermal.size, LEVEL.size)), np.float64)
     return thermal.unproject(transform(to_camera, points))
-
-
-def _small(prepared: PreparedImage, size: Size) -> NDArray[np.uint8]:
-    """The camera's image as an 8-bit picture of another size."""
-    grey = prepared.grey
-    if grey.dtype == np.uint8 and not prepared.stretched:
-        return resize(grey, size)
-    if grey.dtype not in (np.uint8, np.uint16):
-        grey = np.where(np.isfinite(grey), grey, prepared.range[1]).astype(np.float32)
-    return stretch(resize(grey, size), prepared.range)
 
 
 @lru_cache(maxsize=2)

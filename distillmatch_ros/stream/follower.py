@@ -65,6 +65,13 @@ class Followed:
         latency_ms = dict.fromkeys((*STAGES, "total"), 0.0)
         return cls(Registration.without_matches(status, mapping, latency_ms))
 
+    @classmethod
+    def contradicted(cls, away_px: float) -> "Followed":
+        """A pair whose images contradict a known mapping; they agree this far from it, reference pixels."""
+        reason = Rejection("rig", away_px, AGREE_PX)
+        resting = cls.resting(reason.status, None)
+        return replace(resting, registration=replace(resting.registration, rejected_by=reason))
+
 
 @dataclass(frozen=True, eq=False)
 class _Pass:

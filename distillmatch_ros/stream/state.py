@@ -10,6 +10,7 @@ from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.status import Status
+from distillmatch_ros.rig.fixed import FixedWatch
 from distillmatch_ros.rig.watching import RigEvent, RigWatch
 from distillmatch_ros.stream.calibration import Accumulator, Rig
 from distillmatch_ros.stream.follower import Followed, Follower
@@ -55,6 +56,7 @@ class RigState:
         self._frozen = FrozenDetector(settings.frozen_seconds)
         self._filter = TemporalFilter(settings, rig.thermal.size, rig.visible.size)
         self._watch = watch
+        self._fixed = FixedWatch()
         self._follow_with(Search(registrar))
 
     def with_settings(self, settings: StreamSettings, registrar: Registrar) -> "RigState":
@@ -64,6 +66,7 @@ class RigState:
         """
         other = copy(self)
         other._settings = settings
+        other._fixed = FixedWatch()
         other._frozen = self._frozen.with_seconds(settings.frozen_seconds)
         other._filter = self._filter.with_settings(settings)
         if settings.gate != self._settings.gate or settings.mode != self._settings.mode:
@@ -95,7 +98,7 @@ class RigState:
     @property
     def rig_events(self) -> Sequence[RigEvent]:
         """What was found about the rig, oldest first."""
-        return tuple(self._watch.events)
+        return (*self._watch.events, *self._fixed.events)
 
     def close(self) -> None:
         """Wait for a running pass; its result is dropped."""
@@ -120,7 +123,8 @@ class RigState:
             held = self._held(stamp) if fixed is None else fixed
             return Followed.resting(Status.STALE_THERMAL, held)
         if fixed is not None:
-            return Followed.resting(Status.FIXED, fixed)
+            away = self._fixed.away(pair, stamp, fixed, self._settings.gate)
+            return Followed.resting(Status.FIXED, fixed) if away is None else Followed.contradicted(away)
         followed = self._follow(pair, stamp)
         for passed, registration in followed.passes:
             self.accumulator.add(registration, passed)

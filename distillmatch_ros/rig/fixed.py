@@ -1,0 +1,62 @@
+"""Watches a calibration that is used without the network: do the edges of a drive's pairs agree with it?"""
+
+from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.geometry.mapping import ImageMapping
+from distillmatch_ros.images.prepared import PreparedPair
+from distillmatch_ros.registration.gate import Gate
+from distillmatch_ros.rig.agreement import EdgesOfPair
+from distillmatch_ros.rig.watching import RigEvent
+
+CHECK_S = 1.0
+"""Time between pairs that are checked, s."""
+CONTRADICTIONS = 2
+"""Checks in a row that have to find edges agreeing elsewhere before pairs are not answered."""
+UNSUPPORTED = 10
+"""Checks without support, and none with it before, after which the calibration is doubted in words."""
+
+
+class FixedWatch:
+    """Checks a pair a second against a fixed mapping. Must be used by one thread at a time."""
+
+    def __init__(self) -> None:
+        """Start without checks."""
+        self.events: list[RigEvent] = []
+        """What was found about the calibration, oldest first."""
+        self._checked: int | None = None
+        self._checks = self._supported = self._against = 0
+        self._away_px: float | None = None
+
+    def away(self, pair: PreparedPair, stamp: int, mapping: ImageMapping, gate: Gate) -> float | None:
+        """How far off the place is at which edges agree instead, reference pixels; None if none contradict.
+
+        Args:
+            pair: the pair.
+            stamp: its stamp, ns.
+            mapping: the fixed mapping.
+            gate: thresholds for edges.
+        """
+        if self._checked is None or not 0 <= stamp - self._checked < CHECK_S * SECOND:
+            self._checked = stamp
+            self._check(EdgesOfPair(pair, gate), stamp, mapping)
+        return self._away_px if self._against >= CONTRADICTIONS else None
+
+    def _check(self, edges: EdgesOfPair, stamp: int, mapping: ImageMapping) -> None:
+        self._checks += 1
+        if edges.supports(mapping):
+            self._supported += 1
+            self._against, self._away_px = 0, None
+            return
+        away = edges.away(mapping)
+        if away is not None:
+            self._against, self._away_px = self._against + 1, away
+            if self._against == CONTRADICTIONS:
+                self._tell(stamp, f"the images agree {away:.0f} px from where the calibration says")
+        if self._checks == UNSUPPORTED and self._supported == 0:
+            self._tell(
+                stamp,
+                f"none of {self._checks} pairs that were checked supports the calibration: it may be of another "
+                "rig, or the images are dark",
+            )
+
+    def _tell(self, stamp: int, sentence: str) -> None:
+        self.events.append(RigEvent(stamp, sentence))
