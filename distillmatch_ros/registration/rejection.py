@@ -163,7 +163,7 @@ CAUSES: dict[str, Cause] = {
     "rig": Cause(
         Status.CONTRADICTED,
         "knock",
-        "the images agree at another place than the known rig says, by so many px",
+        "the images agree at another place than the known rig or calibration says",
         "After a knock the rig is learned anew from the next pairs. If it lasts, check that the cameras are "
         "fixed to each other, and that both are triggered at the same time.",
     ),

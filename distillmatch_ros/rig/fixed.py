@@ -54,8 +54,8 @@ class FixedWatch:
         if self._checks == UNSUPPORTED and self._supported == 0:
             self._tell(
                 stamp,
-                f"none of {self._checks} pairs that were checked supports the calibration: it may be of another "
-                "rig, or the images are dark",
+                f"none of {self._checks} pairs that were checked supports the calibration: it may be of "
+                "another rig, or the images are dark",
             )
 
     def _tell(self, stamp: int, sentence: str) -> None:

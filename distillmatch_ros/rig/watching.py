@@ -81,12 +81,13 @@ class WatchedRig:
 
     Attributes:
         rig: the rig.
-        probability: that the rig's mapping of a pair is within 10 reference pixels, by the latest passes.
+        probability: that the rig's mapping of a pair is within 10 reference pixels, by the latest passes;
+            None without passes.
         passes: number of passes that it was learned from; 0 if it comes from a file.
     """
 
     rig: LearnedRig
-    probability: float
+    probability: float | None
     passes: int
 
 

@@ -27,7 +27,7 @@ from distillmatch_ros.stream.assembly import (
     open_registrar,
     rig_path,
 )
-from distillmatch_ros.stream.calibration import Calibration
+from distillmatch_ros.stream.calibration import Calibration, Known
 from distillmatch_ros.stream.messages import MESSAGE_TYPES, Messages
 from distillmatch_ros.stream.outputs import Outgoing
 from distillmatch_ros.stream.parameters import Parameters
@@ -113,7 +113,7 @@ class Pipeline:
         """Sensors that should be undistorted, and whose CameraInfo is missing or holds no calibration."""
         return [sensor for sensor in MATCHED if self._parameters.undistort and sensor not in self._calibrated]
 
-    def calibration_for(self, parameters: Parameters, changed: Collection[str]) -> Calibration | None:
+    def calibration_for(self, parameters: Parameters, changed: Collection[str]) -> Known | None:
         """Calibration that `configure` needs for these parameters.
 
         It is read if the mode or the file is among what was set: a file of the same name may be new.
@@ -124,7 +124,7 @@ class Pipeline:
         reads = not {"mode", "calibration_file"}.isdisjoint(changed)
         return load_calibration(parameters) if reads else self._calibration
 
-    def configure(self, parameters: Parameters, calibration: Calibration | None) -> None:
+    def configure(self, parameters: Parameters, calibration: Known | None) -> None:
         """Set live parameters and the calibration for them, from the next pair on."""
         with self._lock:
             self._stream.configure(parameters.stream, calibration)

@@ -8,9 +8,9 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.machine import usable_cores
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.registration.registrar import SHIPPED_MODEL, Registrar
-from distillmatch_ros.rig.files import RigFile
+from distillmatch_ros.rig.files import RigFile, holds_rig
 from distillmatch_ros.rig.learning import LearnedRig
-from distillmatch_ros.stream.calibration import Calibration
+from distillmatch_ros.stream.calibration import Calibration, Known
 from distillmatch_ros.stream.parameters import ARRIVAL, Parameters
 from distillmatch_ros.stream.stream import Stream
 from distillmatch_ros.stream.synchroniser import Synchroniser
@@ -53,15 +53,16 @@ def asynchronous_threads(parameters: Parameters) -> int:
     return max(1, usable_cores() - 1)
 
 
-def load_calibration(parameters: Parameters) -> Calibration | None:
-    """Read the calibration that mode fixed needs; None in other modes.
+def load_calibration(parameters: Parameters) -> Known | None:
+    """Read the calibration that mode fixed needs, one homography or a rig; None in other modes.
 
     Raises:
         DistillMatchError: the file is missing, or holds no calibration.
     """
     if parameters.stream.mode is not Mode.FIXED:
         return None
-    return Calibration.load(calibration_path(parameters))
+    path = calibration_path(parameters)
+    return RigFile.load(path).rig if holds_rig(path) else Calibration.load(path)
 
 
 def calibration_path(parameters: Parameters) -> Path:

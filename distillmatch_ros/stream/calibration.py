@@ -19,6 +19,7 @@ from distillmatch_ros.images.orientation import Orientation, Orientations
 from distillmatch_ros.registration.crops import CropPair
 from distillmatch_ros.registration.gate import Gate, estimate, implausible
 from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.rig.learning import LearnedRig
 
 MIN_PAIRS = 10
 """Fewest pairs of a calibration; fewer may represent a single scene rather than the rig."""
@@ -165,6 +166,10 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(f"{value!r:.40} is not a mapping")
     return value
+
+
+Known = Calibration | LearnedRig
+"""What mode fixed may use: one homography, or a rig with its depths."""
 
 
 class Accumulator:

@@ -81,7 +81,8 @@ class Parameters(Settings):
         most=1e10,
     )
     calibration_file: str = setting(
-        "", "YAML file that mode fixed reads and the service save_calibration writes."
+        "",
+        "YAML file that mode fixed reads: one homography, which the service save_calibration writes, or a rig.",
     )
     rig_file: str = setting(
         "",

@@ -80,7 +80,7 @@ class RigFollower:
         self._matches: Matches | None = None
 
     def process(
-        self, pair: PreparedPair, stamp: int, locked: WatchedRig, gate: Gate, pass_seconds: float
+        self, pair: PreparedPair, stamp: int, locked: WatchedRig, gate: Gate, pass_seconds: float | None
     ) -> Followed:
         """Register a pair.
 
@@ -89,7 +89,8 @@ class RigFollower:
             stamp: stamp of its visible image, ns.
             locked: the rig.
             gate: thresholds for edges and inliers.
-            pass_seconds: time between passes, s; 0 for one over each pair, which is waited for.
+            pass_seconds: time between passes, s; 0 for one over each pair, which is waited for; None for no
+                passes.
         """
         start = perf_counter()
         ended = self._collect()
@@ -223,7 +224,7 @@ class RigFollower:
                     return _contradicted(own, judgement.gap_px), found
             elif judgement.gap_px <= AGREE_PX:
                 self._matches = Matches.of(own)
-                probability = max(locked.probability, own.probability or 0.0)
+                probability = max(locked.probability or 0.0, own.probability or 0.0)
                 inliers = _inliers(own, found.mapping, gate)
                 confirmed = replace(
                     own, mapping=found.mapping, status=Status.OK, probability=probability, inliers=inliers
@@ -231,7 +232,9 @@ class RigFollower:
                 return confirmed, found
         return replace(self._by_edges(found, away, locked), latency_ms=own.latency_ms), found
 
-    def _is_due(self, stamp: int, pass_seconds: float) -> bool:
+    def _is_due(self, stamp: int, pass_seconds: float | None) -> bool:
+        if pass_seconds is None:
+            return False
         since = (stamp - self._passed) / SECOND
         due = since >= pass_seconds or since < 0 or (self._doubted and since >= min(DOUBT_S, pass_seconds))
         return self._pending is None and due

@@ -11,7 +11,8 @@ from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.fixed import FixedWatch
-from distillmatch_ros.rig.watching import RigEvent, RigWatch
+from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.rig.watching import RigEvent, RigWatch, WatchedRig
 from distillmatch_ros.stream.calibration import Accumulator, Rig
 from distillmatch_ros.stream.follower import Followed, Follower
 from distillmatch_ros.stream.rig_follower import RigFollower, WatchedSearch
@@ -107,7 +108,7 @@ class RigState:
             self._rig_follower.close()
 
     def register(
-        self, visible: Frame, thermal: Frame, pair: PreparedPair, fixed: ImageMapping | None
+        self, visible: Frame, thermal: Frame, pair: PreparedPair, fixed: ImageMapping | LearnedRig | None
     ) -> Followed:
         """Register the next pair.
 
@@ -115,13 +116,17 @@ class RigState:
             visible: the visible frame.
             thermal: the thermal frame.
             pair: their images, prepared.
-            fixed: mapping of mode fixed; None in other modes.
+            fixed: mapping or rig of mode fixed; None in other modes.
         """
         stamp = visible.stamp
+        known = WatchedRig(fixed, None, 0) if isinstance(fixed, LearnedRig) else self._watch.locked
         if self._frozen.update(thermal):
             self._follower.request_pass(stamp)
-            held = self._held(stamp) if fixed is None else fixed
+            held = self._held(stamp, known) if fixed is None or isinstance(fixed, LearnedRig) else fixed
             return Followed.resting(Status.STALE_THERMAL, held)
+        if isinstance(fixed, LearnedRig):
+            assert known is not None, "made of the rig"
+            return self._known().process(pair, stamp, known, self._settings.gate, None)
         if fixed is not None:
             away = self._fixed.away(pair, stamp, fixed, self._settings.gate)
             return Followed.resting(Status.FIXED, fixed) if away is None else Followed.contradicted(away)
@@ -130,17 +135,17 @@ class RigState:
             self.accumulator.add(registration, passed)
         return followed
 
-    def _held(self, stamp: int) -> ImageMapping | None:
+    def _held(self, stamp: int, known: WatchedRig | None) -> ImageMapping | None:
         """The mapping of the last good pair, for a pair without images of its own."""
-        if self._rig_follower is not None and self._watch.locked is not None:
+        if self._rig_follower is not None and known is not None:
             self._rig_follower.request_pass()
-            return self._rig_follower.last(self._watch.locked)
+            return self._rig_follower.last(known)
         return self._filter.last(stamp)
 
     def _follow(self, pair: PreparedPair, stamp: int) -> Followed:
         settings, locked = self._settings, self._watch.locked
-        if locked is not None and (follower := self._known()) is not None:
-            return follower.process(pair, stamp, locked, settings.gate, settings.pass_seconds)
+        if locked is not None and self._learns:
+            return self._known().process(pair, stamp, locked, settings.gate, settings.pass_seconds)
         if self._rig_follower is not None:  # a knock
             self._rig_follower.close()
             self._rig_follower = None
@@ -152,15 +157,17 @@ class RigState:
             registration = self._filter.update(followed.registration, stamp, primed=False)
             followed = replace(followed, registration=registration)
         locked, passed = self._watch.locked, bool(followed.passes) and followed.passes[-1][0] == stamp
-        if locked is not None and passed and (follower := self._known()) is not None:
-            return follower.begin(pair, stamp, locked, settings.gate)
+        if locked is not None and passed and self._learns:
+            return self._known().begin(pair, stamp, locked, settings.gate)
         return followed
 
-    def _known(self) -> RigFollower | None:
-        """What follows pairs of the known rig; None unless a rig is learned."""
-        if self._rig_follower is None and isinstance(self._search, WatchedSearch):
+    def _known(self) -> RigFollower:
+        """What follows pairs of a known rig."""
+        if self._rig_follower is None:
             self._follower.close()
-            self._rig_follower = RigFollower(self._search, self._executor, self._asynchronous)
+            search = self._search
+            watched = search if isinstance(search, WatchedSearch) else WatchedSearch(search, self._watch)
+            self._rig_follower = RigFollower(watched, self._executor, self._asynchronous)
         return self._rig_follower
 
     def _pass(self, pair: PreparedPair, stamp: int) -> Followed:

@@ -22,7 +22,7 @@ from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.watching import OnLearned, RigEvent, RigWatch, ignore
-from distillmatch_ros.stream.calibration import Calibration, ImageFormat, Rig
+from distillmatch_ros.stream.calibration import Calibration, ImageFormat, Known, Rig
 from distillmatch_ros.stream.executors import InlineExecutor
 from distillmatch_ros.stream.sensors import Sensor
 from distillmatch_ros.stream.settings import StreamSettings
@@ -108,7 +108,7 @@ class Stream:
         self,
         registrar: Registrar,
         settings: StreamSettings | None = None,
-        calibration: Calibration | None = None,
+        calibration: Known | None = None,
         *,
         known: LearnedRig | None = None,
         on_learned: OnLearned = ignore,
@@ -138,7 +138,7 @@ class Stream:
         self._settings = settings or StreamSettings()
         self.configure(self._settings, calibration)
 
-    def configure(self, settings: StreamSettings, calibration: Calibration | None = None) -> None:
+    def configure(self, settings: StreamSettings, calibration: Known | None = None) -> None:
         """Change the settings from the next pair on; the state from earlier pairs is kept.
 
         Args:
@@ -190,7 +190,7 @@ class Stream:
         undistorted = perf_counter()
         rig = Rig(self._format(Sensor.VISIBLE, visible), self._format(Sensor.THERMAL, thermal))
         if self._calibration is not None and self._settings.mode is Mode.FIXED:
-            self._calibration.check(rig)
+            _check(self._calibration, rig)
         if self._state is None or self._state.rig != rig:
             self._forget()
             watch = RigWatch(rig.thermal.size, rig.visible.size, self._known, self._on_learned)
@@ -198,7 +198,8 @@ class Stream:
             self._state = RigState(rig, self._settings, self._registrar, watch, *passes)
         pair = PreparedPair.of(visible.image, thermal.image, self._settings.orientations)
         fixed = self._calibration if self._settings.mode is Mode.FIXED else None
-        followed = self._state.register(visible, thermal, pair, None if fixed is None else fixed.mapping)
+        known = fixed.mapping if isinstance(fixed, Calibration) else fixed
+        followed = self._state.register(visible, thermal, pair, known)
         registration = followed.registration
         heat_range = self._state.heat_range.update(pair.thermal.range, thermal.stamp)
         latency_ms = {
@@ -258,3 +259,11 @@ class Stream:
     def _format(self, sensor: Sensor, frame: Frame) -> ImageFormat:
         height, width = frame.image.shape[:2]
         return ImageFormat((height, width), sensor in self._undistorters)
+
+
+def _check(calibration: Known, rig: Rig) -> None:
+    """Reject images that differ from those of a calibration; raises DistillMatchError."""
+    if isinstance(calibration, Calibration):
+        calibration.check(rig)
+    else:
+        calibration.check(rig.thermal.size, rig.visible.size)

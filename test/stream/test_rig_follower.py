@@ -164,3 +164,13 @@ def test_a_pass_is_made_at_its_interval(drive: Drive) -> None:
     for _ in range(33):
         drive.see(thermal_of(truth), pass_seconds=0.5)
     assert drive.registrar.passes == 1 + 2
+
+
+def test_a_fixed_rig_needs_no_pass(drive: Drive) -> None:
+    fixed = WatchedRig(KNOWN, None, 0)
+    for index in range(6):
+        drive.stamp += 10**9
+        pair = PreparedPair.of(shapes(3), thermal_of(RIG.at(0.04 + 0.004 * index)))
+        found = drive.follower.process(pair, drive.stamp, fixed, Gate(), None)
+        assert found.registration.status is Status.TRACKED and gap(found, RIG.at(0.04 + 0.004 * index)) < 1.5
+    assert drive.registrar.passes == 1
