@@ -82,7 +82,7 @@ class Parameters(Settings):
     )
     calibration_file: str = setting(
         "",
-        "YAML file that mode fixed reads, of one homography (the service save_calibration writes it) or a rig.",
+        "YAML file of mode fixed: one homography, as the service save_calibration writes it, or a rig.",
     )
     rig_file: str = setting(
         "",
