@@ -43,7 +43,7 @@ UNREAD: Mapping[str, str] = {
     "theora_image_transport/msg/Packet": "republish it: ros2 run image_transport republish theora raw",
 }
 """Image types that cannot be read, with the remedy."""
-_COMPRESSED = "sensor_msgs/msg/CompressedImage"
+_IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class ForeignImages:
 
     def _raw(self, image: _Image) -> Any:
         return self._message(
-            *("sensor_msgs/msg/Image", image),
+            *(_IMAGE, image),
             height=image.height,
             width=image.width,
             encoding=image.format,
@@ -123,6 +123,13 @@ class ForeignImages:
         stamp = types["builtin_interfaces/msg/Time"](sec=seconds, nanosec=nanoseconds)
         header = types["std_msgs/msg/Header"](stamp=stamp, frame_id=image.frame_id)
         return types[kind](header=header, **fields)
+
+
+def read_as(kind: str) -> str:
+    """The type as which messages of a type come out."""
+    if kind not in NAMES:
+        return kind
+    return _COMPRESSED if kind.endswith("CompressedImage") else _IMAGE
 
 
 def is_video(message: Any) -> bool:

@@ -234,15 +234,16 @@ def _about_clocks(recording: Recording) -> Iterator[Advice]:
             if constant
             else "Trigger the cameras together, or raise their rates: the skew displaces moving objects.",
         )
-    for side, number in recording.frames.items():
-        unmatched = recording.dropped.get(f"{side} unmatched", 0)
-        if number and unmatched / number > UNPAIRED and side == "visible":
-            yield Advice(
-                "clock",
-                f"{unmatched} of {number} {side} images have no thermal image within the tolerance.",
-                "If the thermal camera is slower, that is its rate. Otherwise compare the two clocks: raise "
-                "tolerance, set thermal_offset, or pair by arrival.",
-            )
+    number, thermal = recording.frames.get("visible", 0), recording.frames.get("thermal", 0)
+    unmatched = recording.dropped.get("visible unmatched", 0)
+    slower = max(0, number - thermal)  # so many find no partner if the thermal camera is slower
+    if number and (unmatched - slower) / number > UNPAIRED:
+        yield Advice(
+            "clock",
+            f"{unmatched} of {number} visible images have no thermal image within the tolerance, and only "
+            f"{slower} because that camera sends fewer.",
+            "Compare the two clocks: raise tolerance, set thermal_offset, or pair by arrival.",
+        )
 
 
 def _about_rejections(judged: Sequence[Entry]) -> Iterator[Advice]:

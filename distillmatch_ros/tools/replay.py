@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
+from distillmatch_ros.bags.foreign import read_as
 from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.bags.typestore import ros2_types
 from distillmatch_ros.base.errors import DistillMatchError
@@ -19,6 +20,8 @@ from distillmatch_ros.ros.message_types import message_class
 if TYPE_CHECKING:
     from rclpy.node import Node
 
+LOG_S = 10.0
+"""Interval of lines about the progress."""
 SETTLING_S = 0.5
 """Delay after a subscription is matched, s: DDS reports it shortly before messages get through."""
 
@@ -39,7 +42,7 @@ def replay(node: "Node", bag: Bag, rate: float, wait_for: Sequence[str], patienc
     from distillmatch_ros.tools.graph import RELIABLE
 
     publishers = {
-        name: node.create_publisher(message_class(topic.type), name, RELIABLE)
+        name: node.create_publisher(message_class(read_as(topic.type)), name, RELIABLE)
         for name, topic in bag.topics.items()
     }
     awaited = list(wait_for) or [topic.name for topic in bag.images]
@@ -54,8 +57,11 @@ def replay(node: "Node", bag: Bag, rate: float, wait_for: Sequence[str], patienc
             )
         _rest(node, 0.05)
     _rest(node, SETTLING_S)
-    begin, first = monotonic(), None
-    for each in bag.messages(list(publishers)):
+    begin, first, told = monotonic(), None, monotonic()
+    for number, each in enumerate(bag.messages(list(publishers))):
+        if monotonic() - told > LOG_S:
+            told = monotonic()
+            print(f"{number} messages in {told - begin:.0f} s", file=sys.stderr, flush=True)
         first = each.received if first is None else first
         _rest(node, (each.received - first) / 1e9 / rate - (monotonic() - begin))
         data = ros2_types().serialize_cdr(each.message, each.message.__msgtype__)
