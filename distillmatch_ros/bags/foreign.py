@@ -134,7 +134,8 @@ def read_as(kind: str) -> str:
 
 def is_video(message: Any) -> bool:
     """Whether a message is a CompressedImage whose data are a packet of video."""
-    return hasattr(message, "format") and codec_of(message.format) is not None
+    # A frame of MJPEG is a JPEG, which is read without PyAV.
+    return hasattr(message, "format") and codec_of(message.format) not in (None, "mjpeg")
 
 
 def register(types: Typestore) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -235,7 +236,7 @@ def test_two_video_files_or_two_streams_are_a_drive(tmp_path: Path) -> None:
 
 def test_without_pyav_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_video(tmp_path / "rgb.mp4", [("libx264", "yuv420p")])
-    monkeypatch.setitem(__import__("sys").modules, "av", None)
+    monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(DistillMatchError, match=r"pip install 'distillmatch_ros\[video\]'"):
         Bag(path)
 
@@ -243,3 +244,13 @@ def test_without_pyav_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mon
 def test_every_foreign_type_is_known_to_the_typestore() -> None:
     assert set(foreign.DEFINITIONS) <= ros2_types().types.keys()
     assert not set(foreign.DEFINITIONS) & ROS2.types.keys()
+
+
+@pytest.mark.parametrize("format_", ["jpeg", "mjpeg", "rgb8; jpeg compressed bgr8", ""])
+def test_images_are_not_taken_for_video(
+    format_: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    data = cv2.imencode(".jpg", FRAMES[1])[1].tobytes()
+    write_ros2(tmp_path / "bag", "sensor_msgs/msg/CompressedImage", [{"data": data, "format": format_}])
+    assert len(list(images(tmp_path / "bag", RGB))) == 1
