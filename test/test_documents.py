@@ -36,6 +36,7 @@ TITLES = {
     "beside a running node",
     "on several machines",
     "with eight pairs of one rig",
+    "with a rig and a depth image",
     "excerpt",
 }
 RUN = {"sh": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable]}

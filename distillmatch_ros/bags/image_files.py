@@ -4,18 +4,17 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import numpy as np
-from numpy.typing import NDArray
 from typing_extensions import NotRequired, TypedDict
 
-from distillmatch_ros.bags.rig_learning import by_rig
+from distillmatch_ros.bags.pictures import picture_names, write_pictures
+from distillmatch_ros.bags.rig_learning import Parallax, by_rig, read_depth
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.files import open_text, write_bytes, writing
-from distillmatch_ros.images.files import encode_file, read_pair
+from distillmatch_ros.base.files import open_text, writing
+from distillmatch_ros.images.files import read_pair
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.images.temperature import Temperature
@@ -24,14 +23,10 @@ from distillmatch_ros.registration.rejection import RejectionRecord
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.stream.search import advise
-from distillmatch_ros.visualisation.overlay import draw_matches, draw_overlay
 
 ERROR = "ERROR"
 ORIENTATION_TRIES = 3
 """Number of pairs that are tried in all orientations, if no pair from the first on gives a homography."""
-REGISTERED = ("registered.png", "registered.tiff", "mask.png")
-PICTURES = ("overlay.png", "matches.png", *REGISTERED)
-"""Endings of the files that may be written for a pair, after its name and an underscore."""
 RECORDS = "pairs.jsonl"
 """JSON Lines beside the pictures of `match_files`, with matches; the last line of a pair counts."""
 
@@ -136,6 +131,8 @@ def match_files(
     out: Path | None = None,
     *,
     rig: LearnedRig | None = None,
+    parallax: Parallax = Parallax.PLANE,
+    depth: Path | None = None,
     visible_from_thermal: bool = False,
     max_pixels: int = MAX_PIXELS,
     temperature: Temperature | None = None,
@@ -149,9 +146,13 @@ def match_files(
         pairs: pairs to register.
         out: folder for NAME_registered (the thermal image warped into the visible one with its own values;
             PNG, or TIFF for values other than unsigned 8 and 16 bits; NaN outside the thermal camera's view
-            for floating point), NAME_mask.png (255 inside its view, else 0), NAME_overlay.png and
-            NAME_matches.png; None writes no pictures.
+            for floating point), NAME_mask.png (255 inside its view, 128 where depth was asked for and is
+            unknown, else 0), NAME_visible_registered (the visible image warped into the thermal one),
+            NAME_overlay.png and NAME_matches.png, with depth NAME_cloud.ply; None writes no pictures.
         rig: maps the pairs instead of their own homographies, also those that have none.
+        parallax: how a rig maps what is not on the frame's plane.
+        depth: a depth image that is registered to the visible one, see `inverse_depth_of`, or a folder of
+            them by the visible images' names; used instead of ``parallax``.
         visible_from_thermal: read visible images from the thermal files, which are radiometric JPEG.
         max_pixels: larger images are rejected by their header, before decoding.
         temperature: writes NAME_registered in degrees Celsius, float32; None keeps the camera's values.
@@ -160,19 +161,20 @@ def match_files(
         DistillMatchError: a picture cannot be written.
     """
     tries = ORIENTATION_TRIES
-    for pair, name in zip(pairs, _picture_names(pairs), strict=True):
+    for pair, name in zip(pairs, picture_names(pairs), strict=True):
         try:
             visible, thermal = read_pair(pair, visible_from_thermal, max_pixels)
             prepared = registrar.prepare(visible, thermal)
             registration = registrar.register_prepared(prepared, search=True, verify=True)
             if rig is not None:
-                registration = by_rig(rig, visible, thermal, registration)
+                known = None if depth is None else read_depth(depth, pair.visible)
+                registration = by_rig(rig, visible, thermal, registration, parallax, known)
         except DistillMatchError as error:
             yield PairResult(pair, None, str(error))
             continue
         pictures: tuple[Path, ...] = ()
         if out is not None:
-            pictures = tuple(_write_pictures(out / name, visible, thermal, registration, temperature))
+            pictures = tuple(write_pictures(out / name, visible, thermal, registration, temperature))
         advice = None
         if registration.mapping is not None:
             tries = 0  # the cameras' orientation is right
@@ -181,12 +183,6 @@ def match_files(
             orientation = registrar.find_orientation(prepared)
             advice = None if orientation is None else advise(orientation)
         yield PairResult(pair, registration, pictures=pictures, advice=advice)
-
-
-def picture_paths(pairs: Sequence[PairPaths], out: Path) -> Iterator[Path]:
-    """Paths of all files that `match_files` may write to a folder."""
-    for name in _picture_names(pairs):
-        yield from (out / f"{name}_{ending}" for ending in PICTURES)
 
 
 def add_records(results: Iterable[PairResult], folder: Path) -> Iterator[PairResult]:
@@ -233,44 +229,3 @@ def _correspondences(found: Registration) -> list[list[float | bool]]:
     numbers = np.hstack([found.visible_points, found.thermal_points, found.confidence[:, None]])
     rows = numbers.astype(np.float64).round(4).tolist()
     return [[*row, inlier] for row, inlier in zip(rows, found.inliers.tolist(), strict=True)]
-
-
-def _picture_names(pairs: Sequence[PairPaths]) -> Iterator[str]:
-    """Unique names for the outputs: the visible images' names, repeated ones with a number, in list order."""
-    stems = [pair.visible.stem for pair in pairs]
-    # Compared without case, since some file systems ignore it.
-    reserved = {stem.casefold() for stem in stems}
-    numbers: dict[str, Iterator[int]] = {}
-    for stem in stems:
-        key = stem.casefold()
-        if key not in numbers:
-            numbers[key] = count(2)
-            yield stem
-        else:
-            yield next(f"{stem}-{number}" for number in numbers[key] if f"{key}-{number}" not in reserved)
-
-
-def _write_pictures(
-    base: Path,
-    visible: NDArray[Any],
-    thermal: NDArray[Any],
-    registration: Registration,
-    temperature: Temperature | None,
-) -> Iterator[Path]:
-    # If this run rejects the pair, an earlier run's registered image must not remain.
-    for ending in REGISTERED:
-        with writing(base):
-            base.with_name(f"{base.name}_{ending}").unlink(missing_ok=True)
-    yield _write(base, "overlay.png", draw_overlay(visible, thermal, registration))
-    yield _write(base, "matches.png", draw_matches(visible, thermal, registration))
-    if (mapping := registration.mapping) is not None:
-        registered = mapping.warp_thermal(thermal if temperature is None else temperature.celsius(thermal))
-        suffix = "png" if registered.dtype in (np.uint8, np.uint16) else "tiff"
-        yield _write(base, f"registered.{suffix}", registered)
-        yield _write(base, "mask.png", 255 * mapping.mask.astype(np.uint8))
-
-
-def _write(base: Path, ending: str, picture: NDArray[Any]) -> Path:
-    path = base.with_name(f"{base.name}_{ending}")
-    write_bytes(path, encode_file(picture, path.suffix))
-    return path

@@ -2,17 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.images.files import read_pair
-from distillmatch_ros.images.pairs import PairPaths
+from distillmatch_ros.geometry.mapping import ImageMapping
+from distillmatch_ros.images.files import read_image, read_pair
+from distillmatch_ros.images.pairs import PairPaths, list_images
 from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
+from distillmatch_ros.rig.depth_image import registered
 from distillmatch_ros.rig.evidence import Evidence, judge
 from distillmatch_ros.rig.learning import MAX_FRAMES, LearnedRig, evenly, learn
 from distillmatch_ros.rig.observing import observe
@@ -64,14 +68,62 @@ def learn_from_files(
     return rig, evidence, len(observed)
 
 
+class Parallax(str, Enum):
+    """How a rig maps what is not on the plane of a frame."""
+
+    PLANE = "plane"
+    REGIONS = "regions"
+
+
 def by_rig(
-    rig: LearnedRig, visible: NDArray[Any], thermal: NDArray[Any], found: Registration
+    rig: LearnedRig,
+    visible: NDArray[Any],
+    thermal: NDArray[Any],
+    found: Registration,
+    parallax: Parallax = Parallax.PLANE,
+    depth: NDArray[Any] | None = None,
 ) -> Registration:
     """A pair's registration with the rig's mapping. FIXED says that the pair alone did not confirm it.
 
+    Args:
+        rig: the rig.
+        visible: the visible image.
+        thermal: the thermal image.
+        found: the pair's own registration.
+        parallax: as a plane, or by regions around it.
+        depth: a depth image that is registered to the visible one, see `inverse_depth_of`; used instead of
+            ``parallax``, by a rig that is known in metres.
+
     Raises:
-        DistillMatchError: the images differ in size from the rig's.
+        DistillMatchError: the images differ in size from the rig's, or the depth cannot be used.
     """
     rig.check(thermal.shape[:2], visible.shape[:2])
-    mapping = rig.register(observe(visible, thermal, found))
+    seen = observe(visible, thermal, found)
+    mapping: ImageMapping
+    if depth is not None:
+        mapping = rig.by_depth(seen, registered(depth, visible.shape[:2]))
+    elif parallax is Parallax.REGIONS:
+        mapping = rig.by_regions(seen)
+    else:
+        mapping = rig.register(seen)
     return replace(found, mapping=mapping, status=Status.FIXED if found.mapping is None else found.status)
+
+
+def read_depth(path: Path, visible: Path) -> NDArray[Any]:
+    """Read a depth image.
+
+    Args:
+        path: its file, or the folder that holds it under the name of the visible image.
+        visible: the visible image's file.
+
+    Raises:
+        DistillMatchError: it is missing, or cannot be read.
+    """
+    if not path.is_dir():
+        return read_image(path)
+    named = [file for file in list_images(path) if file.stem == visible.stem]
+    if not named:
+        raise DistillMatchError(
+            f"{path}: holds no depth image {visible.stem}; name it after the visible image"
+        )
+    return read_image(named[0])

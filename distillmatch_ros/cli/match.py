@@ -11,10 +11,10 @@ from distillmatch_ros.bags.image_files import (
     RECORDS,
     add_records,
     match_files,
-    picture_paths,
     write_lines,
 )
-from distillmatch_ros.bags.rig_learning import learn_from_files
+from distillmatch_ros.bags.pictures import picture_paths
+from distillmatch_ros.bags.rig_learning import Parallax, learn_from_files
 from distillmatch_ros.cli.options import EngineOptions, Output
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED
 from distillmatch_ros.cli.view import common
@@ -54,8 +54,8 @@ def match(
         typer.Option(
             metavar="DIR",
             help="Write an overlay, the matches, the registered thermal image with the camera's values (16 "
-            "bits look black in many viewers), its mask (255 inside the thermal camera's view), and "
-            f"{RECORDS}, the input of report.",
+            "bits look black in many viewers), its mask (255 inside the thermal camera's view), the visible "
+            f"image in the thermal frame, and {RECORDS}, the input of report.",
         ),
     ] = None,
     *,
@@ -71,6 +71,22 @@ def match(
     ] = None,
     rig_out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the rig that --rig auto learned, YAML.")
+    ] = None,
+    parallax: Annotated[
+        Parallax,
+        typer.Option(
+            metavar="plane|regions",
+            help="With --rig: map everything as on one plane, or find the depth of regions by edges too.",
+        ),
+    ] = Parallax.PLANE,
+    depth: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|DIR",
+            help="With --rig in metres: a depth image registered to the visible one (16 bits: millimetres; "
+            "floating point: metres), or a folder of them by the visible images' names. Near things are "
+            "mapped by it, what they hide is left out, and --out has a point cloud (PLY).",
+        ),
     ] = None,
     points: Annotated[
         bool, typer.Option("--points", metavar="", help="Include every correspondence in --json.")
@@ -119,10 +135,14 @@ def match(
         raise typer.BadParameter("--temperature needs --out.")
     if rig_out is not None and rig != AUTO:
         raise typer.BadParameter("--rig-out needs --rig auto.")
+    if rig is None and (depth is not None or parallax is not Parallax.PLANE):
+        raise typer.BadParameter("--depth and --parallax need --rig.")
+    if depth is not None and parallax is not Parallax.PLANE:
+        raise typer.BadParameter("Give --depth or --parallax regions, not both.")
     if rig == AUTO and pairs is None:
         raise typer.BadParameter("--rig auto needs --pairs.")
     written = [*([] if out is None else picture_paths(listed, out)), *([] if rig_out is None else [rig_out])]
-    taken = [pairs, *files_of(listed), None if out is None else out / RECORDS]
+    taken = [pairs, depth, *files_of(listed), None if out is None else out / RECORDS]
     output.check(written, taken)
     upright = Orientations(Orientation(rgb_rotation, rgb_flip), Orientation(thermal_rotation, thermal_flip))
     single = pairs is None
@@ -155,6 +175,8 @@ def match(
             listed,
             out,
             rig=known,
+            parallax=parallax,
+            depth=depth,
             visible_from_thermal=visible_from_thermal,
             max_pixels=max_pixels,
             temperature=temperature,

@@ -83,7 +83,7 @@ def test_unreadable_image_is_a_line_and_the_next_pair_follows(registrar: Registr
     assert list(record) == [*KEYS, "correspondences", "error"]
     assert record["homography"] is None and record["correspondences"] == [] and record["matches"] == 0
     assert "empty.png" in record["error"] and "absent.png" in results[1].record()["error"]
-    assert len(results[2].pictures) == 4 and not results[0].pictures
+    assert len(results[2].pictures) == 5 and not results[0].pictures
 
 
 def test_refusal_leaves_no_registered_picture_of_an_earlier_run(registrar: Registrar, tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_the_mask_tells_which_registered_pixels_are_readings(tmp_path: Path, dty
     paths = save(tmp_path / "a.png", visible), save(tmp_path / "t.tiff", thermal)
     with Registrar(ScriptedEngine(points_of(plain(TRUTH))), passes=1) as scripted:
         (result,) = match_files(scripted, [PairPaths.of(*paths)], tmp_path / "out")
-    assert result.status == "OK" and len(result.pictures) == 4
+    assert result.status == "OK" and len(result.pictures) == 5
     mask = read_image(tmp_path / "out/a_mask.png")
     assert mask.shape == visible.shape and set(np.unique(mask)) == {0, 255}
     registered = read_image(next((tmp_path / "out").glob("a_registered.*")))
@@ -164,7 +164,7 @@ def test_equal_names_from_several_folders_do_not_overwrite_each_other(
     results = list(match_files(registrar, pairs, tmp_path / "out"))
     overlays = [next(path.name for path in result.pictures if "overlay" in path.name) for result in results]
     assert overlays == [f"{name}_overlay.png" for name in ("a", "a-3", "A-4", "a-2", "a-2-2")]
-    assert len(list((tmp_path / "out").iterdir())) == 20
+    assert len(list((tmp_path / "out").iterdir())) == 25
 
 
 def test_every_line_reaches_the_file_before_the_next_pair(registrar: Registrar, tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def test_match_shows_one_pair(model: str, folder: Path) -> None:
         "a_matches.png",
         "a_overlay.png",
         "a_registered.png",
+        "a_visible_registered.png",
         "pairs.jsonl",
     ]
 
