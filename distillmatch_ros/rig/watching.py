@@ -139,6 +139,8 @@ class RigWatch:
         self._history: deque[bool] = deque(maxlen=_HISTORY)
         self._against: list[tuple[ImageMapping, bool]] = []
         self.locked: WatchedRig | None = None
+        self.is_undecided = True
+        """Whether passes have not yet decided for or against a rig."""
 
     def _usable(self, known: LearnedRig | None) -> LearnedRig | None:
         try:
@@ -201,7 +203,7 @@ class RigWatch:
             f"{what}: a rig is {gap:.1f} px from passes in the median, adds {excess:.1f} px to the distances "
             f"of their matches, and agrees with {agreeing:.0%}"
         )
-        self._candidate, self._from_file = None, False
+        self._candidate, self._from_file, self.is_undecided = None, False, False
         self._judged.clear()
 
     def _watch(self, judgement: Judgement, observed: Observation, own: Float64) -> None:
@@ -229,7 +231,7 @@ class RigWatch:
             f"the cameras moved against each other by {judgement.gap_px:.0f} px, rotated by {degrees:+.1f} "
             "degrees; the rig is learned anew"
         )
-        self.locked = self._candidate = None
+        self.locked, self._candidate, self.is_undecided = None, None, True
         self._kept.clear()
         self._judged.clear()
         self._history.clear()
@@ -257,7 +259,7 @@ class RigWatch:
 
     def _lock(self) -> None:
         assert self._candidate is not None, "only a rig is locked"
-        is_new = self.locked is None
+        is_new, self.is_undecided = self.locked is None, False
         agreed = sum(self._history)
         probability = (agreed + 1) / (len(self._history) + 2)
         self.locked = WatchedRig(self._candidate, probability, 0 if self._from_file else self._passes)

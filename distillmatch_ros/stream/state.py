@@ -21,6 +21,9 @@ from distillmatch_ros.stream.settings import StreamSettings
 from distillmatch_ros.stream.temporal import Mode, TemporalFilter
 from distillmatch_ros.stream.thermal_stream import FrozenDetector, RangeFilter
 
+LEARN_S = 0.5
+"""Greatest time between passes while a rig is learned, s: it is known after about a dozen."""
+
 
 class RigState:
     """All that earlier pairs of one rig tell: roles, tracking, the learned rig, a calibration, frozen images.
@@ -153,7 +156,9 @@ class RigState:
         if settings.pass_seconds == 0:
             followed = self._pass(pair, stamp)
         else:
-            followed = self._follower.process(pair, stamp, settings.pass_seconds, settings.max_jump_px)
+            learns = self._learns and self._watch.is_undecided
+            seconds = min(settings.pass_seconds, LEARN_S) if learns else settings.pass_seconds
+            followed = self._follower.process(pair, stamp, seconds, settings.max_jump_px)
             registration = self._filter.update(followed.registration, stamp, primed=False)
             followed = replace(followed, registration=registration)
         locked, passed = self._watch.locked, bool(followed.passes) and followed.passes[-1][0] == stamp

@@ -174,3 +174,17 @@ def test_a_fixed_rig_needs_no_pass(drive: Drive) -> None:
         found = drive.follower.process(pair, drive.stamp, fixed, Gate(), None)
         assert found.registration.status is Status.TRACKED and gap(found, RIG.at(0.04 + 0.004 * index)) < 1.5
     assert drive.registrar.passes == 1
+
+
+def test_a_slow_drift_of_the_mount_is_followed(drive: Drive) -> None:
+    truth = RIG.at(0.04)
+    for second in range(1, 31):
+        drift = 0.1 * second  # thermal pixels: 0.1 a second
+        matrix = np.array([[1, 0, 0], [0, 1, -drift]])
+        thermal = cv2.warpAffine(thermal_of(truth), matrix, THERMAL[::-1], borderMode=cv2.BORDER_REFLECT)
+        drive.stamp += 10**9 - FRAME
+        found = drive.see(thermal, pass_seconds=100.0)
+        assert found.registration.status is Status.TRACKED
+    assert found.registration.mapping is not None
+    shown = found.registration.mapping.to_visible(POINTS)
+    assert np.hypot(*(shown - truth.to_visible(POINTS + (0, drift))).T).max() < 1.5
