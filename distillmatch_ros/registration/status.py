@@ -18,6 +18,8 @@ class Status(StrEnum):
     RIG = "RIG"
     HELD = "HELD"
     FIXED = "FIXED"
+    REPEATED = "REPEATED"
+    STALE_VISIBLE = "STALE_VISIBLE"
     STALE_THERMAL = "STALE_THERMAL"
 
     @classmethod
@@ -51,9 +53,14 @@ class Status(StrEnum):
         return self.is_confirmed or (self.is_rejection and self is not Status.CONTRADICTED)
 
     @property
+    def is_stale(self) -> bool:
+        """Whether one of the two streams is frozen."""
+        return self in (Status.STALE_VISIBLE, Status.STALE_THERMAL)
+
+    @property
     def is_good(self) -> bool:
         """Whether nothing is wrong: the level OK in diagnostics, otherwise WARN."""
-        return self.is_own or self in (Status.RIG, Status.FIXED)
+        return self.is_own or self in (Status.RIG, Status.FIXED, Status.REPEATED)
 
     @property
     def colour(self) -> str:
@@ -92,5 +99,9 @@ _MEANINGS = {
     ),
     Status.HELD: _Meaning(_Origin.EARLIER, "the homography of an earlier pair was kept"),
     Status.FIXED: _Meaning(_Origin.EARLIER, "the calibrated homography was used"),
+    Status.REPEATED: _Meaning(
+        _Origin.EARLIER, "one image is that of an earlier pair, whose mapping is kept while the other moves"
+    ),
+    Status.STALE_VISIBLE: _Meaning(_Origin.EARLIER, "the visible image is frozen"),
     Status.STALE_THERMAL: _Meaning(_Origin.EARLIER, "the thermal image is frozen"),
 }

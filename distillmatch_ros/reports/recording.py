@@ -161,9 +161,10 @@ class Recording:
         return any(entry.seconds is not None for entry in self.entries)
 
     @cached_property
-    def frozen(self) -> int:
-        """Number of pairs with a frozen thermal image."""
-        return sum(entry.status == "STALE_THERMAL" for entry in self.entries)
+    def frozen(self) -> Counter[str]:
+        """Number of pairs with a frozen image, by status."""
+        found = ((entry.status, Status.named(entry.status)) for entry in self.entries)
+        return Counter(name for name, status in found if status is not None and status.is_stale)
 
     @cached_property
     def changing_sizes(self) -> str:

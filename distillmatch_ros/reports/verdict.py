@@ -150,12 +150,13 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
             f"median pair; over the recording that position shifts by {moved.slip:.1f} px."
         )
     moves = moved is not None and moved.enough and max(moved.slip, moved.scatter) > STEADY_PX
-    frozen, total = recording.frozen, len(recording.entries)
+    frozen, total = recording.frozen.total(), len(recording.entries)
     if frozen:
-        reasons.append(f"Not judged: {frozen} of {total} pairs ({frozen / total:.0%}), STALE_THERMAL.")
+        names = " and ".join(sorted(recording.frozen))
+        reasons.append(f"Not judged: {frozen} of {total} pairs ({frozen / total:.0%}), {names}.")
     if _is_frozen(recording):
         level = Level.POOR if registered < FEW * (len(judged) + frozen) else Level.PARTLY
-        headline = "The thermal stream is frozen in a part of this recording."
+        headline = f"The {_camera_of(recording)} stream is frozen in a part of this recording."
     elif fraction < FEW:
         level, headline = Level.POOR, "Most of this recording should not be relied on."
         if fraction > 0.5:
@@ -175,8 +176,14 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
 
 
 def _is_frozen(recording: Recording) -> bool:
-    """Whether more of the thermal stream is frozen than shutters explain."""
-    return 0 < FROZEN * len(recording.entries) <= recording.frozen
+    """Whether more of a stream is frozen than shutters explain."""
+    return 0 < FROZEN * len(recording.entries) <= recording.frozen.total()
+
+
+def _camera_of(recording: Recording) -> str:
+    """The camera whose stream is frozen most often."""
+    most = max(recording.frozen, key=recording.frozen.__getitem__)
+    return "visible" if most == Status.STALE_VISIBLE else "thermal"
 
 
 def _counted(entries: Sequence[Entry]) -> str:
@@ -190,10 +197,10 @@ def _advice(recording: Recording, judged: Sequence[Entry], moved: Movement | Non
     if _is_frozen(recording):
         yield Advice(
             "frozen stream",
-            f"{recording.frozen} of {len(recording.entries)} pairs have a thermal image that no longer "
-            "changes.",
-            "A shutter closes for less than a second: the camera, its driver or its cable has stopped, or "
-            "the view is covered. The timeline shows when.",
+            f"{recording.frozen.total()} of {len(recording.entries)} pairs have a {_camera_of(recording)} "
+            "image that no longer changes.",
+            "The camera, its driver or its cable has stopped, or the view is covered; a shutter closes for "
+            "less than a second. The timeline shows when.",
         )
     if sizes := recording.changing_sizes:
         yield Advice(

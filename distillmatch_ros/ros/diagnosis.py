@@ -228,6 +228,10 @@ def _unusable(report: PeriodReport, condition: Condition) -> Diagnosis | None:
 
 def _unregistered(report: PeriodReport, condition: Condition) -> Diagnosis | None:
     total = sum(report.statuses.values())
+    if report.statuses[Status.STALE_VISIBLE]:
+        return Diagnosis(
+            WARN, "the visible image is frozen while the thermal one moves: its camera or driver hangs"
+        )
     if report.statuses[Status.STALE_THERMAL]:
         return Diagnosis(
             WARN, "the thermal image is frozen: the shutter is closed for a moment, or the camera hangs"

@@ -72,6 +72,13 @@ class Followed:
         resting = cls.resting(reason.status, None)
         return replace(resting, registration=replace(resting.registration, rejected_by=reason))
 
+    @classmethod
+    def repeating(cls, said: Registration) -> "Followed":
+        """A pair of which one image is that of an earlier pair: with its mapping, or its rejection."""
+        status = said.status if said.mapping is None else Status.REPEATED
+        rested = cls.resting(status, said.mapping).registration
+        return cls(replace(rested, probability=said.probability, rejected_by=said.rejected_by))
+
 
 @dataclass(frozen=True, eq=False)
 class _Pass:

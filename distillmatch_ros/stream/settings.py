@@ -12,7 +12,8 @@ class StreamSettings(TemporalSettings):
 
     frozen_seconds: float = setting(
         0.4,
-        "Time after which an unchanged thermal image counts as frozen (a closed shutter); 0 disables it.",
+        "Time after which an unchanged image counts as frozen (a closed shutter, a camera that hangs); 0 "
+        "disables it.",
         unit="s",
         least=0,
         most=60,

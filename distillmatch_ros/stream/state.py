@@ -9,17 +9,19 @@ from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.registrar import Registrar
+from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.fixed import FixedWatch
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.watching import RigEvent, RigWatch, WatchedRig
 from distillmatch_ros.stream.calibration import Accumulator, Rig
 from distillmatch_ros.stream.follower import Followed, Follower
+from distillmatch_ros.stream.heat_range import RangeFilter
+from distillmatch_ros.stream.repetition import RepeatWatch
 from distillmatch_ros.stream.rig_follower import RigFollower, WatchedSearch
 from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.settings import StreamSettings
 from distillmatch_ros.stream.temporal import Mode, TemporalFilter
-from distillmatch_ros.stream.thermal_stream import FrozenDetector, RangeFilter
 
 LEARN_S = 0.5
 """Greatest time between passes while a rig is learned, s: it is known after about a dozen."""
@@ -57,7 +59,8 @@ class RigState:
         self._settings = settings
         self._executor = executor
         self._asynchronous = asynchronous
-        self._frozen = FrozenDetector(settings.frozen_seconds)
+        self._repeats = RepeatWatch(settings.frozen_seconds)
+        self._said: Registration | None = None
         self._filter = TemporalFilter(settings, rig.thermal.size, rig.visible.size)
         self._watch = watch
         self._fixed = FixedWatch()
@@ -71,7 +74,8 @@ class RigState:
         other = copy(self)
         other._settings = settings
         other._fixed = FixedWatch()
-        other._frozen = self._frozen.with_seconds(settings.frozen_seconds)
+        other._said = None
+        other._repeats = self._repeats.with_seconds(settings.frozen_seconds)
         other._filter = self._filter.with_settings(settings)
         if settings.gate != self._settings.gate or settings.mode != self._settings.mode:
             self.close()
@@ -123,20 +127,30 @@ class RigState:
         """
         stamp = visible.stamp
         known = WatchedRig(fixed, None, 0) if isinstance(fixed, LearnedRig) else self._watch.locked
-        if self._frozen.update(thermal):
+        old = self._repeats.update(visible, thermal)
+        if old is not None and old.is_stale:
             self._follower.request_pass(stamp)
             held = self._held(stamp, known) if fixed is None or isinstance(fixed, LearnedRig) else fixed
-            return Followed.resting(Status.STALE_THERMAL, held)
+            return Followed.resting(old, held)
+        if old is Status.REPEATED and self._said is not None:
+            return Followed.repeating(self._said)
+        followed = self._register(pair, stamp, fixed, known)
+        self._said = followed.registration
+        for passed, registration in followed.passes:
+            self.accumulator.add(registration, passed)
+        return followed
+
+    def _register(
+        self, pair: PreparedPair, stamp: int, fixed: ImageMapping | LearnedRig | None, known: WatchedRig | None
+    ) -> Followed:
+        """Register a pair whose images are both new, or stand still."""
         if isinstance(fixed, LearnedRig):
             assert known is not None, "made of the rig"
             return self._known().process(pair, stamp, known, self._settings.gate, None)
         if fixed is not None:
             away = self._fixed.away(pair, stamp, fixed, self._settings.gate)
             return Followed.resting(Status.FIXED, fixed) if away is None else Followed.contradicted(away)
-        followed = self._follow(pair, stamp)
-        for passed, registration in followed.passes:
-            self.accumulator.add(registration, passed)
-        return followed
+        return self._follow(pair, stamp)
 
     def _held(self, stamp: int, known: WatchedRig | None) -> ImageMapping | None:
         """The mapping of the last good pair, for a pair without images of its own."""

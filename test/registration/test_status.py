@@ -14,6 +14,8 @@ MEANINGS = {  # own, judged, rejection, good
     "RIG": (False, False, False, True),
     "HELD": (False, False, False, False),
     "FIXED": (False, False, False, True),
+    "REPEATED": (False, False, False, True),
+    "STALE_VISIBLE": (False, False, False, False),
     "STALE_THERMAL": (False, False, False, False),
 }
 

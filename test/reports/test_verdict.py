@@ -21,7 +21,9 @@ STATUSES = (
     "DEGENERATE",
     "HELD",
     "FIXED",
+    "STALE_VISIBLE",
     "STALE_THERMAL",
+    "REPEATED",
     "ERROR",
 )
 
@@ -69,9 +71,12 @@ def test_a_stream_that_froze_is_said_and_a_shutter_is_not_held_against_it() -> N
     assert closed.level is Level.GOOD and not closed.advice
     assert "1 of 30 pairs (3%), STALE_THERMAL" in closed.reasons[-1]
     for last, level in ((25, Level.PARTLY), (10, Level.POOR)):
-        found = of([entry(number, "OK" if number <= last else "STALE_THERMAL") for number in range(1, 31)])
-        assert found.level is level and topics(found) == {"frozen stream"}
-        assert f"{30 - last} of 30 pairs" in found.advice[0].seen and "frozen" in found.headline
+        for camera in ("thermal", "visible"):
+            stale = f"STALE_{camera.upper()}"
+            found = of([entry(number, "OK" if number <= last else stale) for number in range(1, 31)])
+            assert found.level is level and topics(found) == {"frozen stream"}
+            assert f"{30 - last} of 30 pairs have a {camera} image" in found.advice[0].seen
+            assert f"{camera} stream is frozen" in found.headline
 
 
 def test_images_that_change_size_are_no_loose_mount() -> None:

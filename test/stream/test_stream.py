@@ -21,6 +21,7 @@ from support.scripted_engine import (
 from distillmatch_ros import Registrar, Status
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
+from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.registration.gate import Gate
 from distillmatch_ros.registration.passes import STAGES
 from distillmatch_ros.stream.calibration import Calibration
@@ -110,6 +111,36 @@ def test_frozen_thermal_is_stale_and_rests_the_engine() -> None:
     held = [result.registration.homography is not None for result in results]
     assert held == [True] * 22 + [False] * 3  # half a second after the last pair that was looked at
     assert stream.process(*frames(25)).registration.status is Status.OK
+
+
+def panned(frame: Frame, pixels: int) -> Frame:
+    return replace(frame, image=np.roll(frame.image, pixels, axis=1))
+
+
+def test_an_old_image_beside_one_that_moves_is_not_registered_anew() -> None:
+    stream = open_stream()
+    visible, thermal = frames(0)
+    new = stream.process(visible, thermal).registration
+    for number in (1, 2):
+        later, again = frames(number)
+        slow = stream.process(panned(later, 40 * number), replace(again, image=thermal.image)).registration
+        assert slow.status is Status.REPEATED and slow.probability == new.probability
+        np.testing.assert_array_equal(slow.homography, new.homography)
+    for number in range(3, 30):
+        later, again = frames(number)
+        hung = stream.process(
+            replace(later, image=visible.image), panned(again, 8 * (number - 3))
+        ).registration
+    assert hung.status is Status.STALE_VISIBLE
+    assert shown(stream) == 2  # both images new: the first pair, and the first one after the slow ones
+
+
+def test_a_repeated_pair_repeats_a_rejection_too() -> None:
+    stream = Stream(Registrar(ScriptedEngine(points_of(plain(TRUTH), empty=200)), passes=1), NO_PRIOR)
+    visible, thermal = frames(0)
+    said = [stream.process(panned(visible, 40 * number), thermal).registration for number in range(3)]
+    assert [(each.status, each.rejected_by) for each in said] == [(said[0].status, said[0].rejected_by)] * 3
+    assert said[0].mapping is None and shown(stream) == 2  # once in each role
 
 
 def calibrate(stream: Stream) -> Calibration:

@@ -33,9 +33,11 @@ def pair(number: int, shift: float = 0.0, seen: np.ndarray = SEEN) -> tuple[Fram
     moved = cv2.warpAffine(
         seen, np.array([[1.0, 0, -shift], [0, 1, 0]]), THERMAL[::-1], borderMode=cv2.BORDER_REPLICATE
     )
-    noise = np.random.default_rng(number).integers(0, 40, THERMAL, np.uint16)
+    generator = np.random.default_rng(number)
+    noise = generator.integers(0, 40, THERMAL, np.uint16)
+    scene = SCENE ^ generator.integers(0, 2, SCENE.shape, SCENE.dtype)  # no camera repeats itself to the bit
     return (
-        Frame(SCENE, "mono8", stamp, "rgb"),
+        Frame(scene, "mono8", stamp, "rgb"),
         Frame(moved.astype(np.uint16) * 20 + 7000 + noise, "16UC1", stamp, "thermal"),
     )
 
