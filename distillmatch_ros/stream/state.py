@@ -141,7 +141,11 @@ class RigState:
         return followed
 
     def _register(
-        self, pair: PreparedPair, stamp: int, fixed: ImageMapping | LearnedRig | None, known: WatchedRig | None
+        self,
+        pair: PreparedPair,
+        stamp: int,
+        fixed: ImageMapping | LearnedRig | None,
+        known: WatchedRig | None,
     ) -> Followed:
         """Register a pair whose images are both new, or stand still."""
         if isinstance(fixed, LearnedRig):
