@@ -111,6 +111,8 @@ def plan(
     table: str | None = None,
     rgb: str | None = None,
     thermal: str | None = None,
+    *,
+    opening: bool = True,
 ) -> list[Unit]:
     """Find the bags and choose the names of their outputs.
 
@@ -121,13 +123,16 @@ def plan(
         table: folder of the Parquet files; None for none.
         rgb: image topic of the visible camera; guessed if None.
         thermal: image topic of the thermal camera, likewise.
+        opening: whether more than two bags may be opened here to join those of one camera; not if workers
+            register them, since a bag may be too large for a process.
 
     Raises:
         DistillMatchError: nothing matches a pattern, several bags would go to one file, ``out`` is of a kind
             that is not written, or an output is also an input.
     """
     bags = [(shown(name), sources) for given in inputs for name, sources in _expand(given)]
-    if 1 < len(bags) <= OPENED and not any(is_url(each) for _, sources in bags for each in sources):
+    few = len(bags) == 2 or (opening and 2 < len(bags) <= OPENED)
+    if few and not any(is_url(each) for _, sources in bags for each in sources):
         bags = join_cameras(bags, rgb, thermal)
     single = PurePosixPath(out).suffix == ".mcap"
     if not single and PurePosixPath(out).suffix in (*FORMATS, *VIDEOS):

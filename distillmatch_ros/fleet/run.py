@@ -89,7 +89,8 @@ def run_fleet(
             )
         inputs, out = [_absolute(each) for each in inputs], _absolute(out)
         table = None if table is None else _absolute(table)
-    units = plan(inputs, out, table, order.rgb, order.thermal)
+    here = cluster is None and jobs == 1
+    units = plan(inputs, out, table, order.rgb, order.thermal, opening=here)
     if single:
         check_outputs(units := [replace(unit, overwrite=overwrite) for unit in units], out)
         return _run(units, order, jobs, cluster, watch, None)
