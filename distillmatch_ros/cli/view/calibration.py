@@ -51,7 +51,7 @@ def show_calibration(found: RigCalibration, drives: Drives, out: str) -> None:
     for bag, offset in drives.offsets.items():
         advice = "as it is set"
         if offset.differs_from(drives.parameters.thermal_offset):
-            advice = f"set thermal_offset to {offset.seconds:.3f}"
+            advice = f"set thermal_offset to {offset.seconds:.3f}, and calibrate again"
         facts.add_row(
             "time offset",
             f"{offset.seconds:+.3f} s, standard deviation {offset.deviation:.3f}, by the motion in "
