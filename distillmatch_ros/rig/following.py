@@ -77,16 +77,24 @@ class RigAlignment:
             matches: inliers of the pass; the confidence of each is scaled by the correlation of its edges.
             registration: registration of the pair, with this mapping.
         """
-        places, likeness = self.edges.find(matches.thermal_points)
-        visible = self.mapping.to_visible(places)
-        found = (likeness > 0) & np.isfinite(visible).all(axis=1)
+        found = _found_again(self, matches)
         return replace(
             registration,
-            visible_points=visible[found].astype(np.float32),
-            thermal_points=places[found],
-            confidence=matches.confidence[found] * likeness[found],
-            inliers=np.ones(int(found.sum()), np.bool_),
+            visible_points=found.visible_points,
+            thermal_points=found.thermal_points,
+            confidence=found.confidence,
+            inliers=np.ones(len(found.confidence), np.bool_),
         )
+
+
+@lru_cache(maxsize=1)
+def _found_again(aligned: RigAlignment, matches: Matches) -> Matches:
+    """The matches that the edges of an aligned pair find again; pairs after it may ask once more."""
+    places, likeness = aligned.edges.find(matches.thermal_points)
+    visible = aligned.mapping.to_visible(places)
+    found = (likeness > 0) & np.isfinite(visible).all(axis=1)
+    confidence = matches.confidence[found] * likeness[found]
+    return Matches(visible[found].astype(np.float32), places[found], confidence)
 
 
 class PairOfEdges(EdgesOfPair):

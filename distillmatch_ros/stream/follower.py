@@ -53,11 +53,13 @@ class Followed:
         passes: passes over this pair or earlier ones that ended since the last pair, with their stamps.
         find_matches: adds correspondences to the registration (or a copy of it with another homography);
             those of a tracked pair are computed only then.
+        rested: whether the pair's images were not looked at.
     """
 
     registration: Registration
     passes: tuple[tuple[int, Registration], ...] = ()
     find_matches: Callable[[Registration], Registration] = _unchanged
+    rested: bool = False
 
     @classmethod
     def resting(cls, status: Status, mapping: ImageMapping | None) -> "Followed":

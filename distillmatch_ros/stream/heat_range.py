@@ -17,18 +17,19 @@ class RangeFilter:
 
     def reset(self) -> None:
         """Discard all frames."""
-        self._shown: Range | None = None
+        self.shown: Range | None = None
+        """The range of the last frame; None before the first one."""
         self._stamp = 0
 
     def update(self, own: Range, stamp: int) -> Range:
         """Add a frame by its own range and stamp, ns; returns the range to display it with."""
-        shown = self._shown
+        shown = self.shown
         elapsed, self._stamp = (stamp - self._stamp) / SECOND, stamp
         # Disjoint ranges: the camera recalibrated, or the scene changed.
         if shown is None or elapsed < 0 or own[0] > shown[2] or own[2] < shown[0]:
-            self._shown = own
+            self.shown = own
         else:
             weight = 1 - math.exp(-elapsed / RANGE_SECONDS)
             low, middle, high = (old + weight * (new - old) for old, new in zip(shown, own, strict=True))
-            self._shown = low, middle, high
-        return self._shown
+            self.shown = low, middle, high
+        return self.shown

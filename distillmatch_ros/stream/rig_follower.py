@@ -9,7 +9,7 @@ from time import perf_counter
 import numpy as np
 
 from distillmatch_ros.base.units import SECOND
-from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, corner_error
+from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, corners
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.gate import Gate
@@ -100,7 +100,7 @@ class RigFollower:
         rests = 0 <= stamp - self._followed < FOLLOW_S * SECOND and not due and ended is None
         if rests and self._found is not None and self._was_supported:
             answer = _answer(Status.RIG, self._found.mapping, locked)
-            return Followed(_timed(answer, start), (), self._finder(answer, self._found))
+            return Followed(_timed(answer, start), (), self._finder(answer, self._found), rested=True)
         edges = PairOfEdges(locked.rig.model, pair, gate)
         found = self._follow(edges, stamp, locked, ended)
         away = self._away(edges, found, locked)
@@ -185,8 +185,10 @@ class RigFollower:
         if not found.is_supported:
             return edges.away(found.mapping)
         near = locked.rig.near(found.track.own)
-        moved = corner_error(found.mapping.homography, near.homography, near.thermal_size, near.visible_size)
-        return moved if moved > AGREE_PX else None
+        ends = corners(near.thermal_size)
+        moved = np.hypot(*(found.mapping.to_visible(ends) - near.to_visible(ends)).T).mean()
+        moved *= REFERENCE_WIDTH / near.visible_size[1]
+        return float(moved) if moved > AGREE_PX else None  # none for NaN: a corner beyond the lens model
 
     def _by_edges(self, found: RigAlignment, away: float | None, locked: WatchedRig) -> Registration:
         """The answer for a pair without a pass.

@@ -201,7 +201,9 @@ class Stream:
         known = fixed.mapping if isinstance(fixed, Calibration) else fixed
         followed = self._state.register(visible, thermal, pair, known)
         registration = followed.registration
-        heat_range = self._state.heat_range.update(pair.thermal.range, thermal.stamp)
+        heat_range = self._state.heat_range.shown if followed.rested else None
+        if heat_range is None:
+            heat_range = self._state.heat_range.update(pair.thermal.range, thermal.stamp)
         latency_ms = {
             **registration.latency_ms,
             "undistort": 1e3 * (undistorted - start),

@@ -187,4 +187,4 @@ def test_a_slow_drift_of_the_mount_is_followed(drive: Drive) -> None:
         assert found.registration.status is Status.TRACKED
     assert found.registration.mapping is not None
     shown = found.registration.mapping.to_visible(POINTS)
-    assert np.hypot(*(shown - truth.to_visible(POINTS + (0, drift))).T).max() < 1.5
+    assert np.hypot(*(shown - truth.to_visible(POINTS + np.array([0, drift]))).T).max() < 1.5
