@@ -14,14 +14,15 @@ import numpy as np
 
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import Float64, Size, corner_error
-from distillmatch_ros.geometry.mapping import HomographyMapping, ImageMapping
+from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.gate import Gate, confirm, contradicted_by_edges
-from distillmatch_ros.registration.passes import LIKELY, STAGES
+from distillmatch_ros.registration.passes import LIKELY
 from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.registration.tracking import Matches, Track, find_matches, follow
+from distillmatch_ros.stream.followed import Followed, unchanged
 from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.temporal import FORGET_AFTER
 
@@ -38,48 +39,6 @@ BELIEF_S = 10.0
 """Time after its confirmation for which a homography is believed rather than a doubtful pass, s."""
 PATIENCE = 5
 """Number of consecutive passes without confirmation after which a tracked homography is discarded."""
-
-
-def _unchanged(registration: Registration) -> Registration:
-    return registration
-
-
-@dataclass(frozen=True, eq=False)
-class Followed:
-    """Result for one pair.
-
-    Attributes:
-        registration: TRACKED without correspondences, or the result of a pass over this pair.
-        passes: passes over this pair or earlier ones that ended since the last pair, with their stamps.
-        find_matches: adds correspondences to the registration (or a copy of it with another homography);
-            those of a tracked pair are computed only then.
-        rested: whether the pair's images were not looked at.
-    """
-
-    registration: Registration
-    passes: tuple[tuple[int, Registration], ...] = ()
-    find_matches: Callable[[Registration], Registration] = _unchanged
-    rested: bool = False
-
-    @classmethod
-    def resting(cls, status: Status, mapping: ImageMapping | None) -> "Followed":
-        """A pair that was not registered."""
-        latency_ms = dict.fromkeys((*STAGES, "total"), 0.0)
-        return cls(Registration.without_matches(status, mapping, latency_ms))
-
-    @classmethod
-    def contradicted(cls, away_px: float) -> "Followed":
-        """A pair whose images contradict a known mapping; they agree this far from it, reference pixels."""
-        reason = Rejection("rig", away_px, AGREE_PX)
-        resting = cls.resting(reason.status, None)
-        return replace(resting, registration=replace(resting.registration, rejected_by=reason))
-
-    @classmethod
-    def repeating(cls, said: Registration) -> "Followed":
-        """A pair of which one image is that of an earlier pair: with its mapping, or its rejection."""
-        status = said.status if said.mapping is None else Status.REPEATED
-        rested = cls.resting(status, said.mapping).registration
-        return cls(replace(rested, probability=said.probability, rejected_by=said.rejected_by))
 
 
 @dataclass(frozen=True, eq=False)
@@ -316,7 +275,7 @@ class Follower:
 
     def _finder(self, tracked: Track) -> Callable[[Registration], Registration]:
         if self._matches is None:
-            return _unchanged
+            return unchanged
         return partial(find_matches, tracked, self._matches, self._gate.inlier_px)
 
     def _take_ended(self) -> tuple[tuple[int, Registration], ...]:

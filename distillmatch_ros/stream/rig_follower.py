@@ -19,7 +19,7 @@ from distillmatch_ros.registration.status import Status
 from distillmatch_ros.registration.tracking import Matches
 from distillmatch_ros.rig.following import PairOfEdges, RigAlignment, RigTrack
 from distillmatch_ros.rig.watching import AGREE_PX, RigWatch, WatchedPass, WatchedRig
-from distillmatch_ros.stream.follower import Followed
+from distillmatch_ros.stream.followed import Followed
 from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.temporal import FORGET_AFTER
 

@@ -15,7 +15,8 @@ from distillmatch_ros.rig.fixed import FixedWatch
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.watching import RigEvent, RigWatch, WatchedRig
 from distillmatch_ros.stream.calibration import Accumulator, Rig
-from distillmatch_ros.stream.follower import Followed, Follower
+from distillmatch_ros.stream.followed import Followed
+from distillmatch_ros.stream.follower import Follower
 from distillmatch_ros.stream.heat_range import RangeFilter
 from distillmatch_ros.stream.repetition import RepeatWatch
 from distillmatch_ros.stream.rig_follower import RigFollower, WatchedSearch

@@ -18,7 +18,7 @@ from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.watching import KNOCKS, RigWatch, WatchedRig
 from distillmatch_ros.stream.executors import InlineExecutor
-from distillmatch_ros.stream.follower import Followed
+from distillmatch_ros.stream.followed import Followed
 from distillmatch_ros.stream.rig_follower import RigFollower, WatchedSearch
 from distillmatch_ros.stream.search import Search
 from test.support.simulated_rig import RIG, THERMAL, VISIBLE, shapes
