@@ -12,7 +12,10 @@ import pytest
 from support import ROOT
 from support.ros_fixtures import transport
 
-from distillmatch_ros.scene import SyntheticPair
+from distillmatch_ros.evaluation.parallax import DEPTHS, true_rig
+from distillmatch_ros.rig.files import RigFile
+from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.scene import Room, SyntheticPair
 
 __all__ = ["transport"]
 
@@ -74,6 +77,26 @@ def test_detections_are_carried_across(tmp_path: Path, day: SyntheticPair) -> No
     error = np.abs(boxes - [*truth.min(axis=0), *truth.max(axis=0)]).max(axis=1)
     assert error.min() < 10
     assert cv2.imread(str(tmp_path / "boxes.png")).shape == day.visible.shape
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("known", ["depth", "regions"])
+def test_a_persons_box_comes_to_lie_on_the_person(tmp_path: Path, known: str) -> None:
+    pair = Room(3).render(4)  # in which the detector finds the person who stands near
+    depth = (1000 * pair.visible_depth).astype(np.uint16)
+    for name, image in (("visible", pair.visible), ("thermal", pair.thermal), ("depth", depth)):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), image)
+    RigFile.of(LearnedRig(true_rig(pair), DEPTHS, shifted=False), 30).save(tmp_path / "rig.yaml")
+    files = [tmp_path / name for name in ("visible.png", "thermal.png", "out.png", "rig.yaml")]
+    done = run("hottest.py", *files, *([tmp_path / "depth.png"] if known == "depth" else []))
+    assert done.returncode == 0, done.stderr
+    left, top, *_, hottest = map(int, done.stdout.split())
+    rig, corner = true_rig(pair), np.array([[587.0, 123.0]])  # of the detector's box
+    point = rig.visible.unproject(corner) * pair.visible_depth[400, 725]  # as far away as the person
+    expected = rig.thermal.project(rig.T_visible_thermal.inverse().apply(point))[0]
+    assert np.hypot(*(expected - (left, top))) < (6 if known == "depth" else 10)
+    assert 30 < hottest / 100 - 273.15 < 36  # the face
+    assert cv2.imread(str(tmp_path / "out.png")).shape == (512, 640, 3)
 
 
 def test_hot_spots_stand_on_the_ground(transport: None, tmp_path: Path) -> None:
