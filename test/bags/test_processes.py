@@ -76,7 +76,7 @@ def test_a_second_interrupt_gives_up_at_once(jobs: int, model: str, tmp_path: Pa
             sleep(0.01)
         output, error = process.communicate(timeout=200)
     assert process.returncode == 130 and output == ""
-    assert "aborted by the second Ctrl-C" in error and error.count("\n") == 1
+    assert "aborted by the second Ctrl-C" in error and "Traceback" not in error
     psutil.wait_procs(started, timeout=10)
     assert not [each for each in started if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
     assert all(part.exists() for part in parts), "nothing was finished first"
