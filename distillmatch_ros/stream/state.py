@@ -179,6 +179,8 @@ class RigState:
             seconds = min(settings.pass_seconds, LEARN_S) if learns else settings.pass_seconds
             followed = self._follower.process(pair, stamp, seconds, settings.max_jump_px)
             registration = self._filter.update(followed.registration, stamp, primed=False)
+            if followed.registration.mapping is not None and registration.mapping is None:
+                self._follower.request_pass(stamp)  # an unconfirmed step
             followed = replace(followed, registration=registration)
         locked, passed = self._watch.locked, bool(followed.passes) and followed.passes[-1][0] == stamp
         if locked is not None and passed and self._learns:

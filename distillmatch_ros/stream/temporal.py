@@ -29,6 +29,8 @@ FORGET_AFTER = 5.0
 LOST_FRACTION = 0.5
 """Fraction of the inliers found without a prior below which the prior is doubtful."""
 
+_CONTRADICTIONS = ("max_jump_px", "earlier_pairs")  # reasons for which earlier pairs may be wrong as well
+
 
 class Mode(str, Enum):
     """Origin of a pair's mapping.
@@ -67,14 +69,15 @@ class TemporalSettings(Settings):
     )
     max_jump_px: float = setting(
         40.0,
-        "Greatest step of a thermal corner without confirmation, for a visible image 640 px wide.",
+        "Greatest step of a thermal corner without confirmation, for a visible image 640 px wide; in each "
+        "mode, except for pairs of a known rig.",
         unit="px",
         least=1,
         most=640,
     )
     confirmations: int = setting(
         3,
-        "Consecutive registrations that must agree on a greater step before it is accepted.",
+        "Consecutive passes that must agree on a greater step before it is accepted.",
         least=1,
         most=1000,
     )
@@ -105,7 +108,7 @@ class TemporalFilter:
 
     The filter works on the positions of the thermal corners in the visible image, four well-conditioned
     points, and is a running mean until its time constant is reached. A step greater than `max_jump_px` is an
-    outlier until enough registrations confirm it.
+    outlier until enough passes confirm it, and what was found before it is not held: one of the two is wrong.
 
     With a prior the network gets the pair aligned by it, and tends to confirm the prior even if it is wrong.
     Therefore a prior is given only while pairs agree, and only for a few pairs after one without a prior.
@@ -136,6 +139,7 @@ class TemporalFilter:
         self._newest: int | None = None
         self._unconfirmed: list[Float64] = []
         self._jump = 0.0
+        self._is_contradicted = False
         self._priors_left = 0
         self._verified_inliers = 0
 
@@ -145,10 +149,15 @@ class TemporalFilter:
         return self._track.homography if self._track is not None and self._priors_left > 0 else None
 
     def last(self, stamp: int) -> HomographyMapping | None:
-        """The mapping of the last good pair unless it is older than ``hold_seconds`` at this stamp (ns)."""
+        """The mapping of the last good pair unless it is older than ``hold_seconds`` at this stamp (ns).
+
+        None too if a pair has contradicted it since.
+        """
         self._forget_old(stamp)
         track = self._track
-        if track is None or stamp - track.stamp > self._settings.hold_seconds * SECOND:
+        if track is None or self._is_contradicted:
+            return None
+        if stamp - track.stamp > self._settings.hold_seconds * SECOND:
             return None
         return self._mapping(track)
 
@@ -161,29 +170,34 @@ class TemporalFilter:
             primed: whether it was registered with a prior.
 
         Returns:
-            The registration: OK with the filtered homography, HELD with the last good one, or without one. An
-            unconfirmed step is DEGENERATE if nothing is held.
+            The registration with the filtered homography, HELD with the last good one, or without one. An
+            unconfirmed step is DEGENERATE.
         """
         self._forget_old(stamp)
         self._newest = stamp
-        agreed = registration.homography is not None and self._follow(registration.homography, stamp)
+        agreed = registration.homography is not None and self._follow(
+            registration.homography, stamp, registration.status.is_confirmed
+        )
         self._budget_priors(registration, agreed, primed)
-        live = self._settings.mode in (Mode.LIVE, Mode.RIG)
-        if live and self._settings.smoothing == 0:
-            return registration
         if agreed and self._track is not None:
-            return replace(registration, mapping=self._mapping(self._track))
+            self._is_contradicted = False
+            smooths = self._settings.smoothing > 0
+            return replace(registration, mapping=self._mapping(self._track)) if smooths else registration
         reason = registration.rejected_by
         if registration.status.is_own:
             reason = Rejection.of("max_jump_px", self._jump, self._settings.max_jump_px)
-        held = None if live else self.last(stamp)
+        self._is_contradicted |= reason is not None and reason.threshold in _CONTRADICTIONS
+        held = self.last(stamp) if self._settings.mode is Mode.HOLD else None
         status = registration.status if reason is None else reason.status
         return replace(
             registration, mapping=held, status=status if held is None else Status.HELD, rejected_by=reason
         )
 
-    def _follow(self, homography: Float64, stamp: int) -> bool:
-        """Update the state; False if the homography is an unconfirmed step."""
+    def _follow(self, homography: Float64, stamp: int, is_pass: bool) -> bool:
+        """Update the state; False if the homography is an unconfirmed step.
+
+        Only passes confirm a step: pairs that are tracked after one follow it, right or wrong.
+        """
         places, track = transform(homography, corners(self._thermal)), self._track
         if track is None:
             self._track = _Track(homography, places, stamp)
@@ -193,7 +207,8 @@ class TemporalFilter:
             self._jump = jump
             if self._unconfirmed and self._step(places, self._unconfirmed[-1]) > self._settings.max_jump_px:
                 self._unconfirmed.clear()
-            self._unconfirmed.append(places)
+            if is_pass:
+                self._unconfirmed.append(places)
             if len(self._unconfirmed) < self._settings.confirmations:
                 return False
             self._track = _Track(homography, places, stamp)
