@@ -173,7 +173,7 @@ def compare(
         seed: seed of the homographies; they depend only on it, the pair's name and the preset.
         warps: random homographies per pair and preset.
         on_pair: called after each pair, for a progress bar.
-        stop: polled before each pair; True ends with those so far.
+        stop: polled after each trial; True ends with those so far.
     """
 
     def trials_of(pair: PairPaths) -> Iterator[TrialResult]:
@@ -219,7 +219,10 @@ def _report(
             break
         begun += 1
         try:
-            results += trials_of(pair)
+            for result in trials_of(pair):
+                results.append(result)
+                if stop():  # many warps of one pair may take hours
+                    break
         except DistillMatchError as error:
             unreadable.append(Unreadable(*files(pair).listed_as, str(error)))
         on_pair()

@@ -201,7 +201,7 @@ def test_evaluate_writes_table_json_and_markdown(model: str, folder: Path) -> No
     assert all(score["trials"] == 2 for score in record["scores"])
     assert len(record["trials"]) == 12 and {trial["method"] for trial in record["trials"]} >= {"tiny", "SIFT"}
     table = (folder / "out/evaluation.md").read_text()
-    assert table.count("| rig | tiny |") == 1 and "| rig | SIFT |" in table and "| spread |" in table
+    assert table.count("| rig | tiny |") == 2 and "| rig | SIFT |" in table and "| spread |" in table
     assert "AUC@10" in result.stdout and "tiny" in result.stdout
 
 
