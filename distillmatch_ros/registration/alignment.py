@@ -210,11 +210,11 @@ class Template:
         return Alignment(
             homography / homography[2, 2],
             _correlation(self._flat, moved.ravel()),
-            self._peak_prominence(moved),
+            self.peak_prominence(moved),
             self._second_peak_ratio(moved),
         )
 
-    def _peak_prominence(self, moved: Float32) -> float:
+    def peak_prominence(self, moved: Float32) -> float:
         """By how much the correlation exceeds its mean at small shifts."""
         middle = max(_RADII) // LATTICE
         correlations = self._shifted(moved, middle)

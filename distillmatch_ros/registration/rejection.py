@@ -139,6 +139,13 @@ CAUSES: dict[str, Cause] = {
         "a homography was found only with the images exchanged, and it does not show a wider thermal camera",
         _VIEW,
     ),
+    "burnt_in": Cause(
+        Status.DEGENERATE,
+        "overlay",
+        "only what is burnt into both images agrees, such as a logo, a clock or a crosshair",
+        "Switch off the on-screen display of one camera, or crop it away: it hides the scene, and would make "
+        "the whole images fit each other.",
+    ),
     "min_peak_prominence": Cause(
         Status.DEGENERATE,
         "contrast",
