@@ -7,13 +7,13 @@ import os
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 from launch_ros.parameter_descriptions import ParameterValue
 
 from distillmatch_ros.ros.transport import variables_to_set
-from launch import LaunchDescription
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 CONFIG = Path(get_package_share_directory("distillmatch_ros")) / "config"
 
@@ -24,6 +24,7 @@ ARGUMENTS = {
     "log_level": ("info", "debug, info, warn or error."),
     "rgb": ("rgb/image", "Topic of the visible camera's images."),
     "thermal": ("thermal/image", "Topic of the thermal camera's images."),
+    "depth": ("", "Topic of depth images that are registered to the visible camera's; empty: no depth."),
     "rgb_info": ("rgb/camera_info", "Topic of the visible camera's CameraInfo."),
     "thermal_info": ("thermal/camera_info", "Topic of the thermal camera's CameraInfo."),
     "use_sim_time": ("false", "Use the time from /clock, as with bags."),
@@ -31,26 +32,6 @@ ARGUMENTS = {
 
 
 def generate_launch_description() -> LaunchDescription:
-    value = {name: LaunchConfiguration(name) for name in ARGUMENTS}
-    node = LifecycleNode(
-        package="distillmatch_ros",
-        executable="fusion_node",
-        name="distillmatch",
-        namespace=value["namespace"],
-        parameters=[
-            value["params_file"],
-            {name: ParameterValue(value[name], value_type=bool) for name in ("autostart", "use_sim_time")},
-        ],
-        remappings=[
-            ("rgb/image", value["rgb"]),
-            ("rgb/camera_info", value["rgb_info"]),
-            ("thermal/image", value["thermal"]),
-            ("thermal/camera_info", value["thermal_info"]),
-        ],
-        arguments=["--ros-args", "--log-level", value["log_level"]],
-        output="screen",
-        emulate_tty=True,
-    )
     return LaunchDescription(
         [
             *(
@@ -59,6 +40,33 @@ def generate_launch_description() -> LaunchDescription:
             ),
             # Applies to camera drivers that a launch file starts after including this one, too.
             *(SetEnvironmentVariable(*variable) for variable in variables_to_set(os.environ).items()),
-            node,
+            OpaqueFunction(function=_start),
         ]
     )
+
+
+def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    value = {name: LaunchConfiguration(name) for name in ARGUMENTS}
+    has_depth = value["depth"].perform(context) != ""
+    node = LifecycleNode(
+        package="distillmatch_ros",
+        executable="fusion_node",
+        name="distillmatch",
+        namespace=value["namespace"],
+        parameters=[
+            value["params_file"],
+            {name: ParameterValue(value[name], value_type=bool) for name in ("autostart", "use_sim_time")},
+            *([{"depth": True}] if has_depth else []),
+        ],
+        remappings=[
+            ("rgb/image", value["rgb"]),
+            ("rgb/camera_info", value["rgb_info"]),
+            ("thermal/image", value["thermal"]),
+            ("thermal/camera_info", value["thermal_info"]),
+            *([("depth/image", value["depth"])] if has_depth else []),
+        ],
+        arguments=["--ros-args", "--log-level", value["log_level"]],
+        output="screen",
+        emulate_tty=True,
+    )
+    return [node]

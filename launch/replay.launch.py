@@ -24,8 +24,9 @@ ARGUMENTS = {
     "params_file": (str(SHARE / "config" / "fusion.yaml"), "Parameters: a copy of config/fusion.yaml."),
     "rgb": ("rgb/image", "Topic of the visible camera's images."),
     "thermal": ("thermal/image", "Topic of the thermal camera's images."),
+    "depth": ("", "Topic of depth images that are registered to the visible camera's; empty: no depth."),
 }
-PASSED_ON = ("params_file", "rgb", "thermal")
+PASSED_ON = ("params_file", "rgb", "thermal", "depth")
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.files import write_bytes, writing
-from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.images.files import encode_file
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.images.temperature import Temperature
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.cloud import ply, thermal_cloud
-from distillmatch_ros.rig.parallax import DepthMapping
+from distillmatch_ros.rig.parallax import DepthMapping, seen_mask
 from distillmatch_ros.visualisation.overlay import draw_matches, draw_overlay
 
 _BACK = "visible_registered"
@@ -23,8 +22,6 @@ CLOUD = "cloud.ply"
 REGISTERED = ("registered.png", "registered.tiff", "mask.png", f"{_BACK}.png", f"{_BACK}.tiff", CLOUD)
 PICTURES = ("overlay.png", "matches.png", *REGISTERED)
 """Endings of the files that may be written for a pair, after its name and an underscore."""
-
-_ASSUMED = 128  # in a mask: the thermal camera sees the pixel, but its depth was not measured
 
 
 def picture_paths(pairs: Sequence[PairPaths], out: Path) -> Iterator[Path]:
@@ -78,18 +75,11 @@ def write_pictures(
         (_BACK, mapping.warp_visible(visible)),
     ):
         yield _write(base, f"{name}.{'png' if warped.dtype in (np.uint8, np.uint16) else 'tiff'}", warped)
-    yield _write(base, "mask.png", _mask(mapping))
+    yield _write(base, "mask.png", seen_mask(mapping))
     if isinstance(mapping, DepthMapping) and mapping.hides:
         path = base.with_name(f"{base.name}_{CLOUD}")
         write_bytes(path, ply(thermal_cloud(mapping, visible, heat)))
         yield path
-
-
-def _mask(mapping: ImageMapping) -> NDArray[np.uint8]:
-    picture = 255 * mapping.mask.astype(np.uint8)
-    if isinstance(mapping, DepthMapping):
-        picture[mapping.mask & mapping.filled] = _ASSUMED
-    return picture
 
 
 def _write(base: Path, ending: str, picture: NDArray[Any]) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from distillmatch_ros.bags.camera_infos import first_info, undistort
 from distillmatch_ros.bags.guess import guess_topics, usable_encodings
 from distillmatch_ros.bags.provenance import KEY
 from distillmatch_ros.bags.reading import Bag, Recorded, Topic, open_bag
@@ -19,7 +20,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.images.frames import Frame
-from distillmatch_ros.stream.assembly import make_synchroniser
+from distillmatch_ros.stream.assembly import make_collector, make_synchroniser
 from distillmatch_ros.stream.outputs import NODE, TOPICS, Outgoing
 from distillmatch_ros.stream.parameters import Parameters
 from distillmatch_ros.stream.sensors import MATCHED, Sensor
@@ -36,8 +37,8 @@ class BagJob:
     Attributes:
         bag: see `Bag`.
         out: MCAP file to write; None to write none.
-        rgb: image topic of the visible camera.
-        thermal: image topic of the thermal camera.
+        topics: image topic by sensor; those of the two cameras are guessed if they are left out, further
+            sensors are used if they are named.
         outputs: some of `TOPICS`.
         undistort: undistort the images of each camera that the bag has a calibration of, in its camera_info.
         jpeg_quality: of overlay/compressed.
@@ -47,8 +48,7 @@ class BagJob:
 
     bag: Path
     out: Path | None
-    rgb: str | None
-    thermal: str | None
+    topics: Mapping[Sensor, str]
     outputs: tuple[str, ...]
     undistort: bool = False
     jpeg_quality: int = 90
@@ -58,10 +58,9 @@ class BagJob:
 
 @dataclass(frozen=True, eq=False)
 class _Matched:
-    """A pair of frames, and when the later of them was received."""
+    """The frames of a pair by sensor, and when the later of the two cameras' was received."""
 
-    visible: Frame
-    thermal: Frame
+    frames: Mapping[Sensor, Frame]
     received: int
 
 
@@ -96,25 +95,28 @@ def process_bag(
     synchroniser = make_synchroniser(parameters)
     with open_bag(job.bag, *job.others) as bag:
         reader = _Reader(bag, job, synchroniser, summary, parameters, on_frame, stop)
-        infos = {sensor: first_info(bag, topic) for topic, sensor in reader.sensors.items()}
-        if job.undistort:
-            _undistort(stream, infos, summary)
         topics = {sensor: topic for topic, sensor in reader.sensors.items()}
-        named = {"rgb": topics[Sensor.VISIBLE], "thermal": topics[Sensor.THERMAL]}
+        infos = {sensor: first_info(bag, topics[sensor]) for sensor in MATCHED}
+        if job.undistort:
+            undistort(stream, infos, summary)
+        named = {sensor.namespace: topic for sensor, topic in topics.items()}
         with _sink(job, infos, {**(about or {}), **named}, summary) as write:
             begun = 0
             for matched in prefetch(reader.pairs()):
-                begun = begun or matched.visible.stamp
+                begun = begun or matched.frames[Sensor.VISIBLE].stamp
                 try:
-                    result = stream.process(matched.visible, matched.thermal)
+                    result = stream.process(**{sensor.value: each for sensor, each in matched.frames.items()})
                 except DistillMatchError as error:
                     summary.drop("pair rejected", str(error))
                     continue
+                for sensor, reason in result.unused.items():
+                    summary.drop(f"{sensor} unusable", reason)
                 summary.statuses[result.registration.status.value] += 1
                 summary.registration_ms.append(result.latency_ms["total"])
                 write((matched, result))
                 on_result(result)
             summary.dropped.update(_dropped(synchroniser))
+            reader.count_missing()
             summary.lose(bag.losses)
             reader.diagnose()
             if stream.advice is not None:
@@ -134,8 +136,9 @@ def recorded_cameras(job: BagJob) -> dict[Sensor, Camera]:
     """
     found = {}
     with open_bag(job.bag, *job.others) as bag:
-        for sensor, topic in zip(MATCHED, _topics(bag, job, BagSummary(str(job.bag), None)), strict=True):
-            if (info := first_info(bag, topic.name)) is None:
+        topics = _topics(bag, job, BagSummary(str(job.bag), None))
+        for sensor in MATCHED:
+            if (info := first_info(bag, topics[sensor].name)) is None:
                 continue
             with suppress(DistillMatchError):  # it is not calibrated
                 camera = Camera.from_camera_info(info)
@@ -143,13 +146,8 @@ def recorded_cameras(job: BagJob) -> dict[Sensor, Camera]:
     return found
 
 
-def info_topic(image: str) -> str:
-    """Where the CameraInfo of an image topic is by ROS's convention: ``camera_info`` beside the image."""
-    return f"{image.removesuffix('/compressed').rpartition('/')[0]}/camera_info"
-
-
 class _Reader:
-    """Frames of two topics, paired and decoded."""
+    """Frames of the sensors' topics, paired and decoded."""
 
     def __init__(
         self,
@@ -161,10 +159,14 @@ class _Reader:
         on_frame: Callable[[], None],
         stop: Callable[[], bool],
     ) -> None:
-        rgb, thermal = _topics(bag, job, summary)
-        if rgb == thermal:
-            raise DistillMatchError(f"{job.bag}: --rgb and --thermal are both {rgb.name}; name two topics")
-        self.sensors = {rgb.name: Sensor.VISIBLE, thermal.name: Sensor.THERMAL}
+        topics = _topics(bag, job, summary)
+        self.sensors: dict[str, Sensor] = {}
+        for sensor, topic in topics.items():
+            if (other := self.sensors.setdefault(topic.name, sensor)) is not sensor:
+                names = f"--{other.namespace} and --{sensor.namespace}"
+                raise DistillMatchError(f"{job.bag}: {names} are both {topic.name}; name two topics")
+        attached = [sensor for sensor in topics if sensor not in MATCHED]
+        self._collector = make_collector(parameters, synchroniser, attached)
         self._bag = bag
         self._synchroniser = synchroniser
         self._summary = summary
@@ -182,7 +184,7 @@ class _Reader:
                 return
             for pair in self._paired(each):
                 yield from self._decoded(pair)
-        for pair in self._synchroniser.flush():
+        for pair in self._collector.flush(self._synchroniser.flush()):
             yield from self._decoded(pair)
 
     def _paired(self, each: Recorded) -> list[Pair[Any]]:
@@ -191,8 +193,9 @@ class _Reader:
         if sensor is Sensor.VISIBLE:
             self._on_frame()
         stamp = self._messages.stamp_of(each.message)
-        self._timing.receive(sensor, stamp, each.received)
-        return self._synchroniser.add(sensor, Arrival(stamp, each.received, each.message))
+        if sensor in MATCHED:
+            self._timing.receive(sensor, stamp, each.received)
+        return self._collector.add(sensor, Arrival(stamp, each.received, each.message))
 
     def diagnose(self) -> None:
         """Say how the cameras' clocks compare, and why frames found no partner if too few did."""
@@ -206,12 +209,17 @@ class _Reader:
         if found is not None and not self._summary.interrupted:
             self._summary.problems.append(found)
 
+    def count_missing(self) -> None:
+        """Count the pairs without a frame of a further sensor."""
+        for sensor, number in self._collector.missing.items():
+            self._summary.dropped[f"{sensor} missing"] += number
+
     def _decoded(self, pair: Pair[Any]) -> Iterator[_Matched]:
-        """The pair, unless an image of it cannot be used."""
-        visible = self._frame(Sensor.VISIBLE, pair.visible.item)
-        thermal = self._frame(Sensor.THERMAL, pair.thermal.item)
-        if visible is not None and thermal is not None:
-            yield _Matched(visible, thermal, max(pair.visible.received, pair.thermal.received))
+        """The pair, unless an image of the two cameras cannot be used."""
+        frames = {sensor: self._frame(sensor, arrival.item) for sensor, arrival in pair.arrivals.items()}
+        usable = {sensor: frame for sensor, frame in frames.items() if frame is not None}
+        if all(sensor in usable for sensor in MATCHED):
+            yield _Matched(usable, max(pair.visible.received, pair.thermal.received))
 
     def _frame(self, sensor: Sensor, message: Any) -> Frame | None:
         try:
@@ -221,17 +229,17 @@ class _Reader:
             return None
 
 
-def _topics(bag: Bag, job: BagJob, summary: BagSummary) -> tuple[Topic, Topic]:
-    """The topics of both cameras; those that are not named are guessed, and said."""
-    guess = {} if job.rgb and job.thermal else guess_topics(usable_encodings(bag))
-    rgb = bag.image_topic(job.rgb or guess.get(Sensor.VISIBLE), "--rgb")
-    thermal = bag.image_topic(job.thermal or guess.get(Sensor.THERMAL), "--thermal")
-    if guess:
-        summary.notes.append(
-            f"topics by their names and encodings: --rgb {rgb.name} --thermal {thermal.name}; "
-            "name them if that is wrong"
-        )
-    return rgb, thermal
+def _topics(bag: Bag, job: BagJob, summary: BagSummary) -> dict[Sensor, Topic]:
+    """The sensors' topics; those of the two cameras that are not named are guessed, and said."""
+    named: Mapping[Sensor, str | None] = job.topics
+    if not job.topics.keys() >= set(MATCHED):
+        guess = guess_topics(usable_encodings(bag))
+        named = {**dict.fromkeys(MATCHED), **guess, **job.topics}
+    topics = {sensor: bag.image_topic(name, f"--{sensor.namespace}") for sensor, name in named.items()}
+    if named is not job.topics:
+        listed = " ".join(f"--{sensor.namespace} {topics[sensor].name}" for sensor in MATCHED)
+        summary.notes.append(f"topics by their names and encodings: {listed}; name them if that is wrong")
+    return topics
 
 
 @contextmanager
@@ -271,44 +279,6 @@ class _Output:
             message = TOPICS[name][1](outgoing)
             if message is not None:
                 self._writer.write(f"{NODE}/{name}", matched.received, message)
-
-
-def first_info(bag: Bag, image: str) -> Any:
-    """The first CameraInfo beside an image topic, or None; a camera does not change its lens on the way."""
-    first = next(bag.messages((info_topic(image),)), None)
-    return None if first is None else first.message
-
-
-def _undistort(stream: Stream, infos: Mapping[Sensor, Any], summary: BagSummary) -> None:
-    """Undistort the images of each camera with a usable CameraInfo.
-
-    Raises:
-        DistillMatchError: there is none.
-    """
-    problems = {}
-    for sensor, info in infos.items():
-        if (problem := _undistort_one(stream, sensor, info)) is None:
-            summary.undistorted.append(sensor.value)
-        else:
-            problems[sensor] = problem
-    if len(problems) == len(infos):
-        listed = "; ".join(f"{sensor}: {error}" for sensor, error in problems.items())
-        raise DistillMatchError(f"undistort: no camera is calibrated ({listed}); or leave undistort out")
-    summary.notes.extend(
-        f"{sensor} images are not undistorted: {error}" for sensor, error in problems.items()
-    )
-
-
-def _undistort_one(stream: Stream, sensor: Sensor, info: Any) -> str | None:
-    """Undistort the images of one camera; the reason if its CameraInfo is None or unusable."""
-    stream.undistort(sensor, None)
-    if info is None:
-        return f"the bag has no camera_info beside its {sensor} image; record it"
-    try:
-        stream.undistort(sensor, Camera.from_camera_info(info))
-    except DistillMatchError as error:
-        return str(error)
-    return None
 
 
 def _dropped(synchroniser: Synchroniser[Any]) -> dict[str, int]:

@@ -9,7 +9,16 @@ import typer
 
 from distillmatch_ros.cli.interruption import interruptible
 from distillmatch_ros.cli.options import EngineOptions, Output, Settings
-from distillmatch_ros.cli.streams import Params, Rgb, Thermal, fail_with, parameters_of, report_bags
+from distillmatch_ros.cli.streams import (
+    Params,
+    Rgb,
+    Thermal,
+    complete_topic,
+    fail_with,
+    parameters_of,
+    report_bags,
+    topics_of,
+)
 from distillmatch_ros.cli.view import common
 
 if TYPE_CHECKING:
@@ -35,6 +44,15 @@ def bag(
     ],
     rgb: Rgb = None,
     thermal: Thermal = None,
+    depth: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOPIC",
+            help="Depth images that are registered to the visible camera's: near things are mapped by them "
+            "once the rig is known in metres.",
+            autocompletion=complete_topic,
+        ),
+    ] = None,
     only: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Write only this output, such as homography; may be repeated."),
@@ -95,7 +113,7 @@ def bag(
         summaries = run_fleet(
             bags,
             out,
-            Order(parameters, rgb, thermal, chosen_outputs(only)),
+            Order(parameters, topics_of(rgb=rgb, thermal=thermal, depth=depth), chosen_outputs(only)),
             jobs=jobs,
             cluster=cluster,
             table=table,

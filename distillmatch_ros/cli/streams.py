@@ -16,11 +16,12 @@ from distillmatch_ros.cli.view import common
 if TYPE_CHECKING:
     from distillmatch_ros.bags.summary import BagSummary
     from distillmatch_ros.stream.parameters import Parameters
+    from distillmatch_ros.stream.sensors import Sensor
 
 TOPICS = "Topics (both required, unless names and encodings tell which is which)"
 
 
-def _complete_topic(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+def complete_topic(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Complete a topic option in the shell with the image topics of the bags on the command line."""
     from distillmatch_ros.bags.reading import Bag
 
@@ -40,7 +41,7 @@ def _topic_option(name: str, camera: str) -> Any:
         metavar="TOPIC",
         help=f"Image topic of the {camera} camera.",
         rich_help_panel=TOPICS,
-        autocompletion=_complete_topic,
+        autocompletion=complete_topic,
     )
 
 
@@ -52,6 +53,13 @@ Params = Annotated[
         "--params", metavar="FILE", help="Parameters of the node: a copy of the shipped config/fusion.yaml."
     ),
 ]
+
+
+def topics_of(**named: str | None) -> "dict[Sensor, str]":
+    """The topics that were named, by sensor."""
+    from distillmatch_ros.stream.sensors import Sensor
+
+    return {sensor: topic for sensor in Sensor if (topic := named.get(sensor.namespace)) is not None}
 
 
 def demo(

@@ -18,8 +18,10 @@ from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.scene import Scene
 from distillmatch_ros.scene.camera import SyntheticCamera
+from distillmatch_ros.stream.sensors import Sensor
 
 RGB, THERMAL = "/rgb/image", "/thermal/image"
+TOPICS = {Sensor.VISIBLE: RGB, Sensor.THERMAL: THERMAL}
 RGB_INFO, THERMAL_INFO = "/rgb/camera_info", "/thermal/camera_info"
 RGB_FRAME, THERMAL_FRAME = "rgb_camera_optical_frame", "thermal_camera_optical_frame"
 

@@ -15,7 +15,7 @@ from distillmatch_ros.bags.provenance import provenance
 from distillmatch_ros.bags.summary import BagRecord, BagSummary
 from distillmatch_ros.base.files import make_folder
 from distillmatch_ros.demo.agreement import Homographies, RunAgreement, compare, homographies, select_pairs
-from distillmatch_ros.demo.drive import RGB, THERMAL, Moment, record_drive
+from distillmatch_ros.demo.drive import RGB, TOPICS, Moment, record_drive
 from distillmatch_ros.demo.live import is_possible, run_live
 from distillmatch_ros.demo.stills import Still, register_stills
 from distillmatch_ros.registration.status import Status
@@ -209,7 +209,7 @@ def run_demo(
 
 
 def _register(parameters: Parameters, bag: Path, out: Path) -> BagSummary:
-    job = BagJob(bag, out, RGB, THERMAL, chosen_outputs(RECORDED))
+    job = BagJob(bag, out, TOPICS, chosen_outputs(RECORDED))
     with open_registrar(parameters) as registrar:
         stream = open_stream(parameters, registrar)
         return process_bag(job, stream, parameters, about=provenance(parameters, registrar))

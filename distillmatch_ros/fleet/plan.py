@@ -1,7 +1,7 @@
 """Planning of a fleet: its bags, the settings of the run, and the paths of all outputs."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ from distillmatch_ros.fleet.places import (
 )
 from distillmatch_ros.stream.assembly import calibration_path, model_path
 from distillmatch_ros.stream.parameters import Parameters
+from distillmatch_ros.stream.sensors import Sensor
 from distillmatch_ros.stream.temporal import Mode
 
 LIST = ".txt"
@@ -70,8 +71,7 @@ class Order:
     """Settings of a run: the parameters of the node, and topics and outputs as in `BagJob`."""
 
     parameters: Parameters
-    rgb: str | None
-    thermal: str | None
+    topics: Mapping[Sensor, str]
     outputs: tuple[str, ...]
 
     @cached_property
@@ -84,7 +84,7 @@ class Order:
         values = {key: value for key, value in self.parameters.flat().items() if key not in OF_THE_MACHINE}
         fixed = self.parameters.stream.mode is Mode.FIXED
         calibration = _hash(calibration_path(self.parameters)) if fixed else None
-        identity = [values, self.rgb, self.thermal, self.outputs, calibration]
+        identity = [values, sorted(self.topics.items()), self.outputs, calibration]
         return sha256(json.dumps(identity, default=str).encode()).hexdigest()
 
     @cached_property

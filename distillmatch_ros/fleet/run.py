@@ -15,6 +15,7 @@ from distillmatch_ros.fleet.manifest import Manifest, open_manifest
 from distillmatch_ros.fleet.places import is_url, last_bytes
 from distillmatch_ros.fleet.plan import ASKED_AT_ONCE, Order, Unit, check_outputs, plan
 from distillmatch_ros.fleet.work import Outcome, register_all
+from distillmatch_ros.stream.sensors import MATCHED, Sensor
 
 LOCAL = "local"
 """Name of the cluster on this machine."""
@@ -90,7 +91,7 @@ def run_fleet(
         inputs, out = [_absolute(each) for each in inputs], _absolute(out)
         table = None if table is None else _absolute(table)
     here = cluster is None and jobs == 1
-    units = plan(inputs, out, table, order.rgb, order.thermal, opening=here)
+    units = plan(inputs, out, table, *map(order.topics.get, MATCHED), opening=here)
     if single:
         check_outputs(units := [replace(unit, overwrite=overwrite) for unit in units], out)
         return _run(units, order, jobs, cluster, watch, None)
@@ -173,7 +174,7 @@ def _workers(
 def _register_here(units: Sequence[Unit], order: Order, watch: Watch) -> Iterator[Outcome]:
     here = [tuple(map(Path, unit.sources)) for unit in units if not any(map(is_url, unit.sources))]
     counted = len(here) == len(units) <= COUNTED
-    watch.on_begin(len(units), count_frames(here, order.rgb) if counted else None)
+    watch.on_begin(len(units), count_frames(here, order.topics.get(Sensor.VISIBLE)) if counted else None)
     return register_all(units, order, on_frame=lambda: watch.on_frames(1), stop=watch.stop)
 
 

@@ -67,7 +67,7 @@ def register(
         local = {str(path): shown(source) for path, source in zip(parts, unit.sources, strict=True)}
         local[str(out)] = named["out"]
         job = BagJob(
-            *(parts[0], out, order.rgb, order.thermal, order.outputs),
+            *(parts[0], out, order.topics, order.outputs),
             *(parameters.undistort, parameters.jpeg_quality, unit.overwrite),
             tuple(parts[1:]),
         )

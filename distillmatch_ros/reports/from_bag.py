@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from distillmatch_ros.bags.camera_infos import info_topic
 from distillmatch_ros.bags.guess import guess_topics, usable_encodings
-from distillmatch_ros.bags.processing import info_topic
 from distillmatch_ros.bags.provenance import read_provenance
 from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.bags.typestore import ros2_messages

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.images.frames import to_grey
+from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.rig.dense import dense_rays
 from distillmatch_ros.rig.parallax import DepthMapping
 
@@ -26,7 +27,8 @@ def thermal_cloud(mapping: DepthMapping, visible: NDArray[Any], thermal: NDArray
     depth = 1 / mapping.inverse_depth[chosen]
     heat = mapping.warp_thermal(to_grey(thermal))[chosen]
     heat = heat.astype(np.float32) if heat.dtype.itemsize > 4 else heat
-    colours = np.atleast_3d(visible)[chosen]
+    picture = visible if visible.dtype == np.uint8 else to_8bit(to_grey(visible))
+    colours = np.atleast_3d(picture)[chosen]
     cloud = np.empty(
         depth.size,
         [(name, "<f4") for name in "xyz"]

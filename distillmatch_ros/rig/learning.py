@@ -13,7 +13,6 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, Size, corners
 from distillmatch_ros.geometry.mapping import ImageMapping
-from distillmatch_ros.geometry.pose import Pose
 from distillmatch_ros.images.gain_control import stretch
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.result import Registration
@@ -21,8 +20,7 @@ from distillmatch_ros.rig.depth import DepthSearch
 from distillmatch_ros.rig.edges import edge_matches
 from distillmatch_ros.rig.estimation import EDGE_SOFT_PX, Fit, FrameMatches, fit_own, fit_rig
 from distillmatch_ros.rig.model import RigMapping, RigModel
-from distillmatch_ros.rig.parallax import DepthMapping
-from distillmatch_ros.rig.projection import SHARED
+from distillmatch_ros.rig.parallax import DepthMapping, with_depth
 from distillmatch_ros.rig.regions import find_regions
 
 MAX_FRAMES = 100
@@ -76,18 +74,11 @@ class LearnedRig:
 
     def with_baseline(self, metres: float) -> "LearnedRig":
         """The same rig in metres, by the distance of its cameras."""
-        model, pose = self.model, self.model.T_visible_thermal
-        scale = metres / float(np.linalg.norm(pose.translation))
-        factors = np.ones(len(SHARED))
-        factors[5:8] = scale
-        sized = replace(
-            model,
-            T_visible_thermal=Pose(pose.rotation, pose.translation * scale),
-            origins={**model.origins, "scale": "given"},
-            covariance=None if model.covariance is None else model.covariance * np.outer(factors, factors),
-        )
+        scale = self.model.scale_for(metres)
         far, near = self.inverse_depths
-        return replace(self, model=sized, inverse_depths=(far / scale, near / scale))
+        return replace(
+            self, model=self.model.with_baseline(metres), inverse_depths=(far / scale, near / scale)
+        )
 
     def check(self, thermal: Size, visible: Size) -> None:
         """Reject images of other sizes.
@@ -122,22 +113,8 @@ class LearnedRig:
         return find_regions(self.model, pair.visible, pair.thermal, own[:3], (own[3], own[4])).mapping
 
     def by_depth(self, pair: Observation, inverse_depth: NDArray[np.float32]) -> DepthMapping:
-        """The mapping of a pair by depth; its plane stands in where large parts are unknown.
-
-        Args:
-            pair: the pair.
-            inverse_depth: float32 (H, W), of the visible pixels, 1 / metre; see rig/depth_image.py.
-
-        Raises:
-            DistillMatchError: the rig is not known in metres.
-        """
-        if self.model.origins.get("scale") == "assumed":
-            raise DistillMatchError(
-                "rig: depth is in metres, but the distance of the rig's cameras is unknown; "
-                "make the rig with `distillmatch calibrate --baseline-m`"
-            )
-        own = self.own(pair)
-        return DepthMapping(self.model, inverse_depth, own[:3], (own[3], own[4]))
+        """The mapping of a pair by depth; see `with_depth`."""
+        return with_depth(self.register(pair), inverse_depth)
 
     def own(self, pair: Observation) -> Float64:
         """What a pair adds to the rig, found on edges; the network's matches help where there are any.

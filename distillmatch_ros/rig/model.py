@@ -6,7 +6,7 @@ plane, rho = n . q with the same n for all pixels, and between rays the mapping 
 straight. A plane that faces the thermal camera at the inverse depth rho has n = (0, 0, rho).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
@@ -64,14 +64,28 @@ class RigModel:
         Raises:
             DistillMatchError: the plane passes through a camera, or is not finite.
         """
-        pose = self.T_visible_thermal
-        between_rays = pose.rotation + np.outer(pose.translation, plane)
-        between_rays[:2] += np.outer(shift, between_rays[2])
-        if not np.isfinite(between_rays).all() or np.linalg.det(between_rays) <= 0:
-            raise DistillMatchError(
-                "rig: a plane through a camera, or behind it, has no image in both; check the inverse depth"
-            )
-        return RigMapping(self.thermal, self.visible, between_rays)
+        return RigMapping(self, plane, shift)
+
+    @property
+    def is_metric(self) -> bool:
+        """Whether the translation is in metres."""
+        return self.origins.get("scale") != "assumed"
+
+    def with_baseline(self, metres: float) -> "RigModel":
+        """The same rig in metres, by the distance of its cameras."""
+        pose, scale = self.T_visible_thermal, self.scale_for(metres)
+        factors = np.ones(12)
+        factors[5:8] = scale  # the translation's
+        return replace(
+            self,
+            T_visible_thermal=Pose(pose.rotation, pose.translation * scale),
+            origins={**self.origins, "scale": "given"},
+            covariance=None if self.covariance is None else self.covariance * np.outer(factors, factors),
+        )
+
+    def scale_for(self, metres: float) -> float:
+        """Metres for one unit of the translation, by the distance of the cameras."""
+        return metres / float(np.linalg.norm(self.T_visible_thermal.translation))
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,32 +93,52 @@ class RigMapping:
     """The mapping of one plane through two lenses; implements `ImageMapping`.
 
     Attributes:
-        thermal: the thermal camera.
-        visible: the visible camera.
-        between_rays: float64 (3, 3), thermal rays to visible rays.
+        rig: the two cameras.
+        plane: (3,), see `RigModel.on_plane`.
+        shift: likewise.
     """
 
-    thermal: Camera
-    visible: Camera
-    between_rays: Float64
+    rig: RigModel
+    plane: Float64
+    shift: Float64 | tuple[float, float] = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        """Check the plane; see `RigModel.on_plane`."""
+        if not np.isfinite(self.between_rays).all() or np.linalg.det(self.between_rays) <= 0:
+            raise DistillMatchError(
+                "rig: a plane through a camera, or behind it, has no image in both; check the inverse depth"
+            )
+
+    @cached_property
+    def between_rays(self) -> Float64:
+        """Thermal rays to visible rays, float64 (3, 3)."""
+        pose = self.rig.T_visible_thermal
+        between_rays: Float64 = pose.rotation + np.outer(pose.translation, self.plane)
+        between_rays[:2] += np.outer(self.shift, between_rays[2])
+        return between_rays
+
+    def with_baseline(self, metres: float) -> "RigMapping":
+        """The same mapping, of a rig in metres; see `RigModel.with_baseline`."""
+        rig = self.rig.with_baseline(metres)
+        return RigMapping(rig, self.plane / self.rig.scale_for(metres), self.shift)
 
     @property
     def thermal_size(self) -> Size:
         """See `ImageMapping`."""
-        return self.thermal.size
+        return self.rig.thermal.size
 
     @property
     def visible_size(self) -> Size:
         """See `ImageMapping`."""
-        return self.visible.size
+        return self.rig.visible.size
 
     def to_visible(self, points: Points) -> Float64:
         """See `ImageMapping`; NaN where a lens shows nothing, and behind a camera."""
-        return self.visible.project(self.thermal.unproject(points) @ self.between_rays.T)
+        return self.rig.visible.project(self.rig.thermal.unproject(points) @ self.between_rays.T)
 
     def to_thermal(self, points: Points) -> Float64:
         """See `to_visible`."""
-        return self.thermal.project(self.visible.unproject(points) @ self._back.T)
+        return self.rig.thermal.project(self.rig.visible.unproject(points) @ self._back.T)
 
     def warp_thermal(self, image: NDArray[Any]) -> NDArray[Any]:
         """See `ImageMapping`."""
@@ -116,8 +150,8 @@ class RigMapping:
 
     def places_in_visible(self, size: Size) -> NDArray[np.float32]:
         """Visible pixels of the pixels of the thermal image resized to ``size``, float32 (*size, 2)."""
-        rays = lattice_rays(self.thermal) @ self.between_rays.T
-        return _dense(rays, self.visible, self.thermal_size, size)
+        rays = lattice_rays(self.rig.thermal) @ self.between_rays.T
+        return _dense(rays, self.rig.visible, self.thermal_size, size)
 
     @cached_property
     def mask(self) -> NDArray[np.bool_]:
@@ -146,8 +180,8 @@ class RigMapping:
     @cached_property
     def _from_thermal(self) -> NDArray[np.float32]:
         """Thermal pixel of each visible pixel, float32 (H, W, 2)."""
-        rays = lattice_rays(self.visible) @ self._back.T
-        return _dense(rays, self.thermal, self.visible_size, self.visible_size)
+        rays = lattice_rays(self.rig.visible) @ self._back.T
+        return _dense(rays, self.rig.thermal, self.visible_size, self.visible_size)
 
     @cached_property
     def _from_visible(self) -> NDArray[np.float32]:

@@ -13,11 +13,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import Float64, Points, Size
+from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.geometry.pose import Pose
 from distillmatch_ros.rig.dense import Float32, dense_rays, project_dense
 from distillmatch_ros.rig.model import RigMapping, RigModel, closest_homography, sample, within
+
+ASSUMED = 128
+"""In `seen_mask`: both cameras see the pixel as far as its surroundings, or the plane, tell its depth."""
 
 _NOTHING = np.float32(-np.inf)  # inverse depth where no ray ends
 _FLOOR_PX = 0.12  # of parallax, and
@@ -174,6 +179,36 @@ class DepthMapping:
         return carry(depth, self.rig.thermal, self.rig.T_visible_thermal, self.rig.visible, after=self.shift)[
             0
         ]
+
+
+def with_depth(mapping: RigMapping, inverse_depth: Float32) -> DepthMapping:
+    """The mapping of a frame by its depth; its plane stands in where large parts are unknown.
+
+    Args:
+        mapping: of the frame's plane, by a rig in metres.
+        inverse_depth: float32 (H, W), of the visible pixels, 1 / metre; see rig/depth_image.py.
+
+    Raises:
+        DistillMatchError: the rig is not known in metres.
+    """
+    if not mapping.rig.is_metric:
+        raise DistillMatchError(
+            "rig: depth is in metres, but the distance of the rig's cameras is unknown; set the parameter "
+            "baseline_m, or make the rig with `distillmatch calibrate --baseline-m`"
+        )
+    return DepthMapping(mapping.rig, inverse_depth, mapping.plane, (mapping.shift[0], mapping.shift[1]))
+
+
+def seen_mask(mapping: ImageMapping) -> NDArray[np.uint8]:
+    """The mask of a mapping as a picture, uint8.
+
+    255 where the thermal camera sees the visible pixel too, `ASSUMED` where that rests on a depth that was
+    not measured, else 0.
+    """
+    picture = 255 * mapping.mask.view(np.uint8)
+    if isinstance(mapping, DepthMapping):
+        picture[mapping.mask & mapping.filled] = ASSUMED
+    return picture
 
 
 def plane_inverse_depth(rig: RigModel, plane: Float64, shift: tuple[float, float] = (0.0, 0.0)) -> Float32:

@@ -9,9 +9,9 @@ from distillmatch_ros.registration.rejection import CAUSES
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.ros.statistics import PeriodReport
 from distillmatch_ros.ros.transport import before_a_command, shipped
-from distillmatch_ros.stream.parameters import Parameters
-from distillmatch_ros.stream.sensors import MATCHED, Sensor
-from distillmatch_ros.stream.timing import Timing
+from distillmatch_ros.stream.parameters import Parameters, tolerance_of
+from distillmatch_ros.stream.sensors import ATTACHED, MATCHED, Sensor
+from distillmatch_ros.stream.timing import FEW, Timing
 
 OK, WARN, ERROR, STALE = range(4)
 """Levels of diagnostic_msgs/DiagnosticStatus."""
@@ -23,6 +23,8 @@ LOST = 0.3
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 SLOW = 0.1
 """Fraction of the pairs dropped by a busy engine, from which on it is mentioned."""
+MISSING = "MISSING"
+"""Reason of a pair that goes on without a further sensor, whose frames were not near enough in time."""
 SUPERSEDED = "SUPERSEDED"
 """Reason of a pair that was dropped because a newer one came before the engine was free."""
 
@@ -82,6 +84,7 @@ def diagnose(report: PeriodReport, condition: Condition, parameters: Parameters,
         _unpaired(report, condition, parameters),
         _unusable(report, condition),
         _unregistered(report, condition),
+        _not_attached(report, condition),
         _half_calibrated(condition),
     ):
         if found is not None:
@@ -133,6 +136,23 @@ def _silent(report: PeriodReport, condition: Condition, now: int) -> Diagnosis |
             f"{silence}, despite {number} publisher(s): is the {sensor} camera running? If so, its "
             f"images are lost in transport: {_transport()}",
         )
+    return None
+
+
+def _not_attached(report: PeriodReport, condition: Condition) -> Diagnosis | None:
+    """Most pairs go on without a further sensor that should be used."""
+    for sensor in ATTACHED:
+        missing, total = report.drops[sensor.namespace, MISSING], sum(report.statuses.values())
+        if missing <= FEW * total:
+            continue
+        topic = (condition.topics or {}).get(sensor, "")
+        number = report.inputs[sensor].messages
+        why = (
+            f"none of {number} images was near enough in time: set {tolerance_of(sensor)}"
+            if number
+            else f"no messages on {topic}: start the {sensor} camera, or check the remapping"
+        )
+        return Diagnosis(WARN, f"{missing} pairs without {sensor}; {why}")
     return None
 
 
@@ -253,7 +273,7 @@ def _figures(report: PeriodReport, condition: Condition) -> Iterator[tuple[str, 
         yield "device", condition.engine.device
     yield "last error", condition.error or condition.unusable or ""
     yield "rig", condition.rig
-    for sensor in MATCHED:
+    for sensor in condition.topics or MATCHED:
         yield f"{sensor.namespace} in [Hz]", f"{report.inputs[sensor].messages / report.seconds:.1f}"
         yield f"{sensor.namespace} lost [%]", f"{100 * report.inputs[sensor].lost:.0f}"
     yield "pairs [Hz]", f"{report.pairs / report.seconds:.1f}"

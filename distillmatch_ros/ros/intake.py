@@ -13,21 +13,29 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.ros.diagnosis import MISSING
 from distillmatch_ros.ros.filters import FilterSynchroniser
 from distillmatch_ros.ros.statistics import Drop, Statistics
-from distillmatch_ros.stream.assembly import make_synchroniser
+from distillmatch_ros.stream.assembly import make_collector, make_synchroniser
+from distillmatch_ros.stream.attachment import PairCollector
 from distillmatch_ros.stream.messages import Messages
-from distillmatch_ros.stream.parameters import COMPRESSED, MESSAGE_FILTERS, Parameters
-from distillmatch_ros.stream.sensors import Sensor
+from distillmatch_ros.stream.parameters import COMPRESSED, MESSAGE_FILTERS, RAW, Parameters, tolerance_of
+from distillmatch_ros.stream.sensors import ATTACHED, MATCHED, Sensor
 from distillmatch_ros.stream.synchroniser import Pair, Synchroniser
 from distillmatch_ros.stream.timing import REMEMBERED, Timing
 from distillmatch_ros.stream.waiting import Arrival
 
 COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"
 
+_TIMES = (
+    "tolerance",
+    "thermal_offset",
+    *map(tolerance_of, ATTACHED),
+)  # parameters by which frames are paired
+
 
 class Intake:
-    """Subscribes to both cameras from activation to deactivation; used by the executor's thread only.
+    """Subscribes to the cameras from activation to deactivation; used by the executor's thread only.
 
     Callbacks only store messages, so that none waits in a queue.
     """
@@ -61,6 +69,7 @@ class Intake:
         self._on_pair = on_pair
         self._on_info = on_info
         self._synchroniser = _make(parameters)
+        self._collector = self._make_collector()
         self._told: Counter[Drop] = Counter()
         self.timing = Timing(REMEMBERED)
         """Stamps and times of receipt of the frames."""
@@ -70,8 +79,9 @@ class Intake:
         self._images: dict[Sensor, Subscription] = {}
         self._infos: list[Subscription] = []
         try:
-            for sensor, transport in transports.items():
-                self._images[sensor] = self._subscribe(sensor, transport)
+            for sensor in (*MATCHED, *parameters.attached):
+                self._images[sensor] = self._subscribe(sensor, transports.get(sensor, RAW))
+            for sensor in MATCHED:
                 self._infos.append(self._subscribe_info(sensor))
         except Exception:  # such as QoS overrides that rclpy rejects
             self.close()
@@ -102,18 +112,22 @@ class Intake:
     def configure(self, parameters: Parameters) -> None:
         """Set tolerance and offset; waiting frames are dropped if these change."""
         before, self._parameters = self._parameters, parameters
-        if (before.tolerance, before.thermal_offset) != (parameters.tolerance, parameters.thermal_offset):
+        if any(getattr(before, name) != getattr(parameters, name) for name in _TIMES):
             self.reset()
             self.count_drops()
             self._synchroniser, self._told = _make(parameters), Counter()
+            self._collector = self._make_collector()
 
     def reset(self) -> None:
         """Discard all frames and all knowledge of the clocks."""
-        self._synchroniser.reset()
+        self._collector.reset()
         self.timing.reset()
 
     def count_drops(self) -> None:
         """Report the synchroniser's drops since the last call to the statistics."""
+        for attached, number in self._collector.missing.items():
+            self._statistics.drop(attached.namespace, MISSING, number)
+        self._collector.missing.clear()
         if not isinstance(self._synchroniser, Synchroniser):
             return
         dropped = Counter(
@@ -144,10 +158,11 @@ class Intake:
         def receive(message: Any) -> None:
             now, stamp = monotonic_ns(), self._messages.stamp_of(message)
             self._statistics.receive(sensor, stamp, now)
-            if self.timing.jumped(sensor, stamp, now):
-                self.timing.reset()  # a jump would be taken for clock drift
-            self.timing.receive(sensor, stamp, now)
-            for pair in self._synchroniser.add(sensor, Arrival(stamp, now, message)):
+            if sensor in MATCHED:
+                if self.timing.jumped(sensor, stamp, now):
+                    self.timing.reset()  # a jump would be taken for clock drift
+                self.timing.receive(sensor, stamp, now)
+            for pair in self._collector.add(sensor, Arrival(stamp, now, message)):
                 self._statistics.pair(pair.skew)
                 self._on_pair(pair)
 
@@ -169,6 +184,9 @@ class Intake:
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=reject),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
+
+    def _make_collector(self) -> PairCollector[Any]:
+        return make_collector(self._parameters, self._synchroniser, self._parameters.attached)
 
     def _subscribe_info(self, sensor: Sensor) -> Subscription:
         topic = f"{sensor.namespace}/camera_info"

@@ -174,10 +174,12 @@ class Pipeline:
         decoded = perf_counter()
         try:
             with self._lock:
-                result = self._stream.process(*frames)
+                result = self._stream.process(**frames)
         except DistillMatchError as error:
-            self._reject(PAIR, error)
+            self._reject(PAIR, str(error))
             return
+        for sensor, reason in result.unused.items():
+            self._reject(sensor.namespace, reason)
         registered = perf_counter()
         outgoing = Outgoing(
             self._messages,
@@ -213,16 +215,20 @@ class Pipeline:
         waited_s = (monotonic_ns() - self._waiting_since) / SECOND
         return waited_s < INFO_PATIENCE_S and any(sensor not in self._infos for sensor in missing)
 
-    def _decode(self, pair: Pair[Any]) -> tuple[Frame, Frame] | None:
-        sensor = Sensor.VISIBLE
+    def _decode(self, pair: Pair[Any]) -> dict[str, Frame] | None:
+        """The frames by sensor; None if an image of the two cameras is unusable."""
+        frames = {sensor: self._frame(sensor, arrival.item) for sensor, arrival in pair.arrivals.items()}
+        if any(frames[sensor] is None for sensor in MATCHED):
+            return None
+        return {sensor.value: frame for sensor, frame in frames.items() if frame is not None}
+
+    def _frame(self, sensor: Sensor, message: Any) -> Frame | None:
         try:
-            visible = self._messages.to_frame(pair.visible.item)
-            sensor = Sensor.THERMAL
-            return visible, self._messages.to_frame(pair.thermal.item)
+            return self._messages.to_frame(message)
         except DistillMatchError as error:
-            self._reject(sensor.namespace, error)
+            self._reject(sensor.namespace, str(error))
             return None
 
-    def _reject(self, what: str, error: DistillMatchError) -> None:
+    def _reject(self, what: str, error: str) -> None:
         self._statistics.drop(what, "UNUSABLE")
-        self.unusable = str(error)
+        self.unusable = error

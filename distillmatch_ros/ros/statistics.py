@@ -9,10 +9,10 @@ from distillmatch_ros.base.units import Percentiles
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.ros.gaps import StampGaps
-from distillmatch_ros.stream.sensors import MATCHED, Sensor
+from distillmatch_ros.stream.sensors import Sensor
 
 Drop = tuple[str, str]
-"""The camera in the words of ROS (``rgb``, ``thermal``, or ``pair``) and the reason of the drop."""
+"""The sensor in the words of ROS (``rgb``, ``thermal``, ``depth``; or ``pair``), and the reason."""
 
 AGE = "age"
 """Latency stage: from the receipt of the visible image until all outputs are published."""
@@ -88,8 +88,8 @@ class Statistics:
     def __init__(self, now: int) -> None:
         self._lock = threading.Lock()
         self._period = _Period(now)
-        self._latest: dict[Sensor, tuple[int, int | None]] = dict.fromkeys(MATCHED, (0, None))
-        self._gaps = {sensor: StampGaps() for sensor in MATCHED}
+        self._latest: dict[Sensor, tuple[int, int | None]] = dict.fromkeys(Sensor, (0, None))
+        self._gaps = {sensor: StampGaps() for sensor in Sensor}
         self._total_drops: Counter[Drop] = Counter()
 
     def receive(self, sensor: Sensor, stamp: int, now: int) -> None:
@@ -133,7 +133,7 @@ class Statistics:
             self._total_drops.update(period.drops)
             inputs = {
                 sensor: Input(period.messages[sensor], *self._latest[sensor], self._gaps[sensor].lost)
-                for sensor in MATCHED
+                for sensor in Sensor
             }
             total_drops = self._total_drops.copy()
         return PeriodReport(

@@ -1,7 +1,8 @@
 """Builds registrar, stream and synchroniser from parameters, for the node and for bags."""
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
@@ -10,8 +11,10 @@ from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.registration.registrar import SHIPPED_MODEL, Registrar
 from distillmatch_ros.rig.files import RigFile, holds_rig
 from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.stream.attachment import PairCollector, Pairing
 from distillmatch_ros.stream.calibration import Calibration, Known
-from distillmatch_ros.stream.parameters import ARRIVAL, Parameters
+from distillmatch_ros.stream.parameters import ARRIVAL, Parameters, tolerance_of
+from distillmatch_ros.stream.sensors import Sensor
 from distillmatch_ros.stream.stream import Stream
 from distillmatch_ros.stream.synchroniser import Synchroniser
 from distillmatch_ros.stream.temporal import Mode
@@ -105,5 +108,17 @@ def make_synchroniser(parameters: Parameters) -> Synchroniser[Any]:
     return Synchroniser(
         round(parameters.tolerance * SECOND),
         round(parameters.thermal_offset * SECOND),
-        by="arrival" if parameters.pairing == ARRIVAL else "stamp",
+        by=_by(parameters),
     )
+
+
+def make_collector(
+    parameters: Parameters, pairing: Pairing[Any], attached: Collection[Sensor]
+) -> PairCollector[Any]:
+    """A collector of pairs with the frames of further sensors, by the parameters' times."""
+    tolerances = {sensor: round(getattr(parameters, tolerance_of(sensor)) * SECOND) for sensor in attached}
+    return PairCollector(pairing, tolerances, _by(parameters))
+
+
+def _by(parameters: Parameters) -> Literal["stamp", "arrival"]:
+    return "arrival" if parameters.pairing == ARRIVAL else "stamp"

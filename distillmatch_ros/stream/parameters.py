@@ -17,6 +17,7 @@ from distillmatch_ros.base.files import write_text
 from distillmatch_ros.base.settings import Description, Model, Settings, describe, setting
 from distillmatch_ros.engines.registry import AUTO, Backend
 from distillmatch_ros.images.sizes import MAX_PIXELS
+from distillmatch_ros.stream.sensors import ATTACHED, Sensor
 from distillmatch_ros.stream.settings import StreamSettings
 from distillmatch_ros.stream.temporal import Mode
 
@@ -80,6 +81,17 @@ class Parameters(Settings):
         least=-1e10,
         most=1e10,
     )
+    depth: bool = setting(
+        False,
+        "Subscribe to depth/image: depth that is registered to the RGB camera, for mode rig. Bags: --depth.",
+    )
+    depth_tolerance: float = setting(
+        0.05,
+        "Greatest time difference between a pair's RGB image and the depth image that is attached to it.",
+        unit="s",
+        least=0,
+        most=10,
+    )
     calibration_file: str = setting(
         "",
         "YAML file of mode fixed: one homography, as the service save_calibration writes it, or a rig.",
@@ -95,6 +107,11 @@ class Parameters(Settings):
     def model_post_init(self, _: Any) -> None:
         if self.stream.mode is Mode.FIXED and not self.calibration_file:
             raise DistillMatchError("mode fixed needs a calibration; set calibration_file with it")
+
+    @property
+    def attached(self) -> tuple[Sensor, ...]:
+        """The further sensors that are used: each has a parameter of its name."""
+        return tuple(sensor for sensor in ATTACHED if getattr(self, sensor.namespace))
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Parameters":
@@ -175,6 +192,9 @@ TABLE: dict[str, Parameter] = {
     "pairing": _fixed("pairing"),
     "tolerance": _live("tolerance"),
     "thermal_offset": _live("thermal_offset"),
+    "depth": _fixed("depth"),
+    "depth_tolerance": _live("depth_tolerance"),
+    "baseline_m": _live("stream", "baseline_m"),
     "mode": _live("stream", "mode"),
     "pass_seconds": _live("stream", "pass_seconds"),
     "hold_seconds": _live("stream", "hold_seconds"),
@@ -222,6 +242,11 @@ def _check_type(name: str, value: Any) -> None:
     if type(value) is not wanted:
         shown = "nothing" if value is None else repr(value)
         raise DistillMatchError(f"parameter {name} is {shown:.60}; write {_WRITTEN[wanted]}")
+
+
+def tolerance_of(sensor: Sensor) -> str:
+    """Name of the parameter by which the frames of a further sensor are attached."""
+    return f"{sensor.namespace}_tolerance"
 
 
 def unknown(name: str) -> str | None:

@@ -12,6 +12,7 @@ class Sensor(str, Enum):
 
     VISIBLE = "visible"
     THERMAL = "thermal"
+    DEPTH = "depth"
 
     def __str__(self) -> str:
         return self.value
@@ -22,7 +23,9 @@ class Sensor(str, Enum):
         return _NAMESPACES[self]
 
 
-_NAMESPACES = {Sensor.VISIBLE: "rgb", Sensor.THERMAL: "thermal"}
+_NAMESPACES = {Sensor.VISIBLE: "rgb", Sensor.THERMAL: "thermal", Sensor.DEPTH: "depth"}
 
 MATCHED = (Sensor.VISIBLE, Sensor.THERMAL)
 """The two cameras whose images are registered."""
+ATTACHED = (Sensor.DEPTH,)
+"""Sensors whose frames are attached to pairs, if they are used; pairs go on without them."""

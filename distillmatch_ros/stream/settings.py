@@ -26,6 +26,14 @@ class StreamSettings(TemporalSettings):
         least=0,
         most=60,
     )
+    baseline_m: float = setting(
+        0.0,
+        "Distance of the two cameras' lenses, which gives a learned rig its scale: depth images need it. 0: "
+        "as the rig's file says.",
+        unit="m",
+        least=0,
+        most=100,
+    )
     rgb_rotation: Rotation = setting(
         0, "Clockwise rotation that makes the visible image upright.", unit="degrees"
     )

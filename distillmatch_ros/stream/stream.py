@@ -3,9 +3,9 @@
 Results depend on the frames and their stamps only: the same frames give the same results.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import perf_counter
 
@@ -20,9 +20,13 @@ from distillmatch_ros.images.gain_control import stretch
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.rig.cloud import thermal_cloud
 from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.rig.model import RigMapping
+from distillmatch_ros.rig.parallax import DepthMapping, seen_mask
 from distillmatch_ros.rig.watching import OnLearned, RigEvent, RigWatch, ignore
 from distillmatch_ros.stream.calibration import Calibration, ImageFormat, Known, Rig
+from distillmatch_ros.stream.depth import map_by_depth
 from distillmatch_ros.stream.executors import InlineExecutor
 from distillmatch_ros.stream.sensors import Sensor
 from distillmatch_ros.stream.settings import StreamSettings
@@ -45,6 +49,7 @@ class Result:
         heat: 8-bit thermal image as the overlay shows it, made by a call.
         passes: number of full passes over this pair or earlier ones that ended since the last pair.
         find_matches: adds correspondences to the registration.
+        unused: by further sensor, why the pair is mapped without its frame; empty if nothing is wrong.
     """
 
     visible: Frame
@@ -56,6 +61,7 @@ class Result:
     heat: Callable[[], NDArray[np.uint8]]
     passes: int
     find_matches: Callable[[Registration], Registration]
+    unused: Mapping[Sensor, str] = field(default_factory=dict)
 
     def matched(self) -> Registration:
         """The registration with correspondences; those of a tracked pair are computed by this call."""
@@ -73,11 +79,10 @@ class Result:
         return replace(self.visible, image=image, encoding=self.thermal.encoding)
 
     def mask(self) -> Frame | None:
-        """Visible pixels that the thermal camera sees too: mono8, 255 or 0; None without a homography."""
+        """Visible pixels that the thermal camera sees too, mono8, see `seen_mask`; None without a mapping."""
         if self.registration.mapping is None:
             return None
-        seen = 255 * self.registration.mapping.mask.view(np.uint8)
-        return replace(self.visible, image=seen, encoding="mono8")
+        return replace(self.visible, image=seen_mask(self.registration.mapping), encoding="mono8")
 
     @property
     def in_thermal_frame(self) -> Frame:
@@ -94,6 +99,13 @@ class Result:
             return None
         image = self.registration.warp_visible(self.visible.image)
         return replace(self.in_thermal_frame, image=image, encoding=self.visible.encoding)
+
+    def points(self) -> NDArray[np.void] | None:
+        """The thermal point cloud, see `thermal_cloud`; None without depth."""
+        mapping = self.registration.mapping
+        if not isinstance(mapping, DepthMapping):
+            return None
+        return thermal_cloud(mapping, self.visible.image, self.thermal.image)
 
     def overlay(self) -> Frame:
         """The overlay, bgr8; without a homography the visible image with the reason."""
@@ -173,8 +185,13 @@ class Stream:
         if self._undistorters.get(sensor) is not current:
             self._forget()  # pixel coordinates change
 
-    def process(self, visible: Frame, thermal: Frame) -> Result:
+    def process(self, visible: Frame, thermal: Frame, depth: Frame | None = None) -> Result:
         """Register a pair.
+
+        Args:
+            visible: the visible frame.
+            thermal: the thermal frame.
+            depth: depth that is registered to the visible image; used where the rig is known in metres.
 
         Raises:
             DistillMatchError: a frame holds no image, or does not fit its camera_info or the calibration. The
@@ -200,7 +217,7 @@ class Stream:
         fixed = self._calibration if self._settings.mode is Mode.FIXED else None
         known = fixed.mapping if isinstance(fixed, Calibration) else fixed
         followed = self._state.register(visible, thermal, pair, known)
-        registration = followed.registration
+        registration, unused = self._by_depth(followed.registration, depth, visible)
         heat_range = self._state.heat_range.shown if followed.rested else None
         if heat_range is None:
             heat_range = self._state.heat_range.update(pair.thermal.range, thermal.stamp)
@@ -219,6 +236,7 @@ class Stream:
             partial(stretch, pair.thermal.grey, heat_range),
             len(followed.passes),
             followed.find_matches,
+            unused,
         )
 
     @property
@@ -253,6 +271,19 @@ class Stream:
         if self._state is not None:
             self._state.close()
         self._state = None
+
+    def _by_depth(
+        self, registration: Registration, depth: Frame | None, visible: Frame
+    ) -> tuple[Registration, dict[Sensor, str]]:
+        """The registration by depth if a rig is known, and why depth cannot be used if so."""
+        if depth is None or not isinstance(registration.mapping, RigMapping):
+            return registration, {}
+        try:
+            depth = self._undistorted(Sensor.VISIBLE, depth)
+            mapping = map_by_depth(registration.mapping, depth, visible, self._settings.baseline_m)
+        except DistillMatchError as error:
+            return registration, {Sensor.DEPTH: str(error)}
+        return replace(registration, mapping=mapping), {}
 
     def _undistorted(self, sensor: Sensor, frame: Frame) -> Frame:
         undistorter = self._undistorters.get(sensor)

@@ -6,7 +6,7 @@ pairs never cross. A pair is returned as soon as no later frame can change it.
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
 from distillmatch_ros.base.errors import DistillMatchError
@@ -26,11 +26,18 @@ class Pair(Generic[Item]):
     """Two simultaneous frames; ``skew`` is the thermal frame's time minus the visible frame's, ns.
 
     Times are stamps, or times of receipt when pairing by arrival, and include the thermal offset.
+    ``attached`` are the frames of further sensors; see `PairCollector`.
     """
 
     visible: Arrival[Item]
     thermal: Arrival[Item]
     skew: int
+    attached: Mapping[Sensor, Arrival[Item]] = field(default_factory=dict)
+
+    @property
+    def arrivals(self) -> dict[Sensor, Arrival[Item]]:
+        """All frames."""
+        return {Sensor.VISIBLE: self.visible, Sensor.THERMAL: self.thermal, **self.attached}
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from support.bags import (
 )
 from typer.testing import CliRunner, Result
 
-from distillmatch_ros.bags.processing import info_topic
+from distillmatch_ros.bags.camera_infos import info_topic
 from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.bags.typestore import ros2_messages
 from distillmatch_ros.cli import app

@@ -60,9 +60,10 @@ def test_a_rig_that_is_kept_is_judged_and_not_fitted() -> None:
 
 def test_camera_info_is_used_where_it_fits(tmp_path: Path, write_network: Callable[..., Path]) -> None:
     bag = bags.write_bag(tmp_path, "mcap", bags.Drive(pairs=12))
-    cameras = recorded_cameras(BagJob(bag, None, bags.RGB, bags.THERMAL, ()))
+    topics = {Sensor.VISIBLE: bags.RGB, Sensor.THERMAL: bags.THERMAL}
+    cameras = recorded_cameras(BagJob(bag, None, topics, ()))
     assert set(cameras) == {Sensor.VISIBLE}
-    pinhole = recorded_cameras(BagJob(bag, None, bags.RGB, bags.THERMAL, (), undistort=True))[Sensor.VISIBLE]
+    pinhole = recorded_cameras(BagJob(bag, None, topics, (), undistort=True))[Sensor.VISIBLE]
     assert pinhole.is_pinhole and np.array_equal(pinhole.matrix, cameras[Sensor.VISIBLE].matrix)
     drives = drives_of([moved(0.0)])
     drives._add_camera(Sensor.VISIBLE, cameras[Sensor.VISIBLE], "a.mcap")

@@ -29,6 +29,7 @@ from distillmatch_ros.scene import SyntheticPair
 from distillmatch_ros.stream.assembly import open_registrar, open_stream
 from distillmatch_ros.stream.outputs import chosen_outputs
 from distillmatch_ros.stream.parameters import Parameters
+from distillmatch_ros.stream.sensors import Sensor
 
 NETWORK = (240, 320)
 RGB, THERMAL = "/rgb/image", "/thermal/image"
@@ -103,7 +104,7 @@ def parameters(write_network) -> Parameters:
 
 def register(parameters: Parameters, bag: Path, out: Path) -> Homographies:
     with open_registrar(parameters) as registrar:
-        job = BagJob(bag, out, RGB, THERMAL, chosen_outputs(None))
+        job = BagJob(bag, out, {Sensor.VISIBLE: RGB, Sensor.THERMAL: THERMAL}, chosen_outputs(None))
         process_bag(job, open_stream(parameters, registrar), parameters)
     return homographies(read_bag(out))
 

@@ -8,6 +8,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.fleet.places import joined, shown
 from distillmatch_ros.fleet.plan import Order, plan, table_file
 from distillmatch_ros.stream.parameters import Parameters
+from distillmatch_ros.stream.sensors import Sensor
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_what_cannot_be_planned_is_said(inputs: str, out: str, message: str) -> 
 
 def test_settings_are_told_apart_by_what_changes_results() -> None:
     def settings(rgb: str = "/rgb", **changes: object) -> str:
-        return Order(Parameters().changed(changes), rgb, "/thermal", ("homography",)).settings
+        return Order(Parameters().changed(changes), {Sensor.VISIBLE: rgb}, ("homography",)).settings
 
     assert settings() == settings(threads=3)
     assert len({settings(), settings("/other"), settings(tolerance=0.01), settings(overlay="edges")}) == 4

@@ -21,6 +21,7 @@ from distillmatch_ros.cli import app
 from distillmatch_ros.fleet.plan import Order
 from distillmatch_ros.fleet.run import Watch, run_fleet
 from distillmatch_ros.stream.parameters import Parameters
+from distillmatch_ros.stream.sensors import Sensor
 
 
 def run(model: str, *arguments: object) -> Result:
@@ -246,7 +247,7 @@ def test_nothing_is_begun_after_a_stop(
 ) -> None:
     """Not even the workers, whose start takes seconds."""
     monkeypatch.setattr("distillmatch_ros.fleet.cluster.open_local", None)
-    order = Order(Parameters(model=model), RGB, THERMAL, ("homography",))
+    order = Order(Parameters(model=model), {Sensor.VISIBLE: RGB, Sensor.THERMAL: THERMAL}, ("homography",))
     for jobs in (1, 2):
         assert run_fleet(["a.mcap", "b.mcap"], "out", order, jobs=jobs, watch=Watch(stop=lambda: True)) == []
     assert not list(Path().glob("out/*.mcap"))

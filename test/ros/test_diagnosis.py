@@ -107,7 +107,7 @@ def statistics(
         (statistics(status=Status.STALE_VISIBLE), {}, WARN, "visible image is frozen"),
         (statistics(status=Status.FIXED), {}, OK, "30.0 pairs/s"),
         (statistics(status=None), {}, WARN, "last second: the engine needs longer than that for one"),
-        (statistics(status=None), {"missing_infos": tuple(Sensor)}, ERROR, "rgb/camera_info and thermal/c"),
+        (statistics(status=None), {"missing_infos": MATCHED}, ERROR, "rgb/camera_info and thermal/c"),
         (statistics(), {"missing_infos": (Sensor.THERMAL,)}, WARN, "thermal/camera_info, so that these"),
     ],
 )

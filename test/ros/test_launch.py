@@ -10,10 +10,10 @@ import yaml
 from support import ROOT
 
 from distillmatch_ros.stream.parameters import TABLE
-from distillmatch_ros.stream.sensors import Sensor
+from distillmatch_ros.stream.sensors import MATCHED
 
 LAUNCH = sorted((ROOT / "launch").glob("*.launch.py"))
-INPUTS = {f"{sensor.namespace}/{kind}" for sensor in Sensor for kind in ("image", "camera_info")}
+INPUTS = {f"{sensor.namespace}/{kind}" for sensor in MATCHED for kind in ("image", "camera_info")}
 
 
 def parse(file: Path) -> ast.Module:

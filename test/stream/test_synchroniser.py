@@ -83,7 +83,7 @@ def test_pairs_are_those_of_the_oracle_whatever_the_order_of_arrival(
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(Sensor), st.integers(0, 60).map(lambda tenths: tenths * 100 * MS))),
+    st.lists(st.tuples(st.sampled_from(MATCHED), st.integers(0, 60).map(lambda tenths: tenths * 100 * MS))),
     st.integers(0, 500 * MS),
     st.integers(-2000 * MS, 2000 * MS),
     st.integers(1, 5),

@@ -33,7 +33,7 @@ def events(
 ) -> list[Event]:
     """When frames were received, whose, and how they were stamped; ``later``: the thermal frames' receipt."""
     rng, found = np.random.default_rng(1), []
-    for sensor, stamp, rate, delay in zip(Sensor, (visible, thermal), rates, (0, later), strict=True):
+    for sensor, stamp, rate, delay in zip(MATCHED, (visible, thermal), rates, (0, later), strict=True):
         for index in range(int(seconds * rate)):
             taken = START + int(index * SECOND / rate)
             found.append((taken + delay + int(rng.normal(0, jitter)), sensor, stamp(taken)))
@@ -159,7 +159,7 @@ def test_nothing_to_say_where_frames_pair() -> None:
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.integers(-(2**40), 2**40), st.sampled_from(list(Sensor)), st.integers(0, 2**62)),
+        st.tuples(st.integers(-(2**40), 2**40), st.sampled_from(MATCHED), st.integers(0, 2**62)),
         min_size=1,
         max_size=60,
     )

@@ -52,6 +52,8 @@ OUTPUTS = {
     "rgb_registered/image": Image,
     "rgb_registered/camera_info": CameraInfo,
 }
+"""What a node without depth publishes."""
+ALL_OUTPUTS = {**OUTPUTS, "points": PointCloud2}
 TRANSITIONS = {"configure": 1, "cleanup": 2, "activate": 3, "deactivate": 4}
 SHAPE = (64, 80)
 
@@ -158,7 +160,7 @@ class Bench:
         """Subscribe to outputs, and wait until node and subscriptions know of each other."""
         subscriptions = [
             self.node.create_subscription(
-                OUTPUTS[name], f"{NODE}/{name}", self.outputs[name].append, QoSProfile(depth=50)
+                ALL_OUTPUTS[name], f"{NODE}/{name}", self.outputs[name].append, QoSProfile(depth=50)
             )
             for name in names
         ]

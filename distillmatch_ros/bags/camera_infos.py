@@ -1,0 +1,54 @@
+"""CameraInfo in bags: where it is, and images undistorted by it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from distillmatch_ros.bags.reading import Bag
+from distillmatch_ros.bags.summary import BagSummary
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.geometry.camera import Camera
+from distillmatch_ros.stream.sensors import Sensor
+from distillmatch_ros.stream.stream import Stream
+
+
+def info_topic(image: str) -> str:
+    """Where the CameraInfo of an image topic is by ROS's convention: ``camera_info`` beside the image."""
+    return f"{image.removesuffix('/compressed').rpartition('/')[0]}/camera_info"
+
+
+def first_info(bag: Bag, image: str) -> Any:
+    """The first CameraInfo beside an image topic, or None; a camera does not change its lens on the way."""
+    first = next(bag.messages((info_topic(image),)), None)
+    return None if first is None else first.message
+
+
+def undistort(stream: Stream, infos: Mapping[Sensor, Any], summary: BagSummary) -> None:
+    """Undistort the images of each camera with a usable CameraInfo.
+
+    Raises:
+        DistillMatchError: there is none.
+    """
+    problems = {}
+    for sensor, info in infos.items():
+        if (problem := _undistort_one(stream, sensor, info)) is None:
+            summary.undistorted.append(sensor.value)
+        else:
+            problems[sensor] = problem
+    if len(problems) == len(infos):
+        listed = "; ".join(f"{sensor}: {error}" for sensor, error in problems.items())
+        raise DistillMatchError(f"undistort: no camera is calibrated ({listed}); or leave undistort out")
+    summary.notes.extend(
+        f"{sensor} images are not undistorted: {error}" for sensor, error in problems.items()
+    )
+
+
+def _undistort_one(stream: Stream, sensor: Sensor, info: Any) -> str | None:
+    """Undistort the images of one camera; the reason if its CameraInfo is None or unusable."""
+    stream.undistort(sensor, None)
+    if info is None:
+        return f"the bag has no camera_info beside its {sensor} image; record it"
+    try:
+        stream.undistort(sensor, Camera.from_camera_info(info))
+    except DistillMatchError as error:
+        return str(error)
+    return None

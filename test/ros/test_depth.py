@@ -1,0 +1,99 @@
+"""Depth in the node: the point cloud, and what is said where depth is wrong or missing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sensor_msgs.msg import Image
+from support.bench import Bench, closing_all, domain, start_node
+
+from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.evaluation.parallax import DEPTHS, true_rig
+from distillmatch_ros.rig.files import RigFile
+from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.scene import SyntheticPair
+from distillmatch_ros.tools.load import image_message
+
+PERIOD = 200_000_000
+
+
+class Street:
+    """The cameras of a street at 5 Hz."""
+
+    def __init__(self, bench: Bench, near_street: SyntheticPair) -> None:
+        self.bench = bench
+        self._images = {"rgb": (near_street.visible, "bgr8"), "thermal": (near_street.thermal, "16UC1")}
+        self._metres = near_street.visible_depth.astype(np.float32)
+        self._depth = bench.node.create_publisher(Image, "/depth/image", 5)
+
+    def show(self, seconds: float, depth: bool = True, factor: float = 1.0, late: int = 0) -> None:
+        for number in range(round(5 * seconds)):
+            self.bench.now += PERIOD
+            stamp = self.bench.now
+            for name, (image, encoding) in self._images.items():
+                noise = np.full_like(image, number % 2)  # no camera sends the same image twice
+                self.bench.send(name, image + noise, encoding, stamp)
+            if depth:
+                message = image_message("rgb_optical", "32FC1", self._metres * np.float32(factor))
+                message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp + late, SECOND)
+                self._depth.publish(message)
+            self.bench.spin(0.2)
+
+
+@pytest.fixture(scope="module")
+def seen(
+    transport: None, network: Path, near_street: SyntheticPair, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Street]:
+    folder = tmp_path_factory.mktemp("node")
+    RigFile.of(LearnedRig(true_rig(near_street), DEPTHS, shifted=False), 30).save(folder / "rig.yaml")
+    named = {"model": network, "mode": "fixed", "calibration_file": folder / "rig.yaml", "depth": "true"}
+    arguments = [each for name, value in named.items() for each in ("-p", f"{name}:={value}")]
+    with closing_all() as things:
+        own = domain()
+        things.append(start_node(own, folder, *arguments))
+        bench = Bench(own)
+        things.append(bench)
+        found = Street(bench, near_street)
+        bench.see()
+        bench.listen("points", "thermal_registered/mask")
+        yield found
+
+
+@pytest.mark.slow
+def test_points_of_the_scene_arrive(seen: Street, near_street: SyntheticPair) -> None:
+    seen.show(4.0)
+    bench = seen.bench
+    cloud = bench.until(lambda: bench.outputs["points"])[-1]
+    assert cloud.header.frame_id == "rgb_optical"
+    points = np.frombuffer(cloud.data, np.float32).reshape(-1, 5)
+    assert len(points) == cloud.width > 50_000
+    depth = near_street.visible_depth[np.isfinite(near_street.visible_depth)]
+    assert depth.min() <= points[:, 2].min() < points[:, 2].max() <= depth.max() + 1e-3
+    assert set(points[:, 4]) <= {*near_street.thermal.flat, *(near_street.thermal.flat + np.uint16(1))}
+    assert float(bench.figures()["depth in [Hz]"]) >= 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"factor": 1000.0}, "median"),
+        ({"depth": False}, "no messages on /depth/image"),
+        ({"late": PERIOD // 2}, "depth_tolerance"),
+    ],
+    ids=["unit", "missing", "late"],
+)
+def test_without_usable_depth_pairs_go_on_and_diagnostics_say_why(
+    seen: Street, wrong: dict[str, float], said: str
+) -> None:
+    seen.show(1.0)
+    bench = seen.bench
+    clouds, masks = len(bench.outputs["points"]), len(bench.outputs["thermal_registered/mask"])
+    del bench.diagnostics[:]
+    seen.show(4.0, **wrong)  # type: ignore[arg-type]
+    assert any(said in status.message for status in bench.diagnostics), [
+        status.message for status in bench.diagnostics
+    ]
+    assert len(bench.outputs["thermal_registered/mask"]) >= masks + 5
+    assert len(bench.outputs["points"]) <= clouds + 2, "those that were under way"

@@ -1,0 +1,136 @@
+"""Depth through the stream: used where the rig is known in metres; whatever is wrong with it is named."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.scripted_engine import TRUTH, ScriptedEngine, plain, points_of
+
+from distillmatch_ros import Registrar
+from distillmatch_ros.bags.typestore import ros2_messages
+from distillmatch_ros.evaluation.parallax import DEPTHS, ParallaxFigures, true_rig
+from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.rig.model import RigMapping
+from distillmatch_ros.rig.parallax import ASSUMED, DepthMapping
+from distillmatch_ros.scene import SyntheticPair
+from distillmatch_ros.stream.messages import CLOUD_FIELDS
+from distillmatch_ros.stream.outputs import TOPICS, Outgoing
+from distillmatch_ros.stream.sensors import Sensor
+from distillmatch_ros.stream.settings import StreamSettings
+from distillmatch_ros.stream.stream import Result, Stream
+from distillmatch_ros.stream.temporal import Mode
+
+STAMP = 10**18
+
+
+def images(room: SyntheticPair) -> tuple[Frame, Frame]:
+    return Frame(room.visible, "bgr8", STAMP, "rgb"), Frame(room.thermal, "16UC1", STAMP, "thermal")
+
+
+def depth_of(room: SyntheticPair) -> Frame:
+    """In millimetres, with a hole."""
+    millimetres = (1000 * room.visible_depth).astype(np.uint16)
+    millimetres[500:620, 100:500] = 0
+    return Frame(millimetres, "16UC1", STAMP, "rgb")
+
+
+def rig_of(room: SyntheticPair) -> LearnedRig:
+    return LearnedRig(true_rig(room), DEPTHS, shifted=False)
+
+
+def stream_of(rig: LearnedRig, baseline_m: float = 0.0) -> Stream:
+    """A stream that knows the rig, and needs no network."""
+    settings = StreamSettings(mode=Mode.FIXED, baseline_m=baseline_m)
+    return Stream(Registrar(ScriptedEngine(points_of(plain(TRUTH))), passes=1), settings, rig)
+
+
+@pytest.fixture(scope="module")
+def result(room: SyntheticPair) -> Result:
+    return stream_of(rig_of(room)).process(*images(room), depth_of(room))
+
+
+@pytest.mark.slow
+def test_a_pair_with_depth_is_mapped_by_it(room: SyntheticPair, result: Result) -> None:
+    mapping = result.registration.mapping
+    assert not result.unused
+    assert isinstance(mapping, DepthMapping)
+    known = replace(mapping, inverse_depth=1 / room.visible_depth)
+    assert ParallaxFigures.of(known, room).median_px < 0.5
+    registered, mask = result.registered_thermal(), result.mask()
+    assert registered is not None and registered.encoding == "16UC1"
+    assert mask is not None and set(np.unique(mask.image)) == {0, ASSUMED, 255}
+    assert (mask.image[500:620, 100:500] != 255).all()
+    assert not registered.image[mask.image == 0].any()
+    assert result.registered_visible() is not None and result.overlay().image.shape == room.visible.shape
+
+
+def test_points_lie_where_the_scene_is_and_carry_both_cameras_values(
+    room: SyntheticPair, result: Result
+) -> None:
+    message = TOPICS["points"][1](Outgoing(ros2_messages(), result))
+    assert tuple(field.name for field in message.fields) == CLOUD_FIELDS
+    assert (message.header.frame_id, message.point_step) == ("rgb", 20)
+    values = np.frombuffer(message.data, np.float32).reshape(-1, len(CLOUD_FIELDS))
+    assert len(values) == message.width > 50_000
+    rig = true_rig(room)
+    columns, rows = np.rint(rig.visible.project(values[:, :3].astype(np.float64))).astype(int).T
+    np.testing.assert_allclose(values[:, 2], room.visible_depth[rows, columns], atol=2e-3)
+    packed = np.ascontiguousarray(values[:, 3]).view(np.uint32)
+    bgr = np.column_stack([packed & 255, packed >> 8 & 255, packed >> 16])
+    np.testing.assert_array_equal(bgr, room.visible[rows, columns])
+    registered = result.registered_thermal()
+    assert registered is not None
+    np.testing.assert_array_equal(values[:, 4], registered.image[rows, columns])
+
+
+def test_without_depth_there_are_no_points(room: SyntheticPair) -> None:
+    flat = stream_of(rig_of(room)).process(*images(room))
+    assert isinstance(flat.registration.mapping, RigMapping)
+    assert TOPICS["points"][1](Outgoing(ros2_messages(), flat)) is None
+
+
+WRONG = {
+    "another frame": (lambda depth: replace(depth, frame_id="depth_optical"), "depth_optical"),
+    "another shape": (lambda depth: replace(depth, image=depth.image[:300]), "aspect|cover"),
+    "metres as millimetres": (lambda depth: replace(depth, image=depth.image // 1000), "median"),
+    "millimetres as metres": (lambda depth: replace(depth, image=depth.image.astype(np.float32)), "median"),
+    "nothing but zeros": (lambda depth: replace(depth, image=depth.image * 0), "no pixel"),
+    "NaN": (lambda depth: replace(depth, image=depth.image * np.float32(np.nan)), "no pixel"),
+    "colours": (lambda depth: replace(depth, image=np.zeros((*depth.image.shape, 3), np.uint8)), "uint8"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_wrong_depth_is_named_and_the_pair_goes_on_without(what: str, room: SyntheticPair) -> None:
+    spoil, word = WRONG[what]
+    without = stream_of(rig_of(room)).process(*images(room))
+    found = stream_of(rig_of(room)).process(*images(room), spoil(depth_of(room)))
+    assert set(found.unused) == {Sensor.DEPTH}
+    assert any(each in found.unused[Sensor.DEPTH] for each in word.split("|"))
+    assert found.registration.status is without.registration.status
+    np.testing.assert_array_equal(found.registration.homography, without.registration.homography)
+
+
+def test_a_rig_without_a_scale_needs_a_baseline(room: SyntheticPair) -> None:
+    sized = rig_of(room).with_baseline(1.0)
+    drive = replace(sized, model=replace(sized.model, origins={"scale": "assumed"}))
+    refused = stream_of(drive).process(*images(room), depth_of(room))
+    assert set(refused.unused) == {Sensor.DEPTH} and "baseline_m" in refused.unused[Sensor.DEPTH]
+    assert isinstance(refused.registration.mapping, RigMapping)
+    metres = float(np.linalg.norm(true_rig(room).T_visible_thermal.translation))
+    used = stream_of(drive, metres).process(*images(room), depth_of(room))
+    assert not used.unused
+    mapping = used.registration.mapping
+    assert isinstance(mapping, DepthMapping)
+    exact = DepthMapping(true_rig(room), mapping.inverse_depth, mapping.plane, mapping.shift)
+    points = np.array([[100.0, 100], [320, 200], [500, 300]])
+    np.testing.assert_allclose(mapping.to_thermal(points), exact.to_thermal(points), atol=1e-3)
+
+
+def test_depth_waits_for_a_rig(room: SyntheticPair) -> None:
+    """A homography of its own is no rig: neither is depth used, nor is anything wrong with it."""
+    engine = ScriptedEngine(points_of(plain(TRUTH)))
+    stream = Stream(Registrar(engine, passes=1), StreamSettings(mode=Mode.LIVE))
+    found = stream.process(*images(room), depth_of(room))
+    assert not found.unused and not isinstance(found.registration.mapping, DepthMapping)
