@@ -2,7 +2,7 @@
 
 import sys
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -34,6 +34,8 @@ MESSAGE_TYPES = (
 """Message classes that `Messages` needs."""
 POINT_FIELDS = ("u_visible", "v_visible", "u_thermal", "v_thermal", "confidence", "inlier")
 """Fields of a point in `Messages.correspondences`."""
+CLOUD_FIELDS = ("x", "y", "z", "rgb", "thermal")
+"""Fields of a point in `Messages.points`; rgb is packed into four bytes, as viewers and PCL expect it."""
 
 _FLOAT32 = 7  # constant of sensor_msgs/msg/PointField
 
@@ -148,7 +150,6 @@ class Messages:
         Its fields are `POINT_FIELDS`, all float32, so that it can be read as one (N, 6) array: pixels of both
         images, confidence, inlier (1 or 0). None is called x, y or z: they would be taken for metres.
         """
-        count = len(registration.inliers)
         points = np.column_stack(
             [
                 registration.visible_points,
@@ -157,23 +158,22 @@ class Messages:
                 registration.inliers,
             ]
         ).astype(np.float32)
-        fields = [
-            self._make("sensor_msgs/msg/PointField", name=name, offset=4 * index, datatype=_FLOAT32, count=1)
-            for index, name in enumerate(POINT_FIELDS)
-        ]
-        step = 4 * len(POINT_FIELDS)
-        return self._make(
-            "sensor_msgs/msg/PointCloud2",
-            header=self._header(header_of),
-            height=1,
-            width=count,
-            fields=fields,
-            is_bigendian=sys.byteorder == "big",
-            point_step=step,
-            row_step=step * count,
-            data=self._data(points),
-            is_dense=True,
-        )
+        return self._cloud(POINT_FIELDS, points, header_of)
+
+    def points(self, cloud: NDArray[np.void], header_of: Frame) -> Any:
+        """A PointCloud2 of a thermal point cloud, whose fields are `CLOUD_FIELDS`, all float32.
+
+        Args:
+            cloud: see `thermal_cloud`.
+            header_of: the visible frame.
+        """
+        points = np.empty((len(cloud), len(CLOUD_FIELDS)), np.float32)
+        for index, name in enumerate(CLOUD_FIELDS):
+            if name != "rgb":
+                points[:, index] = cloud[name]
+        red, green, blue = (cloud[name].astype(np.uint32) for name in ("red", "green", "blue"))
+        points.view(np.uint32)[:, CLOUD_FIELDS.index("rgb")] = red << 16 | green << 8 | blue
+        return self._cloud(CLOUD_FIELDS, points, header_of)
 
     def homography(self, registration: Registration, header_of: Frame) -> Any:
         """A 3x3 ``64FC1`` Image: thermal pixels to visible pixels, all NaN without a homography.
@@ -221,6 +221,26 @@ class Messages:
             # A slice keeps the library's type: array.array in rclpy, a NumPy array in rosbags.
             fields.update(distortion_model=PLUMB_BOB, d=info.d[:0], r=np.eye(3).ravel(), p=projection.ravel())
         return self._make("sensor_msgs/msg/CameraInfo", header=self._header(header_of), **fields)
+
+    def _cloud(self, names: Sequence[str], points: NDArray[np.float32], header_of: Frame) -> Any:
+        """A PointCloud2 of points (N, fields)."""
+        fields = [
+            self._make("sensor_msgs/msg/PointField", name=name, offset=4 * index, datatype=_FLOAT32, count=1)
+            for index, name in enumerate(names)
+        ]
+        step = 4 * len(names)
+        return self._make(
+            "sensor_msgs/msg/PointCloud2",
+            header=self._header(header_of),
+            height=1,
+            width=len(points),
+            fields=fields,
+            is_bigendian=sys.byteorder == "big",
+            point_step=step,
+            row_step=step * len(points),
+            data=self._data(points),
+            is_dense=True,
+        )
 
     def _header(self, frame: Frame) -> Any:
         seconds, nanoseconds = divmod(frame.stamp, SECOND)

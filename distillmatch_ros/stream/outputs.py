@@ -78,6 +78,11 @@ class Outgoing:
         """CameraInfo of the visible image in the thermal frame: that of the thermal camera."""
         return self._camera_info(Sensor.THERMAL, self._result.in_thermal_frame)
 
+    def points(self) -> Any | None:
+        """PointCloud2; see `Messages.points`."""
+        cloud = self._result.points()
+        return None if cloud is None else self._messages.points(cloud, self._result.visible)
+
     def _image(self, frame: Frame | None) -> Any | None:
         return None if frame is None else self._messages.image(frame)
 
@@ -106,11 +111,12 @@ TOPICS: Mapping[str, tuple[str, Callable[[Outgoing], Any | None]]] = {
     "thermal_registered/mask": ("sensor_msgs/msg/Image", Outgoing.thermal_mask),
     "rgb_registered/image": ("sensor_msgs/msg/Image", Outgoing.rgb_registered),
     "rgb_registered/camera_info": ("sensor_msgs/msg/CameraInfo", Outgoing.rgb_info),
+    "points": ("sensor_msgs/msg/PointCloud2", Outgoing.points),
 }
 """Message type and maker by topic name below `NODE`; a maker returns None for no message."""
 
 
-ON_REQUEST = ("overlay/compressed", "rgb_registered/image", "rgb_registered/camera_info")
+ON_REQUEST = ("overlay/compressed", "rgb_registered/image", "rgb_registered/camera_info", "points")
 """Topics that a bag gets only if they are named: large ones, which few need beside the others."""
 
 
