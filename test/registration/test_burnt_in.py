@@ -33,6 +33,7 @@ def displayed(image: np.ndarray) -> np.ndarray:
     cv2.circle(marks, (320, 240), 50, 255, 3)
     cv2.line(marks, (220, 240), (420, 240), 255, 3)
     cv2.rectangle(marks, (560, 140), (610, 340), 255, 3)
+    cv2.rectangle(marks, (60, 70), (540, 410), 255, 3)
     there = cv2.resize(marks, image.shape[::-1], interpolation=cv2.INTER_AREA)
     return np.maximum(image, there)
 
