@@ -139,6 +139,12 @@ CAUSES: dict[str, Cause] = {
         "a homography was found only with the images exchanged, and it does not show a wider thermal camera",
         _VIEW,
     ),
+    "latency": Cause(
+        Status.DEGENERATE,
+        "clock",
+        "the images of a pair show different moments, and the cameras turn",
+        "Set thermal_offset as the node, `bag` and `calibrate` advise: they tell the latency.",
+    ),
     "burnt_in": Cause(
         Status.DEGENERATE,
         "overlay",

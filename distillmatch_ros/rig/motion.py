@@ -3,6 +3,7 @@
 No image of one camera is compared with one of the other; the speeds of their pictures are.
 """
 
+from collections import deque
 from dataclasses import dataclass
 
 import cv2
@@ -14,11 +15,13 @@ from distillmatch_ros.geometry.homography import Float64
 
 REACH = 0.5
 """Greatest offset that is looked for, s."""
+WIDTH = 160
+"""Pixels across, at which motion is measured."""
 
-_WIDTH = 160  # pixels across, at which motion is measured
 _STEP = 0.005  # s, between offsets that are tried
 _LEAST_STEPS = 40  # measured speeds of each stream
 _LEAST_CORRELATION, _LEAST_FALL = 0.6, 0.03  # of the best offset, and from it to those 0.15 s away
+_SMOOTH_FALL = 0.01  # the same, where it is twice what is missing to a correlation of 1
 _PARTS = 4  # of a drive, whose offsets tell how certain the whole's is
 
 
@@ -44,15 +47,15 @@ class TimeOffset:
 class MotionMeter:
     """Measures how the picture of one camera moves."""
 
-    def __init__(self) -> None:
-        """Start without images."""
+    def __init__(self, kept: int | None = None) -> None:
+        """Start without images; only so many of the latest speeds are kept, or all."""
         self._last: tuple[NDArray[np.float32], int] | None = None
-        self._rows: list[tuple[float, float, float]] = []
+        self._rows: deque[tuple[float, float, float]] = deque(maxlen=kept)
 
     def add(self, grey: NDArray[np.uint8], stamp: int) -> None:
         """Add the next image, uint8 (H, W), with its stamp in ns."""
         height, width = grey.shape
-        small = cv2.resize(grey, (_WIDTH, round(_WIDTH * height / width)), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(grey, (WIDTH, round(WIDTH * height / width)), interpolation=cv2.INTER_AREA)
         detail = small.astype(np.float32)
         detail -= cv2.GaussianBlur(detail, (0, 0), 8)
         last, self._last = self._last, (detail, stamp)
@@ -99,7 +102,8 @@ def _best(visible: Float64, thermal: Float64) -> tuple[float, float] | None:
     around = [values[index] for index in (best - away, best + away) if 0 <= index < len(values)]
     if not 0 < best < len(values) - 1 or values[best] < _LEAST_CORRELATION:
         return None
-    if values[best] - max(around) < _LEAST_FALL:
+    fall = float(values[best]) - max(around)
+    if fall < min(_LEAST_FALL, max(_SMOOTH_FALL, 2 * (1 - float(values[best])))):  # an even turn falls slowly
         return None
     before, peak, after = values[best - 1 : best + 2]
     fraction = 0.5 * (before - after) / (before - 2 * peak + after - 1e-12)

@@ -8,7 +8,6 @@ from distillmatch_ros.registration.passes import STAGES
 from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
-from distillmatch_ros.rig.watching import AGREE_PX
 
 
 def unchanged(registration: Registration) -> Registration:
@@ -40,9 +39,8 @@ class Followed:
         return cls(Registration.without_matches(status, mapping, latency_ms))
 
     @classmethod
-    def contradicted(cls, away_px: float) -> "Followed":
-        """A pair whose images contradict a known mapping; they agree this far from it, reference pixels."""
-        reason = Rejection("rig", away_px, AGREE_PX)
+    def rejected(cls, reason: Rejection) -> "Followed":
+        """A pair without a mapping, for a reason that matches alone do not tell."""
         resting = cls.resting(reason.status, None)
         return replace(resting, registration=replace(resting.registration, rejected_by=reason))
 

@@ -9,15 +9,17 @@ from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.registrar import Registrar
+from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.fixed import FixedWatch
 from distillmatch_ros.rig.learning import LearnedRig
-from distillmatch_ros.rig.watching import RigEvent, RigWatch, WatchedRig
+from distillmatch_ros.rig.watching import AGREE_PX, RigEvent, RigWatch, WatchedRig
 from distillmatch_ros.stream.calibration import Accumulator, Rig
 from distillmatch_ros.stream.followed import Followed
 from distillmatch_ros.stream.follower import Follower
 from distillmatch_ros.stream.heat_range import RangeFilter
+from distillmatch_ros.stream.latency import SWING_PX, LatencyWatch
 from distillmatch_ros.stream.repetition import RepeatWatch
 from distillmatch_ros.stream.rig_follower import RigFollower, WatchedSearch
 from distillmatch_ros.stream.search import Search
@@ -65,6 +67,7 @@ class RigState:
         self._filter = TemporalFilter(settings, rig.thermal.size, rig.visible.size)
         self._watch = watch
         self._fixed = FixedWatch()
+        self._latency = LatencyWatch()
         self._follow_with(Search(registrar))
 
     def with_settings(self, settings: StreamSettings, registrar: Registrar) -> "RigState":
@@ -107,7 +110,7 @@ class RigState:
     @property
     def rig_events(self) -> Sequence[RigEvent]:
         """What was found about the rig, oldest first."""
-        return (*self._watch.events, *self._fixed.events)
+        return (*self._watch.events, *self._fixed.events, *self._latency.events)
 
     def close(self) -> None:
         """Wait for a running pass; its result is dropped."""
@@ -135,7 +138,10 @@ class RigState:
             return Followed.resting(old, held)
         if old is Status.REPEATED and self._said is not None:
             return Followed.repeating(self._said)
+        self._latency.update(pair, stamp)
         followed = self._register(pair, stamp, fixed, known)
+        if followed.registration.status.is_own and (swing := self._latency.swing_px) > SWING_PX:
+            followed = Followed.rejected(Rejection("latency", swing, SWING_PX))
         self._said = followed.registration
         for passed, registration in followed.passes:
             self.accumulator.add(registration, passed)
@@ -154,7 +160,9 @@ class RigState:
             return self._known().process(pair, stamp, known, self._settings.gate, None)
         if fixed is not None:
             away = self._fixed.away(pair, stamp, fixed, self._settings.gate)
-            return Followed.resting(Status.FIXED, fixed) if away is None else Followed.contradicted(away)
+            if away is not None:
+                return Followed.rejected(Rejection("rig", away, AGREE_PX))
+            return Followed.resting(Status.FIXED, fixed)
         return self._follow(pair, stamp)
 
     def _held(self, stamp: int, known: WatchedRig | None) -> ImageMapping | None:

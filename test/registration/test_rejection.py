@@ -103,7 +103,11 @@ def test_the_table_of_statuses_lists_what_rejects_a_pair_on_its_own() -> None:
     for status in (Status.FEW_MATCHES, Status.FEW_INLIERS, Status.DEGENERATE):
         row = re.search(rf"^\| `{status.name}` \|.*\|(.*)\|$", page, re.MULTILINE)
         causes = {name for name, cause in CAUSES.items() if cause.status is status}
-        assert row and set(re.findall(r"`(\w+)`", row[1])) == causes - {"earlier_pairs", "max_jump_px"}
+        assert row and set(re.findall(r"`(\w+)`", row[1])) == causes - {
+            "earlier_pairs",
+            "max_jump_px",
+            "latency",
+        }
 
 
 @pytest.mark.parametrize("record", [None, "", {}, {"threshold": "unknown"}, {"threshold": None, "value": 1}])

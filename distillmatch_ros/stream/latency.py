@@ -1,0 +1,82 @@
+"""Whether the two images of a pair show one moment, by how the pictures of both cameras move.
+
+A late image registers as well as any other while the cameras pan, but its homography swings with the motion.
+"""
+
+import numpy as np
+
+from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.geometry.homography import REFERENCE_WIDTH
+from distillmatch_ros.images.prepared import PreparedPair
+from distillmatch_ros.rig.motion import WIDTH, MotionMeter, TimeOffset, time_offset
+from distillmatch_ros.rig.watching import RigEvent
+
+LEAST_S = 0.04
+"""Least latency that is told, s: the time of a frame, which pairing cannot better."""
+SWING_PX = 10.0
+"""Displacement by the latency, reference pixels, from which on a pair's own homography is not believed."""
+
+_EVERY_S = 0.09  # between measured images
+_FIRST_S, _LATER_S = 2.0, 10.0  # between estimates: until one is certain, and after it
+_KEPT = 150  # latest speeds
+_CERTAIN_S = 0.04  # standard deviation
+
+
+class LatencyWatch:
+    """Estimates how late one camera's images are within pairs. Must be used by one thread."""
+
+    def __init__(self) -> None:
+        """Start without pairs."""
+        self.events: list[RigEvent] = []
+        """What was found, oldest first."""
+        self._forget()
+
+    def _forget(self) -> None:
+        self._visible, self._thermal = MotionMeter(_KEPT), MotionMeter(_KEPT)
+        self._measured = self._estimated = 0
+        self._found: TimeOffset | None = None
+
+    def update(self, pair: PreparedPair, stamp: int) -> None:
+        """Add a pair of new images, with its stamp in ns."""
+        since = (stamp - self._measured) / SECOND
+        if since < 0:
+            self._forget()
+        if 0 <= since < _EVERY_S:
+            return
+        self._measured = stamp
+        self._visible.add(pair.visible.picture, stamp)
+        self._thermal.add(pair.thermal.picture, stamp)
+        if stamp - self._estimated < (_FIRST_S if self._found is None else _LATER_S) * SECOND:
+            return
+        self._estimated = stamp
+        found = time_offset(self._visible.speeds, self._thermal.speeds)
+        if found is not None and found.deviation < _CERTAIN_S:
+            known, self._found = self.offset, found
+            if (offset := self.offset) is not None and known is None:
+                self.events.append(RigEvent(stamp, _sentence(offset)))
+
+    @property
+    def offset(self) -> TimeOffset | None:
+        """What is to be added to ``thermal_offset``; None if images of a pair show one moment, or unknown."""
+        found = self._found
+        return (
+            found if found is not None and found.differs_from(0.0) and abs(found.seconds) > LEAST_S else None
+        )
+
+    @property
+    def swing_px(self) -> float:
+        """How far the latency displaces the present pair's homography, reference pixels; 0 without one."""
+        offset, speeds = self.offset, self._visible.speeds
+        if offset is None or not len(speeds):
+            return 0.0
+        fastest = float(np.hypot(*speeds[-3:, 1:].T).max()) * REFERENCE_WIDTH / WIDTH
+        return fastest * abs(offset.seconds)
+
+
+def _sentence(offset: TimeOffset) -> str:
+    late, other = ("thermal", "visible") if offset.seconds < 0 else ("visible", "thermal")
+    return (
+        f"{late} images are {abs(offset.seconds):.2f} s later than the {other} ones of their pairs "
+        f"(±{offset.deviation:.2f} s, by the motion of both pictures): add {offset.seconds:+.3f} to "
+        "thermal_offset; until then no homography is believed while the cameras turn"
+    )

@@ -1,0 +1,75 @@
+"""Pairs whose images show different moments are told by how both pictures move."""
+
+import cv2
+import numpy as np
+import pytest
+from support.scripted_engine import ScriptedEngine, points_of
+
+from distillmatch_ros import Registrar
+from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.images.prepared import PreparedPair
+from distillmatch_ros.registration.gate import Gate
+from distillmatch_ros.stream.latency import SWING_PX, LatencyWatch
+from distillmatch_ros.stream.settings import StreamSettings
+from distillmatch_ros.stream.stream import Stream
+from distillmatch_ros.stream.temporal import Mode
+
+HZ, START = 10, 1000 * SECOND
+_CELLS = np.random.default_rng(0).integers(0, 256, (24, 60)).astype(np.uint8)
+SCENE = cv2.resize(_CELLS, (1200, 480), interpolation=cv2.INTER_CUBIC)
+
+
+def seen(seconds: float, turning: bool, seed: int) -> np.ndarray:
+    """What a camera sees that turns to and fro."""
+    x = 300.0 + turning * 150 * (np.sin(1.7 * seconds) + 0.4 * np.sin(4.1 * seconds))
+    view = cv2.warpAffine(SCENE, np.array([[1, 0, -x], [0, 1, 0.0]]), (480, 360))
+    noise = np.random.default_rng(seed).integers(0, 3, view.shape).astype(np.uint8)
+    return cv2.subtract(view, noise)
+
+
+def images(number: int, late: float, turning: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    seconds = number / HZ
+    thermal = cv2.resize(
+        seen(seconds - late, turning, number + 10_000), (240, 180), interpolation=cv2.INTER_AREA
+    )
+    return seen(seconds, turning, number), 255 - thermal
+
+
+def watched(late: float, turning: bool = True) -> LatencyWatch:
+    watch = LatencyWatch()
+    for number in range(90):
+        watch.update(PreparedPair.of(*images(number, late, turning)), START + number * SECOND // HZ)
+    return watch
+
+
+@pytest.mark.parametrize("late", [0.3, -0.2])
+def test_latency_is_estimated_and_said_once(late: float) -> None:
+    watch = watched(late)
+    assert watch.offset is not None and watch.offset.seconds == pytest.approx(-late, abs=0.04)
+    (event,) = watch.events
+    assert ("thermal" if late > 0 else "visible") in event.sentence.split()[0]
+    assert "thermal_offset" in event.sentence
+
+
+@pytest.mark.parametrize(("late", "turning"), [(0.0, True), (0.02, True), (0.3, False)])
+def test_images_in_time_and_cameras_at_rest_are_in_order(late: float, turning: bool) -> None:
+    watch = watched(late, turning)
+    assert watch.offset is None and not watch.events and watch.swing_px == 0
+
+
+def test_late_pairs_are_not_believed_while_the_cameras_turn() -> None:
+    gate = Gate(min_peak_prominence=0.0, max_second_peak_ratio=1.0, min_probability=0.0)
+    settings = StreamSettings(mode=Mode.RIG, pass_seconds=0, verify_every=1, gate=gate, max_jump_px=640)
+    stream = Stream(Registrar(ScriptedEngine(points_of(np.eye(3))), passes=1), settings)
+    for number in range(90):
+        visible, thermal = images(number, 0.3)
+        stamp = START + number * SECOND // HZ
+        found = stream.process(
+            Frame(visible, "mono8", stamp, "rgb"), Frame(thermal, "mono8", stamp, "thermal")
+        )
+        reason = found.registration.rejected_by
+        if reason is not None and reason.threshold == "latency":
+            break
+    assert reason is not None and reason.value is not None and reason.value > SWING_PX
+    assert any("thermal_offset" in event.sentence for event in stream.rig_events)
