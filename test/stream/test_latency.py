@@ -43,6 +43,7 @@ def watched(late: float, turning: bool = True) -> LatencyWatch:
     return watch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("late", [0.3, -0.2])
 def test_latency_is_estimated_and_said_once(late: float) -> None:
     watch = watched(late)
@@ -52,12 +53,14 @@ def test_latency_is_estimated_and_said_once(late: float) -> None:
     assert "thermal_offset" in event.sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("late", "turning"), [(0.0, True), (0.02, True), (0.3, False)])
 def test_images_in_time_and_cameras_at_rest_are_in_order(late: float, turning: bool) -> None:
     watch = watched(late, turning)
     assert watch.offset is None and not watch.events and watch.swing_px == 0
 
 
+@pytest.mark.slow
 def test_late_pairs_are_not_believed_while_the_cameras_turn() -> None:
     gate = Gate(min_peak_prominence=0.0, max_second_peak_ratio=1.0, min_probability=0.0)
     settings = StreamSettings(mode=Mode.RIG, pass_seconds=0, verify_every=1, gate=gate, max_jump_px=640)
