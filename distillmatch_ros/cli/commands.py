@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from distillmatch_ros.cli import (
+    align,
     bags,
     calibrate,
     engines,
@@ -23,7 +24,12 @@ __all__ = ["app"]
 
 # In the order of --help: the most used commands first.
 _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
-    "Register": {"match": match.match, "bag": bags.bag, "calibrate": calibrate.calibrate},
+    "Register": {
+        "match": match.match,
+        "bag": bags.bag,
+        "calibrate": calibrate.calibrate,
+        "align": align.align,
+    },
     "View": {
         "inspect": inspection.inspect,
         "report": reports.report,

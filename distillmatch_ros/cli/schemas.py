@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from distillmatch_ros.bags.aligned_pairs import AlignRecord
 from distillmatch_ros.bags.calibration import CalibrationRecord
 from distillmatch_ros.bags.image_files import PairRecord
 from distillmatch_ros.bags.inspection import Inspection
@@ -47,6 +48,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "fleet": _of(list[OverviewRecord]),
     "inspect": _of(list[Inspection]),
     "calibrate": _of(CalibrationRecord),
+    "align": _of(AlignRecord),
     "evaluate": _of(EvaluationRecord | list[DriveRecord]),
     "benchmark": _of(Benchmark),
     "benchmark-node": _of(list[NodeBenchmark]),

@@ -23,7 +23,7 @@ def test_help_names_the_commands() -> None:
     assert result.exit_code == 0
     listed = re.findall(r"^│ ([a-z][a-z-]+)  ", result.stdout, re.MULTILINE)
     assert listed == [
-        *("match", "bag", "calibrate"),
+        *("match", "bag", "calibrate", "align"),
         *("inspect", "report", "fleet", "demo"),
         *("evaluate", "benchmark", "benchmark-node", "fit-probability"),
         *("train", "ablate", "train-gan", "translate", "evaluate-gan"),

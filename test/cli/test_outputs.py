@@ -32,6 +32,8 @@ OUTPUTS = {
     "bag --json": ("bag drive.mcap new.mcap --rgb /r --thermal /t --json {}", "s.json"),
     "calibrate": ("calibrate drive.mcap --rgb /r --thermal /t --out {}", "rig.yaml"),
     "calibrate --json": ("calibrate drive.mcap --rgb /r --thermal /t --out new.yaml --json {}", "s.json"),
+    "align": ("align drive.mcap --rgb /r --thermal /t --out {}", "align.json"),
+    "align --json": ("align drive.mcap --rgb /r --thermal /t --out new --json {}", "s.json"),
     "fleet": ("fleet table --json {}", "f.json"),
     "demo": ("demo --out {}", "index.html"),
     "demo --json": ("demo --out new --json {}", "d.json"),
@@ -49,9 +51,15 @@ OUTPUTS = {
     "verify": ("verify . --json {}", "v.json"),
     "doctor": ("doctor --json {}", "d.json"),
 }
-OF_FOLDERS = {"a_overlay.png", "b_mask.png", "evaluation.md", "drive.mcap", "index.html", "a.png"} | {
-    "translation.json"
-}
+OF_FOLDERS = {
+    "a_overlay.png",
+    "align.json",
+    "b_mask.png",
+    "evaluation.md",
+    "drive.mcap",
+    "index.html",
+    "a.png",
+} | {"translation.json"}
 
 
 @pytest.fixture
@@ -97,6 +105,7 @@ def test_what_exists_is_kept_and_nothing_is_begun(here: Path, case: str) -> None
         "bag drive.mcap new/out.mcap --rgb /r --thermal /t --json other/s.json",
         "bag drive.mcap other.mcap new --rgb /r --thermal /t --model absent.onnx",
         "calibrate drive.mcap --out new/rig.yaml --rgb /r --thermal /t",
+        "align drive.mcap --out new --rgb /r --thermal /t",
         "demo --out new --model absent.onnx",
         "translate visible new --weights absent.pt",
         "evaluate-gan . --weights absent.pt --out new",

@@ -1,0 +1,121 @@
+"""Drives as aligned pairs: which are kept, where they go, and whether they are aligned."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.cli import assert_wrong_use, run
+
+from distillmatch_ros.bags.splitting import Split, split
+from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.demo.drive import record_drive
+from distillmatch_ros.geometry.camera import EQUIDISTANT, Camera
+from distillmatch_ros.images.likeness import Look, sharpness
+from distillmatch_ros.images.pairs import read_folder
+from distillmatch_ros.rig.exchange.reconstruction import colmap_cameras, nerf_camera
+from distillmatch_ros.scene import Scene, SyntheticPair
+
+
+@given(st.lists(st.integers(0, 3000), min_size=1, max_size=60), st.floats(0, 1), st.floats(0, 5))
+def test_the_parts_of_a_drive_share_no_time(steps: list[int], val: float, gap: float) -> None:
+    stamps = [int(1e6) * int(ms) for ms in np.cumsum(steps)]
+    parts = split(stamps, val, gap)
+    trained = [stamp for stamp, part in zip(stamps, parts, strict=True) if part is Split.TRAIN]
+    validated = [stamp for stamp, part in zip(stamps, parts, strict=True) if part is Split.VAL]
+    assert len(parts) == len(stamps) and (trained or validated)
+    if trained and validated:
+        assert min(validated) - max(trained) >= gap * SECOND - 1000
+    if validated:
+        assert len(validated) == round(val * len(stamps))
+
+
+def test_a_robot_that_stands_has_not_come_farther() -> None:
+    stamps = [second * SECOND for second in (0, 1, 2, 62, 63)]
+    assert split(stamps, 0.4, 2.0) == [Split.TRAIN, Split.TRAIN, None, Split.VAL, Split.VAL]
+
+
+def test_a_blur_along_one_direction_is_told_and_noise_is_not(day: SyntheticPair) -> None:
+    grey = cv2.cvtColor(day.visible, cv2.COLOR_BGR2GRAY)
+    sharp = sharpness(grey)
+    noise = np.random.default_rng(0).normal(0, 4, grey.shape)
+    noisy = np.clip(grey + noise, 0, 255).astype(np.uint8)
+    for kernel in ((15, 1), (1, 15)):
+        assert sharpness(np.asarray(cv2.blur(grey, kernel), np.uint8)) < 0.7 * sharp
+    assert sharpness(noisy) > 0.9 * sharp
+    assert sharpness(np.zeros((48, 64), np.uint8)) == 0
+
+
+def test_another_exposure_is_no_change_and_another_place_is(day: SyntheticPair) -> None:
+    grey = cv2.cvtColor(day.visible, cv2.COLOR_BGR2GRAY)
+    assert Look(grey).change(Look((0.7 * grey).astype(np.uint8))) == 0
+    assert Look(grey).change(Look(np.roll(grey, 40, axis=1))) > 0.05
+
+
+def test_cameras_are_as_other_tools_read_them() -> None:
+    matrix = np.array([[500.0, 0, 319.5], [0, 501.0, 255.5], [0, 0, 1]])
+    plain = Camera((512, 640), matrix, np.array([-0.2, 0.1, 0.001, 0.002]))
+    assert colmap_cameras(plain).splitlines()[1] == "1 OPENCV 640 512 500 501 320 256 -0.2 0.1 0.001 0.002"
+    assert colmap_cameras(Camera((512, 640), matrix)).splitlines()[1] == "1 PINHOLE 640 512 500 501 320 256"
+    told = nerf_camera(plain)
+    assert (told["w"], told["h"], told["fl_x"], told["cy"], told["k1"]) == (640, 512, 500, 256, -0.2)
+    fisheye = Camera((512, 640), matrix, np.array([0.1, 0.2, 0.3, 0.4]), EQUIDISTANT)
+    assert colmap_cameras(fisheye).splitlines()[1].endswith("320 256 0.1 0.2 0.3 0.4")
+    assert (nerf_camera(fisheye)["camera_model"], nerf_camera(fisheye)["k4"]) == ("OPENCV_FISHEYE", 0.4)
+
+
+def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("mine")
+    (tmp_path / "drive.mcap").write_bytes(b"")
+    given = "align", str(tmp_path / "drive.mcap"), "--overwrite", "--out"
+    assert_wrong_use(run(*given, str(tmp_path / "out")), "holds other files")
+    assert_wrong_use(run(*given, str(tmp_path)), "holds the input")
+    assert (tmp_path / "out" / "thesis.tex").read_text() == "mine"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("frame", ["visible", "thermal"])
+def test_a_drive_becomes_aligned_pairs(frame: str, tmp_path: Path) -> None:
+    bag, out = tmp_path / "drive.mcap", tmp_path / "pairs"
+    record_drive(bag, frames=8)
+    done = run("align", bag, "--out", out, "--frame", frame, "--gap", "0.3", "--val", "0.25", "--json", "-")
+    assert done.exit_code == 0, done.output
+    record = json.loads(done.stdout)
+    assert record == json.loads((out / "align.json").read_text())
+    assert record["read"] == 8 == len(record["pairs"]) + sum(record["left_out"].values())
+    assert record["kept"]["train"] and record["kept"]["val"] and record["left_out"]["between train and val"]
+    assert 0.5 < record["expected_error"]["below_10_px"] <= 1
+    for part in ("train", "val"):
+        pairs = read_folder(out / part)
+        assert [pair.visible.stem for pair in pairs] == [
+            each["name"] for each in record["pairs"] if each["split"] == part
+        ]
+        told = json.loads((out / part / "transforms.json").read_text())
+        assert [told["h"], told["w"]] == record["size"] and len(told["frames"]) == len(pairs)
+        for pair in pairs:
+            images = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in (pair.visible, pair.thermal)]
+            mask = cv2.imread(str(out / part / "mask" / pair.visible.name), cv2.IMREAD_UNCHANGED)
+            assert all(list(image.shape[:2]) == record["size"] for image in (*images, mask))
+            assert images[1].dtype == np.uint16 and set(np.unique(mask)) <= {0, 255}
+            warped = images[1] if frame == "visible" else images[0]
+            assert not warped[mask == 0].any() and warped[mask > 0].any()
+            assert 0.2 < (mask > 0).mean() <= 1
+    if frame == "visible":
+        assert_aligned(out / "train" / "thermal", Scene(0).render(0.0))
+    assert not list(tmp_path.glob(".*"))
+    assert run("align", bag, "--out", out).exit_code == 2
+
+
+def assert_aligned(folder: Path, pair: SyntheticPair) -> None:
+    """The readings of the drive's first pair lie where the scene says, not a few pixels beside it."""
+    warped = cv2.imread(str(folder / "01_000001.png"), cv2.IMREAD_UNCHANGED).astype(np.float64)
+    rows, columns = np.nonzero(np.isfinite(pair.truth[..., 0]))
+    x, y = pair.truth[rows, columns].round().astype(int).T
+    inside = (x >= 10) & (x < warped.shape[1] - 10) & (y >= 0) & (y < warped.shape[0])
+    rows, columns, x, y = (each[inside] for each in (rows, columns, x, y))
+    gaps = {off: np.abs(warped[y, x + off] - pair.thermal[rows, columns]).mean() for off in (-10, 0, 10)}
+    assert gaps[0] < 0.6 * min(gaps[-10], gaps[10])
