@@ -18,6 +18,7 @@ from distillmatch_ros.cli.streams import (
     parameters_of,
     registering,
     tell_problems,
+    topics_of,
 )
 from distillmatch_ros.cli.view import common
 
@@ -170,9 +171,9 @@ def _read(
     bags = drives_in([source for source in sources if source not in lists], rgb, thermal)
     total = sum(len(listed(source)) for source in lists) + (count_frames(bags, rgb) or 0)
     with open_registrar(parameters) as registrar, registering(total, quiet) as (on_frame, stop):
-        stream = open_stream(parameters, registrar)
+        stream, topics = open_stream(parameters, registrar), topics_of(rgb=rgb, thermal=thermal)
         jobs = (
-            BagJob(first, None, rgb, thermal, (), parameters.undistort, others=tuple(others))
+            BagJob(first, None, topics, (), parameters.undistort, others=tuple(others))
             for first, *others in bags
         )
         for add in (
