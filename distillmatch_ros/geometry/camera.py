@@ -86,6 +86,12 @@ class Camera:
                 "calibrate the camera, or do not pass its camera_info"
             )
         region = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]])
+        if _is_binned_already(matrix, full, size):
+            raise DistillMatchError(
+                "camera_info: K belongs to the binned images already: its principal point is the middle of "
+                f"{size[1]}x{size[0]} pixels, not of the sensor's {full[1]}x{full[0]}; publish K for the full "
+                "sensor, or binning 0 with the size of the images, or do without undistort"
+            )
         return cls(size, resize_matrix(full, size) @ region @ matrix, distortion, info.distortion_model)
 
     def camera_info(self) -> dict[str, Any]:
@@ -231,3 +237,10 @@ def _settled(name: str, distortion: Float64) -> tuple[str, Float64]:
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     array.setflags(write=False)
     return array
+
+
+def _is_binned_already(matrix: Float64, full: Size, size: Size) -> bool:
+    """Whether a principal point lies in the middle third of the binned image and not of the full one."""
+    point = matrix[[1, 0], 2]
+    in_binned, in_full = (np.all(np.abs(point / each - 0.5) < 1 / 6) for each in (size, full))
+    return bool(full != size and in_binned and not in_full)

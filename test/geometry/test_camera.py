@@ -118,6 +118,13 @@ def test_binning_and_region_are_those_of_the_images_that_are_sent() -> None:
     np.testing.assert_allclose(sent.matrix @ ray, (30, 10, 1))
 
 
+def test_a_matrix_of_binned_images_beside_binning_is_named() -> None:
+    binned = np.array([250.0, 0, 160, 0, 255, 128, 0, 0, 1])
+    with pytest.raises(DistillMatchError, match="320x256"):
+        Camera.from_camera_info(info(k=binned, binning_x=2, binning_y=2))
+    assert Camera.from_camera_info(info(k=binned, width=320, height=256)).size == (256, 320)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
