@@ -89,8 +89,8 @@ class Camera:
         if _is_binned_already(matrix, full, size):
             raise DistillMatchError(
                 "camera_info: K belongs to the binned images already: its principal point is the middle of "
-                f"{size[1]}x{size[0]} pixels, not of the sensor's {full[1]}x{full[0]}; publish K for the full "
-                "sensor, or binning 0 with the size of the images, or do without undistort"
+                f"{size[1]}x{size[0]} pixels, not of the sensor's {full[1]}x{full[0]}; publish K for the "
+                "full sensor, or binning 0 with the size of the images, or do without undistort"
             )
         return cls(size, resize_matrix(full, size) @ region @ matrix, distortion, info.distortion_model)
 
