@@ -43,8 +43,8 @@ class PairEntry(TypedDict):
     Attributes:
         name: of its files.
         split: ``train`` or ``val``.
-        source: the bag or folder.
-        stamp: that of the visible image, ns; in a folder the number of the pair.
+        source: the bag, or the file of the visible image.
+        stamp: that of the visible image, ns; files count as one a second.
         status: of its registration.
         probability: that its error is below 10 px of an image 640 wide, or null.
     """

@@ -80,7 +80,7 @@ class Aligning:
     errors: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     _read: int = 0
-    _drives: int = 0
+    _drives: list[str] = field(default_factory=list)
     _camera: Camera | None = None
     _left_out: Counter[str] = field(default_factory=Counter)
     _kept: list[KeptPair] = field(default_factory=list)
@@ -100,7 +100,7 @@ class Aligning:
             images = result.visible.image, result.thermal.image
             self._take(*images, result.registration, result.registration, result.visible.stamp, str(job.bag))
 
-        self._begin()
+        self._begin(str(job.bag))
         self._know(recorded_cameras(job).get(self.choice.frame), str(job.bag))
         stream.reset()
         self.summaries.append(
@@ -114,7 +114,7 @@ class Aligning:
             DistillMatchError: the list cannot be read; the images do not fit those before, or the rig; or the
                 folder cannot be written.
         """
-        self._begin()
+        self._begin(str(path))
         for number, pair in enumerate(listed(path)):
             on_pair()
             try:
@@ -125,7 +125,7 @@ class Aligning:
             prepared = PreparedPair.of(visible, thermal, self.parameters.stream.orientations)
             own = registrar.register_prepared(prepared)
             used = own if self.rig is None else by_rig(self.rig, visible, thermal, own)
-            self._take(visible, thermal, own, used, number * SECOND, str(path))
+            self._take(visible, thermal, own, used, number * SECOND, pair.listed_as[0])
 
     def finish(self) -> AlignRecord:
         """Leave out what is blurred, split the rest, and write the record.
@@ -151,8 +151,9 @@ class Aligning:
         self.folder.end(record)
         return record
 
-    def _begin(self) -> None:
-        self._drives, self._looks = self._drives + 1, None
+    def _begin(self, drive: str) -> None:
+        self._drives.append(drive)
+        self._looks = None
 
     def _know(self, camera: Camera | None, source: str) -> None:
         """Take over the intrinsics of the grid's camera; the first ones count."""
@@ -187,11 +188,10 @@ class Aligning:
             self._remove(self._kept.pop(), DUPLICATE)
         else:
             self._looks = looks
-        name = f"{self._drives:02d}_{self._read:06d}"
+        drive = len(self._drives)
+        name = f"{drive:02d}_{self._read:06d}"
         files = self.folder.write(name, self._on_grid(visible, thermal, used), source)
-        self._kept.append(
-            KeptPair(self._drives, name, source, stamp, own.status, own.probability, sharp, files)
-        )
+        self._kept.append(KeptPair(drive, name, source, stamp, own.status, own.probability, sharp, files))
 
     def _change(self, looks: tuple[Look, Look]) -> float:
         assert self._looks is not None, "a pair was kept"
@@ -212,7 +212,7 @@ class Aligning:
     def _sharp(self) -> list[KeptPair]:
         """The pairs of which no image is blurred, compared with the drive."""
         sharp = []
-        for drive in range(1, self._drives + 1):
+        for drive in range(1, len(self._drives) + 1):
             pairs = [each for each in self._kept if each.drive == drive]
             limits = self.choice.min_sharpness * np.median([each.sharpness for each in pairs] or [(0, 0)], 0)
             for each in pairs:
@@ -225,12 +225,12 @@ class Aligning:
     def _placed(self, pairs: Sequence[KeptPair]) -> list[tuple[KeptPair, Split | None]]:
         """The part of each pair; None for those between the two."""
         placed: list[tuple[KeptPair, Split | None]] = []
-        for drive in range(1, self._drives + 1):
+        for drive, source in enumerate(self._drives, 1):
             own = [each for each in pairs if each.drive == drive]
             parts = split([each.stamp for each in own], self.choice.val, self.choice.gap_seconds)
             if own and self.choice.val and Split.VAL not in parts:
                 self.notes.append(
-                    f"{own[0].source}: too short for --val {self.choice.val:g} with a gap of "
+                    f"{source}: too short for --val {self.choice.val:g} with a gap of "
                     f"{self.choice.gap_seconds:g} s: all pairs are in train"
                 )
             placed += zip(own, parts, strict=True)

@@ -1,6 +1,7 @@
 """Drives as aligned pairs: which are kept, where they go, and whether they are aligned."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -8,16 +9,24 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.calibrated_drives import moved, registered
 from support.cli import assert_wrong_use, run
+from support.simulated_rig import shapes
 
+from distillmatch_ros.bags.aligned_pairs import AlignRecord, PairsFolder
+from distillmatch_ros.bags.aligning import Aligning, Choice
 from distillmatch_ros.bags.splitting import Split, split
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.demo.drive import record_drive
 from distillmatch_ros.geometry.camera import EQUIDISTANT, Camera
 from distillmatch_ros.images.likeness import Look, sharpness
 from distillmatch_ros.images.pairs import read_folder
+from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.exchange.reconstruction import colmap_cameras, nerf_camera
 from distillmatch_ros.scene import Scene, SyntheticPair
+from distillmatch_ros.stream.parameters import Parameters
 
 
 @given(st.lists(st.integers(0, 3000), min_size=1, max_size=60), st.floats(0, 1), st.floats(0, 5))
@@ -65,6 +74,60 @@ def test_cameras_are_as_other_tools_read_them() -> None:
     fisheye = Camera((512, 640), matrix, np.array([0.1, 0.2, 0.3, 0.4]), EQUIDISTANT)
     assert colmap_cameras(fisheye).splitlines()[1].endswith("320 256 0.1 0.2 0.3 0.4")
     assert (nerf_camera(fisheye)["camera_model"], nerf_camera(fisheye)["k4"]) == ("OPENCV_FISHEYE", 0.4)
+
+
+def aligned(tmp_path: Path, seen: list[tuple[int, int, Registration]]) -> AlignRecord:
+    """What becomes of pairs, each a picture by its seed, blurred over some pixels, and its registration."""
+    aligning = Aligning(PairsFolder(tmp_path / "pairs"), Choice(gap_seconds=0.0, val=0.0), Parameters())
+    aligning._begin("drive")
+    for number, (seed, blur, found) in enumerate(seen):
+        visible = np.asarray(cv2.blur(shapes(seed), (blur, 1)), np.uint8)
+        thermal = 255 - moved(0.0).warp_visible(shapes(seed))
+        aligning._take(visible, thermal, found, found, number * SECOND, "drive")
+    return aligning.finish()
+
+
+def test_each_pair_that_is_left_out_has_its_reason(tmp_path: Path) -> None:
+    good = replace(registered(moved(0.0), 0, 1.0), probability=0.9)
+    without = replace(good, mapping=None, status=Status.FEW_MATCHES)
+    others = (Status.REPEATED, Status.STALE_THERMAL, Status.STALE_VISIBLE, Status.HELD)
+    record = aligned(
+        tmp_path,
+        [
+            *((seed, 1, good) for seed in range(5)),
+            (5, 1, replace(good, probability=0.3)),
+            *((seed, 1, replace(good, status=status)) for seed, status in enumerate(others, 6)),
+            (10, 1, without),
+            (11, 61, good),
+        ],
+    )
+    assert record["left_out"] == {"improbable": 1, "blurred": 1, "FEW_MATCHES": 1} | dict.fromkeys(others, 1)
+    assert record["kept"] == {"train": 5, "val": 0} and record["expected_error"]["below_10_px"] == 0.9
+
+
+def test_of_nearly_equal_pairs_the_sharpest_stays(tmp_path: Path) -> None:
+    good = registered(moved(0.0), 0, 1.0)
+    record = aligned(tmp_path, [(0, 5, good), (0, 1, good), (0, 5, good), (1, 1, good)])
+    assert record["left_out"] == {"near-duplicate": 2}
+    assert [each["stamp"] for each in record["pairs"]] == [SECOND, 3 * SECOND]
+    assert record["expected_error"]["below_10_px"] is None and not record["camera"]
+    assert len(read_folder(tmp_path / "pairs" / "train")) == 2
+
+
+def test_a_drive_of_which_nothing_is_left_says_why(tmp_path: Path) -> None:
+    lost = replace(registered(moved(0.0), 0, 1.0), mapping=None, status=Status.FEW_INLIERS)
+    with pytest.raises(DistillMatchError, match=r"none of 1 pairs.*1 FEW_INLIERS"):
+        aligned(tmp_path, [(0, 1, lost)])
+
+
+@pytest.mark.slow
+def test_training_reads_the_pairs(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from distillmatch_ros.training.sources import load_pairs
+
+    good = registered(moved(0.0), 0, 1.0)
+    aligned(tmp_path, [(seed, 1, good) for seed in range(3)])
+    assert len(load_pairs(tmp_path / "pairs" / "train").aspects) == 3
 
 
 def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
