@@ -17,7 +17,7 @@ SWING_PX = 10.0
 """Displacement by the latency, reference pixels, from which on a pair's own homography is not believed."""
 
 _EVERY_S = 0.09  # between measured images
-_FIRST_S, _LATER_S = 2.0, 10.0  # between estimates: until one is certain, and after it
+_FIRST_S, _LONGEST_S = 2.0, 30.0  # between estimates: each time half as long again, as they take time
 _KEPT = 150  # latest speeds
 _CERTAIN_S = 0.04  # standard deviation
 
@@ -34,6 +34,7 @@ class LatencyWatch:
     def _forget(self) -> None:
         self._visible, self._thermal = MotionMeter(_KEPT), MotionMeter(_KEPT)
         self._measured = self._estimated = 0
+        self._pause = _FIRST_S
         self._found: TimeOffset | None = None
 
     def update(self, pair: PreparedPair, stamp: int) -> None:
@@ -46,9 +47,9 @@ class LatencyWatch:
         self._measured = stamp
         self._visible.add(pair.visible.picture, stamp)
         self._thermal.add(pair.thermal.picture, stamp)
-        if stamp - self._estimated < (_FIRST_S if self._found is None else _LATER_S) * SECOND:
+        if stamp - self._estimated < self._pause * SECOND:
             return
-        self._estimated = stamp
+        self._estimated, self._pause = stamp, min(1.5 * self._pause, _LONGEST_S)
         found = time_offset(self._visible.speeds, self._thermal.speeds)
         if found is not None and found.deviation < _CERTAIN_S:
             known, self._found = self.offset, found
