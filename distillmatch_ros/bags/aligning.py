@@ -107,8 +107,10 @@ class Aligning:
             process_bag(job, stream, self.parameters, on_frame=on_frame, on_result=take, stop=stop)
         )
 
-    def add_files(self, path: Path, registrar: Registrar, on_pair: Callable[[], None]) -> None:
-        """Add the pairs of a folder or a CSV; images that cannot be read are counted.
+    def add_files(
+        self, path: Path, registrar: Registrar, on_pair: Callable[[], None], stop: Callable[[], bool]
+    ) -> None:
+        """Add the pairs of a folder or a CSV, unless it is stopped; images that cannot be read are counted.
 
         Raises:
             DistillMatchError: the list cannot be read; the images do not fit those before, or the rig; or the
@@ -116,6 +118,8 @@ class Aligning:
         """
         self._begin(str(path))
         for number, pair in enumerate(listed(path)):
+            if stop():
+                return
             on_pair()
             try:
                 visible, thermal = read_pair(pair, max_pixels=self.parameters.max_pixels)

@@ -177,7 +177,7 @@ def _read(
             for first, *others in bags
         )
         for add in (
-            *(partial(aligning.add_files, source, registrar, on_frame) for source in lists),
+            *(partial(aligning.add_files, source, registrar, on_frame, stop) for source in lists),
             *(partial(aligning.add_bag, job, stream, on_frame, stop) for job in jobs),
         ):
             add()

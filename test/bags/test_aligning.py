@@ -114,6 +114,20 @@ def test_of_nearly_equal_pairs_the_sharpest_stays(tmp_path: Path) -> None:
     assert len(read_folder(tmp_path / "pairs" / "train")) == 2
 
 
+def test_pairs_replace_those_of_an_earlier_run_and_nothing_else(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for folder in ("train/visible", "val/visible"):
+        (out / folder).mkdir(parents=True)
+        (out / folder / "old.png").write_bytes(b"old")
+    (out / "labels.csv").write_text("mine")
+    aligned(tmp_path, [(0, 1, registered(moved(0.0), 0, 1.0))])
+    PairsFolder(tmp_path / "pairs").publish(out)
+    kept = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    images = {f"train/{side}/01_000001.png" for side in ("visible", "thermal", "mask")}
+    assert kept == {"labels.csv", "align.json", *images}
+    assert not (tmp_path / "pairs").exists()
+
+
 def test_a_drive_of_which_nothing_is_left_says_why(tmp_path: Path) -> None:
     lost = replace(registered(moved(0.0), 0, 1.0), mapping=None, status=Status.FEW_INLIERS)
     with pytest.raises(DistillMatchError, match=r"none of 1 pairs.*1 FEW_INLIERS"):
