@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
-from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, Size, corners
+from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, Size, corner_error, corners
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.images.gain_control import stretch
 from distillmatch_ros.images.prepared import PreparedPair
@@ -97,10 +97,20 @@ class LearnedRig:
                 )
 
     def near(self, own: Float64) -> RigMapping:
-        """The mapping of a plane that faces the thermal camera, at a frame's depth if it was ever seen."""
+        """The mapping of a plane that faces the thermal camera, at a frame's depth if it is a likely one."""
+        return self.model.at(float(np.clip(own[2], *self._likely)))
+
+    def gap_px(self, mapping: ImageMapping) -> float:
+        """Corner error of a pair's own homography against the rig at the likely depths, reference pixels."""
+        sizes = self.model.thermal.size, self.model.visible.size
+        nearest = [self.model.at(float(depth)).homography for depth in np.linspace(*self._likely, 7)]
+        return min(corner_error(mapping.homography, each, *sizes) for each in nearest)
+
+    @property
+    def _likely(self) -> tuple[float, float]:
+        """Inverse depths that a frame may have: those seen, and as many at either end."""
         low, high = self.inverse_depths
-        margin = _MARGIN * (high - low)
-        return self.model.at(float(np.clip(own[2], low - margin, high + margin)))
+        return 2 * low - high, 2 * high - low
 
     def register(self, pair: Observation) -> RigMapping:
         """The mapping of a pair; see `own`."""

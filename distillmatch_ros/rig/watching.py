@@ -18,6 +18,7 @@ from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.passes import LIKELY
 from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.rig.edges import edge_matches
 from distillmatch_ros.rig.learning import LearnedRig, Observation, learn
 
 AGREE_PX, FAR_PX = 10.0, 16.0
@@ -38,6 +39,7 @@ _FITS = (6, 12, 24, 48, 96)  # numbers of passes at which a rig is fitted
 _EXCESS_PX = 2.0  # by how much a rig may add to the distances of matches
 _HOLDS = 0.8  # fraction of the judges within `AGREE_PX`
 _EVENTS = 100  # latest ones that are kept
+_COMPARED, _BETTER = 12, 0.6  # passes whose edges are compared; fraction in which the rig has to fit better
 _HISTORY = 30  # latest verdicts that the probability is estimated from
 
 
@@ -53,6 +55,7 @@ class Judgement:
         gap_px: corner error between the pass's own mapping and the rig's, reference pixels.
         excess_px: what the rig adds to the distances of the pass's matches, in quadrature, reference pixels.
         contradicts: whether the pass is off by more than `FAR_PX`.
+        fits_better: whether the rig leaves less between edges than the pass's own mapping; None if not asked.
         likely: whether the pass is probably right.
     """
 
@@ -60,6 +63,7 @@ class Judgement:
     excess_px: float
     contradicts: bool
     likely: bool
+    fits_better: bool | None
 
 
 @dataclass(frozen=True)
@@ -84,11 +88,14 @@ class WatchedRig:
         probability: that the rig's mapping of a pair is within 10 reference pixels, by the latest passes;
             None without passes.
         passes: number of passes that it was learned from; 0 if it comes from a file.
+        is_preferred: whether it fits edges better than the pairs' own homographies, and maps all pairs;
+            otherwise it maps those that fail alone, and guards the others.
     """
 
     rig: LearnedRig
     probability: float | None
     passes: int
+    is_preferred: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +144,7 @@ class RigWatch:
         self._passes = 0
         self._judged: list[Judgement] = []
         self._history: deque[bool] = deque(maxlen=_HISTORY)
+        self._fits_better: list[bool] = []
         self._against: list[tuple[ImageMapping, bool]] = []
         self.locked: WatchedRig | None = None
         self.is_undecided = True
@@ -178,10 +186,15 @@ class RigWatch:
         gap = corner_error(mapping.homography, found.mapping.homography, *self._sizes)
         by_rig, by_pair = (_distance(observed, each) for each in (mapping, found.mapping))
         likely = found.probability is None or found.probability >= LIKELY
-        return Judgement(gap, sqrt(max(0.0, by_rig**2 - by_pair**2)), gap > FAR_PX, likely)
+        better = None
+        if len(self._fits_better) < _COMPARED:
+            better = _left(observed, mapping) < _left(observed, found.mapping)
+        return Judgement(gap, sqrt(max(0.0, by_rig**2 - by_pair**2)), gap > FAR_PX, likely, better)
 
     def _decide(self, judgement: Judgement, observed: Observation, own: Float64) -> None:
         self._history.append(judgement.gap_px <= AGREE_PX)
+        if judgement.fits_better is not None:
+            self._fits_better.append(judgement.fits_better)
         if self.locked is not None:
             self._watch(judgement, observed, own)
             return
@@ -193,8 +206,10 @@ class RigWatch:
         excess = float(np.median([each.excess_px for each in self._judged]))
         agreeing = float(np.mean([each.gap_px <= AGREE_PX for each in self._judged]))
         if excess <= _EXCESS_PX and agreeing >= _HOLDS:
-            self._lock()
-            self._tell(f"the rig is known: {gap:.1f} px from the passes that judged it ({len(self._judged)})")
+            preferred = self._lock().is_preferred
+            use = "it maps all pairs" if preferred else "pairs fit edges better, and it guards them"
+            count = len(self._judged)
+            self._tell(f"the rig is known, {gap:.1f} px from the passes that judged it ({count}): {use}")
             return
         if len(self._judged) < most:
             return
@@ -235,6 +250,7 @@ class RigWatch:
         self._kept.clear()
         self._judged.clear()
         self._history.clear()
+        self._fits_better.clear()
         self._against.clear()
         self._passes = 0
 
@@ -253,18 +269,20 @@ class RigWatch:
         except DistillMatchError:
             return
         self._candidate = rig
-        if self.locked is not None:
-            self._lock()
+        if self.locked is not None and self._lock().is_preferred:
             self._on_learned(rig, self._passes)
 
-    def _lock(self) -> None:
+    def _lock(self) -> WatchedRig:
         assert self._candidate is not None, "only a rig is locked"
         is_new, self.is_undecided = self.locked is None, False
         agreed = sum(self._history)
         probability = (agreed + 1) / (len(self._history) + 2)
-        self.locked = WatchedRig(self._candidate, probability, 0 if self._from_file else self._passes)
-        if is_new and not self._from_file:
+        preferred = self._from_file or float(np.mean(self._fits_better)) >= _BETTER
+        passes = 0 if self._from_file else self._passes
+        self.locked = locked = WatchedRig(self._candidate, probability, passes, preferred)
+        if is_new and preferred and not self._from_file:
             self._on_learned(self._candidate, self._passes)
+        return locked
 
     def _tell(self, sentence: str) -> None:
         self.events.append(RigEvent(self._stamp, sentence))
@@ -279,3 +297,11 @@ def _distance(observed: Observation, mapping: ImageMapping) -> float:
     lengths = np.hypot(*gaps.T)
     seen = lengths[np.isfinite(lengths)]
     return float(np.median(seen)) * REFERENCE_WIDTH / mapping.visible_size[1] if len(seen) else 0.0
+
+
+def _left(observed: Observation, mapping: ImageMapping) -> float:
+    """Median shift that is left between blocks of edges, visible pixels; infinite if no block is clear."""
+    edges = edge_matches(observed.visible, observed.thermal, mapping)
+    gaps = np.hypot(*(edges.visible - mapping.to_visible(edges.thermal)).T)
+    gaps = gaps[np.isfinite(gaps)]
+    return float(np.median(gaps)) if len(gaps) else np.inf

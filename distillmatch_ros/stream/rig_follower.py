@@ -18,7 +18,7 @@ from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.registration.tracking import Matches
 from distillmatch_ros.rig.following import PairOfEdges, RigAlignment, RigTrack
-from distillmatch_ros.rig.watching import AGREE_PX, RigWatch, WatchedPass, WatchedRig
+from distillmatch_ros.rig.watching import AGREE_PX, FAR_PX, RigWatch, WatchedPass, WatchedRig
 from distillmatch_ros.stream.followed import Followed
 from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.temporal import FORGET_AFTER
@@ -188,7 +188,7 @@ class RigFollower:
         ends = corners(near.thermal_size)
         moved = np.hypot(*(found.mapping.to_visible(ends) - near.to_visible(ends)).T).mean()
         moved *= REFERENCE_WIDTH / near.visible_size[1]
-        return float(moved) if moved > AGREE_PX else None  # none for NaN: a corner beyond the lens model
+        return float(moved) if moved > FAR_PX else None  # none for NaN: a corner beyond the lens model
 
     def _by_edges(self, found: RigAlignment, away: float | None, locked: WatchedRig) -> Registration:
         """The answer for a pair without a pass.
@@ -276,7 +276,7 @@ def _answer(status: Status, mapping: ImageMapping, locked: WatchedRig) -> Regist
 
 
 def _contradicted(registration: Registration, distance_px: float | None) -> Registration:
-    reason = Rejection("rig", distance_px, AGREE_PX)
+    reason = Rejection("rig", distance_px, FAR_PX)
     return replace(registration, mapping=None, status=reason.status, rejected_by=reason)
 
 

@@ -14,7 +14,7 @@ from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.fixed import FixedWatch
 from distillmatch_ros.rig.learning import LearnedRig
-from distillmatch_ros.rig.watching import AGREE_PX, RigEvent, RigWatch, WatchedRig
+from distillmatch_ros.rig.watching import AGREE_PX, FAR_PX, RigEvent, RigWatch, WatchedRig
 from distillmatch_ros.stream.calibration import Accumulator, Rig
 from distillmatch_ros.stream.followed import Followed
 from distillmatch_ros.stream.follower import Follower
@@ -174,31 +174,46 @@ class RigState:
 
     def _follow(self, pair: PreparedPair, stamp: int) -> Followed:
         settings, locked = self._settings, self._watch.locked
-        if locked is not None and self._learns:
+        if locked is not None and locked.is_preferred and self._learns:
+            self._follower.close()
             return self._known().process(pair, stamp, locked, settings.gate, settings.pass_seconds)
-        if self._rig_follower is not None:  # a knock
+        if self._rig_follower is not None and locked is None:  # a knock
             self._rig_follower.close()
             self._rig_follower = None
             self._filter.reset()
-        if settings.pass_seconds == 0:
-            followed = self._pass(pair, stamp)
-        else:
-            learns = self._learns and self._watch.is_undecided
-            seconds = min(settings.pass_seconds, LEARN_S) if learns else settings.pass_seconds
-            followed = self._follower.process(pair, stamp, seconds, settings.max_jump_px)
-            registration = self._filter.update(followed.registration, stamp, primed=False)
-            if followed.registration.mapping is not None and registration.mapping is None:
-                self._follower.request_pass(stamp)  # an unconfirmed step
-            followed = replace(followed, registration=registration)
-        locked, passed = self._watch.locked, bool(followed.passes) and followed.passes[-1][0] == stamp
-        if locked is not None and passed and self._learns:
+        followed = self._alone(pair, stamp)
+        locked = self._watch.locked
+        if locked is None or not self._learns:
+            return followed
+        passed = bool(followed.passes) and followed.passes[-1][0] == stamp
+        if locked.is_preferred and passed:  # this pass made it known
             return self._known().begin(pair, stamp, locked, settings.gate)
-        return followed
+        return self._guarded(followed, pair, stamp, locked)
+
+    def _alone(self, pair: PreparedPair, stamp: int) -> Followed:
+        """Register a pair without a rig."""
+        settings = self._settings
+        if settings.pass_seconds == 0:
+            return self._pass(pair, stamp)
+        learns = self._learns and self._watch.is_undecided
+        seconds = min(settings.pass_seconds, LEARN_S) if learns else settings.pass_seconds
+        followed = self._follower.process(pair, stamp, seconds, settings.max_jump_px)
+        registration = self._filter.update(followed.registration, stamp, primed=False)
+        return replace(followed, registration=registration)
+
+    def _guarded(self, alone: Followed, pair: PreparedPair, stamp: int, locked: WatchedRig) -> Followed:
+        """A pair's own answer if the known rig allows it, else the rig's."""
+        found = alone.registration.mapping
+        if found is not None and locked.rig.gap_px(found) <= FAR_PX:
+            return alone
+        by_rig = self._known().process(pair, stamp, locked, self._settings.gate, None)
+        if found is not None and by_rig.registration.status is Status.RIG:  # one of the two is wrong
+            by_rig = Followed.contradicted(locked.rig.gap_px(found))
+        return replace(by_rig, passes=alone.passes)
 
     def _known(self) -> RigFollower:
         """What follows pairs of a known rig."""
         if self._rig_follower is None:
-            self._follower.close()
             search = self._search
             watched = search if isinstance(search, WatchedSearch) else WatchedSearch(search, self._watch)
             self._rig_follower = RigFollower(watched, self._executor, self._asynchronous)
