@@ -208,7 +208,7 @@ class RigState:
             return alone
         by_rig = self._known().process(pair, stamp, locked, self._settings.gate, None)
         if found is not None and by_rig.registration.status is Status.RIG:  # one of the two is wrong
-            by_rig = Followed.contradicted(locked.rig.gap_px(found))
+            by_rig = Followed.rejected(Rejection("rig", locked.rig.gap_px(found), FAR_PX))
         return replace(by_rig, passes=alone.passes)
 
     def _known(self) -> RigFollower:
