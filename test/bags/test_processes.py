@@ -45,7 +45,8 @@ def test_interrupt_leaves_whole_bags(jobs: int, model: str, tmp_path: Path) -> N
         process.send_signal(signal.SIGINT)
         output, error = process.communicate(timeout=200)
     assert process.returncode == 130
-    assert error == "interrupted: the bags hold what was registered so far\n"
+    assert error.splitlines()[-1] == "interrupted: the bags hold what was registered so far"
+    assert "Traceback" not in error
     for bag, record in zip(bags, json.loads(output), strict=True):
         out = tmp_path / "out" / f"{bag.name}.mcap"
         assert record["interrupted"] and 20 < record["pairs"] < 600
@@ -97,7 +98,8 @@ def test_interrupt_of_all_processes_while_workers_start(children: int, model: st
         os.killpg(process.pid, signal.SIGINT)
         _, error = process.communicate(timeout=200)
     assert process.returncode == 130
-    assert error == "interrupted: the bags hold what was registered so far\n"
+    assert error.splitlines()[-1] == "interrupted: the bags hold what was registered so far"
+    assert "Traceback" not in error
 
 
 @pytest.mark.slow
