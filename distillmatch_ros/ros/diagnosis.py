@@ -79,7 +79,7 @@ def diagnose(report: PeriodReport, condition: Condition, parameters: Parameters,
     for found in (
         _silent(report, condition, now),
         _no_calibration(report, condition),
-        _doubled(condition),
+        _doubled(report, condition),
         _lost(report, condition),
         _unpaired(report, condition, parameters),
         _unusable(report, condition),
@@ -180,10 +180,14 @@ def _infos(condition: Condition) -> str:
     return " and ".join(f"{sensor.namespace}/camera_info" for sensor in condition.missing_infos)
 
 
-def _doubled(condition: Condition) -> Diagnosis | None:
-    """Images of two publishers look like lost ones, or like a clock that jumps."""
+def _doubled(report: PeriodReport, condition: Condition) -> Diagnosis | None:
+    """Images of two publishers look like lost ones, or like a clock that jumps.
+
+    A publisher that was killed is known for a while yet; no frame is dropped because of it.
+    """
     for sensor, publishers in (condition.publishers or {}).items():
-        if (number := max(publishers.values(), default=0)) > 1:
+        dropped = sum(count for (what, _), count in report.drops.items() if what == sensor.namespace)
+        if (number := max(publishers.values(), default=0)) > 1 and dropped:
             return Diagnosis(
                 WARN,
                 f"{(condition.topics or {}).get(sensor, sensor)} has {number} publishers, whose images are "

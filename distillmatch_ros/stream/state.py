@@ -199,6 +199,8 @@ class RigState:
         seconds = min(settings.pass_seconds, LEARN_S) if learns else settings.pass_seconds
         followed = self._follower.process(pair, stamp, seconds, settings.max_jump_px)
         registration = self._filter.update(followed.registration, stamp, primed=False)
+        if followed.registration.mapping is not None and registration.mapping is None:
+            self._follower.request_pass(stamp)  # an unconfirmed step
         return replace(followed, registration=registration)
 
     def _guarded(self, alone: Followed, pair: PreparedPair, stamp: int, locked: WatchedRig) -> Followed:

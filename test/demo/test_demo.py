@@ -75,7 +75,8 @@ def test_scenes_are_registered_measured_and_written(
         assert result.rms_px is not None
         assert 0 < result.best_rms_px <= result.rms_px < 4
         assert {path.name for path in result.result.pictures} == {
-            f"{result.name}_{kind}.png" for kind in ("overlay", "matches", "registered", "mask")
+            f"{result.name}_{kind}.png"
+            for kind in ("overlay", "matches", "registered", "mask", "visible_registered")
         }
         assert all(read_image(path).std() > 10 for path in result.result.pictures)
     assert [pair.visible.stem for pair in read_folder(tmp_path)] == ["day", "night"]

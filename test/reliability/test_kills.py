@@ -39,7 +39,7 @@ def test_full_disk(write_network, tmp_path: Path) -> None:
     write_network()
     bag, out = write_bag(tmp_path, "mcap", Drive(pairs=200)), tmp_path / "out" / "out.mcap"
     words = command(tmp_path, bag, out)
-    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); "
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000)); "
     words[2] = limit + words[2]
     done = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "out.mcap: cannot be written" in done.stderr

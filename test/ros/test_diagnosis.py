@@ -62,6 +62,13 @@ def statistics(
     return counted
 
 
+def mixed_up() -> Statistics:
+    """Images of two publishers on one topic: half of them find no partner."""
+    counted = statistics()
+    counted.drop("rgb", "UNMATCHED", 30)
+    return counted
+
+
 @pytest.mark.parametrize(
     ("counted", "changes", "level", "message"),
     [
@@ -84,10 +91,16 @@ def statistics(
             "its publisher sends std_msgs/msg/String, which is no image; remap thermal/image",
         ),
         (
-            statistics(),
+            mixed_up(),
             {"publishers": {Sensor.VISIBLE: {IMAGE: 2}, Sensor.THERMAL: {IMAGE: 1}}},
             WARN,
             "/rgb/image has 2 publishers, whose images are mixed up",
+        ),
+        (  # one of them was killed, and is known for a while yet
+            statistics(),
+            {"publishers": {Sensor.VISIBLE: {IMAGE: 2}, Sensor.THERMAL: {IMAGE: 1}}},
+            OK,
+            "30.0 pairs/s",
         ),
         (
             statistics(thermal=0),

@@ -127,5 +127,6 @@ def test_calibration_is_saved_and_used(active: Bench, tmp_path: Path) -> None:
     active.outputs.clear()
     active.listen("homography")
     active.drive(1.5, rate=5)
-    assert np.frombuffer(active.outputs["homography"][-1].data).reshape(3, 3)[0, 2] == 7
+    used = [np.frombuffer(each.data).reshape(3, 3)[0, 2] for each in active.outputs["homography"]]
+    assert 7 in used  # until the images' edges contradict it
     active.set(together=True, mode="live", calibration_file="")

@@ -105,7 +105,7 @@ def test_after_a_loss_the_rig_has_moved_only_if_that_is_likely(
     before: float, after: float, accepted: bool
 ) -> None:
     probability = Mock(return_value=before)
-    rig = Rig(pass_seconds=60, probability=probability)
+    rig = Rig(pass_seconds=60, probability=probability, mode=Mode.LIVE)
     rig.process(0)
     rig.blind = True
     for number in range(1, 9):
