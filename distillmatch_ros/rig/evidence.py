@@ -12,10 +12,11 @@ import numpy as np
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
-from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, Size
+from distillmatch_ros.geometry.homography import Float64, Size
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.rig.edges import edge_matches
 from distillmatch_ros.rig.learning import KnownRig, LearnedRig, Observation, evenly, learn
+from distillmatch_ros.rig.quality import distance_px
 
 Kind = Literal["pair", "rig", "rig with a shift", "one homography"]
 
@@ -169,12 +170,6 @@ def _judged(
 
 
 def _figures(pair: Observation, mapping: ImageMapping) -> tuple[float, float]:
-    """Median distance of matches, and of edges, from where a mapping takes them; infinite if none is seen."""
-    scale = REFERENCE_WIDTH / mapping.visible_size[1]
+    """Distance of matches, and of edges, from where a mapping takes them; see `distance_px`."""
     edges = edge_matches(pair.visible, pair.thermal, mapping)
-    found = []
-    for matches in (pair.matches, edges):
-        gaps = np.hypot(*(matches.visible - mapping.to_visible(matches.thermal)).T)
-        gaps = gaps[np.isfinite(gaps)]
-        found.append(float(np.median(gaps)) * scale if len(gaps) else np.inf)
-    return found[0], found[1]
+    return distance_px(mapping, pair.matches), distance_px(mapping, edges)

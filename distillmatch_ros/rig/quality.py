@@ -53,10 +53,10 @@ def distances_from(mapping: ImageMapping | LearnedRig, pairs: Sequence[FrameMatc
         (N,), reference pixels; infinite where the mapping shows nothing.
     """
     if not isinstance(mapping, LearnedRig):
-        return np.array([_distance(mapping, pair) for pair in pairs])
+        return np.array([distance_px(mapping, pair) for pair in pairs])
     model, own = mapping.model, _own(mapping, pairs)
     return np.array(
-        [_distance(model.on_plane(each[:3], each[3:]), pair) for pair, each in zip(pairs, own, strict=True)]
+        [distance_px(model.on_plane(each[:3], each[3:]), pair) for pair, each in zip(pairs, own, strict=True)]
     )
 
 
@@ -75,7 +75,8 @@ def _own(rig: LearnedRig, pairs: Sequence[FrameMatches]) -> Float64:
     return np.concatenate([np.zeros((0, 5)), *parts])
 
 
-def _distance(mapping: ImageMapping, pair: FrameMatches) -> float:
+def distance_px(mapping: ImageMapping, pair: FrameMatches) -> float:
+    """Median distance of matches from where a mapping takes them, reference px; infinite if none is seen."""
     gaps: NDArray[np.float64] = np.hypot(*(pair.visible - mapping.to_visible(pair.thermal)).T)
     gaps = gaps[np.isfinite(gaps)]
     return float(np.median(gaps)) * REFERENCE_WIDTH / mapping.visible_size[1] if len(gaps) else np.inf

@@ -13,13 +13,14 @@ from math import sqrt
 import numpy as np
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, Size, corner_error
+from distillmatch_ros.geometry.homography import Float64, Size, corner_error
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.passes import LIKELY
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.edges import edge_matches
 from distillmatch_ros.rig.learning import LearnedRig, Observation, learn
+from distillmatch_ros.rig.quality import distance_px
 
 AGREE_PX, FAR_PX = 10.0, 16.0
 """Corner error of a pass against the rig, reference pixels: up to the first it confirms the rig, beyond the
@@ -184,7 +185,7 @@ class RigWatch:
         assert found.mapping is not None, "a pass without a mapping judges nothing"
         mapping = self._candidate.model.on_plane(own[:3], own[3:])
         gap = corner_error(mapping.homography, found.mapping.homography, *self._sizes)
-        by_rig, by_pair = (_distance(observed, each) for each in (mapping, found.mapping))
+        by_rig, by_pair = (distance_px(each, observed.matches) for each in (mapping, found.mapping))
         likely = found.probability is None or found.probability >= LIKELY
         better = None
         if len(self._fits_better) < _COMPARED:
@@ -291,17 +292,6 @@ class RigWatch:
         return corner_error(one.homography, other.homography, *self._sizes)
 
 
-def _distance(observed: Observation, mapping: ImageMapping) -> float:
-    """Median distance of a pass's matches from where a mapping takes them, reference pixels."""
-    gaps = observed.matches.visible - mapping.to_visible(observed.matches.thermal)
-    lengths = np.hypot(*gaps.T)
-    seen = lengths[np.isfinite(lengths)]
-    return float(np.median(seen)) * REFERENCE_WIDTH / mapping.visible_size[1] if len(seen) else 0.0
-
-
 def _left(observed: Observation, mapping: ImageMapping) -> float:
-    """Median shift that is left between blocks of edges, visible pixels; infinite if no block is clear."""
-    edges = edge_matches(observed.visible, observed.thermal, mapping)
-    gaps = np.hypot(*(edges.visible - mapping.to_visible(edges.thermal)).T)
-    gaps = gaps[np.isfinite(gaps)]
-    return float(np.median(gaps)) if len(gaps) else np.inf
+    """Shift that is left between blocks of edges, reference pixels; infinite if no block is clear."""
+    return distance_px(mapping, edge_matches(observed.visible, observed.thermal, mapping))

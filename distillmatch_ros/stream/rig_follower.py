@@ -7,6 +7,7 @@ from functools import partial
 from time import perf_counter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, corners
@@ -280,9 +281,7 @@ def _contradicted(registration: Registration, distance_px: float | None) -> Regi
     return replace(registration, mapping=None, status=reason.status, rejected_by=reason)
 
 
-def _inliers(
-    found: Registration, mapping: ImageMapping, gate: Gate
-) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _inliers(found: Registration, mapping: ImageMapping, gate: Gate) -> NDArray[np.bool_]:
     gaps = np.hypot(*(found.visible_points - mapping.to_visible(found.thermal_points)).T)
     inliers = gaps * REFERENCE_WIDTH / mapping.visible_size[1] <= gate.inlier_px  # false for NaN
     return np.asarray(inliers, np.bool_)
