@@ -126,13 +126,17 @@ class Drives:
         for sensor, camera in cameras.items():
             self._add_camera(sensor, camera, str(job.bag))
 
-    def add_files(self, path: Path, registrar: Registrar, on_pair: Callable[[], None]) -> None:
-        """Add the pairs of a folder or a CSV; images that cannot be read are counted.
+    def add_files(
+        self, path: Path, registrar: Registrar, on_pair: Callable[[], None], stop: Callable[[], bool]
+    ) -> None:
+        """Add the pairs of a folder or a CSV, unless it is stopped; images that cannot be read are counted.
 
         Raises:
             DistillMatchError: the list cannot be read; or images are of another size than those before.
         """
         for number, pair in enumerate(listed(path)):
+            if stop():
+                return
             try:
                 visible, thermal = read_pair(pair, max_pixels=self.parameters.max_pixels)
             except DistillMatchError as error:

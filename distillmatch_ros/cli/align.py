@@ -1,7 +1,6 @@
 """The command that makes aligned pairs of drives: align. Imports are local: rosbags is slow."""
 
 import shutil
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,14 +15,13 @@ from distillmatch_ros.cli.streams import (
     Thermal,
     fail_with,
     parameters_of,
-    registering,
+    take_drives,
     tell_problems,
-    topics_of,
 )
 from distillmatch_ros.cli.view import common
 
 if TYPE_CHECKING:
-    from distillmatch_ros.bags.aligning import Aligning
+    pass
 
 CHOICE = "Which pairs are kept"
 FRAMES = "visible", "thermal"
@@ -133,7 +131,7 @@ def align(
     shutil.rmtree(partial_folder, ignore_errors=True)  # of a run that was killed
     aligning = Aligning(PairsFolder(partial_folder), choice, parameters, known)
     try:
-        _read(aligning, sources, rgb, thermal, output.quiet)
+        take_drives(aligning, sources, rgb, thermal, output.quiet, lost="no pairs are written")
         record = aligning.finish()
         aligning.folder.publish(out)
     finally:
@@ -154,32 +152,3 @@ def _check_folder(out: Path, record: str, sources: list[Path]) -> None:
             raise DistillMatchError(f"{out}: holds the input {source}; name another folder")
     if out.is_dir() and any(out.iterdir()) and not (out / record).is_file():
         raise DistillMatchError(f"{out}: holds other files; name a new folder")
-
-
-def _read(
-    aligning: "Aligning", sources: list[Path], rgb: str | None, thermal: str | None, quiet: bool
-) -> None:
-    """All pairs of the sources."""
-    from distillmatch_ros.bags.drives import is_list, listed
-    from distillmatch_ros.bags.guess import count_frames
-    from distillmatch_ros.bags.joining import drives_in
-    from distillmatch_ros.bags.processing import BagJob
-    from distillmatch_ros.stream.assembly import open_registrar, open_stream
-
-    parameters = aligning.parameters
-    lists = [source for source in sources if is_list(source)]
-    bags = drives_in([source for source in sources if source not in lists], rgb, thermal)
-    total = sum(len(listed(source)) for source in lists) + (count_frames(bags, rgb) or 0)
-    with open_registrar(parameters) as registrar, registering(total, quiet) as (on_frame, stop):
-        stream, topics = open_stream(parameters, registrar), topics_of(rgb=rgb, thermal=thermal)
-        jobs = (
-            BagJob(first, None, topics, (), parameters.undistort, others=tuple(others))
-            for first, *others in bags
-        )
-        for add in (
-            *(partial(aligning.add_files, source, registrar, on_frame, stop) for source in lists),
-            *(partial(aligning.add_bag, job, stream, on_frame, stop) for job in jobs),
-        ):
-            add()
-            if stop():
-                raise KeyboardInterrupt("no pairs are written")

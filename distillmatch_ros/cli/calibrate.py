@@ -1,6 +1,5 @@
 """The command that learns a rig: calibrate. Imports are local: rosbags is slow."""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,9 +15,8 @@ from distillmatch_ros.cli.streams import (
     Thermal,
     fail_with,
     parameters_of,
-    registering,
+    take_drives,
     tell_problems,
-    topics_of,
 )
 from distillmatch_ros.cli.view import common
 
@@ -26,8 +24,7 @@ OTHER_TOOLS = "Files of other tools"
 FORMATS = "camera-info", "kalibr", "urdf", "static-transform"
 
 if TYPE_CHECKING:
-    from distillmatch_ros.bags.drives import Drives
-    from distillmatch_ros.stream.parameters import Parameters
+    pass
 
 
 def calibrate(
@@ -94,6 +91,7 @@ def calibrate(
     match --rig.
     """
     from distillmatch_ros.bags import calibration
+    from distillmatch_ros.bags.drives import Drives
     from distillmatch_ros.cli.view.calibration import show_calibration
     from distillmatch_ros.reports.calibration import write_calibration_page
     from distillmatch_ros.rig.exchange.formats import write_format
@@ -106,7 +104,8 @@ def calibrate(
     output.check([out, report, *(file for _, file in exports)], read)
     check_kind(out, ".yaml", ".yml")
     check_kind(report, ".html", ".htm")
-    drives = _read(sources, rgb, thermal, parameters, output.quiet)
+    drives = Drives(parameters)
+    take_drives(drives, sources, rgb, thermal, output.quiet, lost="no calibration is written")
     found = calibration.calibrate(drives, drives.take(initial, fixed or []))
     if found.rig is not None and baseline_m is not None:
         found = found.with_baseline(baseline_m)
@@ -138,33 +137,3 @@ def _export(text: str) -> tuple[str, Path]:
     if name not in FORMATS or not file:
         raise typer.BadParameter(f"--export {text}: write FORMAT=FILE, FORMAT one of {', '.join(FORMATS)}")
     return name, Path(file)
-
-
-def _read(
-    sources: list[Path], rgb: str | None, thermal: str | None, parameters: "Parameters", quiet: bool
-) -> "Drives":
-    """All pairs of the sources."""
-    from distillmatch_ros.bags.drives import Drives, is_list, listed
-    from distillmatch_ros.bags.guess import count_frames
-    from distillmatch_ros.bags.joining import drives_in
-    from distillmatch_ros.bags.processing import BagJob
-    from distillmatch_ros.stream.assembly import open_registrar, open_stream
-
-    lists = [source for source in sources if is_list(source)]
-    bags = drives_in([source for source in sources if source not in lists], rgb, thermal)
-    total = sum(len(listed(source)) for source in lists) + (count_frames(bags, rgb) or 0)
-    drives = Drives(parameters)
-    with open_registrar(parameters) as registrar, registering(total, quiet) as (on_frame, stop):
-        stream, topics = open_stream(parameters, registrar), topics_of(rgb=rgb, thermal=thermal)
-        jobs = (
-            BagJob(first, None, topics, (), parameters.undistort, others=tuple(others))
-            for first, *others in bags
-        )
-        for add in (
-            *(partial(drives.add_files, source, registrar, on_frame) for source in lists),
-            *(partial(drives.add_bag, job, stream, on_frame, stop) for job in jobs),
-        ):
-            add()
-            if stop():
-                raise KeyboardInterrupt("no calibration is written")
-    return drives

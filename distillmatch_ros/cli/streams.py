@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
@@ -14,9 +15,12 @@ from distillmatch_ros.cli.program import SOME_INPUTS_FAILED
 from distillmatch_ros.cli.view import common
 
 if TYPE_CHECKING:
+    from distillmatch_ros.bags.processing import BagJob
     from distillmatch_ros.bags.summary import BagSummary
+    from distillmatch_ros.registration.registrar import Registrar
     from distillmatch_ros.stream.parameters import Parameters
     from distillmatch_ros.stream.sensors import Sensor
+    from distillmatch_ros.stream.stream import Stream
 
 TOPICS = "Topics (both required, unless names and encodings tell which is which)"
 
@@ -99,6 +103,55 @@ def registering(frames: int, quiet: bool) -> Iterator[tuple[Callable[[], None], 
     with interruptible() as interrupted, common.progress(hidden=quiet) as bar:
         task = bar.add_task("registering", total=frames or None)
         yield lambda: bar.advance(task), interrupted.is_set
+
+
+class Taker(Protocol):
+    """Takes in the pairs of drives, as `calibrate` and `align` do."""
+
+    parameters: "Parameters"
+
+    def add_files(
+        self, path: Path, registrar: "Registrar", on_pair: Callable[[], None], stop: Callable[[], bool]
+    ) -> None:
+        """Add the pairs of a folder or a CSV."""
+
+    def add_bag(
+        self, job: "BagJob", stream: "Stream", on_frame: Callable[[], None], stop: Callable[[], bool]
+    ) -> None:
+        """Add the pairs of a bag."""
+
+
+def take_drives(
+    taker: Taker, sources: list[Path], rgb: str | None, thermal: str | None, quiet: bool, lost: str
+) -> None:
+    """Give all pairs of the sources to a taker; lists of files first, then bags.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed; ``lost`` tells what becomes of it.
+    """
+    from distillmatch_ros.bags.drives import is_list, listed
+    from distillmatch_ros.bags.guess import count_frames
+    from distillmatch_ros.bags.joining import drives_in
+    from distillmatch_ros.bags.processing import BagJob
+    from distillmatch_ros.stream.assembly import open_registrar, open_stream
+
+    parameters = taker.parameters
+    lists = [source for source in sources if is_list(source)]
+    bags = drives_in([source for source in sources if source not in lists], rgb, thermal)
+    total = sum(len(listed(source)) for source in lists) + (count_frames(bags, rgb) or 0)
+    with open_registrar(parameters) as registrar, registering(total, quiet) as (on_frame, stop):
+        stream, topics = open_stream(parameters, registrar), topics_of(rgb=rgb, thermal=thermal)
+        jobs = (
+            BagJob(first, None, topics, (), parameters.undistort, others=tuple(others))
+            for first, *others in bags
+        )
+        for add in (
+            *(partial(taker.add_files, source, registrar, on_frame, stop) for source in lists),
+            *(partial(taker.add_bag, job, stream, on_frame, stop) for job in jobs),
+        ):
+            add()
+            if stop():
+                raise KeyboardInterrupt(lost)
 
 
 def parameters_of(file: Path | None, settings: list[str] | None, engine: EngineOptions) -> "Parameters":

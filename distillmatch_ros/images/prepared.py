@@ -37,6 +37,13 @@ class PreparedImage:
         return without_status_bits(to_grey(self.image))
 
     @cached_property
+    def grey_8bit(self) -> NDArray[np.uint8]:
+        """uint8 (H, W), the whole image as the camera is mounted; stretched where `picture` is."""
+        if self.stretched or self.grey.dtype != np.uint8:
+            return stretch(self.grey, self.range)
+        return self.grey
+
+    @cached_property
     def crop(self) -> Crop:
         """The part that shows the scene."""
         return find_crop(self._upright, self.orientation)

@@ -13,7 +13,6 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, Size, corner_error, corners
 from distillmatch_ros.geometry.mapping import ImageMapping
-from distillmatch_ros.images.gain_control import stretch
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.depth import DepthSearch
@@ -51,11 +50,8 @@ class Observation:
     @classmethod
     def of(cls, pair: PreparedPair, found: Registration) -> "Observation":
         """What a registered pair tells about the rig."""
-        visible, thermal = pair.visible.grey, stretch(pair.thermal.grey, pair.thermal.range)
-        if visible.dtype != np.uint8:
-            visible = stretch(visible, pair.visible.range)
         matches = FrameMatches(found.thermal_points, found.visible_points)
-        return cls(visible, thermal, matches, found.mapping)
+        return cls(pair.visible.grey_8bit, pair.thermal.grey_8bit, matches, found.mapping)
 
 
 @dataclass(frozen=True, eq=False)
