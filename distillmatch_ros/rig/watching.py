@@ -136,13 +136,17 @@ class RigWatch:
         """
         self._sizes = thermal, visible
         self._on_learned = on_learned
-        self._kept: list[Observation] = []
         self.events: deque[RigEvent] = deque(maxlen=_EVENTS)
         """What was found about the rig, oldest first."""
         self._stamp = 0
-        self._candidate = self._usable(known)
-        self._from_file = self._candidate is not None
+        self._begin(self._usable(known))
+
+    def _begin(self, known: LearnedRig | None) -> None:
+        """Start without passes; perhaps with a rig that was learned earlier."""
+        self._candidate = known
+        self._from_file = known is not None
         self._passes = 0
+        self._kept: list[Observation] = []
         self._judged: list[Judgement] = []
         self._history: deque[bool] = deque(maxlen=_HISTORY)
         self._fits_better: list[bool] = []
@@ -247,13 +251,7 @@ class RigWatch:
             f"the cameras moved against each other by {judgement.gap_px:.0f} px, rotated by {degrees:+.1f} "
             "degrees; the rig is learned anew"
         )
-        self.locked, self._candidate, self.is_undecided = None, None, True
-        self._kept.clear()
-        self._judged.clear()
-        self._history.clear()
-        self._fits_better.clear()
-        self._against.clear()
-        self._passes = 0
+        self._begin(None)
 
     def _keep(self, observed: Observation) -> None:
         """Keep a pass, and fit a rig when there are enough new ones."""

@@ -114,6 +114,24 @@ def test_a_known_rig_of_other_images_or_of_another_mount_is_not_believed(
     assert watch.events
 
 
+@pytest.mark.slow
+def test_after_a_knock_the_rig_of_a_file_is_learned_anew(
+    drive: list[tuple[PreparedPair, RigMapping]],
+) -> None:
+    rng, watch = np.random.default_rng(9), RigWatch(THERMAL, VISIBLE, LearnedRig(RIG, DEPTHS, False))
+    watch.take(drive[0][0], passed(drive[0][1], rng), 0)
+    assert watch.locked is not None
+    for index, (pair, mapping) in enumerate(drive[:KNOCKS], start=1):
+        watch.take(pair, passed(mapping, rng, shift(0, 60)), index)
+    assert watch.locked is None
+    passes = 0
+    while watch.locked is None and passes < 15:  # the images belong to the rig as it is after the knock
+        pair, mapping = drive[passes]
+        watch.take(pair, passed(mapping, rng), 10 + passes)
+        passes += 1
+    assert watch.locked is not None and watch.locked.passes > 0
+
+
 @pytest.mark.parametrize("start", [(0, 0, 0.036, 0, 0), (0.004, -0.002, 0.042, 0.003, 0)])
 def test_edges_find_what_a_frame_adds(start: tuple[float, ...]) -> None:
     truth = RIG.on_plane(np.array([0.002, 0.0, 0.04]), np.array([0.002, -0.001]))
