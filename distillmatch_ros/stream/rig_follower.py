@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.units import SECOND
-from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, corners
+from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, corners
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.gate import Gate
@@ -19,7 +19,7 @@ from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.registration.tracking import Matches
 from distillmatch_ros.rig.following import PairOfEdges, RigAlignment, RigTrack
-from distillmatch_ros.rig.watching import AGREE_PX, FAR_PX, RigWatch, WatchedPass, WatchedRig
+from distillmatch_ros.rig.watching import AGREE_PX, FAR_PX, WatchedPass, WatchedRig
 from distillmatch_ros.stream.followed import Followed
 from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.temporal import FORGET_AFTER
@@ -34,23 +34,6 @@ DOUBT_S = 0.2
 _BETTER = 0.03  # correlation by which another start has to be better than what a pass's pair was found at
 
 
-class WatchedSearch(Search):
-    """A `Search` whose passes are watched for what they say about the rig."""
-
-    def __init__(self, search: Search, watch: RigWatch) -> None:
-        """Use a search's knowledge, and a watch."""
-        self.__dict__.update(vars(search))
-        self.watch = watch
-        self.last: WatchedPass | None = None
-        """What the last pass said."""
-
-    def register(self, pair: PreparedPair, stamp: int, prior: Float64 | None = None) -> Registration:
-        """See `Search.register`."""
-        found = super().register(pair, stamp, prior)
-        self.last = self.watch.take(pair, found, stamp)
-        return found
-
-
 @dataclass(frozen=True, eq=False)
 class _Pass:
     """A pass over the pair with a stamp, and what it said."""
@@ -62,11 +45,11 @@ class _Pass:
 class RigFollower:
     """Registers pairs while their rig is known. Must be used by one thread at a time."""
 
-    def __init__(self, search: WatchedSearch, executor: Executor, asynchronous: bool) -> None:
+    def __init__(self, search: Search, executor: Executor, asynchronous: bool) -> None:
         """Start without knowledge of a pair.
 
         Args:
-            search: makes the passes, in the executor.
+            search: makes the passes, in the executor; a watch learns the rig from them.
             executor: runs them, one at a time.
             asynchronous: whether passes run while pairs are followed.
         """
@@ -124,7 +107,7 @@ class RigFollower:
 
     def begin(self, pair: PreparedPair, stamp: int, locked: WatchedRig, gate: Gate) -> Followed:
         """Answer for the pair whose pass made the rig known; see `process`."""
-        said = self._search.last
+        said = self._search.said
         assert said is not None, "a pass made the rig known"
         assert said.own is not None, "a pass that judged the rig"
         edges = PairOfEdges(locked.rig.model, pair, gate)
@@ -245,8 +228,8 @@ class RigFollower:
     def _begin(self, pair: PreparedPair, stamp: int) -> None:
         def register() -> _Pass:
             self._search.register(pair, stamp)
-            assert self._search.last is not None, "each pass is watched"
-            return _Pass(stamp, self._search.last)
+            assert self._search.said is not None, "each pass is watched"
+            return _Pass(stamp, self._search.said)
 
         self._passed, self._doubted = stamp, False
         self._pending = self._executor.submit(register)

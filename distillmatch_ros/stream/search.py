@@ -8,6 +8,7 @@ from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.crops import Wider
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.rig.watching import RigWatch, WatchedPass
 
 PATIENCE = 3
 """Number of consecutive pairs without a homography after which other scales and rotations are tried and, if
@@ -19,6 +20,7 @@ class Search:
 
     Attributes:
         advice: description of the setting that would help; None if none is known.
+        said: what the last pass says about the rig; None unless a watch learns it.
     """
 
     def __init__(self, registrar: Registrar) -> None:
@@ -29,6 +31,8 @@ class Search:
         """
         self._registrar = registrar
         self.advice: str | None = None
+        self.said: WatchedPass | None = None
+        self._watch: RigWatch | None = None
         self._wider = Wider.VISIBLE
         self._failures = 0
         self._fitted = False
@@ -37,6 +41,12 @@ class Search:
         """A search with the same knowledge and another registrar; this one is not affected."""
         other = copy(self)
         other._registrar = registrar
+        return other
+
+    def watched_by(self, watch: RigWatch | None) -> "Search":
+        """A search with the same knowledge whose passes tell a watch about the rig, if any."""
+        other = copy(self)
+        other._watch = watch
         return other
 
     def register(self, pair: PreparedPair, stamp: int, prior: Float64 | None = None) -> Registration:
@@ -55,6 +65,8 @@ class Search:
             verify=self._failures > 0 or not self._fitted,
         )
         self._learn(pair, found)
+        if self._watch is not None:
+            self.said = self._watch.take(pair, found, stamp)
         return found
 
     def count_failure(self) -> None:

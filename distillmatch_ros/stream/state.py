@@ -21,7 +21,7 @@ from distillmatch_ros.stream.follower import Follower
 from distillmatch_ros.stream.heat_range import RangeFilter
 from distillmatch_ros.stream.latency import SWING_PX, LatencyWatch
 from distillmatch_ros.stream.repetition import RepeatWatch
-from distillmatch_ros.stream.rig_follower import RigFollower, WatchedSearch
+from distillmatch_ros.stream.rig_follower import RigFollower
 from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.settings import StreamSettings
 from distillmatch_ros.stream.temporal import Mode, TemporalFilter
@@ -88,9 +88,7 @@ class RigState:
 
     def _follow_with(self, search: Search) -> None:
         """Begin to follow pairs by passes of this search."""
-        self._search = search
-        if self._learns:
-            self._search = WatchedSearch(search, self._watch)
+        self._search = search.watched_by(self._watch if self._learns else None)
         sizes = self.rig.thermal.size, self.rig.visible.size
         gate = self._settings.gate
         self._follower = Follower(gate, self._search, self._executor, self._asynchronous, *sizes)
@@ -216,9 +214,7 @@ class RigState:
     def _known(self) -> RigFollower:
         """What follows pairs of a known rig."""
         if self._rig_follower is None:
-            search = self._search
-            watched = search if isinstance(search, WatchedSearch) else WatchedSearch(search, self._watch)
-            self._rig_follower = RigFollower(watched, self._executor, self._asynchronous)
+            self._rig_follower = RigFollower(self._search, self._executor, self._asynchronous)
         return self._rig_follower
 
     def _pass(self, pair: PreparedPair, stamp: int) -> Followed:

@@ -19,7 +19,7 @@ from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.watching import KNOCKS, RigWatch, WatchedRig
 from distillmatch_ros.stream.executors import InlineExecutor
 from distillmatch_ros.stream.followed import Followed
-from distillmatch_ros.stream.rig_follower import RigFollower, WatchedSearch
+from distillmatch_ros.stream.rig_follower import RigFollower
 from distillmatch_ros.stream.search import Search
 from test.support.simulated_rig import RIG, THERMAL, VISIBLE, shapes
 
@@ -76,7 +76,7 @@ class Drive:
         self.registrar = ScriptedRegistrar()
         self.watch = RigWatch(THERMAL, VISIBLE, KNOWN)
         self.watch.locked = WatchedRig(KNOWN, 0.9, 0)
-        search = WatchedSearch(Search(cast(Registrar, self.registrar)), self.watch)
+        search = Search(cast(Registrar, self.registrar)).watched_by(self.watch)
         self.follower = RigFollower(search, InlineExecutor(), asynchronous=False)
         self.stamp = 10**18
 
