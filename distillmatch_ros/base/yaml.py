@@ -14,13 +14,21 @@ def read_yaml(path: Path, remedy: str) -> Any:
     Raises:
         DistillMatchError: the file cannot be read, or is not YAML.
     """
+    return parse_yaml(read_text(path, "YAML", remedy), str(path), remedy)
+
+
+def read_text(path: Path, kind: str, remedy: str) -> str:
+    """Read a text of a kind that is named in errors.
+
+    Raises:
+        DistillMatchError: the file cannot be read, or is not UTF-8.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise DistillMatchError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
     except UnicodeDecodeError as error:
-        raise DistillMatchError(f"{path}: is not YAML ({error.reason}); {remedy}") from error
-    return parse_yaml(text, str(path), remedy)
+        raise DistillMatchError(f"{path}: is not {kind} ({error.reason}); {remedy}") from error
 
 
 def parse_yaml(text: str, source: str, remedy: str) -> Any:

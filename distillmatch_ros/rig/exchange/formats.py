@@ -6,7 +6,7 @@ from pathlib import Path
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import write_text
-from distillmatch_ros.base.yaml import parse_yaml
+from distillmatch_ros.base.yaml import parse_yaml, read_text
 from distillmatch_ros.rig.exchange import frames, kalibr, matlab, opencv, ros
 from distillmatch_ros.rig.exchange.known import Known, Sizes
 from distillmatch_ros.rig.files import RigFile, holds_rig
@@ -36,12 +36,7 @@ def read_known(path: Path, sizes: Sizes) -> Known:
     Raises:
         DistillMatchError: it cannot be read, is of no known format, or of images of other sizes.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DistillMatchError(f"{path}: cannot be read ({error.strerror}); name {_READ}") from error
-    except UnicodeDecodeError as error:
-        raise DistillMatchError(f"{path}: is no text ({error.reason}); name {_READ}") from error
+    text = read_text(path, "text", f"name {_READ}")
     try:
         return _known(path, text, sizes)
     except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
