@@ -166,7 +166,7 @@ class Stream:
         self._calibration = calibration
         self._registrar = self._registrar.replace(gate=settings.gate)
         if settings.orientations != before.orientations:
-            self._forget()
+            self._state = None
         elif self._state is not None:
             self._state = self._state.with_settings(settings, self._registrar)
 
@@ -183,7 +183,7 @@ class Stream:
         else:
             return
         if self._undistorters.get(sensor) is not current:
-            self._forget()  # pixel coordinates change
+            self._state = None  # pixel coordinates change
 
     def process(self, visible: Frame, thermal: Frame, depth: Frame | None = None) -> Result:
         """Register a pair.
@@ -209,7 +209,6 @@ class Stream:
         if self._calibration is not None and self._settings.mode is Mode.FIXED:
             _check(self._calibration, rig)
         if self._state is None or self._state.rig != rig:
-            self._forget()
             watch = RigWatch(rig.thermal.size, rig.visible.size, self._known, self._on_learned)
             passes = self._executor, self._asynchronous
             self._state = RigState(rig, self._settings, self._registrar, watch, *passes)
@@ -261,16 +260,11 @@ class Stream:
 
     def reset(self) -> None:
         """Discard the state of all pairs; settings and cameras are kept."""
-        self._forget()
+        self._state = None
 
     def close(self) -> None:
         """Wait for a running pass; no pair may be processed afterwards."""
         self._executor.shutdown()
-
-    def _forget(self) -> None:
-        if self._state is not None:
-            self._state.close()
-        self._state = None
 
     def _by_depth(
         self, registration: Registration, depth: Frame | None, visible: Frame
