@@ -96,7 +96,7 @@ def time_offset(visible: Float64, thermal: Float64) -> TimeOffset | None:
 def _best(visible: Float64, thermal: Float64) -> tuple[float, float] | None:
     """The best offset, s, and the correlation there; None if none stands out."""
     offsets = np.arange(-REACH, REACH + _STEP / 2, _STEP)
-    values = np.array([_correlation(visible, thermal, offset) for offset in offsets])
+    values = _correlations(visible, thermal, offsets)
     best = int(values.argmax())
     away = round(0.15 / _STEP)
     around = [values[index] for index in (best - away, best + away) if 0 <= index < len(values)]
@@ -110,19 +110,23 @@ def _best(visible: Float64, thermal: Float64) -> tuple[float, float] | None:
     return float(offsets[best] + fraction * _STEP), float(peak)
 
 
-def _correlation(visible: Float64, thermal: Float64, offset: float) -> float:
-    times = thermal[:, 0] + offset
+def _correlations(visible: Float64, thermal: Float64, offsets: Float64) -> Float64:
+    """Correlation of the speeds at each offset, (offsets,); -1 where they overlap too little."""
+    times = thermal[:, 0] + offsets[:, None]
     inside = (times >= visible[0, 0]) & (times <= visible[-1, 0])
-    if inside.sum() < _LEAST_STEPS / _PARTS:
-        return -1.0
-    own = thermal[inside, 1:]
-    other = np.column_stack([np.interp(times[inside], visible[:, 0], visible[:, axis]) for axis in (1, 2)])
-    own, other = (_without_jumps(values) for values in (own, other))
-    return float((own * other).sum() / np.sqrt(max((own**2).sum() * (other**2).sum(), 1e-18)))
+    enough = inside.sum(axis=1) >= _LEAST_STEPS / _PARTS
+    inside, times = inside[enough, :, None], times[enough]
+    own = np.broadcast_to(thermal[:, 1:], (*times.shape, 2))
+    other = np.stack([np.interp(times, visible[:, 0], visible[:, axis]) for axis in (1, 2)], axis=-1)
+    own, other = (_without_jumps(np.where(inside, values, np.nan)) for values in (own, other))
+    energy = np.nansum(own**2, axis=(1, 2)) * np.nansum(other**2, axis=(1, 2))
+    found = np.full(len(offsets), -1.0)
+    found[enough] = np.nansum(own * other, axis=(1, 2)) / np.sqrt(np.maximum(energy, 1e-18))
+    return found
 
 
 def _without_jumps(speeds: Float64) -> Float64:
-    """Speeds about their median, cut where a picture that changed looks like a leap."""
-    centred = speeds - np.median(speeds, axis=0)
-    limit = 6 * np.median(np.abs(centred), axis=0) + 1e-9
+    """Speeds (offsets, N, 2) about their median, cut where a picture that changed looks like a leap."""
+    centred = speeds - np.nanmedian(speeds, axis=1, keepdims=True)
+    limit = 6 * np.nanmedian(np.abs(centred), axis=1, keepdims=True) + 1e-9
     return np.clip(centred, -limit, limit)

@@ -158,11 +158,14 @@ class _Motion:
 
     def __init__(self, frame: Frame) -> None:
         self._since = frame
+        self._then: NDArray[np.float32] | None = None  # made when it is asked for: most frames are new
         self._shift = np.zeros(2)
 
     def add(self, frame: Frame) -> bool:
         """Add a later frame; whether the image is displaced, or shows another scene."""
-        then, now = _reduced(self._since), _reduced(frame)
+        if self._then is None:
+            self._then = _reduced(self._since)
+        then, now = self._then, _reduced(frame)
         inner = now[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
         correlations = cv2.matchTemplate(then, inner, cv2.TM_CCOEFF_NORMED)
         row, column = np.unravel_index(correlations.argmax(), correlations.shape)
@@ -172,14 +175,17 @@ class _Motion:
         if correlations[row, column] < _ALIKE:
             return True
         if np.hypot(*step) > _MARGIN / 3:  # the next step begins here, before the view has changed
-            self._since, self._shift = frame, self._shift + step
+            self._then, self._shift = now, self._shift + step
             step = np.zeros(2)
         return bool(np.hypot(*(self._shift + step)) > _LEAST_MOTION)
 
 
 def _reduced(frame: Frame) -> NDArray[np.float32]:
-    grey = np.nan_to_num(to_grey(frame.image).astype(np.float32), posinf=0.0, neginf=0.0)
-    return np.asarray(cv2.resize(grey, _SMALL, interpolation=cv2.INTER_AREA), np.float32)
+    grey = to_grey(frame.image)
+    values = grey.astype(np.float32)
+    if grey.dtype.kind == "f":
+        values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
+    return np.asarray(cv2.resize(values, _SMALL, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _shows_scene(reduced: NDArray[np.float32]) -> bool:
