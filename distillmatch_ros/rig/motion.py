@@ -18,6 +18,7 @@ REACH = 0.5
 WIDTH = 160
 """Pixels across, at which motion is measured."""
 
+_BLUR = 25  # pixels, of the mean that is subtracted: brightness does not move with the scene
 _STEP = 0.005  # s, between offsets that are tried
 _LEAST_STEPS = 40  # measured speeds of each stream
 _LEAST_CORRELATION, _LEAST_FALL = 0.6, 0.03  # of the best offset, and from it to those 0.15 s away
@@ -57,7 +58,7 @@ class MotionMeter:
         height, width = grey.shape
         small = cv2.resize(grey, (WIDTH, round(WIDTH * height / width)), interpolation=cv2.INTER_AREA)
         detail = small.astype(np.float32)
-        detail -= cv2.GaussianBlur(detail, (0, 0), 8)
+        detail -= cv2.blur(detail, (_BLUR, _BLUR))
         last, self._last = self._last, (detail, stamp)
         if last is None or last[0].shape != detail.shape or stamp <= last[1]:
             return

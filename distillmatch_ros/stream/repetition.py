@@ -7,6 +7,7 @@ from collections import deque
 from copy import copy
 from enum import Enum, auto
 from statistics import median
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,8 +25,9 @@ PERIODS, PATIENCE = 5, 2.5
 """Number of image changes that a camera's period is learned from; periods for which an image may repeat."""
 FIRST_PERIOD = 1.5
 """Time for which the first image may repeat while the period is unknown, s."""
-_COARSE = 16
-"""Rows and columns between the pixels that tell most new images."""
+_ROWS, _COARSE = 4, 16
+"""Rows between those that are compared, which takes a tenth of the time that single pixels would; rows and
+columns between the pixels that tell most new images."""
 _SMALL, _MARGIN = (160, 128), 16
 """Width and height that images are reduced to for motion, and the range of its search there, pixels."""
 _LEAST_MOTION, _ALIKE = 1.0, 0.5
@@ -126,19 +128,18 @@ class FrozenDetector:
 
 
 def _changed(one: Frame, other: Frame) -> float:
-    """Fraction of differing pixels in every second row and column, or fewer; NaN equals NaN."""
+    """Fraction of differing values in every fourth row, or fewer; NaN equals NaN."""
     if one.image.dtype != other.image.dtype:
         return 1.0
-    coarse = _differing(one, other, _COARSE)
-    return coarse if coarse > 2 * MANY else _differing(one, other, 2)
+    coarse = _differing(one.image[::_COARSE, ::_COARSE], other.image[::_COARSE, ::_COARSE])
+    return coarse if coarse > 2 * MANY else _differing(one.image[::_ROWS], other.image[::_ROWS])
 
 
-def _differing(one: Frame, other: Frame, stride: int) -> float:
-    first, second = one.image[::stride, ::stride], other.image[::stride, ::stride]
+def _differing(first: NDArray[Any], second: NDArray[Any]) -> float:
     differing = first != second
     if first.dtype.kind == "f":
         differing &= ~(np.isnan(first) & np.isnan(second))
-    return float(differing.mean())
+    return int(np.count_nonzero(differing)) / differing.size
 
 
 def _is_noise_free(frame: Frame) -> bool:
