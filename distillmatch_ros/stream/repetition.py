@@ -139,7 +139,7 @@ def _differing(first: NDArray[Any], second: NDArray[Any]) -> float:
     differing = first != second
     if first.dtype.kind == "f":
         differing &= ~(np.isnan(first) & np.isnan(second))
-    return int(np.count_nonzero(differing)) / differing.size
+    return float(np.count_nonzero(differing) / differing.size)
 
 
 def _is_noise_free(frame: Frame) -> bool:
