@@ -24,7 +24,7 @@ from distillmatch_ros.rig.exchange.known import Known, Sizes
 from distillmatch_ros.rig.learning import MAX_FRAMES, KnownRig, Observation
 from distillmatch_ros.rig.motion import MotionMeter, TimeOffset, time_offset
 from distillmatch_ros.rig.observing import observe, to_grey_8bit
-from distillmatch_ros.stream.calibration import Accumulator, ImageFormat, Rig
+from distillmatch_ros.stream.calibration import Accumulator, ImageFormat, PairFormat
 from distillmatch_ros.stream.parameters import Parameters
 from distillmatch_ros.stream.sensors import MATCHED, Sensor
 from distillmatch_ros.stream.stream import Result, Stream
@@ -57,7 +57,7 @@ class Drives:
     Attributes:
         parameters: of the stream, such as orientations and gate.
         accumulator: what one homography is fitted to; None before the first pair.
-        format: sizes of the images, and whether they are undistorted; likewise.
+        formats: sizes of the images, and whether they are undistorted; likewise.
         cameras: those that a bag's CameraInfo describes.
         inliers: matches of every pair that a pass confirmed.
         pairs: number of pairs.
@@ -69,7 +69,7 @@ class Drives:
 
     parameters: Parameters
     accumulator: Accumulator | None = None
-    format: Rig | None = None
+    formats: PairFormat | None = None
     cameras: dict[Sensor, Camera] = field(default_factory=dict)
     inliers: list[FrameMatches] = field(default_factory=list)
     pairs: int = 0
@@ -86,8 +86,8 @@ class Drives:
 
     def camera(self, sensor: Sensor) -> Camera | Size:
         """A camera if it is known, else the size of its images."""
-        assert self.format is not None, "there are pairs"
-        size: Size = getattr(self.format, sensor.value).size
+        assert self.formats is not None, "there are pairs"
+        size: Size = getattr(self.formats, sensor.value).size
         return self.cameras.get(sensor, size)
 
     def add_bag(
@@ -111,7 +111,7 @@ class Drives:
             self._add(
                 result.visible.image,
                 result.thermal.image,
-                result.rig,
+                result.formats,
                 result.registration,
                 result.visible.stamp,
                 str(job.bag),
@@ -144,7 +144,7 @@ class Drives:
                 continue
             prepared = PreparedPair.of(visible, thermal, self.parameters.stream.orientations)
             found = registrar.register_prepared(prepared)
-            sizes = Rig(ImageFormat(visible.shape[:2]), ImageFormat(thermal.shape[:2]))
+            sizes = PairFormat(ImageFormat(visible.shape[:2]), ImageFormat(thermal.shape[:2]))
             self._add(visible, thermal, sizes, found, number, str(path))
             on_pair()
 
@@ -161,9 +161,9 @@ class Drives:
         Raises:
             DistillMatchError: see `read_known`; or there is no pair, or a rig is not complete.
         """
-        if self.format is None:
+        if self.formats is None:
             return None
-        sizes = Sizes(self.format.visible.size, self.format.thermal.size)
+        sizes = Sizes(self.formats.visible.size, self.formats.thermal.size)
         kept = Known()
         for path in fixed:
             kept = kept.updated(read_known(path, sizes))
@@ -185,18 +185,18 @@ class Drives:
         self,
         visible: NDArray[Any],
         thermal: NDArray[Any],
-        sizes: Rig,
+        sizes: PairFormat,
         found: Registration,
         stamp: int,
         source: str,
     ) -> None:
-        if self.format is None or self.accumulator is None:
-            self.format = sizes
+        if self.formats is None or self.accumulator is None:
+            self.formats = sizes
             self.accumulator = Accumulator(sizes, self.parameters.stream.orientations)
-        if sizes != self.format:
+        if sizes != self.formats:
             raise DistillMatchError(
                 f"{source}: visible images of {sizes.visible} and thermal ones of {sizes.thermal}, but those "
-                f"before are of {self.format.visible} and {self.format.thermal}; calibrate each rig alone"
+                f"before are of {self.formats.visible} and {self.formats.thermal}; calibrate each rig alone"
             )
         self.accumulator.add(found, stamp)
         self.pairs += 1
@@ -208,7 +208,7 @@ class Drives:
             self.inliers.append(FrameMatches(own.thermal_points[some], own.visible_points[some]))
 
     def _add_camera(self, sensor: Sensor, camera: Camera, source: str) -> None:
-        size = None if self.format is None else getattr(self.format, sensor.value).size
+        size = None if self.formats is None else getattr(self.formats, sensor.value).size
         if size is not None and camera.size != size:
             self.notes.append(
                 f"{source}: the camera_info beside the {sensor} image is of {camera.size[1]}x"

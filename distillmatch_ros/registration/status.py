@@ -50,17 +50,17 @@ class Status(StrEnum):
     @property
     def has_pass(self) -> bool:
         """Whether the network always matches the images of such a pair; tracked ones are matched rarely."""
-        return self.is_confirmed or (self.is_rejection and self is not Status.CONTRADICTED)
+        return _MEANINGS[self].has_pass
 
     @property
     def is_stale(self) -> bool:
         """Whether one of the two streams is frozen."""
-        return self in (Status.STALE_VISIBLE, Status.STALE_THERMAL)
+        return _MEANINGS[self].is_stale
 
     @property
     def is_good(self) -> bool:
         """Whether nothing is wrong: the level OK in diagnostics, otherwise WARN."""
-        return self.is_own or self in (Status.RIG, Status.FIXED, Status.REPEATED)
+        return _MEANINGS[self].is_good
 
     @property
     def colour(self) -> str:
@@ -83,25 +83,38 @@ class _Origin(Enum):
 class _Meaning:
     origin: _Origin
     sentence: str
+    has_pass: bool = False
+    is_stale: bool = False
+    is_good: bool = False
 
 
 _MEANINGS = {
-    Status.OK: _Meaning(_Origin.OWN, "matches and edges of this pair support the homography"),
-    Status.TRACKED: _Meaning(_Origin.OWN, "tracked on the images' edges since the last full pass"),
-    Status.FEW_MATCHES: _Meaning(_Origin.NONE, "too few correspondences"),
-    Status.FEW_INLIERS: _Meaning(_Origin.NONE, "the correspondences do not agree on a homography"),
+    Status.OK: _Meaning(
+        _Origin.OWN, "matches and edges of this pair support the homography", has_pass=True, is_good=True
+    ),
+    Status.TRACKED: _Meaning(
+        _Origin.OWN, "tracked on the images' edges since the last full pass", is_good=True
+    ),
+    Status.FEW_MATCHES: _Meaning(_Origin.NONE, "too few correspondences", has_pass=True),
+    Status.FEW_INLIERS: _Meaning(
+        _Origin.NONE, "the correspondences do not agree on a homography", has_pass=True
+    ),
     Status.DEGENERATE: _Meaning(
-        _Origin.NONE, "the best homography is improbable, implausible or contradicted"
+        _Origin.NONE, "the best homography is improbable, implausible or contradicted", has_pass=True
     ),
     Status.CONTRADICTED: _Meaning(_Origin.NONE, "the images contradict the known rig"),
     Status.RIG: _Meaning(
-        _Origin.EARLIER, "from the known rig; this pair's own images were not asked, or do not tell"
+        _Origin.EARLIER,
+        "from the known rig; this pair's own images were not asked, or do not tell",
+        is_good=True,
     ),
     Status.HELD: _Meaning(_Origin.EARLIER, "the homography of an earlier pair was kept"),
-    Status.FIXED: _Meaning(_Origin.EARLIER, "the calibrated homography was used"),
+    Status.FIXED: _Meaning(_Origin.EARLIER, "the calibrated homography was used", is_good=True),
     Status.REPEATED: _Meaning(
-        _Origin.EARLIER, "one image is that of an earlier pair, whose mapping is kept while the other moves"
+        _Origin.EARLIER,
+        "one image is that of an earlier pair, whose mapping is kept while the other moves",
+        is_good=True,
     ),
-    Status.STALE_VISIBLE: _Meaning(_Origin.EARLIER, "the visible image is frozen"),
-    Status.STALE_THERMAL: _Meaning(_Origin.EARLIER, "the thermal image is frozen"),
+    Status.STALE_VISIBLE: _Meaning(_Origin.EARLIER, "the visible image is frozen", is_stale=True),
+    Status.STALE_THERMAL: _Meaning(_Origin.EARLIER, "the thermal image is frozen", is_stale=True),
 }

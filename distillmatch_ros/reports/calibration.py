@@ -75,8 +75,8 @@ def write_calibration_page(found: RigCalibration, drives: Drives, title: str, pa
 
 
 def _thermal_size(drives: Drives) -> tuple[int, int]:
-    assert drives.format is not None, "there are pairs"
-    return drives.format.thermal.size
+    assert drives.formats is not None, "there are pairs"
+    return drives.formats.thermal.size
 
 
 def _verdict(found: RigCalibration, drives: Drives, covered: Float64) -> Verdict:

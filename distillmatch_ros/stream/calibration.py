@@ -43,8 +43,8 @@ class ImageFormat:
 
 
 @dataclass(frozen=True)
-class Rig:
-    """The two cameras."""
+class PairFormat:
+    """The images of the two cameras."""
 
     visible: ImageFormat
     thermal: ImageFormat
@@ -56,7 +56,7 @@ class Calibration:
 
     Attributes:
         homography: float64 (3, 3), thermal to visible pixels.
-        rig: image sizes and undistortion of the cameras.
+        formats: image sizes and undistortion of the cameras.
         pairs: number of registered pairs it was estimated from.
         seconds: time from the first to the last of them, s.
         stamp: stamp of the last one, ns.
@@ -64,7 +64,7 @@ class Calibration:
     """
 
     homography: Float64
-    rig: Rig
+    formats: PairFormat
     pairs: int
     seconds: float
     stamp: int
@@ -73,7 +73,7 @@ class Calibration:
     @property
     def mapping(self) -> HomographyMapping:
         """The mapping by the homography."""
-        return HomographyMapping(self.homography, self.rig.thermal.size, self.rig.visible.size)
+        return HomographyMapping(self.homography, self.formats.thermal.size, self.formats.visible.size)
 
     def save(self, path: Path) -> None:
         """Write a YAML file atomically.
@@ -83,8 +83,8 @@ class Calibration:
         """
         record = {
             "homography": self.homography.tolist(),
-            "visible": _describe(self.rig.visible),
-            "thermal": _describe(self.rig.thermal),
+            "visible": _describe(self.formats.visible),
+            "thermal": _describe(self.formats.thermal),
             "pairs": self.pairs,
             "seconds": self.seconds,
             "stamp": self.stamp,
@@ -108,14 +108,14 @@ class Calibration:
                 f"{path}: holds no calibration ({what}); make it with `distillmatch calibrate`"
             ) from error
 
-    def check(self, rig: Rig) -> None:
+    def check(self, formats: PairFormat) -> None:
         """Reject images that differ from those of the calibration.
 
         Raises:
             DistillMatchError: their size differs, or only one of the two kinds is undistorted.
         """
         for side in ("visible", "thermal"):
-            own, other = getattr(self.rig, side), getattr(rig, side)
+            own, other = getattr(self.formats, side), getattr(formats, side)
             if own != other:
                 raise DistillMatchError(
                     f"calibration: made from {side} images of {own}, but these are {other}; "
@@ -131,14 +131,14 @@ def _describe(images: ImageFormat) -> dict[str, Any]:
 def _read(record: Any) -> Calibration:
     """Make a calibration from plain values; raises KeyError, TypeError or ValueError if they are invalid."""
     homography = np.array(_mapping(record)["homography"], np.float64)
-    rig = Rig(_format(record["visible"]), _format(record["thermal"]))
+    formats = PairFormat(_format(record["visible"]), _format(record["thermal"]))
     if homography.shape != (3, 3):
         raise ValueError(f"homography is {'x'.join(map(str, homography.shape))}, not 3x3")
     if not np.isfinite(homography).all() or not any(
         implausible(
-            homography @ Orientation(flip=flip).to_upright(rig.thermal.size),
-            rig.thermal.size,
-            rig.visible.size,
+            homography @ Orientation(flip=flip).to_upright(formats.thermal.size),
+            formats.thermal.size,
+            formats.visible.size,
             Gate(),
         )
         is None
@@ -147,7 +147,7 @@ def _read(record: Any) -> Calibration:
         raise ValueError("the homography is not plausible for two cameras")
     return Calibration(
         homography,
-        rig,
+        formats,
         int(record["pairs"]),
         float(record["seconds"]),
         int(record["stamp"]),
@@ -179,12 +179,13 @@ class Accumulator:
     sparse regions are not outweighed and all parts of a long drive contribute.
     """
 
-    def __init__(self, rig: Rig, orientations: Orientations | None = None) -> None:
+    def __init__(self, formats: PairFormat, orientations: Orientations | None = None) -> None:
         """Start empty, for images of this rig; with the orientations that make them upright, if any."""
         upright = orientations or Orientations()
-        self._rig = rig
+        self._formats = formats
         self._crops = CropPair(
-            Crop.whole(rig.visible.size, upright.visible), Crop.whole(rig.thermal.size, upright.thermal)
+            Crop.whole(formats.visible.size, upright.visible),
+            Crop.whole(formats.thermal.size, upright.thermal),
         )
         self._random = np.random.default_rng(0)
         self._seen = np.zeros(GRID[0] * GRID[1], np.int64)
@@ -201,7 +202,7 @@ class Accumulator:
         self._pairs += 1
         thermal = registration.thermal_points[registration.inliers]
         visible = registration.visible_points[registration.inliers]
-        columns, rows = ((thermal + 0.5) / self._rig.thermal.size[::-1] * GRID[::-1]).astype(int).T
+        columns, rows = ((thermal + 0.5) / self._formats.thermal.size[::-1] * GRID[::-1]).astype(int).T
         cells = np.clip(rows, 0, GRID[0] - 1) * GRID[1] + np.clip(columns, 0, GRID[1] - 1)
         for cell, match in zip(cells, np.hstack([visible, thermal]), strict=True):
             count = self._seen[cell]
@@ -236,7 +237,7 @@ class Accumulator:
             )
         return Calibration(
             self._crops.in_cameras(found.homography),
-            self._rig,
+            self._formats,
             self._pairs,
             (self._last - self._first) / SECOND,
             self._last,

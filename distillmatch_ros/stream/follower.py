@@ -31,13 +31,15 @@ AGREE_PX = 8.0
 low resolution single frames differ from their median by up to 4."""
 DRIFT_PX = 16.0
 """Corner error against the last confirmed homography, reference pixels, above which a pass is due at once."""
+LOST_PX = 40.0
+"""The same, above which a pair is not tracked, but gets its pass at once."""
 FADED = 0.6
 """Fraction of the confirmed homography's peak prominence below which a pass is due at once."""
 GAP_S = 0.5
 """Time between pairs above which a pass is due at once, s."""
 BELIEF_S = 10.0
 """Time after its confirmation for which a homography is believed rather than a doubtful pass, s."""
-PATIENCE = 5
+DISCARD_AFTER = 5
 """Number of consecutive passes without confirmation after which a tracked homography is discarded."""
 
 
@@ -53,8 +55,8 @@ class _Pass:
 class Follower:
     """Registers the pairs of one rig; must be used by one thread at a time.
 
-    A tracked homography must be supported by the edges of its pair and stay within ``max_jump_px`` of the
-    last one confirmed by a pass; otherwise the pair gets its own pass. A pass that disagrees with the
+    A tracked homography must be supported by the edges of its pair and stay within `LOST_PX` of the last one
+    confirmed by a pass; otherwise the pair gets its own pass. A pass that disagrees with the
     tracking replaces it if the edges support it better, and is repeated if not. Where a pair could not be
     tracked, a doubtful pass does not replace a better homography that was confirmed shortly before.
     """
@@ -94,26 +96,24 @@ class Follower:
         self._pending: Future[_Pass] | None = None
         self._ended: list[tuple[int, Registration]] = []
 
-    def process(self, pair: PreparedPair, stamp: int, pass_seconds: float, max_jump_px: float) -> Followed:
+    def process(self, pair: PreparedPair, stamp: int, pass_seconds: float) -> Followed:
         """Register a pair.
 
         Args:
             pair: the pair.
             stamp: stamp of its visible image, ns.
             pass_seconds: time between passes, s.
-            max_jump_px: greatest corner error of a tracked homography against the last confirmed one,
-                reference pixels.
         """
         start = perf_counter()
         if not 0 <= stamp - self._stamp <= FORGET_AFTER * SECOND:
             self._forget()
         self._collect(wait=False)
-        tracked = self._followed(pair, stamp, max_jump_px)
+        tracked = self._followed(pair, stamp)
         if tracked is None and self._pending is not None:
             before = self._track
             self._collect(wait=True)
             if self._track is not before:
-                tracked = self._followed(pair, stamp, max_jump_px)
+                tracked = self._followed(pair, stamp)
         if tracked is None:
             said = self._pass_now(pair, stamp, None)
             self._stamp = stamp
@@ -142,7 +142,7 @@ class Follower:
         """Wait for a pass that may be running; its result, or its error, is dropped."""
         self._forget()
 
-    def _followed(self, pair: PreparedPair, stamp: int, max_jump_px: float) -> Track | None:
+    def _followed(self, pair: PreparedPair, stamp: int) -> Track | None:
         """Track to this pair; None if the gate rejects the result."""
         if self._track is None or self._confirmed is None:
             return None
@@ -150,7 +150,7 @@ class Follower:
         tracked = follow(self._track, pair, elapsed)
         accepted = (
             contradicted_by_edges(tracked.alignment, *tracked.crops.sizes, self._gate) is None
-            and self._gap(tracked.homography, self._confirmed.homography) <= max_jump_px
+            and self._gap(tracked.homography, self._confirmed.homography) <= LOST_PX
             and (self._probability_of(tracked) or 1.0) >= self._gate.min_probability
         )
         return tracked if accepted else None
@@ -263,7 +263,7 @@ class Follower:
     def _fail(self, stamp: int) -> None:
         self._failures += 1
         self._doubted = stamp
-        if self._failures >= PATIENCE:
+        if self._failures >= DISCARD_AFTER:
             self._track = None
 
     def _forget(self) -> None:

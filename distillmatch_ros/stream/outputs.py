@@ -92,7 +92,7 @@ class Outgoing:
         if info is None or self._result.registration.mapping is None:
             return None
         return self._messages.camera_info(
-            info, header_of, getattr(self._result.rig, sensor.value).undistorted
+            info, header_of, getattr(self._result.formats, sensor.value).undistorted
         )
 
     @cached_property

@@ -21,7 +21,7 @@ FEW, MANY = 0.03, 0.2
 """Fractions of the pixels: up to the first, telemetry and clocks change; from the second on, noise does."""
 EVEN = 0.6
 """Fraction of pixels without curvature above which an image of more than 8 bits is free of noise."""
-PERIODS, PATIENCE = 5, 2.5
+PERIODS, MOST_PERIODS = 5, 2.5
 """Number of image changes that a camera's period is learned from; periods for which an image may repeat."""
 FIRST_PERIOD = 1.5
 """Time for which the first image may repeat while the period is unknown, s."""
@@ -122,7 +122,7 @@ class FrozenDetector:
             return Freshness.NEW
         if self._frozen_seconds == 0 or self._noise_free:
             return Freshness.REPEATED
-        own = PATIENCE * median(self._periods) if self._periods else FIRST_PERIOD
+        own = MOST_PERIODS * median(self._periods) if self._periods else FIRST_PERIOD
         is_frozen = stayed >= max(self._frozen_seconds, own)
         return Freshness.FROZEN if is_frozen else Freshness.REPEATED
 

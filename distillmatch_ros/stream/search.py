@@ -10,7 +10,7 @@ from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.watching import RigWatch, WatchedPass
 
-PATIENCE = 3
+SEARCH_AFTER = 3
 """Number of consecutive pairs without a homography after which other scales and rotations are tried and, if
 there never was one, other orientations."""
 
@@ -61,7 +61,7 @@ class Search:
             pair,
             prior,
             self._roles(),
-            search=self._failures + 1 == PATIENCE,
+            search=self._failures + 1 == SEARCH_AFTER,
             verify=self._failures > 0 or not self._fitted,
         )
         self._learn(pair, found)
@@ -84,7 +84,7 @@ class Search:
             self._wider, self.advice = registration.wider, None
             return
         self._failures += 1
-        if not self._fitted and self._failures == PATIENCE:
+        if not self._fitted and self._failures == SEARCH_AFTER:
             found = self._registrar.find_orientation(pair)
             self.advice = None if found is None else advise(found)
 

@@ -15,7 +15,7 @@ from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.fixed import FixedWatch
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.watching import AGREE_PX, FAR_PX, RigEvent, RigWatch, WatchedRig
-from distillmatch_ros.stream.calibration import Accumulator, Rig
+from distillmatch_ros.stream.calibration import Accumulator, PairFormat
 from distillmatch_ros.stream.followed import Followed
 from distillmatch_ros.stream.follower import Follower
 from distillmatch_ros.stream.heat_range import RangeFilter
@@ -39,7 +39,7 @@ class RigState:
 
     def __init__(
         self,
-        rig: Rig,
+        formats: PairFormat,
         settings: StreamSettings,
         registrar: Registrar,
         watch: RigWatch,
@@ -49,22 +49,22 @@ class RigState:
         """Start without pairs.
 
         Args:
-            rig: formats of the images.
+            formats: formats of the images.
             settings: settings; see `with_settings`.
             registrar: makes the passes, with the settings' gate.
             watch: learns the rig from them in mode rig.
             executor: runs them, one at a time.
             asynchronous: whether passes run while pairs are tracked.
         """
-        self.rig = rig
+        self.formats = formats
         self.heat_range = RangeFilter()
-        self.accumulator = Accumulator(rig, settings.orientations)
+        self.accumulator = Accumulator(formats, settings.orientations)
         self._settings = settings
         self._executor = executor
         self._asynchronous = asynchronous
         self._repeats = RepeatWatch(settings.frozen_seconds)
         self._said: Registration | None = None
-        self._filter = TemporalFilter(settings, rig.thermal.size, rig.visible.size)
+        self._filter = TemporalFilter(settings, formats.thermal.size, formats.visible.size)
         self._watch = watch
         self._fixed = FixedWatch()
         self._latency = LatencyWatch()
@@ -89,7 +89,7 @@ class RigState:
     def _follow_with(self, search: Search) -> None:
         """Begin to follow pairs by passes of this search."""
         self._search = search.watched_by(self._watch if self._learns else None)
-        sizes = self.rig.thermal.size, self.rig.visible.size
+        sizes = self.formats.thermal.size, self.formats.visible.size
         gate = self._settings.gate
         self._follower = Follower(gate, self._search, self._executor, self._asynchronous, *sizes)
         self._rig_follower: RigFollower | None = None
@@ -195,7 +195,7 @@ class RigState:
             return self._pass(pair, stamp)
         learns = self._learns and self._watch.is_undecided
         seconds = min(settings.pass_seconds, LEARN_S) if learns else settings.pass_seconds
-        followed = self._follower.process(pair, stamp, seconds, settings.max_jump_px)
+        followed = self._follower.process(pair, stamp, seconds)
         registration = self._filter.update(followed.registration, stamp, primed=False)
         if followed.registration.mapping is not None and registration.mapping is None:
             self._follower.request_pass(stamp)  # an unconfirmed step

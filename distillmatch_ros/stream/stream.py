@@ -25,7 +25,7 @@ from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.model import RigMapping
 from distillmatch_ros.rig.parallax import DepthMapping, seen_mask
 from distillmatch_ros.rig.watching import OnLearned, RigEvent, RigWatch, ignore
-from distillmatch_ros.stream.calibration import Calibration, ImageFormat, Known, Rig
+from distillmatch_ros.stream.calibration import Calibration, ImageFormat, Known, PairFormat
 from distillmatch_ros.stream.depth import map_by_depth
 from distillmatch_ros.stream.executors import InlineExecutor
 from distillmatch_ros.stream.sensors import Sensor
@@ -40,9 +40,10 @@ class Result:
     """Result for one pair. Pictures are made on demand, in any thread.
 
     Attributes:
-        visible: the visible frame, undistorted if ``rig`` says so; all outputs have its stamp and frame_id.
+        visible: the visible frame, undistorted if ``formats`` says so; all outputs have its stamp and
+            frame_id.
         thermal: the thermal frame, likewise.
-        rig: sizes of these two, and whether each is undistorted.
+        formats: sizes of these two, and whether each is undistorted.
         registration: registration of these two.
         latency_ms: time of `Stream.process`, ms: ``undistort``, stages of the registration, and ``total``.
         style: style of the overlay.
@@ -54,7 +55,7 @@ class Result:
 
     visible: Frame
     thermal: Frame
-    rig: Rig
+    formats: PairFormat
     registration: Registration
     latency_ms: dict[str, float]
     style: Style
@@ -205,13 +206,13 @@ class Stream:
             self._undistorted(Sensor.THERMAL, thermal),
         )
         undistorted = perf_counter()
-        rig = Rig(self._format(Sensor.VISIBLE, visible), self._format(Sensor.THERMAL, thermal))
+        formats = PairFormat(self._format(Sensor.VISIBLE, visible), self._format(Sensor.THERMAL, thermal))
         if self._calibration is not None and self._settings.mode is Mode.FIXED:
-            _check(self._calibration, rig)
-        if self._state is None or self._state.rig != rig:
-            watch = RigWatch(rig.thermal.size, rig.visible.size, self._known, self._on_learned)
+            _check(self._calibration, formats)
+        if self._state is None or self._state.formats != formats:
+            watch = RigWatch(formats.thermal.size, formats.visible.size, self._known, self._on_learned)
             passes = self._executor, self._asynchronous
-            self._state = RigState(rig, self._settings, self._registrar, watch, *passes)
+            self._state = RigState(formats, self._settings, self._registrar, watch, *passes)
         pair = PreparedPair.of(visible.image, thermal.image, self._settings.orientations)
         fixed = self._calibration if self._settings.mode is Mode.FIXED else None
         known = fixed.mapping if isinstance(fixed, Calibration) else fixed
@@ -228,7 +229,7 @@ class Stream:
         return Result(
             visible,
             thermal,
-            rig,
+            formats,
             registration,
             latency_ms,
             self._settings.overlay,
@@ -288,9 +289,9 @@ class Stream:
         return ImageFormat((height, width), sensor in self._undistorters)
 
 
-def _check(calibration: Known, rig: Rig) -> None:
+def _check(calibration: Known, formats: PairFormat) -> None:
     """Reject images that differ from those of a calibration; raises DistillMatchError."""
     if isinstance(calibration, Calibration):
-        calibration.check(rig)
+        calibration.check(formats)
     else:
-        calibration.check(rig.thermal.size, rig.visible.size)
+        calibration.check(formats.thermal.size, formats.visible.size)

@@ -87,8 +87,8 @@ class TemporalSettings(Settings):
 
 
 @dataclass(frozen=True, eq=False)
-class _Track:
-    """State of the filter.
+class _Accepted:
+    """What the last pairs agreed on.
 
     Attributes:
         homography: filtered homography.
@@ -135,7 +135,7 @@ class TemporalFilter:
 
     def reset(self) -> None:
         """Discard the state of all pairs."""
-        self._track: _Track | None = None
+        self._accepted: _Accepted | None = None
         self._newest: int | None = None
         self._unconfirmed: list[Float64] = []
         self._jump = 0.0
@@ -146,7 +146,7 @@ class TemporalFilter:
     def prior(self, stamp: int) -> Float64 | None:
         """Prior homography for `Registrar.register` for the pair with this stamp (ns), or None."""
         self._forget_old(stamp)
-        return self._track.homography if self._track is not None and self._priors_left > 0 else None
+        return self._accepted.homography if self._accepted is not None and self._priors_left > 0 else None
 
     def last(self, stamp: int) -> HomographyMapping | None:
         """The mapping of the last good pair unless it is older than ``hold_seconds`` at this stamp (ns).
@@ -154,12 +154,12 @@ class TemporalFilter:
         None too if a pair has contradicted it since.
         """
         self._forget_old(stamp)
-        track = self._track
-        if track is None or self._is_contradicted:
+        accepted = self._accepted
+        if accepted is None or self._is_contradicted:
             return None
-        if stamp - track.stamp > self._settings.hold_seconds * SECOND:
+        if stamp - accepted.stamp > self._settings.hold_seconds * SECOND:
             return None
-        return self._mapping(track)
+        return self._mapping(accepted)
 
     def update(self, registration: Registration, stamp: int, *, primed: bool) -> Registration:
         """Update the filter by the registration of a pair, and return the one to publish.
@@ -179,10 +179,10 @@ class TemporalFilter:
             registration.homography, stamp, registration.status.is_confirmed
         )
         self._budget_priors(registration, agreed, primed)
-        if agreed and self._track is not None:
+        if agreed and self._accepted is not None:
             self._is_contradicted = False
             smooths = self._settings.smoothing > 0
-            return replace(registration, mapping=self._mapping(self._track)) if smooths else registration
+            return replace(registration, mapping=self._mapping(self._accepted)) if smooths else registration
         reason = registration.rejected_by
         if registration.status.is_own:
             reason = Rejection.of("max_jump_px", self._jump, self._settings.max_jump_px)
@@ -198,11 +198,11 @@ class TemporalFilter:
 
         Only passes confirm a step: pairs that are tracked after one follow it, right or wrong.
         """
-        places, track = transform(homography, corners(self._thermal)), self._track
-        if track is None:
-            self._track = _Track(homography, places, stamp)
-        elif (jump := self._step(places, track.places)) <= self._settings.max_jump_px:
-            self._track = self._blend(track, homography, places, stamp)
+        places, accepted = transform(homography, corners(self._thermal)), self._accepted
+        if accepted is None:
+            self._accepted = _Accepted(homography, places, stamp)
+        elif (jump := self._step(places, accepted.places)) <= self._settings.max_jump_px:
+            self._accepted = self._blend(accepted, homography, places, stamp)
         else:
             self._jump = jump
             if self._unconfirmed and self._step(places, self._unconfirmed[-1]) > self._settings.max_jump_px:
@@ -211,18 +211,18 @@ class TemporalFilter:
                 self._unconfirmed.append(places)
             if len(self._unconfirmed) < self._settings.confirmations:
                 return False
-            self._track = _Track(homography, places, stamp)
+            self._accepted = _Accepted(homography, places, stamp)
         self._unconfirmed.clear()
         return True
 
-    def _blend(self, track: _Track, homography: Float64, places: Float64, stamp: int) -> _Track:
+    def _blend(self, accepted: _Accepted, homography: Float64, places: Float64, stamp: int) -> _Accepted:
         if self._settings.smoothing == 0:
-            return _Track(homography, places, stamp, track.pairs + 1)
-        elapsed = (stamp - track.stamp) / SECOND
-        weight = max(1 / (track.pairs + 1), 1 - math.exp(-elapsed / self._settings.smoothing))
-        places = track.places + weight * (places - track.places)
+            return _Accepted(homography, places, stamp, accepted.pairs + 1)
+        elapsed = (stamp - accepted.stamp) / SECOND
+        weight = max(1 / (accepted.pairs + 1), 1 - math.exp(-elapsed / self._settings.smoothing))
+        places = accepted.places + weight * (places - accepted.places)
         filtered = from_corners(places, self._thermal, self._visible)
-        return _Track(filtered, places, stamp, track.pairs + 1)
+        return _Accepted(filtered, places, stamp, accepted.pairs + 1)
 
     def _budget_priors(self, registration: Registration, agreed: bool, primed: bool) -> None:
         inliers = int(registration.inliers.sum())
@@ -236,8 +236,8 @@ class TemporalFilter:
         else:
             self._priors_left -= 1
 
-    def _mapping(self, track: _Track) -> HomographyMapping:
-        return HomographyMapping(track.homography, self._thermal, self._visible)
+    def _mapping(self, accepted: _Accepted) -> HomographyMapping:
+        return HomographyMapping(accepted.homography, self._thermal, self._visible)
 
     def _step(self, places: Float64, others: Float64) -> float:
         """Greatest distance between the two positions of a corner, reference pixels."""
@@ -248,5 +248,5 @@ class TemporalFilter:
         if self._newest is not None and stamp < self._newest:
             self.reset()
         memory = max(FORGET_AFTER, self._settings.hold_seconds) * SECOND
-        if self._track is not None and stamp - self._track.stamp > memory:
+        if self._accepted is not None and stamp - self._accepted.stamp > memory:
             self.reset()

@@ -17,7 +17,7 @@ from distillmatch_ros.bags.drives import Drives, _Thinned
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import transform
 from distillmatch_ros.geometry.mapping import HomographyMapping
-from distillmatch_ros.stream.calibration import Calibration, ImageFormat, Rig
+from distillmatch_ros.stream.calibration import Calibration, ImageFormat, PairFormat
 from distillmatch_ros.stream.parameters import Parameters
 
 
@@ -65,7 +65,7 @@ def test_too_few_pairs_and_images_of_two_rigs_are_named() -> None:
     drives = drives_of([moved(0.0)] * 3)
     with pytest.raises(DistillMatchError, match="3 pairs were registered and 10 are needed"):
         calibrate(drives)
-    other = Rig(ImageFormat((480, 640)), ImageFormat(THERMAL))
+    other = PairFormat(ImageFormat((480, 640)), ImageFormat(THERMAL))
     with pytest.raises(DistillMatchError, match="960x540"):
         drives._add(np.zeros((480, 640), np.uint8), shapes(0), other, registered(moved(0), 0, 1), 0, "b.mcap")
 

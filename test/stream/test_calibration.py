@@ -10,10 +10,17 @@ from distillmatch_ros.geometry.homography import corners, transform
 from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
-from distillmatch_ros.stream.calibration import CELL_MATCHES, GRID, Accumulator, Calibration, ImageFormat, Rig
+from distillmatch_ros.stream.calibration import (
+    CELL_MATCHES,
+    GRID,
+    Accumulator,
+    Calibration,
+    ImageFormat,
+    PairFormat,
+)
 
 THERMAL, VISIBLE = (256, 320), (540, 960)
-RIG = Rig(visible=ImageFormat(VISIBLE, undistorted=True), thermal=ImageFormat(THERMAL))
+FORMATS = PairFormat(visible=ImageFormat(VISIBLE, undistorted=True), thermal=ImageFormat(THERMAL))
 TRUTH = np.array([[2.1, 0.1, 120.0], [-0.05, 1.8, 30.0], [1e-4, 5e-5, 1.0]])
 
 
@@ -37,7 +44,7 @@ def registration(
 
 
 def drive(pairs: int = 50, **matches: float) -> Calibration:
-    accumulator = Accumulator(RIG)
+    accumulator = Accumulator(FORMATS)
     for seed in range(pairs):
         accumulator.add(registration(seed, **matches), 7 * SECOND + seed * SECOND // 10)  # type: ignore[arg-type]
     return accumulator.fit()
@@ -51,13 +58,18 @@ def corner_error(homography: np.ndarray) -> float:
 def test_a_drive_is_more_exact_than_any_of_its_pairs() -> None:
     found = drive(noise=3.0, wrong=20)
     assert corner_error(found.homography) < 1.0
-    assert (found.rig, found.pairs, found.seconds, found.stamp) == (RIG, 50, 4.9, round(11.9 * SECOND))
+    assert (found.formats, found.pairs, found.seconds, found.stamp) == (
+        FORMATS,
+        50,
+        4.9,
+        round(11.9 * SECOND),
+    )
     assert 1.5 < found.rms_px < 4  # 3 px a coordinate of a 960 px wide image
 
 
 def test_memory_is_bounded_and_the_whole_drive_counts() -> None:
     """The rig was bent at half time: a sample of the whole has as much of both."""
-    accumulator = Accumulator(RIG)
+    accumulator = Accumulator(FORMATS)
     size = accumulator._matches.nbytes
     for seed in range(600):
         pair = registration(seed, count=200, noise=0.0)
@@ -74,7 +86,7 @@ def test_the_same_drive_gives_the_same_calibration() -> None:
 
 
 def test_pairs_that_are_not_ok_do_not_count() -> None:
-    accumulator = Accumulator(RIG)
+    accumulator = Accumulator(FORMATS)
     for seed in range(40):
         accumulator.add(registration(seed, status=Status.HELD), seed)
     with pytest.raises(DistillMatchError, match="0 pairs were registered and 10 are needed"):
@@ -82,7 +94,7 @@ def test_pairs_that_are_not_ok_do_not_count() -> None:
 
 
 def test_matches_that_agree_on_nothing_are_rejected() -> None:
-    accumulator = Accumulator(RIG)
+    accumulator = Accumulator(FORMATS)
     random = np.random.default_rng(0)
     for seed in range(20):
         pair = registration(seed)
@@ -98,7 +110,7 @@ def test_file_holds_it_exactly(tmp_path: Path) -> None:
     before.save(path)
     after = Calibration.load(path)
     np.testing.assert_array_equal(after.homography, before.homography)
-    for name in ("rig", "pairs", "seconds", "stamp", "rms_px"):
+    for name in ("formats", "pairs", "seconds", "stamp", "rms_px"):
         assert getattr(after, name) == getattr(before, name)
     assert list(path.parent.iterdir()) == [path]
 
@@ -150,8 +162,8 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_other_images_are_rejected() -> None:
     calibration = drive()
-    calibration.check(RIG)
+    calibration.check(FORMATS)
     with pytest.raises(DistillMatchError, match="thermal images of 320x256, but these are 640x512"):
-        calibration.check(replace(RIG, thermal=ImageFormat((512, 640))))
+        calibration.check(replace(FORMATS, thermal=ImageFormat((512, 640))))
     with pytest.raises(DistillMatchError, match="960x540, undistorted, but these are 960x540"):
-        calibration.check(replace(RIG, visible=ImageFormat(VISIBLE)))
+        calibration.check(replace(FORMATS, visible=ImageFormat(VISIBLE)))

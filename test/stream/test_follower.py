@@ -7,7 +7,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from support.tracked_rig import SEEN, Rig, error, pair, statuses, truth
+from support.tracked_rig import SEEN, TrackedRig, error, pair, statuses, truth
 
 from distillmatch_ros import Status
 from distillmatch_ros.registration.gate import Gate
@@ -16,7 +16,7 @@ from distillmatch_ros.stream.temporal import Mode
 
 
 def test_a_pass_each_second_by_stamp_and_all_others_are_tracked() -> None:
-    rig = Rig(pass_seconds=0.5)
+    rig = TrackedRig(pass_seconds=0.5)
     results = [rig.process(number, shift=0.1 * number) for number in range(33)]
     assert [at for at, status in enumerate(statuses(results)) if status is Status.OK] == [0, 16, 32]
     assert set(statuses(results)) == {Status.OK, Status.TRACKED}
@@ -25,7 +25,7 @@ def test_a_pass_each_second_by_stamp_and_all_others_are_tracked() -> None:
 
 
 def test_correspondences_of_a_tracked_pair_are_found_when_they_are_asked_for() -> None:
-    rig = Rig()
+    rig = TrackedRig()
     first, second = rig.process(0), rig.process(1)
     assert len(second.registration.confidence) == 0
     matched = second.matched()
@@ -38,7 +38,7 @@ def test_correspondences_of_a_tracked_pair_are_found_when_they_are_asked_for() -
 @pytest.mark.slow
 def test_the_same_pairs_give_the_same_bits() -> None:
     def run() -> list[bytes]:
-        rig = Rig(pass_seconds=0.2)
+        rig = TrackedRig(pass_seconds=0.2)
         results = [rig.process(number, shift=12.0 * (number > 8)) for number in range(16)]
         return [
             result.registration.homography.tobytes() + result.matched().visible_points.tobytes()
@@ -50,13 +50,13 @@ def test_the_same_pairs_give_the_same_bits() -> None:
 
 
 def test_zero_is_a_pass_for_each_pair() -> None:
-    rig = Rig(pass_seconds=0, verify_every=1)
+    rig = TrackedRig(pass_seconds=0, verify_every=1)
     assert statuses([rig.process(number) for number in range(4)]) == [Status.OK] * 4
     assert rig.passes == 4
 
 
 def test_a_knock_is_followed_and_calls_for_a_pass() -> None:
-    rig = Rig(pass_seconds=60)
+    rig = TrackedRig(pass_seconds=60)
     for number in range(5):
         rig.process(number)
     rig.homography = truth(20)
@@ -67,7 +67,7 @@ def test_a_knock_is_followed_and_calls_for_a_pass() -> None:
 
 
 def test_a_pass_that_the_edges_support_less_changes_nothing_and_is_repeated() -> None:
-    rig = Rig(pass_seconds=0.1, gate=Gate(min_peak_prominence=0.0))
+    rig = TrackedRig(pass_seconds=0.1, gate=Gate(min_peak_prominence=0.0))
     rig.process(0)
     rig.homography = truth(60)
     assert max(error(rig.process(number)) for number in range(1, 8)) < 2.5
@@ -75,7 +75,7 @@ def test_a_pass_that_the_edges_support_less_changes_nothing_and_is_repeated() ->
 
 
 def test_blank_thermal_frames_are_rejected_and_tracking_goes_on_after_them() -> None:
-    rig = Rig(pass_seconds=60)
+    rig = TrackedRig(pass_seconds=60)
     rig.process(0)
     rig.blind = True
     blank = [rig.process(number, seen=np.zeros_like(SEEN)) for number in (1, 2)]
@@ -89,7 +89,7 @@ def test_blank_thermal_frames_are_rejected_and_tracking_goes_on_after_them() -> 
 
 
 def test_passes_that_fail_again_and_again_end_the_tracking() -> None:
-    rig = Rig(pass_seconds=1 / 64)
+    rig = TrackedRig(pass_seconds=1 / 64)
     rig.process(0)
     rig.blind = True
     results = [rig.process(number) for number in range(1, 12)]
@@ -105,7 +105,7 @@ def test_after_a_loss_the_rig_has_moved_only_if_that_is_likely(
     before: float, after: float, accepted: bool
 ) -> None:
     probability = Mock(return_value=before)
-    rig = Rig(pass_seconds=60, probability=probability, mode=Mode.LIVE)
+    rig = TrackedRig(pass_seconds=60, probability=probability, mode=Mode.LIVE)
     rig.process(0)
     rig.blind = True
     for number in range(1, 9):
@@ -122,7 +122,7 @@ def test_after_a_loss_the_rig_has_moved_only_if_that_is_likely(
 
 
 def test_a_shutter_is_stale_and_followed_by_a_pass() -> None:
-    rig = Rig(pass_seconds=60, mode=Mode.HOLD, frozen_seconds=0.1)
+    rig = TrackedRig(pass_seconds=60, mode=Mode.HOLD, frozen_seconds=0.1)
     rig.process(0)
     picture = pair(1)[1]
     frozen = []
@@ -136,14 +136,14 @@ def test_a_shutter_is_stale_and_followed_by_a_pass() -> None:
 
 
 def test_a_clock_that_jumps_begins_anew() -> None:
-    rig = Rig(pass_seconds=60)
+    rig = TrackedRig(pass_seconds=60)
     for number in (100, 101, 0, 1, 900, 901):
         rig.process(number)
     assert rig.passes == 3
 
 
 def test_settings_change_from_the_next_pair_on() -> None:
-    rig = Rig(pass_seconds=60)
+    rig = TrackedRig(pass_seconds=60)
     first = [rig.process(number) for number in range(3)]
     rig.stream.configure(StreamSettings(pass_seconds=0, verify_every=1))
     then = [rig.process(number) for number in range(3, 5)]
@@ -155,7 +155,7 @@ def test_settings_change_from_the_next_pair_on() -> None:
 
 
 def test_pairs_are_tracked_while_a_pass_runs_and_it_is_brought_forward() -> None:
-    rig = Rig(asynchronous=True, pass_seconds=0.2)
+    rig = TrackedRig(asynchronous=True, pass_seconds=0.2)
     rig.process(0)
     going, began = threading.Event(), threading.Event()
     rig.before = lambda: (began.set(), going.wait(30))
@@ -174,7 +174,7 @@ def test_pairs_are_tracked_while_a_pass_runs_and_it_is_brought_forward() -> None
 
 
 def test_a_pass_that_another_gate_accepted_begins_no_tracking() -> None:
-    rig, free = Rig(asynchronous=True, pass_seconds=1 / 60), threading.Event()
+    rig, free = TrackedRig(asynchronous=True, pass_seconds=1 / 60), threading.Event()
     rig.process(0)
     rig.before = free.wait
     assert rig.process(1).registration.status is Status.TRACKED  # while its pass waits
@@ -185,7 +185,7 @@ def test_a_pass_that_another_gate_accepted_begins_no_tracking() -> None:
 
 
 def test_closing_waits_for_the_pass_and_no_more() -> None:
-    rig = Rig(asynchronous=True, pass_seconds=1 / 60)
+    rig = TrackedRig(asynchronous=True, pass_seconds=1 / 60)
     rig.process(0)
     going = threading.Event()
     rig.before = lambda: going.wait(30)
@@ -196,7 +196,7 @@ def test_closing_waits_for_the_pass_and_no_more() -> None:
 
 
 def test_what_fails_in_a_pass_is_raised_by_a_later_pair() -> None:
-    rig = Rig(asynchronous=True, pass_seconds=1 / 60)
+    rig = TrackedRig(asynchronous=True, pass_seconds=1 / 60)
     rig.process(0)
 
     def fail() -> None:

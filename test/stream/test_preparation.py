@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.tracked_rig import Rig
+from support.tracked_rig import TrackedRig
 
 from distillmatch_ros import Status
 from distillmatch_ros.images import borders, frames, gain_control
@@ -35,13 +35,13 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 def test_a_pair_with_a_pass_is_prepared_once(calls: Counter[str]) -> None:
-    rig = Rig(pass_seconds=0.0)
+    rig = TrackedRig(pass_seconds=0.0)
     assert rig.process(0).registration.status is Status.OK
     assert calls == {"to_grey": 2, "without_status_bits": 2, "find_crop": 2, "range_of": 1}
 
 
 def test_a_tracked_pair_is_prepared_once_and_its_small_picture_has_its_own_range(calls: Counter[str]) -> None:
-    rig = Rig()
+    rig = TrackedRig()
     rig.process(0)
     calls.clear()
     assert rig.process(1).registration.status is Status.TRACKED
@@ -49,7 +49,7 @@ def test_a_tracked_pair_is_prepared_once_and_its_small_picture_has_its_own_range
 
 
 def test_the_overlay_prepares_no_thermal_image(calls: Counter[str]) -> None:
-    result = Rig().process(0)
+    result = TrackedRig().process(0)
     calls.clear()
     result.overlay()
     assert calls == {"to_grey": 1}  # the visible image as it is displayed

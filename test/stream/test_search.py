@@ -23,7 +23,7 @@ from distillmatch_ros.registration.crops import Wider
 from distillmatch_ros.registration.passes import SCALES, TURNS
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.status import Status
-from distillmatch_ros.stream.search import PATIENCE, advise
+from distillmatch_ros.stream.search import SEARCH_AFTER, advise
 from distillmatch_ros.stream.settings import StreamSettings
 from distillmatch_ros.stream.stream import Stream
 
@@ -107,7 +107,7 @@ def test_searching_costs_less_and_less_while_nothing_fits() -> None:
         costs.append(len(engine.shown) - before)
     assert costs[0] == costs[1] == 2
     starts = len(SCALES) * len(TURNS)
-    assert costs[PATIENCE - 1] == 2 + starts + len(ORIENTATIONS) - 1  # once
+    assert costs[SEARCH_AFTER - 1] == 2 + starts + len(ORIENTATIONS) - 1  # once
     assert [number for number, cost in enumerate(costs) if cost > 1] == [0, 1, 2, 4, 8, 16]
 
 
@@ -126,7 +126,7 @@ def test_the_setting_that_helps_is_named() -> None:
     # Three failures of two passes each, nine starts; then orientations, of which 180 is the second after 90.
     engine = ScriptedEngine(*[nothing] * (3 * 2 + 9 + 1), right, nothing)
     stream = Stream(Registrar(engine))
-    for number in range(PATIENCE):
+    for number in range(SEARCH_AFTER):
         frame = frames(number)
         turned = replace(frame[1], image=upside_down.upright(frame[1].image))
         stream.process(frame[0], turned)

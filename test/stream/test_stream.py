@@ -236,7 +236,7 @@ def test_distortion_is_taken_out_of_images_and_stands_in_the_calibration() -> No
         stream.process(*frames(number))
     calibration = stream.calibration()
     assert calibration.pairs == 11  # all but the one before
-    assert (calibration.rig.visible.undistorted, calibration.rig.thermal.undistorted) == (True, False)
+    assert (calibration.formats.visible.undistorted, calibration.formats.thermal.undistorted) == (True, False)
     bent = open_stream(StreamSettings(mode=Mode.FIXED), calibration)
     with pytest.raises(DistillMatchError, match="960x540, undistorted, but these are 960x540"):
         bent.process(*frames(0))

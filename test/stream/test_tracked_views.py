@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from support.edge_scenes import THERMAL, VISIBLE
-from support.tracked_rig import FRAME, START, Rig, pair, statuses, truth
+from support.tracked_rig import FRAME, START, TrackedRig, pair, statuses, truth
 
 from distillmatch_ros import Status
 from distillmatch_ros.geometry.homography import corner_error
@@ -21,7 +21,7 @@ from distillmatch_ros.images.orientation import Orientation
 def test_mirrored_and_turned_cameras_are_tracked_and_calibrated(side: str, orientation: Orientation) -> None:
     """The engine sees upright images; the homography is in the pixels of the images as they came."""
     settings = {f"{side}_rotation": orientation.rotation, f"{side}_flip": orientation.flip}
-    rig = Rig(pass_seconds=0.1, **settings)
+    rig = TrackedRig(pass_seconds=0.1, **settings)
     upright = VISIBLE if side == "rgb" else THERMAL
     size = orientation.upright_size(upright)  # of the camera's image
     turn = orientation.to_upright(size)
@@ -56,7 +56,7 @@ def with_faults(frames: tuple[Frame, Frame], fault: str) -> tuple[Frame, Frame]:
 
 @pytest.mark.parametrize("fault", ["bars", "dead lines", "status bits"])
 def test_pairs_are_tracked_without_what_the_pass_left_out(fault: str) -> None:
-    rig = Rig(pass_seconds=0.25)
+    rig = TrackedRig(pass_seconds=0.25)
     results = [rig.stream.process(*with_faults(pair(number), fault)) for number in range(20)]
     assert statuses(results).count(Status.TRACKED) == 17
     bars = np.array([[1.0, 0, -40], [0, 1, -10], [0, 0, 1]]) if fault == "bars" else np.eye(3)
@@ -69,7 +69,7 @@ def test_pairs_are_tracked_without_what_the_pass_left_out(fault: str) -> None:
 
 
 def test_a_thermal_camera_that_sees_more_is_tracked_in_exchanged_roles() -> None:
-    rig = Rig(pass_seconds=0.25)
+    rig = TrackedRig(pass_seconds=0.25)
     visible, thermal = (frame.image for frame in pair(0))
     right = np.linalg.inv(truth())
     results = []

@@ -7,10 +7,10 @@ from distillmatch_ros.bags.drives import Drives
 from distillmatch_ros.geometry.mapping import HomographyMapping, ImageMapping
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
-from distillmatch_ros.stream.calibration import ImageFormat, Rig
+from distillmatch_ros.stream.calibration import ImageFormat, PairFormat
 from distillmatch_ros.stream.parameters import Parameters
 
-FORMAT = Rig(ImageFormat(VISIBLE), ImageFormat(THERMAL))
+FORMAT = PairFormat(ImageFormat(VISIBLE), ImageFormat(THERMAL))
 FAR = RIG.at(0.0).homography
 
 

@@ -46,7 +46,7 @@ def answer(homography: np.ndarray) -> Answer:
     return points_of(resize_matrix(VISIBLE, NETWORK) @ homography @ resize_matrix(NETWORK, THERMAL))
 
 
-class Rig:
+class TrackedRig:
     """A stream with an engine that says where the thermal camera looks, as long as it is told to."""
 
     def __init__(
