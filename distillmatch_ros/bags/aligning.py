@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.bags.aligned_pairs import AlignRecord, KeptPair, PairsFolder
-from distillmatch_ros.bags.drives import listed
+from distillmatch_ros.bags.drives import read_listed
 from distillmatch_ros.bags.processing import BagJob, process_bag, recorded_cameras
 from distillmatch_ros.bags.rig_learning import by_rig
 from distillmatch_ros.bags.splitting import Split, split
@@ -18,9 +18,7 @@ from distillmatch_ros.bags.summary import BagSummary
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.camera import Camera
-from distillmatch_ros.images.files import read_pair
 from distillmatch_ros.images.likeness import Look, sharpness
-from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
@@ -117,19 +115,12 @@ class Aligning:
                 folder cannot be written.
         """
         self._begin(str(path))
-        for number, pair in enumerate(listed(path)):
-            if stop():
-                return
-            on_pair()
-            try:
-                visible, thermal = read_pair(pair, max_pixels=self.parameters.max_pixels)
-            except DistillMatchError as error:
-                self.errors.append(str(error))
-                continue
-            prepared = PreparedPair.of(visible, thermal, self.parameters.stream.orientations)
-            own = registrar.register_prepared(prepared)
+        for number, (paths, pair) in enumerate(read_listed(path, self.parameters, self.errors, stop)):
+            visible, thermal = pair.visible.image, pair.thermal.image
+            own = registrar.register_prepared(pair)
             used = own if self.rig is None else by_rig(self.rig, visible, thermal, own)
-            self._take(visible, thermal, own, used, number * SECOND, pair.listed_as[0])
+            self._take(visible, thermal, own, used, number * SECOND, paths.listed_as[0])
+            on_pair()
 
     def finish(self) -> AlignRecord:
         """Leave out what is blurred, split the rest, and write the record.

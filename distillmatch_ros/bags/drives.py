@@ -1,6 +1,6 @@
 """Drives of one rig, as a calibration sees them: bags, and lists of image files."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -134,16 +134,9 @@ class Drives:
         Raises:
             DistillMatchError: the list cannot be read; or images are of another size than those before.
         """
-        for number, pair in enumerate(listed(path)):
-            if stop():
-                return
-            try:
-                visible, thermal = read_pair(pair, max_pixels=self.parameters.max_pixels)
-            except DistillMatchError as error:
-                self.errors.append(str(error))
-                continue
-            prepared = PreparedPair.of(visible, thermal, self.parameters.stream.orientations)
-            found = registrar.register_prepared(prepared)
+        for number, (_, pair) in enumerate(read_listed(path, self.parameters, self.errors, stop)):
+            visible, thermal = pair.visible.image, pair.thermal.image
+            found = registrar.register_prepared(pair)
             sizes = PairFormat(ImageFormat(visible.shape[:2]), ImageFormat(thermal.shape[:2]))
             self._add(visible, thermal, sizes, found, number, str(path))
             on_pair()
@@ -232,3 +225,28 @@ def listed(path: Path) -> Sequence[PairPaths]:
         DistillMatchError: it cannot be read.
     """
     return read_folder(path) if path.is_dir() else read_csv(path)
+
+
+def read_listed(
+    path: Path, parameters: Parameters, errors: list[str], stop: Callable[[], bool]
+) -> Iterator[tuple[PairPaths, PreparedPair]]:
+    """Read the pairs of a folder or a CSV, one at a time, until it is stopped.
+
+    Args:
+        path: the folder or CSV.
+        parameters: greatest number of pixels, and orientations.
+        errors: gets a line for each pair that cannot be read.
+        stop: asked before each pair.
+
+    Raises:
+        DistillMatchError: the list itself cannot be read.
+    """
+    for pair in listed(path):
+        if stop():
+            return
+        try:
+            visible, thermal = read_pair(pair, max_pixels=parameters.max_pixels)
+        except DistillMatchError as error:
+            errors.append(str(error))
+            continue
+        yield pair, PreparedPair.of(visible, thermal, parameters.stream.orientations)

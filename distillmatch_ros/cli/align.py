@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -19,9 +19,6 @@ from distillmatch_ros.cli.streams import (
     tell_problems,
 )
 from distillmatch_ros.cli.view import common
-
-if TYPE_CHECKING:
-    pass
 
 CHOICE = "Which pairs are kept"
 FRAMES = "visible", "thermal"

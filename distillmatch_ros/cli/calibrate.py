@@ -1,7 +1,7 @@
 """The command that learns a rig: calibrate. Imports are local: rosbags is slow."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -22,9 +22,6 @@ from distillmatch_ros.cli.view import common
 
 OTHER_TOOLS = "Files of other tools"
 FORMATS = "camera-info", "kalibr", "urdf", "static-transform"
-
-if TYPE_CHECKING:
-    pass
 
 
 def calibrate(
