@@ -17,15 +17,16 @@ from distillmatch_ros.bags.threads import BackgroundWriter, prefetch
 from distillmatch_ros.bags.typestore import ros2_messages, ros2_types
 from distillmatch_ros.bags.writing import BagWriter
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.rig.history import RigHistory
 from distillmatch_ros.stream.assembly import make_collector, make_synchroniser
 from distillmatch_ros.stream.outputs import NODE, TOPICS, Outgoing
 from distillmatch_ros.stream.parameters import Parameters
 from distillmatch_ros.stream.sensors import MATCHED, Sensor
 from distillmatch_ros.stream.stream import Result, Stream
 from distillmatch_ros.stream.synchroniser import Pair, Synchroniser
+from distillmatch_ros.stream.temporal import Mode
 from distillmatch_ros.stream.timing import Timing
 from distillmatch_ros.stream.waiting import Arrival
 
@@ -121,11 +122,17 @@ def process_bag(
             reader.diagnose()
             if stream.advice is not None:
                 summary.problems.append(stream.advice)
-            for event in stream.rig_events:
-                seconds = (event.stamp - begun) / SECOND
-                summary.notes.append(f"after {seconds:.1f} s: {event.sentence}")
+            summary.rig = _rig_history(stream, parameters, begun)
+            summary.notes += [f"after {each.seconds:.1f} s: {each.sentence}" for each in summary.rig.events]
     summary.seconds = perf_counter() - started
     return summary
+
+
+def _rig_history(stream: Stream, parameters: Parameters, begin: int) -> RigHistory:
+    """What the pairs of a stream told of their rig, from a stamp on, ns."""
+    mode = parameters.stream.mode
+    file = {Mode.RIG: parameters.rig_file, Mode.FIXED: parameters.calibration_file}.get(mode)
+    return RigHistory.of(mode.value, file or None, stream.known_rig, stream.rig_events, begin)
 
 
 def recorded_cameras(job: BagJob) -> dict[Sensor, Camera]:

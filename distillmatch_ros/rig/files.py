@@ -53,8 +53,13 @@ class RigFile:
         Raises:
             DistillMatchError: it cannot be written.
         """
+        text = yaml.safe_dump(self.record(), sort_keys=False, default_flow_style=None)
+        write_text(path, _HEADER + text)
+
+    def record(self) -> dict[str, Any]:
+        """The file's content as plain values; `of_record` is its inverse."""
         model = self.rig.model
-        record = {
+        return {
             "version": VERSION,
             "date": self.date,
             "frames": self.frames,
@@ -69,7 +74,6 @@ class RigFile:
             "origins": dict(model.origins),
             "covariance": None if model.covariance is None else model.covariance.tolist(),
         }
-        write_text(path, _HEADER + yaml.safe_dump(record, sort_keys=False, default_flow_style=None))
 
     @classmethod
     def load(cls, path: Path) -> "RigFile":
@@ -84,10 +88,23 @@ class RigFile:
                 f"{path}: holds one homography, which mode fixed uses, and no rig; {_REMEDY}"
             )
         try:
+            return cls.of_record(record)
+        except ValueError as error:
+            raise DistillMatchError(f"{path}: holds no rig ({error}); {_REMEDY}") from error
+
+    @classmethod
+    def of_record(cls, record: Any) -> "RigFile":
+        """Make it from what `record` gives.
+
+        Raises:
+            ValueError: a value is missing, or invalid.
+        """
+        try:
             return _read(record)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-            raise DistillMatchError(f"{path}: holds no rig ({what}); {_REMEDY}") from error
+        except KeyError as error:
+            raise ValueError(f"{error} is missing") from error
+        except (TypeError, OverflowError) as error:
+            raise ValueError(str(error)) from error
 
 
 def holds_rig(path: Path) -> bool:

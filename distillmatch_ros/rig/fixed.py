@@ -5,7 +5,7 @@ from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.gate import Gate
 from distillmatch_ros.rig.agreement import EdgesOfPair
-from distillmatch_ros.rig.watching import RigEvent
+from distillmatch_ros.rig.events import Finding, RigEvent
 
 CHECK_S = 1.0
 """Time between pairs that are checked, s."""
@@ -50,13 +50,11 @@ class FixedWatch:
         if away is not None:
             self._against, self._away_px = self._against + 1, away
             if self._against == CONTRADICTIONS:
-                self._tell(stamp, f"the images agree {away:.0f} px from where the calibration says")
+                sentence = f"the images agree {away:.0f} px from where the calibration says"
+                self.events.append(RigEvent(stamp, Finding.CONTRADICTED, sentence, distance_px=away))
         if self._checks == UNSUPPORTED and self._supported == 0:
-            self._tell(
-                stamp,
+            sentence = (
                 f"none of {self._checks} pairs that were checked supports the calibration: it may be of "
-                "another rig, or the images are dark",
+                "another rig, or the images are dark"
             )
-
-    def _tell(self, stamp: int, sentence: str) -> None:
-        self.events.append(RigEvent(stamp, sentence))
+            self.events.append(RigEvent(stamp, Finding.UNSUPPORTED, sentence))

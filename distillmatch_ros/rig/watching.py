@@ -19,6 +19,7 @@ from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.passes import LIKELY
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.edges import edge_matches
+from distillmatch_ros.rig.events import Finding, RigEvent
 from distillmatch_ros.rig.learning import LearnedRig, Observation, learn
 from distillmatch_ros.rig.quality import distance_px
 
@@ -65,19 +66,6 @@ class Judgement:
     contradicts: bool
     likely: bool
     fits_better: bool | None
-
-
-@dataclass(frozen=True)
-class RigEvent:
-    """What was found about the rig.
-
-    Attributes:
-        stamp: stamp of the pair that told it, ns; 0 if it was known before the first one.
-        sentence: what was found, for people.
-    """
-
-    stamp: int
-    sentence: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +148,7 @@ class RigWatch:
             if known is not None:
                 known.check(*self._sizes)
         except DistillMatchError as error:
-            self._tell(str(error))
+            self._tell(Finding.UNUSABLE, str(error))
             return None
         return known
 
@@ -213,15 +201,24 @@ class RigWatch:
         if excess <= _EXCESS_PX and agreeing >= _HOLDS:
             preferred = self._lock().is_preferred
             use = "it maps all pairs" if preferred else "pairs fit edges better, and it guards them"
-            count = len(self._judged)
-            self._tell(f"the rig is known, {gap:.1f} px from the passes that judged it ({count}): {use}")
+            count, passes = len(self._judged), self._passes + 1
+            self._tell(
+                Finding.KNOWN,
+                f"the rig is known after {passes} passes, {gap:.1f} px from those that judged it ({count}): "
+                f"{use}",
+                passes,
+                gap,
+            )
             return
         if len(self._judged) < most:
             return
         what = "the rig of the file does not fit" if self._from_file else "pairs are registered one by one"
         self._tell(
+            Finding.NO_RIG,
             f"{what}: a rig is {gap:.1f} px from passes in the median, adds {excess:.1f} px to the distances "
-            f"of their matches, and agrees with {agreeing:.0%}"
+            f"of their matches, and agrees with {agreeing:.0%}",
+            self._passes + 1,
+            gap,
         )
         self._candidate, self._from_file, self.is_undecided = None, False, False
         self._judged.clear()
@@ -248,8 +245,11 @@ class RigWatch:
         turn = observed.mapping.homography @ np.linalg.inv(rig)
         degrees = np.degrees(np.arctan2(turn[1, 0] - turn[0, 1], turn[0, 0] + turn[1, 1]))
         self._tell(
+            Finding.MOVED,
             f"the cameras moved against each other by {judgement.gap_px:.0f} px, rotated by {degrees:+.1f} "
-            "degrees; the rig is learned anew"
+            "degrees; the rig is learned anew",
+            distance_px=judgement.gap_px,
+            turned_degrees=float(degrees),
         )
         self._begin(None)
 
@@ -283,8 +283,16 @@ class RigWatch:
             self._on_learned(self._candidate, self._passes)
         return locked
 
-    def _tell(self, sentence: str) -> None:
-        self.events.append(RigEvent(self._stamp, sentence))
+    def _tell(
+        self,
+        finding: Finding,
+        sentence: str,
+        passes: int | None = None,
+        distance_px: float | None = None,
+        turned_degrees: float | None = None,
+    ) -> None:
+        event = RigEvent(self._stamp, finding, sentence, passes, distance_px, turned_degrees)
+        self.events.append(event)
 
     def _gap(self, one: ImageMapping, other: ImageMapping) -> float:
         return corner_error(one.homography, other.homography, *self._sizes)

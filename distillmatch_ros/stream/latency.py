@@ -8,8 +8,8 @@ import numpy as np
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import REFERENCE_WIDTH
 from distillmatch_ros.images.prepared import PreparedPair
+from distillmatch_ros.rig.events import Finding, RigEvent
 from distillmatch_ros.rig.motion import WIDTH, MotionMeter, TimeOffset, time_offset
-from distillmatch_ros.rig.watching import RigEvent
 
 LEAST_S = 0.04
 """Least latency that is told, s: the time of a frame, which pairing cannot better."""
@@ -54,7 +54,7 @@ class LatencyWatch:
         if found is not None and found.deviation < _CERTAIN_S:
             known, self._found = self.offset, found
             if (offset := self.offset) is not None and known is None:
-                self.events.append(RigEvent(stamp, _sentence(offset)))
+                self.events.append(RigEvent(stamp, Finding.LATE, _sentence(offset)))
 
     @property
     def offset(self) -> TimeOffset | None:

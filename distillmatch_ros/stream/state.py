@@ -12,9 +12,10 @@ from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
+from distillmatch_ros.rig.events import RigEvent
 from distillmatch_ros.rig.fixed import FixedWatch
 from distillmatch_ros.rig.learning import LearnedRig
-from distillmatch_ros.rig.watching import AGREE_PX, FAR_PX, RigEvent, RigWatch, WatchedRig
+from distillmatch_ros.rig.watching import AGREE_PX, FAR_PX, RigWatch, WatchedRig
 from distillmatch_ros.stream.calibration import Accumulator, PairFormat
 from distillmatch_ros.stream.followed import Followed
 from distillmatch_ros.stream.follower import Follower
@@ -109,6 +110,11 @@ class RigState:
     def rig_events(self) -> Sequence[RigEvent]:
         """What was found about the rig, oldest first."""
         return (*self._watch.events, *self._fixed.events, *self._latency.events)
+
+    @property
+    def known_rig(self) -> WatchedRig | None:
+        """The rig that passes confirm; None before, after a knock, and in modes that learn none."""
+        return self._watch.locked if self._learns else None
 
     def close(self) -> None:
         """Wait for a running pass; its result is dropped."""

@@ -21,10 +21,11 @@ from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.cloud import thermal_cloud
+from distillmatch_ros.rig.events import RigEvent
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.model import RigMapping
 from distillmatch_ros.rig.parallax import DepthMapping, seen_mask
-from distillmatch_ros.rig.watching import OnLearned, RigEvent, RigWatch, ignore
+from distillmatch_ros.rig.watching import OnLearned, RigWatch, WatchedRig, ignore
 from distillmatch_ros.stream.calibration import Calibration, ImageFormat, Known, PairFormat
 from distillmatch_ros.stream.depth import map_by_depth
 from distillmatch_ros.stream.executors import InlineExecutor
@@ -248,6 +249,14 @@ class Stream:
     def rig_events(self) -> Sequence[RigEvent]:
         """What was found about the rig since the last `reset` or change of image size, oldest first."""
         return () if self._state is None else self._state.rig_events
+
+    @property
+    def known_rig(self) -> WatchedRig | None:
+        """The rig that is relied on after the last pair, learned or given; None if none is."""
+        if self._settings.mode is Mode.FIXED:
+            given = self._calibration
+            return WatchedRig(given, None, 0) if isinstance(given, LearnedRig) else None
+        return None if self._state is None else self._state.known_rig
 
     def calibration(self) -> Calibration:
         """Fit one homography to all good pairs since the start, the last `reset` or change of image size.

@@ -12,6 +12,7 @@ from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.gate import Gate
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
+from distillmatch_ros.rig.events import Finding
 from distillmatch_ros.rig.following import PairOfEdges, RigTrack
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.model import RigMapping
@@ -80,7 +81,12 @@ def test_a_rig_is_locked_by_passes_it_was_not_learned_from_and_given_up_after_a_
         assert watch.locked is not None
         found = watch.take(pair, passed(mapping, rng, shift(60, 0)), 100 + index)
         assert found.judgement is not None and found.judgement.contradicts
-    assert watch.locked is None and watch.events[-1].stamp == 100 + KNOCKS - 1
+    assert watch.locked is None
+    known, moved = watch.events
+    assert (known.finding, known.passes) == (Finding.KNOWN, FIRST_FIT + JUDGES)
+    assert (moved.finding, moved.stamp) == (Finding.MOVED, 100 + KNOCKS - 1)
+    assert moved.distance_px == pytest.approx(60 * 640 / VISIBLE[1], abs=6)
+    assert moved.turned_degrees == pytest.approx(0, abs=1)
 
 
 @pytest.mark.slow
@@ -89,7 +95,7 @@ def test_passes_that_share_no_geometry_stay_pairs(drive: list[tuple[PreparedPair
     rng, watch = np.random.default_rng(6), RigWatch(THERMAL, VISIBLE)
     for index, (pair, mapping) in enumerate(drive[: FIRST_FIT + JUDGES]):
         watch.take(pair, passed(mapping, rng, shift(*rng.uniform(-40, 40, 2))), index)
-    assert watch.locked is None and watch.events
+    assert watch.locked is None and {event.finding for event in watch.events} == {Finding.NO_RIG}
 
 
 def test_a_known_rig_is_believed_once_passes_confirm_it(
@@ -107,7 +113,7 @@ def test_a_known_rig_of_other_images_or_of_another_mount_is_not_believed(
     drive: list[tuple[PreparedPair, RigMapping]],
 ) -> None:
     rng, known = np.random.default_rng(8), LearnedRig(RIG, DEPTHS, False)
-    assert RigWatch((100, 100), VISIBLE, known).events
+    assert RigWatch((100, 100), VISIBLE, known).events[0].finding is Finding.UNUSABLE
     watch = RigWatch(THERMAL, VISIBLE, known)
     for index, (pair, mapping) in enumerate(drive[:4]):
         assert watch.take(pair, passed(mapping, rng, shift(50, 20)), index).locked is None

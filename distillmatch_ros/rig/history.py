@@ -1,0 +1,156 @@
+"""What a drive told of its rig: which one was used, since when, and what happened to it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from typing_extensions import TypedDict
+
+from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.rig.events import Finding, RigEvent
+from distillmatch_ros.rig.files import RigFile
+from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.rig.watching import WatchedRig
+
+Use = Literal["maps", "guards"]
+"""What a known rig is for: it maps all pairs, or those that fail alone, while it guards the others."""
+
+
+class RigEventRecord(TypedDict):
+    """An event of a rig as a JSON object.
+
+    Attributes:
+        seconds: since the first pair.
+        finding: its kind, see `Finding`.
+        sentence: what was found, for people.
+        passes: passes over pairs with a homography until then; null where passes do not decide.
+        distance_px: between the rig and what told it, in a visible image 640 px wide; null if unknown.
+        turned_degrees: by which the thermal image is turned, for a rig that moved; null otherwise.
+    """
+
+    seconds: float
+    finding: str
+    sentence: str
+    passes: int | None
+    distance_px: float | None
+    turned_degrees: float | None
+
+
+class RigHistoryRecord(TypedDict):
+    """What a drive told of its rig, as a JSON object.
+
+    Attributes:
+        mode: parameter of the stream.
+        file: the rig or calibration that was given; null if none was.
+        use: what the rig that was known last is for: maps, guards; null if none was known.
+        passes: number of passes that it was learned from; 0 if it is that of the file.
+        rig: the rig, as in a rig's file; null likewise.
+        events: what was found, in the order of time.
+    """
+
+    mode: str
+    file: str | None
+    use: Use | None
+    passes: int
+    rig: dict[str, Any] | None
+    events: list[RigEventRecord]
+
+
+@dataclass(frozen=True)
+class DriveEvent:
+    """An event at a time of a drive; see `RigEventRecord`."""
+
+    seconds: float
+    finding: str
+    sentence: str
+    passes: int | None = None
+    distance_px: float | None = None
+    turned_degrees: float | None = None
+
+    def record(self) -> RigEventRecord:
+        """As a JSON object."""
+        return {
+            "seconds": self.seconds,
+            "finding": self.finding,
+            "sentence": self.sentence,
+            "passes": self.passes,
+            "distance_px": self.distance_px,
+            "turned_degrees": self.turned_degrees,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class RigHistory:
+    """What a drive told of its rig; see `RigHistoryRecord`."""
+
+    mode: str
+    file: str | None = None
+    use: Use | None = None
+    passes: int = 0
+    rig: LearnedRig | None = None
+    events: Sequence[DriveEvent] = ()
+
+    @classmethod
+    def of(
+        cls, mode: str, file: str | None, known: WatchedRig | None, events: Sequence[RigEvent], begin: int
+    ) -> "RigHistory":
+        """Of a stream after its last pair.
+
+        Args:
+            mode: parameter of the stream.
+            file: path of the rig or calibration that was given.
+            known: the rig that is relied on at the end.
+            events: what was found.
+            begin: stamp of the first pair, ns.
+        """
+        use: Use | None = None if known is None else "maps" if known.is_preferred else "guards"
+        told = [
+            DriveEvent(
+                max(0.0, round((event.stamp - begin) / SECOND, 3)),
+                event.finding.value,
+                event.sentence,
+                event.passes,
+                event.distance_px,
+                event.turned_degrees,
+            )
+            for event in sorted(events, key=lambda event: event.stamp)
+        ]
+        rig, passes = (None, 0) if known is None else (known.rig, known.passes)
+        return cls(mode, file, use, passes, rig, told)
+
+    @property
+    def known(self) -> DriveEvent | None:
+        """When the rig that was used last became known; None if none did, or it was given for mode fixed."""
+        found = [event for event in self.events if event.finding == Finding.KNOWN]
+        return found[-1] if found and self.rig is not None else None
+
+    @property
+    def knocks(self) -> list[DriveEvent]:
+        """When the cameras moved against each other."""
+        return [event for event in self.events if event.finding == Finding.MOVED]
+
+    def record(self) -> RigHistoryRecord:
+        """As a JSON object."""
+        return {
+            "mode": self.mode,
+            "file": self.file,
+            "use": self.use,
+            "passes": self.passes,
+            "rig": None if self.rig is None else RigFile.of(self.rig, self.passes).record(),
+            "events": [event.record() for event in self.events],
+        }
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any] | None) -> "RigHistory | None":
+        """Make it from what `record` gave; None if there is nothing, or of another version.
+
+        Recordings are damaged at times, and older than the program that reads them.
+        """
+        if record is None:
+            return None
+        try:
+            rig = None if record["rig"] is None else RigFile.of_record(record["rig"]).rig
+            events = [DriveEvent(**event) for event in record["events"]]
+            return cls(record["mode"], record["file"], record["use"], record["passes"], rig, events)
+        except (KeyError, TypeError, ValueError):
+            return None

@@ -1,0 +1,45 @@
+"""What a drive told of its rig is the same after it was written and read."""
+
+import json
+
+import numpy as np
+import pytest
+
+from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.rig.events import Finding, RigEvent
+from distillmatch_ros.rig.history import RigHistory
+from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.rig.watching import WatchedRig
+from test.support.simulated_rig import RIG
+
+KNOWN = WatchedRig(LearnedRig(RIG, (0.0, 0.08), False), 0.9, 12)
+BEGIN = 1_700_000_000 * SECOND
+EVENTS = [
+    RigEvent(BEGIN + 30 * SECOND, Finding.MOVED, "a knock", distance_px=25.0, turned_degrees=-1.5),
+    RigEvent(BEGIN + 41 * SECOND, Finding.KNOWN, "known again", 11, 3.0),
+    RigEvent(BEGIN + 10 * SECOND, Finding.KNOWN, "known", 11, 4.0),
+]
+
+
+def test_a_history_survives_its_record() -> None:
+    told = RigHistory.of("rig", None, KNOWN, EVENTS, BEGIN)
+    read = RigHistory.of_record(json.loads(json.dumps(told.record())))
+    assert read is not None and read.rig is not None
+    assert [event.seconds for event in read.events] == [10, 30, 41]
+    assert (read.events, read.use, read.passes) == (told.events, "maps", 12)
+    assert read.known is not None and read.known.seconds == 41
+    assert [(knock.distance_px, knock.turned_degrees) for knock in read.knocks] == [(25.0, -1.5)]
+    points = np.array([[10.0, 20], [600, 500]])
+    np.testing.assert_allclose(read.rig.model.at(0.05).to_visible(points), RIG.at(0.05).to_visible(points))
+
+
+def test_a_rig_that_was_lost_again_is_not_known() -> None:
+    told = RigHistory.of("rig", "rig.yaml", None, EVENTS[2:] + EVENTS[:1], BEGIN)
+    assert told.known is None and told.use is None and len(told.knocks) == 1
+
+
+@pytest.mark.parametrize(
+    "record", [None, {}, {"mode": "rig"}, 7, [], {"rig": {"version": 99}, "mode": "rig"}]
+)
+def test_what_is_no_record_is_no_history(record: object) -> None:
+    assert RigHistory.of_record(record) is None  # type: ignore[arg-type]
