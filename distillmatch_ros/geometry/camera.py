@@ -173,10 +173,11 @@ class Camera:
         radius = np.interp(distance, *self._radial[::-1], right=np.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
             plane = np.where(distance[:, None] > 0, bent * (radius / distance)[:, None], bent)
-        steps = _DIFFERENCE * np.array([[1.0, 0], [0, 1]])
+        # All places that a step needs at a time: for few points the calls take longer than the arithmetic.
+        around = _DIFFERENCE * np.array([[0.0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]])[:, None]
         for _ in range(_NEWTON_STEPS):
-            missing = bent - self._bent(plane)
-            by_x, by_y = ((self._bent(plane + each) - self._bent(plane - each)) / 2 for each in steps)
+            here, right, left, below, above = self._bent((plane + around).reshape(-1, 2)).reshape(5, -1, 2)
+            missing, by_x, by_y = bent - here, (right - left) / 2, (below - above) / 2
             determinant = by_x[:, 0] * by_y[:, 1] - by_x[:, 1] * by_y[:, 0]
             along = missing[:, 0] * by_y[:, 1] - missing[:, 1] * by_y[:, 0]
             across = missing[:, 1] * by_x[:, 0] - missing[:, 0] * by_x[:, 1]

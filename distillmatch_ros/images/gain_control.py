@@ -81,16 +81,16 @@ def range_of(grey: NDArray[Any], crop: Crop | None = None) -> Range:
     crop = crop or find_crop(grey)
     grey = crop.cut(grey)
     stride = max(1, int((grey.size / SAMPLES) ** 0.5))
-    samples = _finite(grey[::stride, ::stride], crop.missing, stride)
+    samples = _ordered(grey[::stride, ::stride], crop.missing, stride)
     if samples.size:
         low, middle, high = np.percentile(_without_gap(samples), (LOW_PERCENTILE, 50.0, HIGH_PERCENTILE))
         if high > low:
             return float(low), float(middle), float(high)
     # The percentiles may miss a small warm object before a uniform background, or a few finite pixels.
-    everything = _finite(grey, crop.missing)
+    everything = _ordered(grey, crop.missing)
     if not everything.size:
         return 0.0, 0.0, 0.0
-    return float(everything.min()), float(np.median(everything)), float(everything.max())
+    return float(everything[0]), float(np.median(everything)), float(everything[-1])
 
 
 def without_status_bits(grey: NDArray[Any]) -> NDArray[Any]:
@@ -112,19 +112,17 @@ def _roughness(grey: NDArray[np.uint16]) -> float:
     return float(np.abs(np.diff(grey[::4].astype(np.int32), axis=1)).mean()) if grey.shape[1] > 1 else 0.0
 
 
-def _without_gap(samples: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Keep the group of values with more contrast at each gap wider than `_GAP` of the range.
+def _without_gap(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Keep the group of increasing values with more contrast at each gap wider than `_GAP` of the range.
 
     A gap may contain a few values, such as the pixels on the rim of a hot spot.
     """
-    ordered = samples
     for _ in range(_GAPS):
         low, high = np.percentile(ordered, (LOW_PERCENTILE, HIGH_PERCENTILE))
         # Each group must be larger than the fraction that percentiles ignore anyway.
         few, beside = round(_IN_GAP * len(ordered)), round(LOW_PERCENTILE / 100 * len(ordered))
         if not high > low or few < 1 or beside < 1:
             break
-        ordered = np.sort(ordered)
         widths = (ordered[few:] - ordered[:-few])[beside - 1 : len(ordered) - few - beside + 1]
         begin = int(widths.argmax()) + beside - 1
         if widths.max() < _GAP * (high - low):
@@ -135,12 +133,14 @@ def _without_gap(samples: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _contrast(values: NDArray[np.float64]) -> float:
-    """Contrast of a group of values: their number times the logarithm of the grey levels they fill."""
-    levels = len(np.unique(values))
+    """Contrast of increasing values: their number times the logarithm of the grey levels they fill."""
+    levels = 1 + np.count_nonzero(np.diff(values))
     return len(values) * float(np.log(levels))
 
 
-def _finite(grey: NDArray[Any], missing: NDArray[np.bool_] | None, stride: int = 1) -> NDArray[np.float64]:
+def _ordered(grey: NDArray[Any], missing: NDArray[np.bool_] | None, stride: int = 1) -> NDArray[np.float64]:
+    """The finite values, increasing."""
     kept = grey.ravel() if missing is None else grey[~missing[::stride, ::stride]]
-    values = kept.astype(np.float64)
+    # Integers of up to 16 bits are sorted by radix: a tenth of the time that they take as floats.
+    values = np.sort(kept, kind="stable" if kept.itemsize <= 2 else None).astype(np.float64)
     return values[np.isfinite(values)]

@@ -166,10 +166,8 @@ class RigMapping:
     @cached_property
     def homography(self) -> Float64:
         """See `ImageMapping`: least squares over the thermal image, visible pixels."""
-        height, width = self.thermal_size
-        columns, rows = np.meshgrid(np.linspace(0, width - 1, 17), np.linspace(0, height - 1, 13))
-        points = np.column_stack([columns.ravel(), rows.ravel()])
-        places = self.to_visible(points)
+        points, rays = _grid_rays(self.rig.thermal)
+        places = self.rig.visible.project(rays @ self.between_rays.T)
         seen = np.isfinite(places).all(axis=1)
         return closest_homography(points[seen], places[seen], self.thermal_size, self.visible_size)
 
@@ -201,6 +199,15 @@ def closest_homography(source: Float64, target: Float64, thermal: Size, visible:
     found, _ = cv2.findHomography(source, target, 0)  # least squares: DLT, then Levenberg-Marquardt
     places = transform(np.asarray(found, np.float64), corners(thermal))
     return from_corners(places, thermal, visible)
+
+
+@lru_cache(maxsize=8)
+def _grid_rays(camera: Camera) -> tuple[Float64, Float64]:
+    """Pixels spread over a camera's image, (N, 2), and their rays, (N, 3)."""
+    height, width = camera.size
+    columns, rows = np.meshgrid(np.linspace(0, width - 1, 17), np.linspace(0, height - 1, 13))
+    points = np.column_stack([columns.ravel(), rows.ravel()])
+    return points, camera.unproject(points)
 
 
 @lru_cache(maxsize=8)
