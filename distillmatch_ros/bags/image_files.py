@@ -164,6 +164,8 @@ def match_files(
     for pair, name in zip(pairs, picture_names(pairs), strict=True):
         try:
             visible, thermal = read_pair(pair, visible_from_thermal, max_pixels)
+            if temperature is not None:
+                temperature.check(thermal)
             prepared = registrar.prepare(visible, thermal)
             registration = registrar.register_prepared(prepared, search=True, verify=True)
             if rig is not None:

@@ -15,13 +15,12 @@ from distillmatch_ros.bags.image_files import (
 )
 from distillmatch_ros.bags.pictures import picture_paths
 from distillmatch_ros.bags.rig_learning import Parallax, learn_from_files
-from distillmatch_ros.cli.options import EngineOptions, Output
+from distillmatch_ros.cli.options import Degrees, EngineOptions, Output
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED
 from distillmatch_ros.cli.view import common
 from distillmatch_ros.images.orientation import Orientation, Orientations
 from distillmatch_ros.images.pairs import PairPaths, files_of, list_images, read_csv, read_folder
 from distillmatch_ros.images.sizes import MAX_PIXELS
-from distillmatch_ros.images.temperature import CAMERAS, Temperature
 from distillmatch_ros.rig.files import RigFile
 from distillmatch_ros.rig.learning import MAX_FRAMES
 
@@ -104,16 +103,7 @@ def match(
         int,
         typer.Option(metavar="N", min=1, help="Reject larger images by their header, before decoding them."),
     ] = MAX_PIXELS,
-    temperature: Annotated[
-        Temperature | None,
-        typer.Option(
-            metavar="CAMERA",
-            parser=Temperature.parse,
-            help="With --out, write the registered thermal image in degrees Celsius (32-bit TIFF): "
-            f"{', '.join(CAMERAS)}, or SCALE,OFFSET: what a reading is multiplied by, and what is added.",
-            show_default=False,
-        ),
-    ] = None,
+    temperature: Degrees = None,
     rgb_rotation: Rotation = 0,
     rgb_flip: Flip = False,
     thermal_rotation: Rotation = 0,

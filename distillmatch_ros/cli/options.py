@@ -13,6 +13,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
 from distillmatch_ros.engines.registry import BACKENDS, check_backend
 from distillmatch_ros.images.orientation import Orientations
+from distillmatch_ros.images.temperature import CAMERAS, Temperature
 from distillmatch_ros.registration.registrar import Registrar
 
 Model = Annotated[
@@ -43,6 +44,17 @@ Settings = Annotated[
         metavar="NAME=VALUE",
         parser=_assignment,
         help="Set one parameter of the node, such as tolerance=0.05; may be repeated.",
+    ),
+]
+Degrees = Annotated[
+    Temperature | None,
+    typer.Option(
+        "--temperature",
+        metavar="CAMERA",
+        parser=Temperature.parse,
+        help="Thermal readings in degrees Celsius, in what is written of them: "
+        f"{', '.join(CAMERAS)}, or SCALE,OFFSET: what a reading is multiplied by, and what is added.",
+        show_default=False,
     ),
 ]
 AlignedPairs = Annotated[

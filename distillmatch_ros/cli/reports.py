@@ -1,5 +1,6 @@
 """Commands that judge what was registered: report, fleet."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from distillmatch_ros.base.errors import DistillMatchError, needing
 from distillmatch_ros.base.files import check_kind
-from distillmatch_ros.cli.options import Output
+from distillmatch_ros.cli.options import Degrees, Output
 from distillmatch_ros.cli.program import fail_with_errors
 from distillmatch_ros.cli.streams import Rgb, Thermal
 from distillmatch_ros.fleet.places import is_url, shown
@@ -35,6 +36,7 @@ def report(
     ] = None,
     rgb: Rgb = None,
     thermal: Thermal = None,
+    temperature: Degrees = None,
     *,
     output: Output,
 ) -> None:
@@ -49,11 +51,14 @@ def report(
     output.check([out], [Path(recording), source])
     check_kind(out, ".html", ".htm")
     if _is_table(recording):
-        if source or rgb or thermal:
-            raise DistillMatchError("a table has no images; leave out --source, --rgb and --thermal")
+        if source or rgb or thermal or temperature:
+            raise DistillMatchError(
+                "a table has no images; leave out --source, --rgb, --thermal and --temperature"
+            )
         _judge_fleet(recording, output, out)
         return
-    judged = Report(read_recording(Path(recording), source, rgb, thermal))
+    read = read_recording(Path(recording), source, rgb, thermal)
+    judged = Report(read if temperature is None else replace(read, temperature=temperature))
     write_report(judged, out)
     output.give(judged.record(), lambda: streams.show_verdict(judged.verdict, out))
     fail_with_errors(judged.recording.problems)

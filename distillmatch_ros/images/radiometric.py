@@ -1,8 +1,9 @@
 """Reads radiometric JPEG of hand-held and aerial cameras: sensor values beside a picture for viewing.
 
-FLIR stores raw values, the constants of Planck's law and often a visible image in APP1 segments, which the
-package flyr reads. DJI stores raw values in APP3 segments; their conversion to temperatures is not published,
-so they are used unchanged.
+FLIR stores raw values, the constants of Planck's law, emissivity, distance and air, and often a visible image
+in APP1 segments, which the package flyr reads; its temperatures agree with ``raw2temp`` of the R package
+Thermimage. DJI stores raw values in APP3 segments; their conversion to temperatures is not published, so they
+are used unchanged.
 """
 
 import struct

@@ -17,6 +17,7 @@ from distillmatch_ros.bags.typestore import ros2_messages
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import Float64, Size
+from distillmatch_ros.images.temperature import Temperature
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.reports.bag_images import CameraTopics, first_sizes, load_images, load_overlays
 from distillmatch_ros.reports.recording import (
@@ -89,6 +90,7 @@ def read_bag(
         dropped=metadata.get("dropped", {}),
         live=bool(receipts) and not offline,
         problems=problems,
+        temperature=_temperature(metadata),
     )
 
 
@@ -194,6 +196,11 @@ def _entry(
         visible_size=status.visible_size or sizes[0],
         thermal_size=status.thermal_size or sizes[1],
     )
+
+
+def _temperature(metadata: Mapping[str, Any]) -> Temperature | None:
+    text = metadata.get("settings", {}).get("temperature")
+    return Temperature.parse(text) if text else None
 
 
 def _elapsed(raw: _Raw, received: int | None) -> float | None:

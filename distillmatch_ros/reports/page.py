@@ -101,7 +101,7 @@ class Report:
                 each.entry,
                 each.why,
                 shifts.get(each.entry.number),
-                views(each.entry, images[each.entry.number]),
+                views(each.entry, images[each.entry.number], self.recording.temperature),
             )
             for each in chosen
             if each.entry.number in images

@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.geometry.mapping import ImageMapping
+from distillmatch_ros.images.frames import to_grey
 from distillmatch_ros.images.gain_control import to_8bit
+from distillmatch_ros.images.temperature import Temperature
 from distillmatch_ros.reports.recording import Entry, Images
 from distillmatch_ros.visualisation import canvas
+from distillmatch_ros.visualisation.degrees import draw_degrees
 from distillmatch_ros.visualisation.overlay import draw_matches, draw_overlay
 
 WIDTH = 960  # greatest width, px; larger pictures are scaled down
@@ -62,8 +65,17 @@ class Views:
     others: Sequence[tuple[str, Picture]]
 
 
-def views(entry: Entry, images: Images) -> Views:
-    """Make the pictures of a pair from the images that are available."""
+def views(entry: Entry, images: Images, temperature: Temperature | None = None) -> Views:
+    """Make the pictures of a pair from the images that are available.
+
+    Args:
+        entry: the pair.
+        images: its images.
+        temperature: what thermal readings mean: adds a picture with a scale in degrees.
+
+    Raises:
+        DistillMatchError: the thermal image holds no such readings.
+    """
     name = f"pair {entry.number}"
     if images.visible is None or images.thermal is None:
         if images.overlay is None:
@@ -90,6 +102,11 @@ def views(entry: Entry, images: Images) -> Views:
                 Picture.of(lines, f"matches of {name}: {entry.inliers} of {entry.matches} are inliers"),
             )
         )
+    if temperature is not None:
+        temperature.check(thermal)
+        celsius = temperature.celsius(to_grey(thermal))
+        mapped = celsius if registration.mapping is None else registration.mapping.warp_thermal(celsius)
+        others.append(("Degrees", Picture.of(draw_degrees(mapped), f"degrees Celsius in {name}")))
     return Views(before, after, others)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.geometry.homography import Float64, Size
 from distillmatch_ros.geometry.mapping import HomographyMapping
+from distillmatch_ros.images.temperature import Temperature
 from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
@@ -144,6 +145,7 @@ class Recording:
         dropped: number of images without a pair, by side and reason, such as ``visible unmatched``.
         live: whether latencies are those of a running node, from the receipt of an image to its homography.
         problems: descriptions of unreadable parts.
+        temperature: what thermal readings mean; None if unknown.
     """
 
     title: str
@@ -154,6 +156,7 @@ class Recording:
     dropped: Mapping[str, int] = field(default_factory=dict)
     live: bool = False
     problems: Sequence[str] = ()
+    temperature: Temperature | None = None
 
     @property
     def timed(self) -> bool:

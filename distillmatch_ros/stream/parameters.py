@@ -212,6 +212,7 @@ TABLE: dict[str, Parameter] = {
     "min_peak_prominence": _live("stream", "gate", "min_peak_prominence"),
     "min_probability": _live("stream", "gate", "min_probability"),
     "max_second_peak_ratio": _live("stream", "gate", "max_second_peak_ratio"),
+    "temperature": _live("stream", "temperature"),
     "overlay": _live("stream", "overlay"),
     "jpeg_quality": _live("jpeg_quality"),
 }

@@ -1,10 +1,22 @@
 """Settings that may change while a stream runs."""
 
+from typing import Annotated
+
+from pydantic import AfterValidator
+
 from distillmatch_ros.base.settings import setting
 from distillmatch_ros.images.orientation import Orientation, Orientations, Rotation
+from distillmatch_ros.images.temperature import CAMERAS, Temperature
 from distillmatch_ros.registration.gate import Gate
 from distillmatch_ros.stream.temporal import TemporalSettings
 from distillmatch_ros.visualisation.overlay import Style
+
+
+def _temperature(text: str) -> str:
+    """Check the setting; raises DistillMatchError, which passes through pydantic."""
+    if text:
+        Temperature.parse(text)
+    return text
 
 
 class StreamSettings(TemporalSettings):
@@ -42,8 +54,18 @@ class StreamSettings(TemporalSettings):
         0, "Clockwise rotation that makes the thermal image upright.", unit="degrees"
     )
     thermal_flip: bool = setting(False, "Whether the thermal image is mirrored; flipped before rotation.")
+    temperature: Annotated[str, AfterValidator(_temperature)] = setting(
+        "",
+        "What the thermal camera's readings mean, so that thermal_registered/image and points are in degrees "
+        f"Celsius (32FC1): {', '.join(CAMERAS)}, or SCALE,OFFSET. Empty keeps encoding and values.",
+    )
     gate: Gate = setting(Gate(), "Thresholds for the homography.")
     overlay: Style = setting("blend", "Style of the overlay.")
+
+    @property
+    def degrees(self) -> Temperature | None:
+        """The meaning of thermal readings; None if they are kept as they are."""
+        return Temperature.parse(self.temperature) if self.temperature else None
 
     @property
     def orientations(self) -> Orientations:

@@ -6,7 +6,7 @@ Results depend on the frames and their stamps only: the same frames give the sam
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from time import perf_counter
 
 import numpy as np
@@ -18,6 +18,7 @@ from distillmatch_ros.geometry.undistortion import Undistorter
 from distillmatch_ros.images.frames import Frame, check_image
 from distillmatch_ros.images.gain_control import stretch
 from distillmatch_ros.images.prepared import PreparedPair
+from distillmatch_ros.images.temperature import Temperature
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.cloud import thermal_cloud
@@ -52,6 +53,7 @@ class Result:
         passes: number of full passes over this pair or earlier ones that ended since the last pair.
         find_matches: adds correspondences to the registration.
         unused: by further sensor, why the pair is mapped without its frame; empty if nothing is wrong.
+        degrees: what thermal readings mean; None keeps them as they are.
     """
 
     visible: Frame
@@ -64,21 +66,29 @@ class Result:
     passes: int
     find_matches: Callable[[Registration], Registration]
     unused: Mapping[Sensor, str] = field(default_factory=dict)
+    degrees: Temperature | None = None
+
+    @cached_property
+    def readings(self) -> Frame:
+        """The thermal frame, in degrees Celsius as 32FC1 if their meaning is known."""
+        if self.degrees is None:
+            return self.thermal
+        return replace(self.thermal, image=self.degrees.celsius(self.thermal.image), encoding="32FC1")
 
     def matched(self) -> Registration:
         """The registration with correspondences; those of a tracked pair are computed by this call."""
         return self.find_matches(self.registration)
 
     def registered_thermal(self) -> Frame | None:
-        """The thermal image warped into the visible image, with its own encoding and values.
+        """The thermal image warped into the visible image, with the encoding and values of `readings`.
 
         Returns:
             The frame, or None without a homography.
         """
         if self.registration.mapping is None:
             return None
-        image = self.registration.warp_thermal(self.thermal.image)
-        return replace(self.visible, image=image, encoding=self.thermal.encoding)
+        image = self.registration.warp_thermal(self.readings.image)
+        return replace(self.visible, image=image, encoding=self.readings.encoding)
 
     def mask(self) -> Frame | None:
         """Visible pixels that the thermal camera sees too, mono8, see `seen_mask`; None without a mapping."""
@@ -107,7 +117,7 @@ class Result:
         mapping = self.registration.mapping
         if not isinstance(mapping, DepthMapping):
             return None
-        return thermal_cloud(mapping, self.visible.image, self.thermal.image)
+        return thermal_cloud(mapping, self.visible.image, self.readings.image)
 
     def overlay(self) -> Frame:
         """The overlay, bgr8; without a homography the visible image with the reason."""
@@ -196,12 +206,14 @@ class Stream:
             depth: depth that is registered to the visible image; used where the rig is known in metres.
 
         Raises:
-            DistillMatchError: a frame holds no image, or does not fit its camera_info or the calibration. The
-                state of the stream is unchanged.
+            DistillMatchError: a frame holds no image, or does not fit its camera_info, the calibration or the
+                temperature. The state of the stream is unchanged.
         """
         start = perf_counter()
         check_image(visible.image, "visible image")
         check_image(thermal.image, "thermal image")
+        if (degrees := self._settings.degrees) is not None:
+            degrees.check(thermal.image)
         visible, thermal = (
             self._undistorted(Sensor.VISIBLE, visible),
             self._undistorted(Sensor.THERMAL, thermal),
@@ -238,6 +250,7 @@ class Stream:
             len(followed.passes),
             followed.find_matches,
             unused,
+            degrees,
         )
 
     @property

@@ -38,6 +38,15 @@ def test_flir_gives_temperatures(tmp_path: Path, png: bool) -> None:
 
 
 @with_flyr
+@pytest.mark.parametrize(("emissivity", "distance"), [(0.95, 1.0), (0.8, 20.0)])
+def test_flir_corrects_for_emissivity_and_air(tmp_path: Path, emissivity: float, distance: float) -> None:
+    thermal = read_thermal(saved(tmp_path, flir_jpeg(RAW, emissivity=emissivity, distance=distance)))
+    expected = kelvin(RAW.astype(float), emissivity, distance)
+    np.testing.assert_allclose(thermal, expected, atol=0.02)
+    assert np.abs(expected - kelvin(RAW.astype(float))).max() > 0.5
+
+
+@with_flyr
 def test_flir_without_constants_gives_raw_values(tmp_path: Path) -> None:
     thermal = read_thermal(saved(tmp_path, flir_jpeg(RAW, planck=False)))
     assert thermal.dtype == np.uint16

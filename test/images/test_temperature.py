@@ -19,7 +19,8 @@ from distillmatch_ros.images.temperature import CAMERAS, Temperature
         ("lepton-low", 3_031, 29.95),
         ("a65", 7_579, 30.01),
         ("tiny1c", 19_402, 30.00625),
-        ("kelvin", 303.15, 30.0),
+        ("r-jpeg", 303.15, 30.0),
+        ("oak", 30.0, 30.0),
         ("0.5,-20", 100, 30.0),
         (" 1 , 0 ", 30.0, 30.0),
     ],
@@ -32,7 +33,29 @@ def test_readings_become_degrees(text: str, reading: float, celsius: float) -> N
 
 
 def test_missing_readings_stay_missing() -> None:
-    assert np.isnan(CAMERAS["kelvin"].celsius(np.float32([np.nan]))).all()
+    assert np.isnan(CAMERAS["kelvin"].celsius(np.float32([np.nan, 0, -1]))).all()
+    assert np.isnan(CAMERAS["boson"].celsius(np.uint16([0]))).all()
+
+
+@pytest.mark.parametrize(
+    ("camera", "image"),
+    [
+        ("boson", np.full((64, 64), 120, np.uint8)),  # after gain control
+        ("boson", np.full((64, 64), 7_500, np.uint16)),  # of an Ax5
+        ("lepton-low", np.full((64, 64), 30_000, np.uint16)),  # at a resolution of 0.01 K
+        ("kelvin", np.full((64, 64), 30_000, np.uint16)),
+        ("celsius", np.full((64, 64, 3), 30, np.uint8)),  # in colour
+    ],
+)
+def test_values_that_are_no_such_readings_are_named(camera: str, image: np.ndarray) -> None:
+    with pytest.raises(DistillMatchError, match="leave temperature out"):
+        CAMERAS[camera].check(image)
+
+
+def test_scenes_of_every_kind_are_readings() -> None:
+    for celsius in (-60, 20, 800):
+        CAMERAS["boson"].check(np.full((64, 64, 1), (celsius + 273.15) * 100, np.uint32))
+    CAMERAS["celsius"].check(np.full((2, 2), np.nan, np.float32))
 
 
 @given(st.one_of(st.text(max_size=20), st.from_regex(r"[0-9.,einfNaN-]{1,12}", fullmatch=True)))

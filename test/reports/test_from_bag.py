@@ -21,6 +21,7 @@ from distillmatch_ros.cli import app
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.reports import bag_images, from_bag
 from distillmatch_ros.reports.from_bag import HOMOGRAPHY, STATUS, read_bag
+from distillmatch_ros.reports.page import Report
 from distillmatch_ros.reports.recording import REJECTED
 from distillmatch_ros.stream.messages import Messages
 
@@ -60,6 +61,19 @@ def test_a_bag_says_all_that_a_report_needs(model: str, tmp_path: Path) -> None:
     assert list(images) == [4, 5] and images[4].thermal is not None and images[4].visible is not None
     np.testing.assert_array_equal(images[4].visible[..., 0], texture(3, SIZE))
     np.testing.assert_array_equal(images[4].thermal, 29000 + 8 * texture(3, SIZE).astype(np.uint16))
+
+
+def test_pictures_have_a_scale_where_the_bag_was_registered_in_degrees(model: str, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path, "mcap", Drive(pairs=2))
+    registered = {}
+    for name, settings in (("counts", ()), ("degrees", ("--set", "temperature=boson"))):
+        register(bag, tmp_path / f"{name}.mcap", model, *settings)
+        html_text = Report(read_bag(tmp_path / f"{name}.mcap", bag)).to_html()
+        registered[name] = "degrees Celsius in pair 1" in html_text
+        with Bag(tmp_path / f"{name}.mcap") as out:
+            image = next(out.messages(("/distillmatch/thermal_registered/image",))).message
+        assert image.encoding == ("32FC1" if settings else "16UC1")
+    assert registered == {"counts": False, "degrees": True}
 
 
 def test_the_source_is_opened_once_and_each_image_decoded_once(

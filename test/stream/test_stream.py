@@ -61,6 +61,24 @@ def test_outputs_are_of_the_visible_camera_and_keep_the_thermal_values() -> None
     assert (overlay.encoding, overlay.image.dtype, overlay.image.ndim) == ("bgr8", np.uint8, 3)
 
 
+def test_thermal_values_in_degrees() -> None:
+    visible, thermal = frames(0)
+    result = open_stream(NO_PRIOR.replace(temperature="a65")).process(visible, thermal)
+    registered = result.registered_thermal()
+    assert registered is not None and registered.encoding == "32FC1" and registered.image.dtype == np.float32
+    known = registered.image[np.isfinite(registered.image)]
+    assert known.size > registered.image.size / 2
+    assert np.isin(np.rint((known + 273.15) / 0.04), thermal.image).all()
+
+
+def test_a_wrong_temperature_rejects_the_pair_with_the_reason() -> None:
+    stream = open_stream(NO_PRIOR.replace(temperature="boson"))
+    with pytest.raises(DistillMatchError, match="correct the scale"):
+        stream.process(*frames(0))
+    stream.configure(NO_PRIOR.replace(temperature="0.04,-273.15"))
+    assert stream.process(*frames(0)).registration.status is Status.OK
+
+
 def test_latency_has_every_stage() -> None:
     latency = open_stream().process(*frames(0)).latency_ms
     assert set(latency) == {*STAGES, "undistort", "total"}
