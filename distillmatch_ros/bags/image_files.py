@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -22,6 +22,7 @@ from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.rejection import RejectionRecord
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.rig.uncertainty import deviations_of
 from distillmatch_ros.stream.search import advise
 
 ERROR = "ERROR"
@@ -46,6 +47,8 @@ class PairRecord(TypedDict):
         inliers: number of correspondences that agree with the homography.
         quality: figures of the homography, accepted or rejected, by name; null without any homography; a
             figure is null if unknown.
+        rig_std_px: standard deviation of the rig's map at the ``centre`` and the worst ``corner``, px of a
+            visible image 640 px wide; absent without a rig, or if it is unknown.
         latency_ms: time by stage, and in ``total``, ms; empty without a registration.
         correspondences: with ``--points``: [xv, yv, xt, yt, confidence, inlier] each, pixels of the files.
         borders: description of excluded bars and regions without data; absent if there are none.
@@ -63,6 +66,7 @@ class PairRecord(TypedDict):
     inliers: int
     quality: dict[str, float | None] | None
     latency_ms: dict[str, float]
+    rig_std_px: NotRequired[dict[str, float]]
     correspondences: NotRequired[list[list[float | bool]]]
     borders: NotRequired[str]
     advice: NotRequired[str]
@@ -114,6 +118,9 @@ class PairResult:
             "quality": None if found is None or found.quality is None else found.quality.record(),
             "latency_ms": {} if found is None else {k: round(ms, 3) for k, ms in found.latency_ms.items()},
         }
+        deviations = None if found is None else deviations_of(found.mapping)
+        if deviations is not None:
+            record["rig_std_px"] = {name: round(px, 4) for name, px in asdict(deviations).items()}
         if points:
             record["correspondences"] = [] if found is None else _correspondences(found)
         if found is not None and found.borders:

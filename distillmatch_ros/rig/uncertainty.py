@@ -11,8 +11,10 @@ import numpy as np
 
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, Points, Size
+from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.rig.estimation import in_half_widths, shared_of
-from distillmatch_ros.rig.model import RigModel
+from distillmatch_ros.rig.model import RigMapping, RigModel
+from distillmatch_ros.rig.parallax import DepthMapping
 from distillmatch_ros.rig.projection import project
 
 WITHIN_95 = 5.991
@@ -42,6 +44,16 @@ def map_deviations(rig: RigModel, inverse_depth: float) -> Deviations | None:
     scale = REFERENCE_WIDTH / rig.visible.size[1]
     px = np.sqrt(np.trace(covariances, axis1=1, axis2=2) / 2) * scale
     return Deviations(float(px[0]), float(px[1:].max()))
+
+
+def deviations_of(mapping: ImageMapping | None) -> Deviations | None:
+    """The deviations of a pair's map at the depth of its plane; None if they are unknown.
+
+    A homography of its own has none: what it is judged by is in `Quality`.
+    """
+    if not isinstance(mapping, RigMapping | DepthMapping):
+        return None
+    return map_deviations(mapping.rig, float(mapping.plane[2]))
 
 
 def places(size: Size) -> Float64:

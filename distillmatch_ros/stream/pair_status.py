@@ -8,6 +8,7 @@ from distillmatch_ros.geometry.homography import Size
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.rig.uncertainty import Deviations, deviations_of
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class PairStatus:
         inliers: number of correspondences that agree with the homography; likewise.
         probability: probability that the corner error is below 10 px, in [0, 1].
         rejected_by: the threshold that was not met.
+        deviations: standard deviations of a rig's map; None for a homography of the pair's own.
     """
 
     status: str
@@ -35,6 +37,7 @@ class PairStatus:
     inliers: int | None = None
     probability: float | None = None
     rejected_by: Rejection | None = None
+    deviations: Deviations | None = None
 
     @classmethod
     def of(cls, registration: Registration, visible: Frame, thermal: Frame) -> "PairStatus":
@@ -50,11 +53,12 @@ class PairStatus:
             int(registration.inliers.sum()) if matched else None,
             registration.probability,
             registration.rejected_by,
+            deviations_of(registration.mapping),
         )
 
     def values(self) -> dict[str, str]:
         """The values as text, by key; what is None has no key."""
-        reason = self.rejected_by
+        reason, deviations = self.rejected_by, self.deviations
         values = {
             "matches": self.matches,
             "inliers": self.inliers,
@@ -66,6 +70,8 @@ class PairStatus:
             "rejected_by": None if reason is None else reason.threshold,
             "rejected_value": None if reason is None else reason.value,
             "rejected_limit": None if reason is None else reason.limit,
+            "centre_std_px": None if deviations is None else deviations.centre,
+            "corner_std_px": None if deviations is None else deviations.corner,
         }
         return {key: str(value) for key, value in values.items() if value is not None}
 
@@ -87,7 +93,13 @@ class PairStatus:
             _count(values.get("inliers", "")),
             _number(values.get("probability", "")),
             Rejection.read(reason),
+            _deviations(values),
         )
+
+
+def _deviations(values: Mapping[str, str]) -> Deviations | None:
+    centre, corner = (_number(values.get(key, "")) for key in ("centre_std_px", "corner_std_px"))
+    return None if centre is None or corner is None else Deviations(centre, corner)
 
 
 def _size_text(size: Size | None) -> str | None:

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from distillmatch_ros.registration.rejection import CAUSES, Rejection
 from distillmatch_ros.registration.status import Status
+from distillmatch_ros.rig.uncertainty import Deviations
 from distillmatch_ros.stream.pair_status import PairStatus
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
@@ -28,13 +29,15 @@ def optional(strategy: st.SearchStrategy) -> st.SearchStrategy:
         optional(COUNTS),
         optional(st.floats(0, 1)),
         optional(st.builds(Rejection, st.sampled_from(list(CAUSES)), optional(NUMBERS), optional(NUMBERS))),
+        optional(st.builds(Deviations, NUMBERS, NUMBERS)),
     )
 )
 def test_what_is_written_is_read(status: PairStatus) -> None:
     assert PairStatus.read(status.status, status.values()) == status
 
 
-KEYS = list(PairStatus("OK", 1, 1.0, (1, 1), (1, 1), 1, 1, 1.0, Rejection("roles", 1.0, 2.0)).values())
+REASON, DEVIATIONS = Rejection("roles", 1.0, 2.0), Deviations(0.1, 0.2)
+KEYS = list(PairStatus("OK", 1, 1.0, (1, 1), (1, 1), 1, 1, 1.0, REASON, DEVIATIONS).values())
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), st.text()))
