@@ -15,13 +15,13 @@ from distillmatch_ros.bags.reading import Bag, Recorded, Topic, open_bag
 from distillmatch_ros.bags.summary import BagSummary
 from distillmatch_ros.bags.threads import BackgroundWriter, prefetch
 from distillmatch_ros.bags.typestore import ros2_messages, ros2_types
-from distillmatch_ros.bags.writing import BagWriter
+from distillmatch_ros.bags.writing import LATCHED_QOS, BagWriter
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.rig.history import RigHistory
 from distillmatch_ros.stream.assembly import make_collector, make_synchroniser
-from distillmatch_ros.stream.outputs import NODE, TOPICS, Outgoing
+from distillmatch_ros.stream.outputs import NODE, TF_STATIC, TOPICS, Outgoing
 from distillmatch_ros.stream.parameters import Parameters
 from distillmatch_ros.stream.sensors import MATCHED, Sensor
 from distillmatch_ros.stream.stream import Result, Stream
@@ -286,6 +286,8 @@ class _Output:
             message = TOPICS[name][1](outgoing)
             if message is not None:
                 self._writer.write(f"{NODE}/{name}", matched.received, message)
+        if (transform := outgoing.tf_static()) is not None:
+            self._writer.write(TF_STATIC, matched.received, transform, LATCHED_QOS)
 
 
 def _dropped(synchroniser: Synchroniser[Any]) -> dict[str, int]:

@@ -34,6 +34,9 @@ OFFERED_QOS = Qos(
     avoid_ros_namespace_conventions=False,
 )
 
+LATCHED_QOS = OFFERED_QOS._replace(depth=1, durability=QosDurability.TRANSIENT_LOCAL)
+"""Of what is said once: those who come later get it too."""
+
 LOCK = "lock"
 """File in the folder where a bag grows, which the process that writes it holds."""
 
@@ -107,17 +110,19 @@ class BagWriter:
     ) -> None:
         self.close()
 
-    def write(self, topic: str, received: int, message: Any) -> None:
+    def write(self, topic: str, received: int, message: Any, qos: Qos = OFFERED_QOS) -> None:
         """Add a message of one of rosbags' classes, received at so many ns."""
         kind = message.__msgtype__
-        self.write_serialised(topic, kind, received, self._types.serialize_cdr(message, kind))
+        self.write_serialised(topic, kind, received, self._types.serialize_cdr(message, kind), qos)
 
-    def write_serialised(self, topic: str, kind: str, received: int, data: bytes | memoryview) -> None:
+    def write_serialised(
+        self, topic: str, kind: str, received: int, data: bytes | memoryview, qos: Qos = OFFERED_QOS
+    ) -> None:
         """Add a message that is CDR already; ``kind`` is its type, such as ``sensor_msgs/msg/Image``."""
         with writing(self.path):
             if topic not in self._connections:
                 self._connections[topic] = self._writer.add_connection(
-                    topic, kind, typestore=self._types, offered_qos_profiles=[OFFERED_QOS]
+                    topic, kind, typestore=self._types, offered_qos_profiles=[qos]
                 )
             self._writer.write(self._connections[topic], received, data)
 

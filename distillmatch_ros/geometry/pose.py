@@ -41,6 +41,29 @@ class Pose:
         """float64 (3,), axis times angle in radians, at most pi."""
         return np.asarray(cv2.Rodrigues(self.rotation)[0][:, 0], np.float64)
 
+    @classmethod
+    def from_quaternion(cls, quaternion: Float64, translation: Float64) -> "Pose":
+        """The pose of a quaternion x, y, z, w (4,), of any length but 0, and a translation (3,)."""
+        x, y, z, w = np.asarray(quaternion, np.float64) / np.linalg.norm(quaternion)
+        across = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+        return cls(np.eye(3) + 2 * w * across + 2 * across @ across, translation)
+
+    @property
+    def quaternion(self) -> Float64:
+        """The unit quaternion x, y, z, w, w >= 0; by the eigenvector of Bar-Itzhack (2000)."""
+        xx, xy, xz, yx, yy, yz, zx, zy, zz = self.rotation.ravel()
+        design = np.array(
+            [
+                [xx - yy - zz, yx + xy, zx + xz, zy - yz],
+                [yx + xy, yy - xx - zz, zy + yz, xz - zx],
+                [zx + xz, zy + yz, zz - xx - yy, yx - xy],
+                [zy - yz, xz - zx, yx - xy, xx + yy + zz],
+            ]
+        )
+        values, vectors = np.linalg.eigh(design)
+        found: Float64 = vectors[:, values.argmax()]
+        return found if found[3] >= 0 else -found
+
     def __matmul__(self, other: "Pose") -> "Pose":
         """The pose that does ``other`` first: the frame between them drops out."""
         return Pose(self.rotation @ other.rotation, self.rotation @ other.translation + self.translation)

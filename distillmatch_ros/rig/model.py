@@ -22,6 +22,11 @@ from distillmatch_ros.geometry.warping import keeping_values
 
 Origin = Literal["measured", "given", "assumed"]
 
+THERMAL_INTRINSICS = ("thermal focal length", "thermal distortion")
+"""Quantities that make up the thermal camera."""
+POSE = ("pose", "scale", "thermal focal length", "visible focal length")
+"""Quantities that the pose in metres rests on: angles are seen by focal lengths."""
+
 _LATTICE = 8  # pixels between those for which lenses are computed; between them a map is linear to 0.01 px
 
 
@@ -69,7 +74,11 @@ class RigModel:
     @property
     def is_metric(self) -> bool:
         """Whether the translation is in metres."""
-        return self.origins.get("scale") != "assumed"
+        return not self.assumed("scale")
+
+    def assumed(self, *quantities: str) -> list[str]:
+        """Which of these quantities are neither measured nor given; see ``origins``."""
+        return [name for name in quantities if self.origins.get(name) == "assumed"]
 
     def with_baseline(self, metres: float) -> "RigModel":
         """The same rig in metres, by the distance of its cameras."""
@@ -117,10 +126,10 @@ class RigMapping:
         between_rays[:2] += np.outer(self.shift, between_rays[2])
         return between_rays
 
-    def with_baseline(self, metres: float) -> "RigMapping":
-        """The same mapping, of a rig in metres; see `RigModel.with_baseline`."""
-        rig = self.rig.with_baseline(metres)
-        return RigMapping(rig, self.plane / self.rig.scale_for(metres), self.shift)
+    def by(self, rig: RigModel) -> "RigMapping":
+        """The same mapping, by the same rig in another unit; see `RigModel.with_baseline`."""
+        scale = self.rig.scale_for(float(np.linalg.norm(rig.T_visible_thermal.translation)))
+        return RigMapping(rig, self.plane / scale, self.shift)
 
     @property
     def thermal_size(self) -> Size:

@@ -1,7 +1,7 @@
 """Diagnosis of one period: level, finding and remedy from its figures."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from distillmatch_ros.base.units import Percentiles
 from distillmatch_ros.engines import EngineInfo
@@ -47,6 +47,7 @@ class Condition:
         unusable: error of the last unusable pair.
         advice: a setting that would help if no homography is found; None if none is known.
         rig: what was last found about the rig; empty if nothing was.
+        withheld: outputs that the known rig does not give, and why.
     """
 
     node: str
@@ -62,6 +63,7 @@ class Condition:
     unusable: str | None = None
     advice: str | None = None
     rig: str = ""
+    withheld: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -277,6 +279,8 @@ def _figures(report: PeriodReport, condition: Condition) -> Iterator[tuple[str, 
         yield "device", condition.engine.device
     yield "last error", condition.error or condition.unusable or ""
     yield "rig", condition.rig
+    for name, reason in condition.withheld.items():
+        yield f"{name} withheld", reason
     for sensor in condition.topics or MATCHED:
         yield f"{sensor.namespace} in [Hz]", f"{report.inputs[sensor].messages / report.seconds:.1f}"
         yield f"{sensor.namespace} lost [%]", f"{100 * report.inputs[sensor].lost:.0f}"

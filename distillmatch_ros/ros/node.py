@@ -242,6 +242,7 @@ class FusionNode(LifecycleNode):
                 unusable=pipeline.unusable,
                 advice=pipeline.advice,
                 rig=pipeline.rig,
+                withheld=pipeline.withheld,
             )
         if intake is not None:
             intake.count_drops()

@@ -17,7 +17,7 @@ from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.rig.files import RigFile
 from distillmatch_ros.rig.learning import LearnedRig
-from distillmatch_ros.ros.message_types import message_class
+from distillmatch_ros.ros.message_types import is_installed, message_class
 from distillmatch_ros.ros.publishers import Outputs
 from distillmatch_ros.ros.statistics import AGE, Statistics
 from distillmatch_ros.stream.assembly import (
@@ -28,8 +28,8 @@ from distillmatch_ros.stream.assembly import (
     rig_path,
 )
 from distillmatch_ros.stream.calibration import Calibration, Known
-from distillmatch_ros.stream.messages import MESSAGE_TYPES, Messages
-from distillmatch_ros.stream.outputs import Outgoing
+from distillmatch_ros.stream.messages import MESSAGE_TYPES, TRANSFORM_TYPES, Messages
+from distillmatch_ros.stream.outputs import Outgoing, withheld
 from distillmatch_ros.stream.parameters import Parameters
 from distillmatch_ros.stream.sensors import MATCHED, Sensor
 from distillmatch_ros.stream.stream import Stream
@@ -43,7 +43,8 @@ INFO_PATIENCE_S = 3.0
 
 def ros_messages(max_pixels: int) -> Messages:
     """Converter between rclpy's messages and frames or results."""
-    return Messages({name: message_class(name) for name in MESSAGE_TYPES}, max_pixels=max_pixels)
+    names = filter(is_installed, (*MESSAGE_TYPES, *TRANSFORM_TYPES))
+    return Messages({name: message_class(name) for name in names}, max_pixels=max_pixels)
 
 
 class Pipeline:
@@ -70,6 +71,8 @@ class Pipeline:
         self._calibration = load_calibration(parameters)
         self.unusable: str | None = None
         """Error of the last unusable pair."""
+        self.withheld: Mapping[str, str] = {}
+        """Outputs that the known rig does not give, and why."""
         with ExitStack() as undo:
             self._registrar = undo.enter_context(open_registrar(parameters, asynchronous=True))
             self._stream = Stream(
@@ -188,6 +191,8 @@ class Pipeline:
             quality=self._parameters.jpeg_quality,
         )
         published = self._outputs.publish(outgoing)
+        if result.geometry is not None:
+            self.withheld = {**withheld(result), **self._outputs.missing}
         end = perf_counter()
         latency_ms: Mapping[str, float] = {
             "decode": 1e3 * (decoded - start),

@@ -5,11 +5,19 @@ from typing import Any
 
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
+from rclpy.publisher import Publisher
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_policy_name_from_kind,
+)
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-from distillmatch_ros.ros.message_types import message_class
-from distillmatch_ros.stream.outputs import TOPICS, Outgoing
+from distillmatch_ros.ros.message_types import is_installed, message_class
+from distillmatch_ros.stream.messages import TF_MESSAGE
+from distillmatch_ros.stream.outputs import TF_STATIC, TOPICS, Outgoing
 
 
 class Outputs:
@@ -28,6 +36,7 @@ class Outputs:
             )
             for name, (kind, _) in TOPICS.items()
         }
+        self._tf_static = self._latched(node) if is_installed(TF_MESSAGE) else None
 
     def publish(self, outgoing: Outgoing) -> list[str]:
         """Make and publish all outputs with subscribers; returns the topics of the published messages."""
@@ -39,12 +48,27 @@ class Outputs:
             if message is not None:
                 publisher.publish(message)
                 published.append(name)
+        transform = None if self._tf_static is None else outgoing.tf_static()
+        if self._tf_static is not None and transform is not None:
+            self._tf_static.publish(transform)
+            published.append(TF_STATIC)
         return published
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """Outputs that this ROS installation has no messages for, and what to do."""
+        return {} if self._tf_static is not None else {TF_STATIC: "tf2_msgs is not installed: install it"}
 
     def close(self) -> None:
         """Destroy the publishers."""
-        for publisher in self._publishers.values():
-            self._node.destroy_publisher(publisher)
+        for publisher in (*self._publishers.values(), self._tf_static):
+            if publisher is not None:
+                self._node.destroy_publisher(publisher)
+
+    def _latched(self, node: Node) -> Publisher:
+        """A publisher of static transforms, as tf2's: those who come later get the last one."""
+        qos = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        return node.create_publisher(message_class(TF_MESSAGE), TF_STATIC, qos)
 
     def _warn(self, name: str, event: Any) -> None:
         if name not in self._warned:

@@ -9,14 +9,14 @@ from distillmatch_ros.rig.model import RigMapping
 from distillmatch_ros.rig.parallax import DepthMapping, with_depth
 
 
-def map_by_depth(mapping: RigMapping, depth: Frame, visible: Frame, baseline_m: float) -> DepthMapping:
+def map_by_depth(mapping: RigMapping, depth: Frame, visible: Frame) -> DepthMapping:
     """The mapping of a pair by a depth frame.
 
     Args:
-        mapping: of the pair's plane, which stands in where large parts of the depth are unknown.
+        mapping: of the pair's plane, which stands in where large parts of the depth are unknown; by a rig in
+            metres.
         depth: registered to the visible image; see `inverse_depth_of` for units.
         visible: the visible frame.
-        baseline_m: distance of the two cameras; 0 if only the rig knows it.
 
     Raises:
         DistillMatchError: the depth is of another frame, size or unit, or all unknown; or the rig is not
@@ -30,6 +30,4 @@ def map_by_depth(mapping: RigMapping, depth: Frame, visible: Frame, baseline_m: 
     inverse_depth = registered(depth.image, visible.image.shape[:2])
     if np.isnan(inverse_depth).all():
         raise DistillMatchError("depth: no pixel holds a distance; check the depth camera and its range")
-    if baseline_m > 0:
-        mapping = mapping.with_baseline(baseline_m)
     return with_depth(mapping, inverse_depth)

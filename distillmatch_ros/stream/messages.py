@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
-from distillmatch_ros.geometry.camera import PLUMB_BOB
+from distillmatch_ros.geometry.camera import PLUMB_BOB, Camera
+from distillmatch_ros.geometry.pose import Pose
 from distillmatch_ros.images.compressed import decode_compressed
 from distillmatch_ros.images.encodings import decode, encode, output_encoding
 from distillmatch_ros.images.frames import Frame
@@ -29,9 +30,19 @@ MESSAGE_TYPES = (
     "sensor_msgs/msg/Image",
     "sensor_msgs/msg/PointCloud2",
     "sensor_msgs/msg/PointField",
+    "sensor_msgs/msg/RegionOfInterest",
     "std_msgs/msg/Header",
 )
 """Message classes that `Messages` needs."""
+TF_MESSAGE = "tf2_msgs/msg/TFMessage"
+TRANSFORM_TYPES = (
+    "geometry_msgs/msg/Quaternion",
+    "geometry_msgs/msg/Transform",
+    "geometry_msgs/msg/TransformStamped",
+    "geometry_msgs/msg/Vector3",
+    TF_MESSAGE,
+)
+"""Message classes that `Messages.transform` needs; ROS 2 from PyPI lacks the last one."""
 POINT_FIELDS = ("u_visible", "v_visible", "u_thermal", "v_thermal", "confidence", "inlier")
 """Fields of a point in `Messages.correspondences`."""
 CLOUD_FIELDS = ("x", "y", "z", "rgb", "thermal")
@@ -40,10 +51,10 @@ CLOUD_FIELDS = ("x", "y", "z", "rgb", "thermal")
 _FLOAT32 = 7  # constant of sensor_msgs/msg/PointField
 
 
-def to_array(data: NDArray[np.uint8]) -> "array[int]":
-    """Bytes as array.array: rclpy copies any other type value by value."""
-    values = array("B")
-    values.frombytes(data.data)
+def to_array(data: NDArray[Any]) -> "array[Any]":
+    """Values (N,) as array.array: rclpy copies any other type value by value."""
+    values: array[Any] = array(data.dtype.char)
+    values.frombytes(data.view(np.uint8).data)
     return values
 
 
@@ -56,15 +67,15 @@ class Messages:
     def __init__(
         self,
         types: Mapping[str, type],
-        to_data: Callable[[NDArray[np.uint8]], Any] = to_array,
+        to_data: Callable[[NDArray[Any]], Any] = to_array,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
         """Set the classes of the messages to make.
 
         Args:
             types: classes by name, at least `MESSAGE_TYPES`.
-            to_data: converts bytes (N,) to the type of ``data`` in these classes: `to_array` for rclpy. The
-                result may be the image's memory, which must not change while the message is in use.
+            to_data: converts values (N,) to the type of a sequence in these classes: `to_array` for rclpy.
+                The result may be the image's memory, which must not change while the message is in use.
             max_pixels: larger images are rejected by their header, before decoding.
         """
         self._types = types
@@ -221,6 +232,45 @@ class Messages:
             # A slice keeps the library's type: array.array in rclpy, a NumPy array in rosbags.
             fields.update(distortion_model=PLUMB_BOB, d=info.d[:0], r=np.eye(3).ravel(), p=projection.ravel())
         return self._make("sensor_msgs/msg/CameraInfo", header=self._header(header_of), **fields)
+
+    def camera(self, camera: Camera, header_of: Frame) -> Any:
+        """A CameraInfo of a camera, with the header of a frame of it."""
+        nothing = {"x_offset": 0, "y_offset": 0, "height": 0, "width": 0, "do_rectify": False}
+        fields = camera.camera_info()
+        return self._make(
+            "sensor_msgs/msg/CameraInfo",
+            header=self._header(header_of),
+            **{**fields, "d": self._to_data(fields["d"])},
+            binning_x=0,
+            binning_y=0,
+            roi=self._make("sensor_msgs/msg/RegionOfInterest", **nothing),
+        )
+
+    def transform(self, pose: Pose, header_of: Frame, child: str) -> Any | None:
+        """A TFMessage with one transform; None if `TRANSFORM_TYPES` are not there.
+
+        Args:
+            pose: takes points of the child's frame to that of the header.
+            header_of: frame with the parent's frame_id.
+            child: the child's frame_id.
+        """
+        if TF_MESSAGE not in self._types:
+            return None
+        stamped = self._make(
+            "geometry_msgs/msg/TransformStamped",
+            header=self._header(header_of),
+            child_frame_id=child,
+            transform=self._make(
+                "geometry_msgs/msg/Transform",
+                translation=self._vector("Vector3", "xyz", pose.translation),
+                rotation=self._vector("Quaternion", "xyzw", pose.quaternion),
+            ),
+        )
+        return self._make(TF_MESSAGE, transforms=[stamped])
+
+    def _vector(self, kind: str, names: str, values: NDArray[np.float64]) -> Any:
+        fields = zip(names, values.tolist(), strict=True)
+        return self._make(f"geometry_msgs/msg/{kind}", **dict(fields))
 
     def _cloud(self, names: Sequence[str], points: NDArray[np.float32], header_of: Frame) -> Any:
         """A PointCloud2 of points (N, fields)."""

@@ -6,12 +6,39 @@ from typing import Any
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.rig.model import POSE, THERMAL_INTRINSICS
 from distillmatch_ros.stream.messages import Messages
 from distillmatch_ros.stream.sensors import Sensor
 from distillmatch_ros.stream.stream import Result
 
 NODE = "/distillmatch"
 """The node's name, the prefix of its topics."""
+
+
+THERMAL_CAMERA, TF_STATIC = "thermal/camera_info", "/tf_static"
+"""Outputs that tell of the rig; the second one is said once for each geometry, and latched."""
+
+
+def withheld(result: Result) -> dict[str, str]:
+    """Outputs that a known rig does not give, and why: nothing that is assumed is published."""
+    geometry = result.geometry
+    if geometry is None:
+        return {}
+    reasons = {}
+    if result.formats.thermal.undistorted:
+        reasons[THERMAL_CAMERA] = "the thermal camera's own one is known"
+    elif lacks := geometry.model.assumed(*THERMAL_INTRINSICS):
+        reasons[THERMAL_CAMERA] = f"the {' and the '.join(lacks)} are assumed"
+    frames = result.visible.frame_id, result.thermal.frame_id
+    if "scale" in (lacks := geometry.model.assumed(*POSE)):
+        reasons[TF_STATIC] = "the distance of the cameras is unknown: set baseline_m, or give depth"
+    elif lacks:
+        reasons[TF_STATIC] = f"the {' and the '.join(lacks)} are assumed"
+    elif "" in frames or frames[0] == frames[1]:
+        reasons[TF_STATIC] = (
+            f"the images' frame_id are {frames[0]!r} and {frames[1]!r}, which are no two frames"
+        )
+    return reasons
 
 
 class Outgoing:
@@ -83,6 +110,27 @@ class Outgoing:
         cloud = self._result.points()
         return None if cloud is None else self._messages.points(cloud, self._result.visible)
 
+    def thermal_camera(self) -> Any | None:
+        """CameraInfo of the thermal camera as the rig knows it, with the header of the thermal image.
+
+        None without a rig that this pair's own images support, and where it is `withheld`.
+        """
+        geometry = self._result.geometry
+        if geometry is None or THERMAL_CAMERA in withheld(self._result):
+            return None
+        return self._messages.camera(geometry.model.thermal, self._result.thermal)
+
+    def tf_static(self) -> Any | None:
+        """TFMessage that says where the thermal camera is in the visible camera's frame.
+
+        None but for the first pair of a geometry, and where it is `withheld`.
+        """
+        geometry = self._result.geometry
+        if geometry is None or not geometry.is_new or TF_STATIC in withheld(self._result):
+            return None
+        pose, child = geometry.model.T_visible_thermal, self._result.thermal.frame_id
+        return self._messages.transform(pose, self._result.visible, child)
+
     def _image(self, frame: Frame | None) -> Any | None:
         return None if frame is None else self._messages.image(frame)
 
@@ -112,6 +160,7 @@ TOPICS: Mapping[str, tuple[str, Callable[[Outgoing], Any | None]]] = {
     "rgb_registered/image": ("sensor_msgs/msg/Image", Outgoing.rgb_registered),
     "rgb_registered/camera_info": ("sensor_msgs/msg/CameraInfo", Outgoing.rgb_info),
     "points": ("sensor_msgs/msg/PointCloud2", Outgoing.points),
+    THERMAL_CAMERA: ("sensor_msgs/msg/CameraInfo", Outgoing.thermal_camera),
 }
 """Message type and maker by topic name below `NODE`; a maker returns None for no message."""
 

@@ -30,6 +30,7 @@ from distillmatch_ros.rig.watching import OnLearned, RigWatch, WatchedRig, ignor
 from distillmatch_ros.stream.calibration import Calibration, ImageFormat, Known, PairFormat
 from distillmatch_ros.stream.depth import map_by_depth
 from distillmatch_ros.stream.executors import InlineExecutor
+from distillmatch_ros.stream.metric import Geometry
 from distillmatch_ros.stream.sensors import Sensor
 from distillmatch_ros.stream.settings import StreamSettings
 from distillmatch_ros.stream.state import RigState
@@ -54,6 +55,7 @@ class Result:
         find_matches: adds correspondences to the registration.
         unused: by further sensor, why the pair is mapped without its frame; empty if nothing is wrong.
         degrees: what thermal readings mean; None keeps them as they are.
+        geometry: what the pair tells of the rig; None if its own images support none.
     """
 
     visible: Frame
@@ -67,6 +69,7 @@ class Result:
     find_matches: Callable[[Registration], Registration]
     unused: Mapping[Sensor, str] = field(default_factory=dict)
     degrees: Temperature | None = None
+    geometry: Geometry | None = None
 
     @cached_property
     def readings(self) -> Frame:
@@ -230,7 +233,8 @@ class Stream:
         fixed = self._calibration if self._settings.mode is Mode.FIXED else None
         known = fixed.mapping if isinstance(fixed, Calibration) else fixed
         followed = self._state.register(visible, thermal, pair, known)
-        registration, unused = self._by_depth(followed.registration, depth, visible)
+        mapping = self._state.metric.mapping(followed.registration, self._settings.baseline_m)
+        registration, unused = self._by_depth(followed.registration, mapping, depth, visible)
         heat_range = self._state.heat_range.shown if followed.rested else None
         if heat_range is None:
             heat_range = self._state.heat_range.update(pair.thermal.range, thermal.stamp)
@@ -251,6 +255,7 @@ class Stream:
             followed.find_matches,
             unused,
             degrees,
+            self._state.metric.geometry(followed.registration, mapping),
         )
 
     @property
@@ -290,17 +295,16 @@ class Stream:
         self._executor.shutdown()
 
     def _by_depth(
-        self, registration: Registration, depth: Frame | None, visible: Frame
+        self, registration: Registration, mapping: RigMapping | None, depth: Frame | None, visible: Frame
     ) -> tuple[Registration, dict[Sensor, str]]:
         """The registration by depth if a rig is known, and why depth cannot be used if so."""
-        if depth is None or not isinstance(registration.mapping, RigMapping):
+        if depth is None or mapping is None:
             return registration, {}
         try:
-            depth = self._undistorted(Sensor.VISIBLE, depth)
-            mapping = map_by_depth(registration.mapping, depth, visible, self._settings.baseline_m)
+            by_depth = map_by_depth(mapping, self._undistorted(Sensor.VISIBLE, depth), visible)
         except DistillMatchError as error:
             return registration, {Sensor.DEPTH: str(error)}
-        return replace(registration, mapping=mapping), {}
+        return replace(registration, mapping=by_depth), {}
 
     def _undistorted(self, sensor: Sensor, frame: Frame) -> Frame:
         undistorter = self._undistorters.get(sensor)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rosbags.highlevel import AnyReader
+from rosbags.interfaces import QosDurability
 from support.cli import run
 from support.tiny_network import WriteNetwork
 
@@ -16,6 +18,7 @@ from distillmatch_ros.evaluation.parallax import DEPTHS, true_rig
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.rig.files import RigFile
 from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.rig.model import RigModel
 from distillmatch_ros.scene import SyntheticPair
 
 PAIRS, BROKEN, MISSING = 5, 3, 4
@@ -47,7 +50,9 @@ def drive(tmp_path: Path, near_street: SyntheticPair) -> Path:
 
 
 @pytest.mark.slow
-def test_pairs_with_depth_give_points(drive: Path, write_network: WriteNetwork) -> None:
+def test_pairs_with_depth_give_points(
+    drive: Path, write_network: WriteNetwork, near_street: SyntheticPair
+) -> None:
     model, out = write_network(), drive.with_name("out.mcap")
     done = run(
         *("bag", drive, out, "--rgb", "/rgb", "--thermal", "/thermal", "--depth", "/depth", "--model", model),
@@ -64,5 +69,20 @@ def test_pairs_with_depth_give_points(drive: Path, write_network: WriteNetwork) 
     assert stamps[MASK] == [1, 2, 3, 4, 5]
     assert stamps[POINTS] == [1, 2, 3]
     assert min(widths) > 50_000
+    _assert_said_once(out, true_rig(near_street))
     assert '"depth missing": 1' in drive.with_name("out.json").read_text()
     assert '"depth unusable": 1' in drive.with_name("out.json").read_text()
+
+
+def _assert_said_once(out: Path, rig: RigModel) -> None:
+    """Where the thermal camera is: latched, so that those who come late to a replay get it too."""
+    with AnyReader([out]) as reader:
+        (connection,) = (each for each in reader.connections if each.topic == "/tf_static")
+        ((_, received, data),) = reader.messages([connection])
+        (stamped,) = reader.deserialize(data, connection.msgtype).transforms
+    assert received == SECOND
+    assert (stamped.header.frame_id, stamped.child_frame_id) == ("rgb", "thermal")
+    move = stamped.transform.translation
+    np.testing.assert_allclose([move.x, move.y, move.z], rig.T_visible_thermal.translation)
+    (qos,) = connection.ext.offered_qos_profiles
+    assert qos.durability is QosDurability.TRANSIENT_LOCAL

@@ -33,3 +33,12 @@ def test_a_pose_does_not_change() -> None:
     assert pose.rotation[0, 0] == 1
     with pytest.raises(ValueError, match="read-only"):
         pose.translation[0] = 1
+
+
+@given(VECTORS, VECTORS)
+def test_a_quaternion_is_the_rotation(rotation: np.ndarray, translation: np.ndarray) -> None:
+    pose = Pose.from_vectors(rotation, translation)
+    angle = np.linalg.norm(rotation)
+    np.testing.assert_allclose(pose.quaternion[3], np.cos(angle / 2), atol=1e-9)
+    again = Pose.from_quaternion(2 * pose.quaternion, translation)
+    np.testing.assert_allclose(again.rotation, pose.rotation, atol=1e-12)

@@ -81,7 +81,7 @@ def test_a_plane_through_a_camera_is_rejected() -> None:
 
 def test_a_baseline_gives_the_same_mapping_in_metres() -> None:
     mapping = RIG.on_plane(np.array([0.001, -0.002, 0.05]), (0.002, 0.001))
-    sized = mapping.with_baseline(0.08)
+    sized = mapping.by(RIG.with_baseline(0.08))
     assert sized.rig.is_metric
     np.testing.assert_allclose(np.linalg.norm(sized.rig.T_visible_thermal.translation), 0.08)
     np.testing.assert_allclose(sized.to_visible(grid()), mapping.to_visible(grid()), atol=1e-9)

@@ -32,7 +32,7 @@ def test_a_pairs_map_is_as_uncertain_as_the_rig_at_its_depth() -> None:
     assert expected is not None and deviations_of(mapping) == expected
     by_depth = DepthMapping(rig, np.full(VISIBLE, 0.05, np.float32), mapping.plane)
     assert deviations_of(by_depth) == expected
-    metric = deviations_of(mapping.with_baseline(0.08))
+    metric = deviations_of(mapping.by(rig.with_baseline(0.08)))
     assert metric is not None
     np.testing.assert_allclose((metric.centre, metric.corner), (expected.centre, expected.corner), rtol=1e-6)
     assert deviations_of(None) is None and deviations_of(RIG.at(0.05)) is None

@@ -2,17 +2,22 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from support.bench import Bench, closing_all, domain, start_node
 
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.evaluation.parallax import DEPTHS, true_rig
+from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.rig.files import RigFile
 from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.ros.message_types import is_installed, message_class
 from distillmatch_ros.scene import SyntheticPair
+from distillmatch_ros.stream.messages import TF_MESSAGE
 from distillmatch_ros.tools.load import image_message
 
 PERIOD = 200_000_000
@@ -56,7 +61,7 @@ def seen(
         things.append(bench)
         found = Street(bench, near_street)
         bench.see()
-        bench.listen("points", "thermal_registered/mask")
+        bench.listen("points", "thermal_registered/mask", "thermal/camera_info")
         yield found
 
 
@@ -72,6 +77,25 @@ def test_points_of_the_scene_arrive(seen: Street, near_street: SyntheticPair) ->
     assert depth.min() <= points[:, 2].min() < points[:, 2].max() <= depth.max() + 1e-3
     assert set(points[:, 4]) <= {*near_street.thermal.flat, *(near_street.thermal.flat + np.uint16(1))}
     assert float(bench.figures()["depth in [Hz]"]) >= 0
+
+
+@pytest.mark.slow
+def test_the_rig_tells_the_thermal_camera_and_where_it_is(seen: Street, near_street: SyntheticPair) -> None:
+    bench, rig = seen.bench, true_rig(near_street)
+    if not bench.outputs["thermal/camera_info"]:
+        seen.show(2.0)
+    info = bench.until(lambda: bench.outputs["thermal/camera_info"])[-1]
+    assert Camera.from_camera_info(info).same_as(rig.thermal)
+    assert info.header.frame_id == "thermal_optical"
+    if not is_installed(TF_MESSAGE):  # as in ROS 2 from PyPI
+        assert "tf2_msgs" in bench.figures()["/tf_static withheld"]
+        return
+    said: list[Any] = []
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    bench.node.create_subscription(message_class(TF_MESSAGE), "/tf_static", said.append, latched)
+    (transform,) = bench.until(lambda: said)[-1].transforms
+    assert (transform.header.frame_id, transform.child_frame_id) == ("rgb_optical", "thermal_optical")
+    assert transform.transform.translation.x == pytest.approx(rig.T_visible_thermal.translation[0])
 
 
 @pytest.mark.slow

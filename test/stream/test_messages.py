@@ -253,6 +253,15 @@ def test_camera_of_a_camera_info_is_the_same_in_all_libraries(library: Library) 
     assert Camera.from_camera_info(camera_info(library)).same_as(expected)
 
 
+def test_a_camera_becomes_a_camera_info(library: Library) -> None:
+    matrix = np.array([[500, 0, 320], [0, 510, 256], [0, 0, 1.0]])
+    camera = Camera((512, 640), matrix, np.array([-0.3, 0.1, 1e-3, 2e-3]))
+    message = library.messages.camera(camera, FRAMES[4])
+    assert Camera.from_camera_info(message).same_as(camera)
+    assert (library.messages.stamp_of(message), message.header.frame_id) == (STAMP, "thermal_optical")
+    np.testing.assert_array_equal(np.reshape(message.p, (3, 4))[:, :3], matrix)
+
+
 def test_camera_info_changes_its_header_only(library: Library) -> None:
     info = camera_info(library, binning_x=2, roi={"width": 320, "do_rectify": True})
     restamped = library.messages.camera_info(info, FRAMES[0])

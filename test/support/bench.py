@@ -52,8 +52,8 @@ OUTPUTS = {
     "rgb_registered/image": Image,
     "rgb_registered/camera_info": CameraInfo,
 }
-"""What a node without depth publishes."""
-ALL_OUTPUTS = {**OUTPUTS, "points": PointCloud2}
+"""What a node without depth publishes, and before it knows the rig."""
+ALL_OUTPUTS = {**OUTPUTS, "points": PointCloud2, "thermal/camera_info": CameraInfo}
 TRANSITIONS = {"configure": 1, "cleanup": 2, "activate": 3, "deactivate": 4}
 SHAPE = (64, 80)
 

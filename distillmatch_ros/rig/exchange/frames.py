@@ -28,7 +28,7 @@ def static_transform(rig: RigModel) -> str:
     """A shell command that publishes the pose on /tf_static."""
     pose = rig.T_visible_thermal
     x, y, z = pose.translation
-    qx, qy, qz, qw = quaternion(pose.rotation)
+    qx, qy, qz, qw = pose.quaternion
     return (
         "ros2 run tf2_ros static_transform_publisher "
         f"--x {x:.6g} --y {y:.6g} --z {z:.6g} --qx {qx:.8f} --qy {qy:.8f} --qz {qz:.8f} --qw {qw:.8f} "
@@ -42,25 +42,6 @@ def roll_pitch_yaw(rotation: Float64) -> Float64:
     roll = np.arctan2(rotation[2, 1], rotation[2, 2])
     yaw = np.arctan2(rotation[1, 0], rotation[0, 0])
     return np.array([roll, pitch, yaw])
-
-
-def quaternion(rotation: Float64) -> Float64:
-    """The unit quaternion x, y, z, w of a rotation, w >= 0; by the eigenvector of Bar-Itzhack (2000)."""
-    xx, xy, xz, yx, yy, yz, zx, zy, zz = rotation.ravel()
-    design = (
-        np.array(
-            [
-                [xx - yy - zz, yx + xy, zx + xz, zy - yz],
-                [yx + xy, yy - xx - zz, zy + yz, xz - zx],
-                [zx + xz, zy + yz, zz - xx - yy, yx - xy],
-                [zy - yz, xz - zx, yx - xy, xx + yy + zz],
-            ]
-        )
-        / 3
-    )
-    values, vectors = np.linalg.eigh(design)
-    found: Float64 = vectors[:, values.argmax()]
-    return found if found[3] >= 0 else -found
 
 
 def _joined(values: Float64) -> str:
