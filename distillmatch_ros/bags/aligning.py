@@ -26,8 +26,9 @@ from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.observing import to_grey_8bit
 from distillmatch_ros.rig.uncertainty import map_deviations
 from distillmatch_ros.stream.parameters import Parameters
+from distillmatch_ros.stream.result import Result
 from distillmatch_ros.stream.sensors import Sensor
-from distillmatch_ros.stream.stream import Result, Stream
+from distillmatch_ros.stream.stream import Stream
 
 IMPROBABLE, BLURRED, DUPLICATE, GAP = "improbable", "blurred", "near-duplicate", "between train and val"
 """Reasons for which a pair is left out; the others are statuses."""

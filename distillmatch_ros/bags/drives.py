@@ -26,8 +26,9 @@ from distillmatch_ros.rig.motion import MotionMeter, TimeOffset, time_offset
 from distillmatch_ros.rig.observing import observe, to_grey_8bit
 from distillmatch_ros.stream.calibration import Accumulator, ImageFormat, PairFormat
 from distillmatch_ros.stream.parameters import Parameters
+from distillmatch_ros.stream.result import Result
 from distillmatch_ros.stream.sensors import MATCHED, Sensor
-from distillmatch_ros.stream.stream import Result, Stream
+from distillmatch_ros.stream.stream import Stream
 
 _KEPT = 2 * MAX_FRAMES  # pairs whose images are kept, at least, of those that there are
 _INLIERS = 64  # matches kept of every pair

@@ -23,8 +23,9 @@ from distillmatch_ros.rig.history import RigHistory
 from distillmatch_ros.stream.assembly import make_collector, make_synchroniser
 from distillmatch_ros.stream.outputs import NODE, TF_STATIC, TOPICS, Outgoing
 from distillmatch_ros.stream.parameters import Parameters
+from distillmatch_ros.stream.result import Result
 from distillmatch_ros.stream.sensors import MATCHED, Sensor
-from distillmatch_ros.stream.stream import Result, Stream
+from distillmatch_ros.stream.stream import Stream
 from distillmatch_ros.stream.synchroniser import Pair, Synchroniser
 from distillmatch_ros.stream.temporal import Mode
 from distillmatch_ros.stream.timing import Timing

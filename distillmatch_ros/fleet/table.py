@@ -10,7 +10,7 @@ from pyarrow import parquet
 
 from distillmatch_ros.base.files import replacing
 from distillmatch_ros.fleet.places import published
-from distillmatch_ros.stream.stream import Result
+from distillmatch_ros.stream.result import Result
 
 KEY = b"distillmatch"
 """Key of the file's metadata that holds provenance and summary of the bag as a JSON object."""

@@ -13,7 +13,7 @@ from distillmatch_ros.fleet.places import published, shown, staged
 from distillmatch_ros.fleet.plan import Order, Unit
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.stream.assembly import open_registrar, open_stream
-from distillmatch_ros.stream.stream import Result
+from distillmatch_ros.stream.result import Result
 
 
 @dataclass(frozen=True)

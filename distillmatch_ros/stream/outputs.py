@@ -8,8 +8,8 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.rig.model import POSE, THERMAL_INTRINSICS
 from distillmatch_ros.stream.messages import Messages
+from distillmatch_ros.stream.result import Result
 from distillmatch_ros.stream.sensors import Sensor
-from distillmatch_ros.stream.stream import Result
 
 NODE = "/distillmatch"
 """The node's name, the prefix of its topics."""

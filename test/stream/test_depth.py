@@ -16,9 +16,10 @@ from distillmatch_ros.rig.parallax import ASSUMED, DepthMapping
 from distillmatch_ros.scene import SyntheticPair
 from distillmatch_ros.stream.messages import CLOUD_FIELDS
 from distillmatch_ros.stream.outputs import TOPICS, Outgoing
+from distillmatch_ros.stream.result import Result
 from distillmatch_ros.stream.sensors import Sensor
 from distillmatch_ros.stream.settings import StreamSettings
-from distillmatch_ros.stream.stream import Result, Stream
+from distillmatch_ros.stream.stream import Stream
 from distillmatch_ros.stream.temporal import Mode
 
 STAMP = 10**18

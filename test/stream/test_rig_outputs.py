@@ -18,7 +18,7 @@ from distillmatch_ros.rig.model import RigModel
 from distillmatch_ros.stream.calibration import ImageFormat, PairFormat
 from distillmatch_ros.stream.metric import MetricRig
 from distillmatch_ros.stream.outputs import TF_STATIC, THERMAL_CAMERA, TOPICS, Outgoing, withheld
-from distillmatch_ros.stream.stream import Result
+from distillmatch_ros.stream.result import Result
 
 STAMP = 10**18
 MEASURED = {"pose": "measured", "thermal focal length": "measured", "visible focal length": "measured"}

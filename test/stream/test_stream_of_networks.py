@@ -17,8 +17,9 @@ from distillmatch_ros.geometry.homography import transform
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.registration.registrar import SHIPPED_MODEL
 from distillmatch_ros.scene import Scene, SyntheticPair
+from distillmatch_ros.stream.result import Result
 from distillmatch_ros.stream.settings import StreamSettings
-from distillmatch_ros.stream.stream import Result, Stream
+from distillmatch_ros.stream.stream import Stream
 from distillmatch_ros.stream.temporal import Mode
 
 

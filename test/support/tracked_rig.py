@@ -14,8 +14,9 @@ from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.engines.protocol import Float32, RawMatches
 from distillmatch_ros.geometry.homography import corner_error, resize_matrix
 from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.stream.result import Result
 from distillmatch_ros.stream.settings import StreamSettings
-from distillmatch_ros.stream.stream import Result, Stream
+from distillmatch_ros.stream.stream import Stream
 
 FRAME = SECOND // 32
 START = 100 * SECOND
