@@ -1,6 +1,6 @@
 """Lenses for every pixel of a frame at once: float32 tables, made once a camera.
 
-They are those of `Camera.unproject` and `Camera.project` to 0.02 px, at a hundredth of the time.
+They are those of `Camera.unproject` and `Camera.project` to 0.03 px, at a hundredth of the time.
 """
 
 from functools import lru_cache
@@ -11,13 +11,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.geometry.camera import Camera
-from distillmatch_ros.geometry.homography import Float64
-from distillmatch_ros.rig.model import interpolate, lattice_rays
+from distillmatch_ros.geometry.homography import Float64, Size
 
 Float32 = NDArray[np.float32]
 
+_LATTICE = 8  # pixels between those for which rays are computed; between them a map is linear to 0.01 px
 _WIDEST = 3.5  # half width of the part of the normalised plane that is looked at: 74 degrees from the axis
 _NODES = 2  # pixels of the image for each node of the table
+_BEYOND = (
+    0.125  # of the image's sides, around it, that the table shows too: maps are interpolated across borders
+)
+
+
+@lru_cache(maxsize=8)
+def lattice_rays(camera: Camera) -> Float64:
+    """Rays of every 8th pixel, beginning before the first, float64 (rows, columns, 3)."""
+    columns, rows = np.meshgrid(*(_lattice(length) for length in camera.size[::-1]))
+    rays = camera.unproject(np.column_stack([columns.ravel(), rows.ravel()]))
+    return rays.reshape(*columns.shape, 3)
+
+
+def _lattice(length: int) -> Float64:
+    """Centres of cells of `_LATTICE` pixels, which cover the pixels 0 to ``length`` - 1."""
+    count = -(-length // _LATTICE)
+    return np.arange(-1.0, count + 1) * _LATTICE + (_LATTICE - 1) / 2
+
+
+def interpolate(values: NDArray[Any], size: Size, target: Size) -> NDArray[np.float32]:
+    """Interpolate values on the lattice of an image of ``size`` for all pixels of it at another size."""
+    scale_x, scale_y = (_LATTICE * there / here for here, there in zip(size[::-1], target[::-1], strict=True))
+    # A pixel u of the target is the lattice's (u + 1/2) / scale + 1/2: the first cell lies before the image.
+    onto = np.array([[1 / scale_x, 0, 0.5 / scale_x + 0.5], [0, 1 / scale_y, 0.5 / scale_y + 0.5]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(values.astype(np.float32), onto, target[::-1], flags=flags), np.float32)
+
+
+def project_lattice(camera: Camera, rays: Float64) -> Float32:
+    """Pixels of rays (rows, columns, 3), float32 (rows, columns, 2); NaN behind the camera and far beside."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        plane = np.where(rays[..., 2:] > 0, rays[..., :2] / rays[..., 2:], np.nan).astype(np.float32)
+    return np.stack(project_dense(camera, plane[..., 0], plane[..., 1]), axis=-1)
 
 
 @lru_cache(maxsize=4)
@@ -38,7 +71,7 @@ def project_dense(camera: Camera, x: Float32, y: Float32) -> tuple[Float32, Floa
         y: likewise.
 
     Returns:
-        Columns and rows, float32 (H, W); NaN for points that the image does not show.
+        Columns and rows, float32 (H, W); NaN for points far beside the image.
     """
     (across, skew, left), (_, down, top), _ = camera.matrix
     columns = _scaled(x, across, left) if skew == 0 else _scaled(x, across, left) + np.float32(skew) * y
@@ -64,7 +97,9 @@ def _bending(camera: Camera) -> tuple[Float32, Float64, Float64]:
         float32 (rows, columns, 2), x and y of its first node, and the distance of nodes.
     """
     height, width = camera.size
-    columns, rows = np.meshgrid(np.linspace(-1, width, 33), np.linspace(-1, height, 33))
+    columns, rows = np.meshgrid(
+        *(np.linspace(-_BEYOND * end, (1 + _BEYOND) * end, 33) for end in (width, height))
+    )
     rays = camera.unproject(np.column_stack([columns.ravel(), rows.ravel()]))[:, :2]
     low, high = (np.clip(end(rays, axis=0), -_WIDEST, _WIDEST) for end in (np.nanmin, np.nanmax))
     counts = width // _NODES + 2, height // _NODES + 2

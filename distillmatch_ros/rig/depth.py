@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.geometry.warping import resize
 from distillmatch_ros.registration.alignment import Float32, PyramidLevel, edges_of
-from distillmatch_ros.rig.model import RigModel, interpolate, lattice_rays
+from distillmatch_ros.rig.dense import interpolate, lattice_rays, project_lattice
+from distillmatch_ros.rig.model import RigModel
 
 LEVELS = 32
 """Depths of a search from scratch."""
@@ -53,7 +54,7 @@ class DepthSearch:
         """Correlation of the edges on a plane that faces the thermal camera, -1 to 1."""
         rays = lattice_rays(self._rig.thermal)
         between: Float64 = self._back @ self._rig.at(inverse_depth).between_rays
-        moved = self._rig.thermal.project((rays @ between.T).reshape(-1, 3)).reshape(*rays.shape[:2], 2)
+        moved = project_lattice(self._rig.thermal, rays @ between.T)
         scale = self._seen.shape[1] / self._rig.thermal.size[1]
         places = interpolate((moved + 0.5) * scale - 0.5, self._rig.thermal.size, self._own.shape[:2])
         there = cv2.remap(self._seen, places[..., 0], places[..., 1], cv2.INTER_LINEAR)

@@ -19,6 +19,7 @@ from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import Float64, Points, Size, corners, from_corners, transform
 from distillmatch_ros.geometry.pose import Pose
 from distillmatch_ros.geometry.warping import keeping_values
+from distillmatch_ros.rig.dense import interpolate, lattice_rays, project_lattice
 
 Origin = Literal["measured", "given", "assumed"]
 
@@ -26,8 +27,6 @@ THERMAL_INTRINSICS = ("thermal focal length", "thermal distortion")
 """Quantities that make up the thermal camera."""
 POSE = ("pose", "scale", "thermal focal length", "visible focal length")
 """Quantities that the pose in metres rests on: angles are seen by focal lengths."""
-
-_LATTICE = 8  # pixels between those for which lenses are computed; between them a map is linear to 0.01 px
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +159,7 @@ class RigMapping:
     def places_in_visible(self, size: Size) -> NDArray[np.float32]:
         """Visible pixels of the pixels of the thermal image resized to ``size``, float32 (*size, 2)."""
         rays = lattice_rays(self.rig.thermal) @ self.between_rays.T
-        return _dense(rays, self.rig.visible, self.thermal_size, size)
+        return interpolate(project_lattice(self.rig.visible, rays), self.thermal_size, size)
 
     @cached_property
     def mask(self) -> NDArray[np.bool_]:
@@ -188,7 +187,7 @@ class RigMapping:
     def _from_thermal(self) -> NDArray[np.float32]:
         """Thermal pixel of each visible pixel, float32 (H, W, 2)."""
         rays = lattice_rays(self.rig.visible) @ self._back.T
-        return _dense(rays, self.rig.thermal, self.visible_size, self.visible_size)
+        return interpolate(project_lattice(self.rig.thermal, rays), self.visible_size, self.visible_size)
 
     @cached_property
     def _from_visible(self) -> NDArray[np.float32]:
@@ -217,34 +216,6 @@ def _grid_rays(camera: Camera) -> tuple[Float64, Float64]:
     columns, rows = np.meshgrid(np.linspace(0, width - 1, 17), np.linspace(0, height - 1, 13))
     points = np.column_stack([columns.ravel(), rows.ravel()])
     return points, camera.unproject(points)
-
-
-@lru_cache(maxsize=8)
-def lattice_rays(camera: Camera) -> Float64:
-    """Rays of every 8th pixel, beginning before the first, float64 (rows, columns, 3)."""
-    columns, rows = np.meshgrid(*(_lattice(length) for length in camera.size[::-1]))
-    rays = camera.unproject(np.column_stack([columns.ravel(), rows.ravel()]))
-    return rays.reshape(*columns.shape, 3)
-
-
-def _lattice(length: int) -> Float64:
-    """Centres of cells of `_LATTICE` pixels, which cover the pixels 0 to ``length`` - 1."""
-    count = -(-length // _LATTICE)
-    return np.arange(-1.0, count + 1) * _LATTICE + (_LATTICE - 1) / 2
-
-
-def _dense(rays: Float64, camera: Camera, size: Size, target: Size) -> NDArray[np.float32]:
-    """Pixels of rays on the lattice of an image of ``size``; see `interpolate`."""
-    return interpolate(camera.project(rays.reshape(-1, 3)).reshape(*rays.shape[:2], 2), size, target)
-
-
-def interpolate(values: Float64, size: Size, target: Size) -> NDArray[np.float32]:
-    """Interpolate values on the lattice of an image of ``size`` for all pixels of it at another size."""
-    scale_x, scale_y = (_LATTICE * there / here for here, there in zip(size[::-1], target[::-1], strict=True))
-    # A pixel u of the target is the lattice's (u + 1/2) / scale + 1/2: the first cell lies before the image.
-    onto = np.array([[1 / scale_x, 0, 0.5 / scale_x + 0.5], [0, 1 / scale_y, 0.5 / scale_y + 0.5]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(values.astype(np.float32), onto, target[::-1], flags=flags), np.float32)
 
 
 def within(places: NDArray[np.float32], size: Size) -> NDArray[np.bool_]:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from distillmatch_ros.geometry.homography import Float64, Size
 from distillmatch_ros.geometry.warping import resize
 from distillmatch_ros.registration.alignment import LATTICE, PyramidLevel, edges_of
-from distillmatch_ros.rig.dense import Float32, project_dense
-from distillmatch_ros.rig.model import RigModel, interpolate, lattice_rays, within
+from distillmatch_ros.rig.dense import Float32, interpolate, lattice_rays, project_dense
+from distillmatch_ros.rig.model import RigModel, within
 from distillmatch_ros.rig.parallax import DepthMapping, plane_inverse_depth
 
 COLUMNS = 320  # pixels across the thermal image at which edges are compared
