@@ -14,13 +14,14 @@ ifdef AMENT_PREFIX_PATH
 unexport AMENT_PREFIX_PATH LD_LIBRARY_PATH
 endif
 
-.PHONY: help demo check test docs lint gpu-check
+.PHONY: help demo check test docs lint gpu-check platforms
 
 help:
 	@echo "make demo   the synthetic drive, end to end: out/demo/index.html; a few minutes"
 	@echo "make check  format, lint, types, dependencies, spelling, links, fast tests: before a commit"
 	@echo "make test   the same with all tests: before a push; ten minutes"
 	@echo "make gpu-check  on a machine with an NVIDIA GPU, six minutes: out/gpu_check/gpu_check.md"
+	@echo "make platforms  other releases of Python and Debian, as root, an hour: docs/reference/platforms.md"
 	@echo "make docs   the documentation as a site: out/site/index.html"
 
 demo: $(VENV)/.ros
@@ -46,6 +47,10 @@ docs: $(VENV)/.docs
 # Nothing is installed: it runs what the Python at hand has, as on a machine without network.
 gpu-check:
 	$(PYTHON) tools/gpu_check.py out/gpu_check
+
+# Names of ONLY are those of tools/platforms/environments.py.
+platforms: $(VENV)/.base
+	$(BIN)/python -m tools.platforms out/platforms $(addprefix --only ,$(ONLY))
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

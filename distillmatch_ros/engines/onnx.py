@@ -46,6 +46,7 @@ class OnnxEngine:
         # Errors only: warnings about the graph or an unknown CPU do not help a user.
         options.log_severity_level = ERRORS
         onnxruntime.set_default_logger_severity(ERRORS)
+        # Not the TensorRT provider: it would build an engine at each opening, for minutes and unasked.
         offered = onnxruntime.get_available_providers()
         providers = [name for name in ((CUDA, CPU) if gpu else (CPU,)) if name in offered]
         try:

@@ -1,15 +1,11 @@
 """The table of runtimes: rows lead to functions, and choices follow from it."""
 
 import ast
-from pathlib import Path
 
 import pytest
 from support import ROOT
-from support.tiny_network import WriteNetwork
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.engines import onnx, open_engine
-from distillmatch_ros.engines.onnx import OnnxEngine
 from distillmatch_ros.engines.protocol import BackendMissingError
 from distillmatch_ros.engines.registry import AUTO, BACKENDS, RUNTIMES, Runtime, importing, ranked
 from distillmatch_ros.stream.parameters import TABLE, Parameters
@@ -42,25 +38,6 @@ def test_the_parameter_takes_what_the_table_holds() -> None:
         assert Parameters.of({"backend": backend}).backend == backend
     with pytest.raises(DistillMatchError, match="backend is 'ncnn'; choose auto, onnx"):
         Parameters.of({"backend": "ncnn"})
-
-
-def test_backend_onnx_takes_cuda_where_it_works(
-    write_network: WriteNetwork, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, tried = write_network(), []
-
-    def on_gpu(path: Path, threads: int | None) -> OnnxEngine:
-        tried.append(path)
-        return OnnxEngine.open(path, threads, gpu=False)
-
-    def nowhere(path: Path, threads: int | None) -> OnnxEngine:
-        raise BackendMissingError("no GPU")
-
-    monkeypatch.setattr(onnx, "open_on_cuda", on_gpu)
-    open_engine(path, "onnx", threads=1)
-    assert tried == [path]
-    monkeypatch.setattr(onnx, "open_on_cuda", nowhere)
-    assert open_engine(path, "onnx", threads=1).info.device == "onnxruntime CPU, 1 thread"
 
 
 def test_a_module_of_ours_that_is_missing_is_no_missing_runtime() -> None:

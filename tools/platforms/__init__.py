@@ -1,0 +1,1 @@
+"""Tries the package on other platforms; not installed with it."""
