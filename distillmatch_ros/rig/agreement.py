@@ -13,12 +13,12 @@ from distillmatch_ros.images.gain_control import stretch
 from distillmatch_ros.images.prepared import PreparedImage, PreparedPair
 from distillmatch_ros.registration.alignment import LEVELS, Float32, Template, edges_of, find_shift
 from distillmatch_ros.registration.gate import Gate, unsupported_by_edges
+from distillmatch_ros.rig.edges import within_view
 from distillmatch_ros.rig.model import RigMapping
 
 LEVEL = LEVELS[-1]
 """Resolution at which edges are compared, in the thermal frame."""
 
-_EDGE = np.ones((9, 9), np.uint8)  # around it the border of the other image would make edges
 _FAR_PX = 12.0  # shift, pixels of the level, beyond which edges that agree elsewhere contradict a mapping
 
 
@@ -69,14 +69,11 @@ class EdgesOfPair:
         factor = max(1.0, float(np.median(step[np.isfinite(step)])))
         size = np.maximum(1, np.round(np.array(mapping.visible_size) / factor)).astype(int)
         small = picture(self._pair.visible, (int(size[0]), int(size[1])))
-        scale = size[::-1] / mapping.visible_size[::-1]
-        places = ((places + 0.5) * scale - 0.5).astype(np.float32)
-        x, y = places[..., 0], places[..., 1]
+        scale = (size / mapping.visible_size).astype(np.float32)
+        x, y = ((each + 0.5) * by - 0.5 for each, by in zip(cv2.split(places), scale[::-1], strict=True))
         onto = cv2.remap(small, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        seen = edges_of(onto, LEVEL)
         inside = (x > 0) & (y > 0) & (x < size[1] - 1) & (y < size[0] - 1)
-        seen[cv2.erode(inside.view(np.uint8), _EDGE, borderValue=0) == 0] = 0
-        return seen
+        return within_view(edges_of(onto, LEVEL), inside.view(np.uint8))
 
 
 def _places(mapping: ImageMapping, size: Size) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.geometry.warping import resize
 from distillmatch_ros.registration.alignment import Float32, PyramidLevel, edges_of
 from distillmatch_ros.rig.dense import interpolate, lattice_rays, project_lattice
+from distillmatch_ros.rig.edges import within_view
 from distillmatch_ros.rig.model import RigModel
 
 LEVELS = 32
@@ -46,9 +47,8 @@ class DepthSearch:
         self._own = np.asarray(
             cv2.resize(own, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.float32
         )
-        self._seen = edges_of(resize(mapping.warp_visible(visible), level.size), level)
-        covered = resize(mapping.thermal_mask.astype(np.uint8), level.size)
-        self._seen[cv2.erode(covered, np.ones((9, 9), np.uint8), borderValue=0) == 0] = 0
+        seen = edges_of(resize(mapping.warp_visible(visible), level.size), level)
+        self._seen = within_view(seen, resize(mapping.thermal_mask.view(np.uint8), level.size))
 
     def correlation(self, inverse_depth: float) -> float:
         """Correlation of the edges on a plane that faces the thermal camera, -1 to 1."""

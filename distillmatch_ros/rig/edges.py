@@ -18,6 +18,7 @@ from distillmatch_ros.rig.estimation import FrameMatches
 _COLUMNS = 480  # pixels across the thermal image at which edges are compared
 _SMOOTHING, _SURROUNDINGS = 1.0, 31
 _BLOCK, _STEP = 64, 32  # side of a block, and distance between blocks, of those pixels
+_RIM = np.ones((9, 9), np.uint8)
 _CLEAR = 0.25  # least correlation of a block with its place
 
 
@@ -40,13 +41,23 @@ def edge_matches(
     level = PyramidLevel((round(_COLUMNS * height / width), _COLUMNS), _SMOOTHING, _SURROUNDINGS, 0)
     own = edges_of(resize(thermal, level.size), level)
     seen = edges_of(resize(mapping.warp_visible(visible), level.size), level)
-    covered = resize(mapping.thermal_mask.astype(np.uint8), level.size)
-    seen[cv2.erode(covered, np.ones((9, 9), np.uint8), borderValue=0) == 0] = 0
+    seen = within_view(seen, resize(mapping.thermal_mask.view(np.uint8), level.size))
     centres, shifts, peaks = _search(own, seen, reach)
     to_thermal = resize_matrix(level.size, (height, width))
     places = mapping.to_visible(transform(to_thermal, centres + shifts))
     found = np.isfinite(places).all(axis=1)
     return FrameMatches(transform(to_thermal, centres)[found], places[found], peaks[found].astype(np.float64))
+
+
+def within_view(edges: Float32, covered: NDArray[np.uint8]) -> Float32:
+    """Edges (H, W, 2), 0 where an image does not reach, and around: its border would make edges.
+
+    Args:
+        edges: of an image that was mapped into another frame.
+        covered: uint8 (H, W), 1 where it has pixels.
+    """
+    inner = cv2.erode(covered, _RIM, borderValue=0)
+    return np.asarray(cv2.copyTo(edges, inner), np.float32)
 
 
 def _search(own: Float32, seen: Float32, reach: int) -> tuple[Float32, Float32, Float32]:
