@@ -13,7 +13,7 @@ from pathlib import Path
 from tools.platforms.places import INSIDE, Place
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-PACKAGES = "ca-certificates,python3,python3-venv"
+PACKAGES = "python3,python3-venv"
 EMULATOR_RELEASE = "trixie"
 """Release whose QEMU runs ONNX Runtime: that of Debian 12 (7.2) crashes when it is imported."""
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
@@ -24,6 +24,7 @@ AARCH64 = (
 """Head of a program for arm64, and which of its bits count."""
 ENTRY = "distillmatch-aarch64"
 COPIED = ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt")
+"""Not the package ca-certificates: an emulated processor sorts its files for a quarter of an hour."""
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
 
@@ -57,7 +58,9 @@ def unpack(release: str, machine: str, folder: Path) -> Place:
             raise UnavailableError(f"debootstrap fails with exit code {code}, see {log.name}")
         begun.rename(root)
     for name in filter(os.path.exists, COPIED):
-        shutil.copyfile(name, f"{root}{name}")
+        copy = root / name.lstrip("/")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(name, copy)
     checks = root / INSIDE.lstrip("/")
     shutil.rmtree(checks, ignore_errors=True)
     checks.mkdir()
