@@ -7,7 +7,7 @@ from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.bags.summary import BagSummary
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
-from distillmatch_ros.stream.sensors import Sensor
+from distillmatch_ros.stream.sensors import Sensor, is_rectified
 from distillmatch_ros.stream.stream import Stream
 
 
@@ -22,15 +22,22 @@ def first_info(bag: Bag, image: str) -> Any:
     return None if first is None else first.message
 
 
-def undistort(stream: Stream, infos: Mapping[Sensor, Any], summary: BagSummary) -> None:
-    """Undistort the images of each camera with a usable CameraInfo.
+def undistort(
+    stream: Stream, infos: Mapping[Sensor, Any], topics: Mapping[Sensor, str], summary: BagSummary
+) -> None:
+    """Undistort the images of each camera with a usable CameraInfo, unless they are rectified.
 
     Raises:
         DistillMatchError: there is none.
     """
     problems = {}
     for sensor, info in infos.items():
-        if (problem := _undistort_one(stream, sensor, info)) is None:
+        if is_rectified(topics[sensor]):
+            stream.undistort(sensor, None)
+            summary.notes.append(
+                f"{sensor} images are not undistorted: {topics[sensor]} is rectified already"
+            )
+        elif (problem := _undistort_one(stream, sensor, info)) is None:
             summary.undistorted.append(sensor.value)
         else:
             problems[sensor] = problem

@@ -24,7 +24,7 @@ from distillmatch_ros.stream.assembly import make_collector, make_synchroniser
 from distillmatch_ros.stream.outputs import NODE, TF_STATIC, TOPICS, Outgoing
 from distillmatch_ros.stream.parameters import Parameters
 from distillmatch_ros.stream.result import Result
-from distillmatch_ros.stream.sensors import MATCHED, Sensor
+from distillmatch_ros.stream.sensors import MATCHED, Sensor, is_rectified
 from distillmatch_ros.stream.stream import Stream
 from distillmatch_ros.stream.synchroniser import Pair, Synchroniser
 from distillmatch_ros.stream.temporal import Mode
@@ -100,7 +100,7 @@ def process_bag(
         topics = {sensor: topic for topic, sensor in reader.sensors.items()}
         infos = {sensor: first_info(bag, topics[sensor]) for sensor in MATCHED}
         if job.undistort:
-            undistort(stream, infos, summary)
+            undistort(stream, infos, topics, summary)
         named = {sensor.namespace: topic for sensor, topic in topics.items()}
         with _sink(job, infos, {**(about or {}), **named}, summary) as write:
             begun = 0
@@ -149,7 +149,7 @@ def recorded_cameras(job: BagJob) -> dict[Sensor, Camera]:
             if (info := first_info(bag, topics[sensor].name)) is None:
                 continue
             with suppress(DistillMatchError):  # it is not calibrated
-                camera = Camera.from_camera_info(info)
+                camera = Camera.from_camera_info(info, rectified=is_rectified(topics[sensor].name))
                 found[sensor] = Camera(camera.size, camera.matrix) if job.undistort else camera
     return found
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import Float64, Points, Size, resize_matrix
+from distillmatch_ros.geometry.intrinsics import check_intrinsics, check_projection, check_reach
 
 PLUMB_BOB, RATIONAL, EQUIDISTANT = "plumb_bob", "rational_polynomial", "equidistant"
 COEFFICIENTS = {PLUMB_BOB: (4, 5), RATIONAL: (8, 12, 14), EQUIDISTANT: (4,)}
@@ -65,17 +66,18 @@ class Camera:
         object.__setattr__(self, "model", model)
 
     @classmethod
-    def from_camera_info(cls, info: Any) -> "Camera":
+    def from_camera_info(cls, info: Any, *, rectified: bool = False) -> "Camera":
         """The camera of the images that go with a CameraInfo: after its region of interest and binning.
 
         Args:
             info: sensor_msgs/CameraInfo of any library, with its fields in ROS 2's lower case.
+            rectified: the images are rectified, so that P describes them, and not K and D.
 
         Raises:
-            DistillMatchError: the camera is not calibrated, or see the class.
+            DistillMatchError: the camera is not calibrated, its intrinsics are implausible, or see the class.
         """
-        matrix = np.array(info.k, np.float64).reshape(3, 3)
-        distortion = np.array(info.d, np.float64)
+        matrix = np.array(info.p if rectified else info.k, np.float64).reshape(3, -1)[:, :3]
+        distortion = np.zeros(0) if rectified else np.array(info.d, np.float64)
         left, top = info.roi.x_offset, info.roi.y_offset
         full = (info.roi.height or info.height, info.roi.width or info.width)
         size = (full[0] // max(info.binning_y, 1), full[1] // max(info.binning_x, 1))
@@ -85,14 +87,18 @@ class Camera:
                 "camera_info: holds no calibration (focal length or size is 0, or a value is not finite); "
                 "calibrate the camera, or do not pass its camera_info"
             )
+        sensor = (info.height or full[0], info.width or full[1])
+        check_intrinsics(
+            matrix, sensor, (sensor[0] // max(info.binning_y, 1), sensor[1] // max(info.binning_x, 1))
+        )
         region = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]])
-        if _is_binned_already(matrix, full, size):
-            raise DistillMatchError(
-                "camera_info: K belongs to the binned images already: its principal point is the middle of "
-                f"{size[1]}x{size[0]} pixels, not of the sensor's {full[1]}x{full[0]}; publish K for the "
-                "full sensor, or binning 0 with the size of the images, or do without undistort"
-            )
-        return cls(size, resize_matrix(full, size) @ region @ matrix, distortion, info.distortion_model)
+        model = PLUMB_BOB if rectified else info.distortion_model
+        camera = cls(size, resize_matrix(full, size) @ region @ matrix, distortion, model)
+        if not camera.is_pinhole:
+            check_reach(float(camera._radial[1][-1]), camera.matrix, size)
+        elif not rectified:
+            check_projection(info, matrix)
+        return camera
 
     def camera_info(self) -> dict[str, Any]:
         """Fields of a CameraInfo that say the same; header, binning and region are left to the caller."""
@@ -238,10 +244,3 @@ def _settled(name: str, distortion: Float64) -> tuple[str, Float64]:
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     array.setflags(write=False)
     return array
-
-
-def _is_binned_already(matrix: Float64, full: Size, size: Size) -> bool:
-    """Whether a principal point lies in the middle third of the binned image and not of the full one."""
-    point = matrix[[1, 0], 2]
-    in_binned, in_full = (np.all(np.abs(point / each - 0.5) < 1 / 6) for each in (size, full))
-    return bool(full != size and in_binned and not in_full)

@@ -43,7 +43,8 @@ class Condition:
         publishers: publishers of both topics, by the type of their messages.
         incompatible_qos: by sensor, the QoS policy that prevents a connection.
         timing: times of the received frames; None unless active.
-        missing_infos: sensors that should be undistorted, and whose CameraInfo is missing or unusable.
+        missing_infos: sensors that should be undistorted and cannot, and what is wrong with their CameraInfo,
+            empty for one that has not come.
         unusable: error of the last unusable pair.
         advice: a setting that would help if no homography is found; None if none is known.
         rig: what was last found about the rig; empty if nothing was.
@@ -59,7 +60,7 @@ class Condition:
     publishers: Mapping[Sensor, Mapping[str, int]] | None = None
     incompatible_qos: Mapping[Sensor, str] | None = None
     timing: Timing | None = None
-    missing_infos: tuple[Sensor, ...] = ()
+    missing_infos: Mapping[Sensor, str] = field(default_factory=dict)
     unusable: str | None = None
     advice: str | None = None
     rig: str = ""
@@ -179,7 +180,10 @@ def _half_calibrated(condition: Condition) -> Diagnosis | None:
 
 
 def _infos(condition: Condition) -> str:
-    return " and ".join(f"{sensor.namespace}/camera_info" for sensor in condition.missing_infos)
+    return " and ".join(
+        f"{sensor.namespace}/camera_info" + (f" ({problem})" if problem else "")
+        for sensor, problem in condition.missing_infos.items()
+    )
 
 
 def _doubled(report: PeriodReport, condition: Condition) -> Diagnosis | None:

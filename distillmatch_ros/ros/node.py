@@ -238,7 +238,7 @@ class FusionNode(LifecycleNode):
             condition = replace(
                 condition,
                 engine=pipeline.engine,
-                missing_infos=tuple(pipeline.missing_infos),
+                missing_infos=pipeline.missing_infos,
                 unusable=pipeline.unusable,
                 advice=pipeline.advice,
                 rig=pipeline.rig,

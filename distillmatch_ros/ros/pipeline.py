@@ -31,7 +31,7 @@ from distillmatch_ros.stream.calibration import Calibration, Known
 from distillmatch_ros.stream.messages import MESSAGE_TYPES, TRANSFORM_TYPES, Messages
 from distillmatch_ros.stream.outputs import Outgoing, withheld
 from distillmatch_ros.stream.parameters import Parameters
-from distillmatch_ros.stream.sensors import MATCHED, Sensor
+from distillmatch_ros.stream.sensors import MATCHED, Sensor, is_rectified
 from distillmatch_ros.stream.stream import Stream
 from distillmatch_ros.stream.synchroniser import Pair
 
@@ -67,6 +67,10 @@ class Pipeline:
         self._lock = threading.Lock()
         self._infos: dict[Sensor, CameraInfo] = {}
         self._calibrated: set[Sensor] = set()
+        self._implausible: dict[Sensor, str] = {}
+        self._rectified = {
+            sensor for sensor in MATCHED if is_rectified(node.resolve_topic_name(f"{sensor.namespace}/image"))
+        }
         self._waiting_since: int | None = None
         self._calibration = load_calibration(parameters)
         self.unusable: str | None = None
@@ -112,9 +116,17 @@ class Pipeline:
             self.unusable = str(error)
 
     @property
-    def missing_infos(self) -> list[Sensor]:
-        """Sensors that should be undistorted, and whose CameraInfo is missing or holds no calibration."""
-        return [sensor for sensor in MATCHED if self._parameters.undistort and sensor not in self._calibrated]
+    def missing_infos(self) -> dict[Sensor, str]:
+        """Sensors that should be undistorted and cannot, with what is wrong with their CameraInfo.
+
+        It is empty for one that has not come.
+        """
+        wanted = [
+            sensor for sensor in MATCHED if self._parameters.undistort and sensor not in self._rectified
+        ]
+        return {
+            sensor: self._implausible.get(sensor, "") for sensor in wanted if sensor not in self._calibrated
+        }
 
     def calibration_for(self, parameters: Parameters, changed: Collection[str]) -> Known | None:
         """Calibration that `configure` needs for these parameters.
@@ -135,7 +147,8 @@ class Pipeline:
 
     def set_camera_info(self, sensor: Sensor, info: CameraInfo) -> None:
         """Set the CameraInfo of a camera; one without a calibration does not replace one with it."""
-        if self._parameters.undistort and self._infos.get(sensor) != info:
+        undistorts = self._parameters.undistort and sensor not in self._rectified
+        if undistorts and self._infos.get(sensor) != info:
             try:
                 camera = Camera.from_camera_info(info)
                 with self._lock:
@@ -143,7 +156,7 @@ class Pipeline:
                 self._calibrated.add(sensor)
             except DistillMatchError as error:
                 self._statistics.drop(sensor.namespace, "CAMERA_INFO")
-                self.unusable = str(error)
+                self.unusable = self._implausible[sensor] = str(error)
                 if sensor in self._calibrated:
                     return
         self._infos[sensor] = info

@@ -4,6 +4,7 @@ The visible camera is the reference: results have its stamps. Thermal images are
 one, by the `Synchroniser`. Frames of further sensors are attached to pairs by the nearest time: `Attachment`.
 """
 
+import re
 from enum import Enum
 
 
@@ -29,3 +30,14 @@ MATCHED = (Sensor.VISIBLE, Sensor.THERMAL)
 """The two cameras whose images are registered."""
 ATTACHED = (Sensor.DEPTH,)
 """Sensors whose frames are attached to pairs, if they are used; pairs go on without them."""
+
+
+_RECTIFIED = re.compile(r"(^|[/_])rect(ified)?([/_]|$)")
+
+
+def is_rectified(topic: str) -> bool:
+    """Whether a topic holds rectified images, which P of its CameraInfo describes, by ROS's convention.
+
+    They are called image_rect, image_rect_color, ...; the CameraInfo beside them is that of the raw images.
+    """
+    return _RECTIFIED.search(topic) is not None

@@ -7,13 +7,11 @@ import numpy as np
 import pytest
 from support.bags import (
     FORMATS,
-    INFO,
     RGB,
     START,
     THERMAL,
     Drive,
     Message,
-    camera_info,
     digests,
     header,
     image,
@@ -21,7 +19,6 @@ from support.bags import (
 )
 from typer.testing import CliRunner, Result
 
-from distillmatch_ros.bags.camera_infos import info_topic
 from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.bags.typestore import ros2_messages
 from distillmatch_ros.cli import app
@@ -111,8 +108,6 @@ def test_compressed_images_are_told_by_their_type(model: str, tmp_path: Path) ->
         bag = write_bag(tmp_path / str(compressed), "mcap", Drive(pairs=3, compressed=compressed))
         assert register(bag, tmp_path / f"{compressed}.mcap", model).exit_code == 0
     assert digests(tmp_path / "False.mcap") == digests(tmp_path / "True.mcap")  # PNG loses nothing
-    assert info_topic("/cam/image_raw/compressed") == info_topic("/cam/image_raw") == "/cam/camera_info"
-    assert info_topic("/image") == "/camera_info"
 
 
 def test_outputs_may_be_chosen(model: str, tmp_path: Path) -> None:
@@ -223,71 +218,6 @@ def test_parameters_are_the_nodes(model: str, tmp_path: Path) -> None:
     )  # fmt: skip
     (record,) = json.loads(result.stdout)
     assert record["pairs"] == 4 and result.exit_code == 0
-
-
-def test_undistortion_needs_camera_info_and_shows_in_the_one_that_goes_out(
-    model: str, tmp_path: Path
-) -> None:
-    messages = []
-    for each in Drive(pairs=2).messages():
-        if each.topic.endswith("camera_info"):
-            each.message.d[:] = (0.1, 0, 0, 0, 0)
-            messages.append(Message("/thermal/camera_info", each.received, each.message))
-        messages.append(each)
-    bag = write_bag(tmp_path, "mcap", messages)
-    for name, setting, count in (("raw", "false", 5), ("undistorted", "true", 0)):
-        out = tmp_path / f"{name}.mcap"
-        result = register(bag, out, model, "--set", f"undistort={setting}")
-        assert result.exit_code == 0, result.output
-        with Bag(out) as written:
-            info = next(written.messages((f"{NODE}/thermal_registered/camera_info",))).message
-            assert len(info.d) == count and info.k[0] == 90
-    for message in (unusable := list(Drive(pairs=2).messages())):
-        if message.topic == INFO:
-            message.message.k[:] = 0
-    bare = write_bag(tmp_path / "bare", "mcap", unusable)
-    result = register(bare, tmp_path / "bare.mcap", model, "--set", "undistort=true")
-    assert result.exit_code == 2 and "no camera is calibrated" in result.stderr
-    assert "holds no calibration" in result.stderr and "no camera_info beside its thermal" in result.stderr
-    assert not (tmp_path / "bare.mcap").exists()
-
-
-@pytest.mark.parametrize("calibrated", [THERMAL, RGB])
-@pytest.mark.parametrize("other", ["none", "zeros", "of an unknown model"])
-def test_each_camera_is_undistorted_by_itself(
-    model: str, tmp_path: Path, calibrated: str, other: str
-) -> None:
-    messages: list[Message] = []
-    for each in Drive(pairs=2).messages():
-        messages += [each] if each.topic != INFO else []
-        for topic in (RGB, THERMAL) if each.topic == INFO else ():
-            info = camera_info(each.received, Drive().size)
-            if topic == calibrated:
-                info.d[:] = (0.1, 0, 0, 0, 0)
-            elif other == "zeros":
-                info.k[:] = 0
-            elif other == "none":
-                continue
-            else:
-                info.distortion_model, info.d[:] = "of the vendor", 0.1
-            messages.append(Message(info_topic(topic), each.received, info))
-    bag = write_bag(tmp_path, "mcap", messages)
-    out = tmp_path / "out.mcap"
-    result = register(bag, out, model, "--set", "undistort=true", "--json", str(tmp_path / "told.json"))
-    assert result.exit_code == 0, result.output
-    side = "visible" if calibrated == RGB else "thermal"
-    (told,) = json.loads((tmp_path / "told.json").read_text())
-    assert told["pairs"] == 2 and told["undistorted"] == [side]
-    (note,) = told["notes"]
-    assert note.startswith(f"{'thermal' if side == 'visible' else 'visible'} images are not undistorted")
-    with Bag(out) as written:
-        infos = [m.message for m in written.messages((f"{NODE}/thermal_registered/camera_info",))]
-    if side == "visible":
-        assert all(len(info.d) == 0 for info in infos)
-    elif other == "of an unknown model":  # the image keeps its distortion, and its camera_info says so
-        assert all(info.distortion_model == "of the vendor" and info.d[0] == 0.1 for info in infos)
-    (shown, *_) = read_bag(out, bag).load(read_bag(out).entries).values()
-    assert shown.visible is not None and shown.thermal is not None
 
 
 @pytest.mark.slow

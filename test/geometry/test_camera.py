@@ -33,6 +33,8 @@ def info(**changes: Any) -> SimpleNamespace:
         "distortion_model": "plumb_bob",
         "d": np.array([-0.3, 0.1, 0.001, 0.002, 0.0]),
         "k": np.array([500.0, 0, 320, 0, 510, 256, 0, 0, 1]),
+        "r": np.eye(3).ravel(),
+        "p": np.zeros(12),
         "binning_x": 0,
         "binning_y": 0,
     }

@@ -120,8 +120,19 @@ def mixed_up() -> Statistics:
         (statistics(status=Status.STALE_VISIBLE), {}, WARN, "visible image is frozen"),
         (statistics(status=Status.FIXED), {}, OK, "30.0 pairs/s"),
         (statistics(status=None), {}, WARN, "last second: the engine needs longer than that for one"),
-        (statistics(status=None), {"missing_infos": MATCHED}, ERROR, "rgb/camera_info and thermal/c"),
-        (statistics(), {"missing_infos": (Sensor.THERMAL,)}, WARN, "thermal/camera_info, so that these"),
+        (
+            statistics(status=None),
+            {"missing_infos": dict.fromkeys(MATCHED, "")},
+            ERROR,
+            "rgb/camera_info and thermal/c",
+        ),
+        (statistics(), {"missing_infos": {Sensor.THERMAL: ""}}, WARN, "thermal/camera_info, so that these"),
+        (
+            statistics(),
+            {"missing_infos": {Sensor.THERMAL: "K is wrong"}},
+            WARN,
+            "camera_info (K is wrong), so",
+        ),
     ],
 )
 def test_diagnosis(counted: Statistics, changes: dict[str, Any], level: int, message: str) -> None:
@@ -133,7 +144,7 @@ def test_diagnosis(counted: Statistics, changes: dict[str, Any], level: int, mes
 def test_a_calibration_that_has_just_come_is_not_called_missing() -> None:
     counted = statistics(status=None)
     counted.drop("pair", "CAMERA_INFO")
-    waiting = replace(ACTIVE, missing_infos=(Sensor.THERMAL,))
+    waiting = replace(ACTIVE, missing_infos={Sensor.THERMAL: ""})
     report = counted.take(NOW)
     assert "undistort: nothing usable on thermal/" in diagnose(report, waiting, Parameters(), NOW).message
     assert "undistort" not in diagnose(report, ACTIVE, Parameters(), NOW).message
