@@ -9,14 +9,16 @@ import yaml
 from support import ROOT
 
 from distillmatch_ros.registration.rejection import Rejection
+from distillmatch_ros.stream.messages import CLOUD_FIELDS
 from distillmatch_ros.stream.outputs import NODE, TOPICS
 from distillmatch_ros.stream.pair_status import PairStatus
 
 KINDS = {f"{NODE}/{name}": kind.rpartition("/")[2] for name, (kind, _) in TOPICS.items()} | {
     "/diagnostics": "DiagnosticArray"
 }
-RVIZ = {"rviz_default_plugins/Image": {"Image"}}
+RVIZ = {"rviz_default_plugins/Image": {"Image"}, "rviz_default_plugins/PointCloud2": {"PointCloud2"}}
 FOXGLOVE = {
+    "3D": {"PointCloud2"},
     "Image": {"Image", "CompressedImage"},
     "StateTransitions": {"DiagnosticArray"},
     "Plot": {"DiagnosticArray"},
@@ -36,7 +38,9 @@ def layout() -> dict[str, Any]:
 def topics(config: Any) -> Iterator[str]:
     """Topics that a panel's configuration names; a path into a message begins with its topic."""
     for key, value in config.items() if isinstance(config, dict) else enumerate(config):
-        if isinstance(value, dict | list):
+        if key == "topics":
+            yield from value
+        elif isinstance(value, dict | list):
             yield from topics(value)
         elif key in ("imageTopic", "topicPath", "topicToRender", "value"):
             yield re.split(r"[.\[]", value)[0]
@@ -60,8 +64,9 @@ def test_foxglove_shows_the_nodes_topics() -> None:
     image = panels["Image!thermal"]["imageMode"]
     assert KINDS[image["calibrationTopic"]] == "CameraInfo"
     assert {topic for config in panels.values() for topic in topics(config)} >= {
-        f"{NODE}/{name}" for name in ("overlay", "thermal_registered/image", "homography", "status")
+        f"{NODE}/{name}" for name in ("overlay", "thermal_registered/image", "homography", "status", "points")
     }
+    assert panels["3D!points"]["topics"][f"{NODE}/points"]["colorField"] in CLOUD_FIELDS
 
 
 def test_foxglove_plots_values_that_a_status_has() -> None:
@@ -78,8 +83,10 @@ def test_every_panel_of_foxglove_has_its_place() -> None:
 def test_rviz_shows_the_nodes_topics() -> None:
     manager = yaml.safe_load((ROOT / "config/fusion.rviz").read_text())["Visualization Manager"]
     shown = {display["Topic"]["Value"]: display["Class"] for display in manager["Displays"]}
-    assert shown.keys() >= {f"{NODE}/{name}" for name in ("overlay", "thermal_registered/image")}
+    assert shown.keys() >= {f"{NODE}/{name}" for name in ("overlay", "thermal_registered/image", "points")}
     for topic, kind in shown.items():
         assert KINDS[topic] in RVIZ[kind]
+    (cloud,) = (each for each in manager["Displays"] if each["Class"].endswith("PointCloud2"))
+    assert cloud["Channel Name"] in CLOUD_FIELDS
     policies = {display["Topic"]["Reliability Policy"] for display in manager["Displays"]}
     assert policies <= {"Best Effort", "Reliable"}

@@ -2,12 +2,13 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import NotRequired, TypedDict
 
 from distillmatch_ros.bags.pictures import picture_names, write_pictures
@@ -28,6 +29,7 @@ from distillmatch_ros.stream.search import advise
 ERROR = "ERROR"
 ORIENTATION_TRIES = 3
 """Number of pairs that are tried in all orientations, if no pair from the first on gives a homography."""
+OnPair = Callable[[int, NDArray[Any], NDArray[Any], Registration], None]
 RECORDS = "pairs.jsonl"
 """JSON Lines beside the pictures of `match_files`, with matches; the last line of a pair counts."""
 
@@ -143,6 +145,7 @@ def match_files(
     visible_from_thermal: bool = False,
     max_pixels: int = MAX_PIXELS,
     temperature: Temperature | None = None,
+    on_pair: OnPair | None = None,
 ) -> Iterator[PairResult]:
     """Register pairs of image files one after the other.
 
@@ -163,12 +166,13 @@ def match_files(
         visible_from_thermal: read visible images from the thermal files, which are radiometric JPEG.
         max_pixels: larger images are rejected by their header, before decoding.
         temperature: writes NAME_registered in degrees Celsius, float32; None keeps the camera's values.
+        on_pair: called with the place in the list, the images and the registration of each readable pair.
 
     Raises:
         DistillMatchError: a picture cannot be written.
     """
     tries = ORIENTATION_TRIES
-    for pair, name in zip(pairs, picture_names(pairs), strict=True):
+    for number, (pair, name) in enumerate(zip(pairs, picture_names(pairs), strict=True)):
         try:
             visible, thermal = read_pair(pair, visible_from_thermal, max_pixels)
             if temperature is not None:
@@ -181,6 +185,8 @@ def match_files(
         except DistillMatchError as error:
             yield PairResult(pair, None, str(error))
             continue
+        if on_pair is not None:
+            on_pair(number, visible, thermal, registration)
         pictures: tuple[Path, ...] = ()
         if out is not None:
             pictures = tuple(write_pictures(out / name, visible, thermal, registration, temperature))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from distillmatch_ros.base.files import check_suffix
 from distillmatch_ros.cli.interruption import interruptible
 from distillmatch_ros.cli.options import EngineOptions, Output, Settings
 from distillmatch_ros.cli.streams import (
@@ -57,6 +58,14 @@ def bag(
         list[str] | None,
         typer.Option(metavar="NAME", help="Write only this output, such as homography; may be repeated."),
     ] = None,
+    rerun: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OUT.rrd",
+            help="Also write a recording for the viewer of Rerun: images, matches, overlay, status and "
+            "probability over time, the cameras, and the thermal points. Needs the extra rerun.",
+        ),
+    ] = None,
     params: Params = None,
     settings: Settings = None,
     jobs: Annotated[
@@ -103,7 +112,9 @@ def bag(
     ROS is not needed. A truncated bag is processed as far as it can be read, with exit code 1. Ctrl-C leaves
     a complete bag of the pairs registered so far.
     """
-    output.check(inputs=[*map(Path, bags), Path(out)])
+    if rerun is not None:
+        check_suffix(rerun, ".rrd")
+    output.check([rerun], inputs=[*map(Path, bags), Path(out)])
     with _watching(output.quiet) as watch:
         from distillmatch_ros.fleet.plan import Order
         from distillmatch_ros.fleet.run import run_fleet
@@ -117,6 +128,7 @@ def bag(
             jobs=jobs,
             cluster=cluster,
             table=table,
+            rerun=None if rerun is None else str(rerun),
             overwrite=output.overwrite,
             resume=resume,
             watch=watch,

@@ -1,6 +1,7 @@
 """The command that registers images: match."""
 
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,9 @@ from distillmatch_ros.bags.image_files import (
     write_lines,
 )
 from distillmatch_ros.bags.pictures import picture_paths
+from distillmatch_ros.bags.rerun_file import recording
 from distillmatch_ros.bags.rig_learning import Parallax, learn_from_files
+from distillmatch_ros.base.files import check_suffix
 from distillmatch_ros.cli.options import Degrees, EngineOptions, Output
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED
 from distillmatch_ros.cli.view import common
@@ -87,6 +90,14 @@ def match(
             "mapped by it, what they hide is left out, and --out has a point cloud (PLY).",
         ),
     ] = None,
+    rerun: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OUT.rrd",
+            help="Also write a recording for the viewer of Rerun, one step of its timeline for each pair. "
+            "Needs the extra rerun.",
+        ),
+    ] = None,
     points: Annotated[
         bool, typer.Option("--points", metavar="", help="Include every correspondence in --json.")
     ] = False,
@@ -131,7 +142,9 @@ def match(
         raise typer.BadParameter("Give --depth or --parallax regions, not both.")
     if rig == AUTO and pairs is None:
         raise typer.BadParameter("--rig auto needs --pairs.")
-    written = [*([] if out is None else picture_paths(listed, out)), *([] if rig_out is None else [rig_out])]
+    if rerun is not None:
+        check_suffix(rerun, ".rrd")
+    written = [*([] if out is None else picture_paths(listed, out)), rig_out, rerun]
     taken = [pairs, depth, *files_of(listed), None if out is None else out / RECORDS]
     output.check(written, taken)
     upright = Orientations(Orientation(rgb_rotation, rgb_flip), Orientation(thermal_rotation, thermal_flip))
@@ -140,6 +153,7 @@ def match(
     with (
         engine.open(upright) as registrar,
         common.progress(hidden=single or output.quiet) as bar,
+        ExitStack() as files,
     ):
         known = None
         if rig == AUTO:
@@ -170,6 +184,7 @@ def match(
             visible_from_thermal=visible_from_thermal,
             max_pixels=max_pixels,
             temperature=temperature,
+            on_pair=None if rerun is None else files.enter_context(recording(rerun)).add_pair,
         )
         if out is not None:
             results = add_records(results, out)

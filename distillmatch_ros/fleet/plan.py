@@ -49,6 +49,7 @@ class Unit:
         sources: paths or URLs of the bag's parts: one, unless files or bags of cameras belong together.
         target: path or URL of the MCAP file to write.
         table: path or URL of the Parquet file of its pairs; None for none.
+        rerun: path of the recording for Rerun's viewer; None for none.
         version: version of the bag; None if it does not exist.
         overwrite: replace existing outputs.
     """
@@ -57,6 +58,7 @@ class Unit:
     sources: tuple[str, ...]
     target: str
     table: str | None = None
+    rerun: str | None = None
     version: Version | None = None
     overwrite: bool = False
 
@@ -155,7 +157,7 @@ def plan(
             sources,
             out if single else joined(out, f"{name}.mcap"),
             None if table is None else joined(table, table_file(name)),
-            known,
+            version=known,
         )
         for (name, sources), known in zip(bags, versions, strict=True)
     ]

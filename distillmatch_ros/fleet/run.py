@@ -54,6 +54,7 @@ def run_fleet(
     jobs: int = 1,
     cluster: str | None = None,
     table: str | None = None,
+    rerun: str | None = None,
     overwrite: bool = False,
     resume: bool = False,
     watch: Watch | None = None,
@@ -68,6 +69,7 @@ def run_fleet(
             engine thread each, unless the order sets another number.
         cluster: `LOCAL` for workers of `THREADS` threads each, or the address of a scheduler.
         table: folder of the Parquet files; None for none.
+        rerun: path of the recording for Rerun's viewer, of one bag; None for none.
         overwrite: replace existing outputs.
         resume: skip what the manifest records as done, and replace the other outputs that it names.
         watch: callbacks.
@@ -82,6 +84,8 @@ def run_fleet(
     watch, single = watch or Watch(), PurePosixPath(out).suffix == ".mcap"
     if resume and single:
         raise DistillMatchError(f"{out}: --resume goes on with a folder; name one, or leave --resume out")
+    if rerun is not None and (not single or cluster not in (None, LOCAL)):
+        raise DistillMatchError(f"{rerun}: holds one bag, registered here; name OUT.mcap, and no cluster")
     if cluster not in (None, LOCAL):
         if jobs > 1:
             raise DistillMatchError(
@@ -93,7 +97,8 @@ def run_fleet(
     here = cluster is None and jobs == 1
     units = plan(inputs, out, table, *map(order.topics.get, MATCHED), opening=here)
     if single:
-        check_outputs(units := [replace(unit, overwrite=overwrite) for unit in units], out)
+        units = [replace(unit, rerun=rerun, overwrite=overwrite) for unit in units]
+        check_outputs(units, out)
         return _run(units, order, jobs, cluster, watch, None)
     order.check()
     if not resume:  # before the folder is created; under its lock once more

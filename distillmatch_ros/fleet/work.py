@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from distillmatch_ros.bags.processing import BagJob, process_bag
 from distillmatch_ros.bags.provenance import provenance
+from distillmatch_ros.bags.rerun_file import recording
 from distillmatch_ros.bags.summary import BagSummary
 from distillmatch_ros.base.errors import DistillMatchError, needing
 from distillmatch_ros.fleet.places import published, shown, staged
@@ -72,7 +74,13 @@ def register(
             tuple(parts[1:]),
         )
         about = {**provenance(parameters, registrar), **named}
-        on_result, note = places.enter_context(_table(unit, scratch))
+        add_row, note = places.enter_context(_table(unit, scratch))
+        record = places.enter_context(_recording(unit))
+
+        def on_result(result: Result) -> None:
+            add_row(result)
+            record(result)
+
         try:
             summary = process_bag(
                 job,
@@ -128,3 +136,13 @@ def _table(
         from distillmatch_ros.fleet.table import writing_pairs
     with writing_pairs(unit.table, scratch) as table:
         yield table.add, table.note
+
+
+@contextmanager
+def _recording(unit: Unit) -> Iterator[Callable[[Result], None]]:
+    """Callback for pairs of a bag that writes its recording for Rerun's viewer, if there is one."""
+    if unit.rerun is None:
+        yield lambda _: None
+        return
+    with recording(Path(unit.rerun)) as recorded:
+        yield recorded.add_result

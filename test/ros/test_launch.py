@@ -96,7 +96,7 @@ def test_launch_file_describes_a_launch(file: Path) -> None:
 def test_rviz_shows_topics_of_the_node() -> None:
     content = yaml.safe_load((ROOT / "config/fusion.rviz").read_text())
     topics = [display["Topic"]["Value"] for display in content["Visualization Manager"]["Displays"]]
-    assert topics == [f"/distillmatch/{name}" for name in ("overlay", "thermal_registered/image")]
+    assert topics == [f"/distillmatch/{name}" for name in ("overlay", "thermal_registered/image", "points")]
 
 
 def test_profile_has_room_for_a_dozen_colour_images() -> None:
