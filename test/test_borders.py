@@ -29,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "ros": {"base", "images", "geometry", "engines", "registration", "rig", "stream"},
     "doctor": {"base", "engines", "ros"},
     "reports": {"base", "images", "geometry", "registration", "visualisation", "rig", "stream", "bags"},
-    "fleet": {"base", "geometry", "registration", "visualisation", "stream", "bags", "reports"},
+    "fleet": {"base", "geometry", "registration", "visualisation", "rig", "stream", "bags", "reports"},
     "tools": {"base", "scene", "geometry", "registration", "stream", "bags", "ros"},
     "demo": {"base", "scene", "images", "geometry", "registration", "stream", "bags", "reports", "tools"},
     "cli": {

@@ -12,9 +12,11 @@ from typing_extensions import TypedDict
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import Float64, Size
 from distillmatch_ros.registration.status import Status
-from distillmatch_ros.reports.movement import mean_distance, movement
+from distillmatch_ros.reports.advice import STEADY_PX
+from distillmatch_ros.reports.movement import movement
 from distillmatch_ros.reports.recording import Recording
-from distillmatch_ros.reports.verdict import STEADY_PX, Level, Verdict, judge
+from distillmatch_ros.reports.verdict import Level, Verdict, judge
+from distillmatch_ros.rig.comparison import mean_distance
 
 Cameras = tuple[Size | None, Size | None]
 WORST_FIRST = (Level.POOR, Level.EMPTY, Level.MOVES, Level.PARTLY, Level.GOOD)

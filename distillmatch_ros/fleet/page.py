@@ -9,10 +9,11 @@ from jinja2 import PackageLoader
 from distillmatch_ros.base.files import write_text
 from distillmatch_ros.base.units import SECOND, Percentiles
 from distillmatch_ros.fleet.overview import WORST_FIRST, BagOverview
+from distillmatch_ros.reports.advice import Advice
 from distillmatch_ros.reports.charts import Chart, Series, line_chart
 from distillmatch_ros.reports.contents import Fact, figure
 from distillmatch_ros.reports.rendering import render
-from distillmatch_ros.reports.verdict import Advice, Level, Verdict
+from distillmatch_ros.reports.verdict import Level, Verdict
 
 NAMED = 5
 """Greatest number of bags that an advice names."""

@@ -18,6 +18,7 @@ from distillmatch_ros.fleet.table import HOMOGRAPHY, KEY, SCHEMA
 from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.reports.recording import Entry, Recording
+from distillmatch_ros.rig.history import RigHistory
 
 _FOLDER, _FILE = "bag=", "pairs.parquet"
 
@@ -75,6 +76,7 @@ def _read(place: str, name: str) -> Recording:
         frames=metadata.get("frames", {}),
         dropped=metadata.get("dropped", {}),
         problems=metadata.get("problems", ()),
+        rig=RigHistory.of_record(metadata.get("rig")),
     )
 
 

@@ -1,6 +1,5 @@
 """The page of a calibration: what was found, what it leaves over the image, and where to drive next."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,16 +9,17 @@ import numpy as np
 from distillmatch_ros.bags.calibration import DOUBTFUL, RigCalibration
 from distillmatch_ros.bags.drives import Drives
 from distillmatch_ros.base.files import write_text
-from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
+from distillmatch_ros.reports.advice import Advice
 from distillmatch_ros.reports.charts import Chart, Series, arrows, heat_map, line_chart
 from distillmatch_ros.reports.contents import Fact, figure
 from distillmatch_ros.reports.pictures import Picture
 from distillmatch_ros.reports.rendering import render
-from distillmatch_ros.reports.verdict import Advice, Level, Verdict
+from distillmatch_ros.reports.rig import distortion
+from distillmatch_ros.reports.verdict import Level, Verdict
 from distillmatch_ros.rig.learning import Observation, evenly
 from distillmatch_ros.rig.quality import inverse_depths
 from distillmatch_ros.rig.residuals import GRID, coverage, in_cells, residuals
@@ -254,7 +254,7 @@ def _charts(found: RigCalibration, drives: Drives, compared: _Compared, covered:
     model = found.rig.model
     unit = "1/m" if model.origins.get("scale") == "given" else "1 / distance of the lenses"
     lenses = [
-        Series(name, _distortion(camera))
+        Series(name, distortion(camera))
         for name, camera in (("visible", model.visible), ("thermal", model.thermal))
     ]
     return [
@@ -279,15 +279,3 @@ def _charts(found: RigCalibration, drives: Drives, compared: _Compared, covered:
             from_zero=True,
         ),
     ]
-
-
-def _distortion(camera: Camera) -> Sequence[tuple[float, float]]:
-    """Distance from the centre as shown, and how much farther that is than without distortion, pixels."""
-    height, width = camera.size
-    centre = camera.matrix[:2, 2]
-    corner = np.array([width - 1.0, height - 1.0])
-    pixels = centre + np.linspace(0, 1, 25)[:, None] * (corner - centre)
-    straight = camera.unproject(pixels) @ camera.matrix.T
-    shown = np.hypot(*(pixels - centre).T)
-    ideal = np.hypot(*(straight[:, :2] - centre).T)
-    return [(float(at), float(at - without)) for at, without in zip(shown, ideal, strict=True)]

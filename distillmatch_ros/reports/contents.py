@@ -32,9 +32,10 @@ class Fact:
 
 @dataclass(frozen=True)
 class Line:
-    """A status in the timeline: number and fraction of its pairs, and when they occur."""
+    """A status in the timeline: whether it is good, number and fraction of its pairs, and when they occur."""
 
     status: str
+    is_good: bool
     meaning: str
     pairs: int
     fraction: float
@@ -83,7 +84,8 @@ def facts(recording: Recording, moved: Movement | None) -> list[Fact]:
     if (likely := _median([entry.probability for entry in entries])) is not None:
         facts.append(Fact(f"{likely:.0%}", "median probability that a pair is right within 10 px"))
     if moved is not None:
-        facts.append(Fact(figure(moved.scatter, " px"), "scatter of the corners from pair to pair, median"))
+        of = "from the rig at the pair's depth" if moved.by_rig else "from pair to pair"
+        facts.append(Fact(figure(moved.scatter, " px"), f"scatter of the corners {of}, median"))
     if (skew := _median([entry.skew_ms for entry in entries])) is not None:
         facts.append(Fact(figure(skew, " ms"), "median skew: thermal image after visible image"))
     if (latency := _median([entry.latency_ms for entry in entries])) is not None:
@@ -101,11 +103,13 @@ def lines(entries: Sequence[Entry]) -> list[Line]:
     places = [entry.place for entry in entries]
     counts = Counter(entry.status for entry in entries)
     # Successful statuses first, then by number.
+    good = {status.value for status in Status if status.is_good}
     own = {status.value for status in Status if status.is_own}
     order = sorted(counts, key=lambda status: (status not in own, -counts[status]))
     return [
         Line(
             status,
+            status in good,
             meaning_of(status),
             counts[status],
             counts[status] / len(entries),
@@ -166,7 +170,8 @@ def drift(entries: Sequence[Entry], moved: Movement | None, abscissa: str) -> li
             )
             for corner, name in enumerate(CORNERS)
         ]
-        note = "Offset of each thermal corner from its median position in the visible image, 640 px wide."
+        place = "where the rig has it at the pair's depth" if moved.by_rig else "its median position"
+        note = f"Offset of each thermal corner from {place}, in a visible image 640 px wide."
         charts.append(line_chart(f"Drift {direction}", note, series, abscissa, "px"))
     return charts
 

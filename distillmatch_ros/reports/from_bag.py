@@ -27,6 +27,7 @@ from distillmatch_ros.reports.recording import (
     Recording,
     cameras,
 )
+from distillmatch_ros.rig.history import RigHistory
 from distillmatch_ros.stream.outputs import NODE
 from distillmatch_ros.stream.pair_status import PairStatus
 from distillmatch_ros.stream.sensors import Sensor
@@ -91,6 +92,7 @@ def read_bag(
         live=bool(receipts) and not offline,
         problems=problems,
         temperature=_temperature(metadata),
+        rig=RigHistory.of_record(metadata.get("rig")),
     )
 
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, corners, transform
+from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.reports.recording import Entry
+from distillmatch_ros.rig.comparison import Geometry, mean_distance, reference_corners
+from distillmatch_ros.rig.history import RigHistory
 
 CELLS = (6, 8)
 """Rows and columns of the cells of the thermal image in which inliers are counted."""
@@ -24,18 +26,21 @@ class Movement:
 
     Attributes:
         numbers: numbers of the entries, (N,).
-        offsets: float64 (N, 4, 2), offset of each corner from its median position: top left, top right,
+        offsets: float64 (N, 4, 2), offset of each corner from where it should be: top left, top right,
             bottom right, bottom left.
         positions: float64 (4, 2), median positions of the corners.
+        by_rig: whether corners should be where the rig has them at the pair's own depth; otherwise at their
+            median positions.
     """
 
     numbers: tuple[int, ...]
     offsets: Float64
     positions: Float64
+    by_rig: bool = False
 
     @property
     def shifts(self) -> Float64:
-        """Distance of the corners from their median positions, mean over the four, (N,)."""
+        """Distance of the corners from where they should be, mean over the four, (N,)."""
         return mean_distance(self.offsets)
 
     @property
@@ -67,28 +72,39 @@ class Movement:
         return list(np.array_split(self.offsets, parts))
 
 
-def mean_distance(offsets: Float64) -> Float64:
-    """Length of offsets (..., 4, 2) of the four corners, mean over the corners, (...)."""
-    distances: Float64 = np.linalg.norm(offsets, axis=-1).mean(axis=-1)
-    return distances
+def movement(entries: Sequence[Entry], told: RigHistory | None = None) -> Movement | None:
+    """Movement of the thermal corners; None with fewer than two registered pairs of known size.
 
-
-def movement(entries: Sequence[Entry]) -> Movement | None:
-    """Movement of the thermal corners; None with fewer than two registered pairs of known size."""
-    numbers, places = [], []
-    for entry in entries:
-        if not entry.registered or entry.homography is None:
-            continue
-        if entry.visible_size is None or entry.thermal_size is None:
-            continue
-        mapped = transform(entry.homography, corners(entry.thermal_size))
-        numbers.append(entry.number)
-        places.append(mapped * REFERENCE_WIDTH / entry.visible_size[1])
-    if len(places) < 2:
+    Args:
+        entries: the pairs.
+        told: what the drive told of its rig. One that maps all pairs, from some time on, says where corners
+            should be at each depth, so that only what the mount does is left; earlier pairs do not count.
+    """
+    placed = [
+        entry
+        for entry in entries
+        if entry.registered and entry.visible_size is not None and entry.thermal_size is not None
+    ]
+    rig = None if told is None or told.use != "maps" else told.rig
+    if rig is not None:
+        sizes = {(entry.thermal_size, entry.visible_size) for entry in placed}
+        rig = rig if sizes == {(rig.model.thermal.size, rig.model.visible.size)} else None
+    if rig is not None and told is not None and told.known is not None:
+        since = told.known.seconds
+        placed = [entry for entry in placed if entry.seconds is not None and entry.seconds >= since]
+    if len(placed) < 2:
         return None
-    stacked = np.array(places)
-    median = np.asarray(np.median(stacked, axis=0), np.float64)
-    return Movement(tuple(numbers), stacked - median, median)
+    places = np.array([_corners(entry) for entry in placed])
+    numbers = tuple(entry.number for entry in placed)
+    median = np.asarray(np.median(places, axis=0), np.float64)
+    if rig is None:
+        return Movement(numbers, places - median, median)
+    return Movement(numbers, Geometry.of_rig(rig).offsets(places)[0], median, by_rig=True)
+
+
+def _corners(entry: Entry) -> Float64:
+    assert entry.homography is not None and entry.thermal_size is not None and entry.visible_size is not None
+    return reference_corners(entry.homography, entry.thermal_size, entry.visible_size)
 
 
 def inlier_counts(entries: Sequence[Entry]) -> NDArray[np.float64] | None:

@@ -13,6 +13,7 @@ from distillmatch_ros.reports.movement import coverage, movement
 from distillmatch_ros.reports.pictures import Views, views
 from distillmatch_ros.reports.recording import Entry, Recording
 from distillmatch_ros.reports.rendering import render
+from distillmatch_ros.reports.rig import rig_figures
 from distillmatch_ros.reports.selection import choose
 from distillmatch_ros.reports.verdict import ReportRecord, Verdict, judge
 
@@ -35,7 +36,7 @@ class Report:
     def __init__(self, recording: Recording) -> None:
         """Judge a recording; pictures are made only for the page."""
         self.recording = recording
-        self.movement = movement(recording.entries)
+        self.movement = movement(recording.entries, recording.rig)
         self.verdict: Verdict = judge(recording, self.movement)
 
     def to_html(self, template: str = TEMPLATE, loader: BaseLoader | None = None, **more: Any) -> str:
@@ -63,6 +64,8 @@ class Report:
                 "timed": timed,
                 "lines": contents.lines(recording.entries),
                 "charts": contents.charts(recording, abscissa),
+                "rig": rig_figures(recording.rig),
+                "by_rig": self.movement is not None and self.movement.by_rig,
                 "drift": contents.drift(recording.entries, self.movement, abscissa),
                 "coverage": contents.coverage_chart(recording.entries),
                 "cards": self._cards(),
@@ -89,6 +92,7 @@ class Report:
             "scatter_px": None if moved is None else round(moved.scatter, 3),
             "slip_px": None if moved is None else round(moved.slip, 3),
             "coverage": coverage(entries),
+            "rig": None if self.recording.rig is None else self.recording.rig.record(),
             "problems": list(self.recording.problems),
         }
 

@@ -15,6 +15,7 @@ from distillmatch_ros.images.temperature import Temperature
 from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
+from distillmatch_ros.rig.history import RigHistory
 
 REJECTED = "REJECTED"
 """Status of a pair without a homography if the recording does not contain the reason."""
@@ -146,6 +147,7 @@ class Recording:
         live: whether latencies are those of a running node, from the receipt of an image to its homography.
         problems: descriptions of unreadable parts.
         temperature: what thermal readings mean; None if unknown.
+        rig: what the drive told of its rig; None if that is not recorded.
     """
 
     title: str
@@ -157,6 +159,7 @@ class Recording:
     live: bool = False
     problems: Sequence[str] = ()
     temperature: Temperature | None = None
+    rig: RigHistory | None = None
 
     @property
     def timed(self) -> bool:

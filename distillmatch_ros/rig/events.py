@@ -23,6 +23,10 @@ class Finding(StrEnum):
     LATE = "late"
 
 
+DOUBTS = (Finding.CONTRADICTED, Finding.UNSUPPORTED, Finding.UNUSABLE)
+"""What speaks against a calibration or a rig that was given."""
+
+
 @dataclass(frozen=True)
 class RigEvent:
     """What was found about the rig.

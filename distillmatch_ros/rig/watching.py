@@ -212,11 +212,11 @@ class RigWatch:
             return
         if len(self._judged) < most:
             return
-        what = "the rig of the file does not fit" if self._from_file else "pairs are registered one by one"
+        what = "the rig of the file does not fit" if self._from_file else "no rig holds yet"
         self._tell(
             Finding.NO_RIG,
-            f"{what}: a rig is {gap:.1f} px from passes in the median, adds {excess:.1f} px to the distances "
-            f"of their matches, and agrees with {agreeing:.0%}",
+            f"{what}, and pairs are registered one by one: it is {gap:.1f} px from passes in the median, "
+            f"adds {excess:.1f} px to the distances of their matches, and agrees with {agreeing:.0%}",
             self._passes + 1,
             gap,
         )

@@ -1,0 +1,107 @@
+"""A report tells which rig was used, since when, and what happened to it; depth is no loose mount."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from support.recordings import entry, recording
+from support.rig_histories import LEARNED, knock, known, learned
+
+from distillmatch_ros.reports.movement import movement
+from distillmatch_ros.reports.page import Report
+from distillmatch_ros.reports.recording import Entry
+from distillmatch_ros.reports.rig import rig_figures, rig_sentences
+from distillmatch_ros.reports.verdict import Level, Verdict, judge
+from distillmatch_ros.rig.events import Finding
+from distillmatch_ros.rig.history import DriveEvent, RigHistory
+from test.support.simulated_rig import RIG, THERMAL, VISIBLE
+
+
+def pairs(depths: Sequence[float], shift: float = 0.0) -> list[Entry]:
+    """A pair a second, each of one depth; in the second half off the rig by so many reference px."""
+    entries = []
+    for index, depth in enumerate(depths):
+        matrix = RIG.at(depth).homography
+        if index >= len(depths) / 2:
+            matrix = np.array([[1.0, 0, 0], [0, 1, shift * VISIBLE[1] / 640], [0, 0, 1]]) @ matrix
+        sizes = {"visible_size": VISIBLE, "thermal_size": THERMAL}
+        found = entry(index + 1, homography=matrix, seconds=float(index), correspondences=None, **sizes)
+        entries.append(found)
+    return entries
+
+
+def verdict(entries: Sequence[Entry], told: RigHistory | None) -> Verdict:
+    return judge(recording(entries, rig=told), movement(entries, told))
+
+
+NEARER = [0.002 * index for index in range(40)]
+
+
+def test_a_scene_that_comes_nearer_is_no_mount_that_slips() -> None:
+    entries = pairs(NEARER)
+    alone = verdict(entries, None)
+    assert alone.level is Level.MOVES
+    told = verdict(entries, learned())
+    assert told.level is Level.GOOD and not told.advice
+
+
+def test_a_mount_that_gives_is_found_beside_depth() -> None:
+    entries = pairs(NEARER, shift=12.0)
+    found = movement(entries, learned())
+    assert found is not None and found.by_rig and found.numbers[0] == 11  # since the rig is known
+    assert found.slip == pytest.approx(12, abs=2.5)
+    judged = verdict(entries, learned())
+    assert judged.level is Level.MOVES and [advice.topic for advice in judged.advice] == ["mounting"]
+
+
+def test_pairs_of_other_images_than_the_rigs_are_compared_among_themselves() -> None:
+    found = movement([entry(number) for number in range(1, 21)], learned())
+    assert found is not None and not found.by_rig
+
+
+@pytest.mark.parametrize(
+    ("told", "facts"),
+    [
+        (learned(), ["learned in this drive", "after 11 passes, 10.0 s", "maps every pair"]),
+        (learned(use="guards"), ["11 passes", "keep their own homographies"]),
+        (learned(file="a/rig.yaml", passes=0), ["rig.yaml was confirmed", "10.0 s"]),
+        (learned(events=[known(), knock(), known(36.0)]), ["After 25.0 s", "42 px", "-1.5 deg", "36.0 s"]),
+        (learned(events=[known(), knock()], rig=None, use=None), ["42 px", "known again"]),
+        (RigHistory("rig"), ["No rig was known", "11 passes"]),
+        (RigHistory("rig", events=[DriveEvent(10, Finding.NO_RIG.value, "", 11, 14.2)]), ["14 px"]),
+        (RigHistory("rig", events=[DriveEvent(0, Finding.UNUSABLE.value, "of 8x8 images")]), ["8x8"]),
+        (learned(mode="fixed", file="rig.yaml", events=[]), ["The rig of rig.yaml", "own depth"]),
+        (RigHistory("fixed", "one.yaml"), ["One homography of one.yaml"]),
+        (RigHistory("live"), ["Mode live", "no rig is learned"]),
+    ],
+)
+def test_words_say_which_rig_was_used_and_since_when(told: RigHistory, facts: list[str]) -> None:
+    text = " ".join(rig_sentences(told))
+    assert [fact for fact in facts if fact not in text] == []
+    assert set(rig_sentences(told)) <= set(verdict([entry(1)], told).reasons)
+
+
+def test_a_knock_is_the_headline_and_has_its_advice() -> None:
+    entries = pairs(NEARER)
+    found = verdict(entries, learned(events=[known(), knock(), known(36.0)]))
+    assert found.level is Level.MOVES and "after 25.0 s" in found.headline
+    assert [advice.topic for advice in found.advice] == ["mounting"]
+
+
+def test_what_was_found_about_a_given_calibration_is_told() -> None:
+    fixed = [entry(number, "FIXED") for number in range(1, 11)]
+    assert "none contradicts" in verdict(fixed, RigHistory("fixed", "one.yaml")).headline
+    unsupported = DriveEvent(9.0, Finding.UNSUPPORTED.value, "none supports it")
+    found = verdict(fixed, RigHistory("fixed", "one.yaml", events=[unsupported]))
+    assert "not supported" in found.headline and found.advice[0].topic == "calibration"
+
+
+def test_figures_and_events_are_on_the_page() -> None:
+    found = rig_figures(learned())
+    assert found is not None and dict(found.rows)["visible focal length"].startswith("800 px")
+    assert ("10.0 s", "the rig is known") in found.events
+    assert "12.5 distances" in dict(found.rows)["nearest pair"]
+    metric = rig_figures(learned(rig=LEARNED.with_baseline(0.1)))
+    assert metric is not None and dict(metric.rows)["nearest pair"].startswith("1.25 m")
+    page = Report(recording([entry(1), entry(2)], rig=learned())).to_html()
+    assert "800 px" in page and "known after 11 passes" in page and 'href="#rig"' in page
