@@ -24,9 +24,13 @@ ARGUMENTS = {
     "log_level": ("info", "debug, info, warn or error."),
     "rgb": ("rgb/image", "Topic of the visible camera's images."),
     "thermal": ("thermal/image", "Topic of the thermal camera's images."),
-    "depth": ("", "Topic of depth images that are registered to the visible camera's; empty: no depth."),
+    "depth": ("", "Topic of depth images, or of points of a LiDAR; empty: no depth."),
     "rgb_info": ("rgb/camera_info", "Topic of the visible camera's CameraInfo."),
     "thermal_info": ("thermal/camera_info", "Topic of the thermal camera's CameraInfo."),
+    "depth_info": (
+        "depth/camera_info",
+        "Topic of a depth camera's CameraInfo, if it has a frame of its own.",
+    ),
     "use_sim_time": ("false", "Use the time from /clock, as with bags."),
 }
 
@@ -63,7 +67,11 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             ("rgb/camera_info", value["rgb_info"]),
             ("thermal/image", value["thermal"]),
             ("thermal/camera_info", value["thermal_info"]),
-            *([("depth/image", value["depth"])] if has_depth else []),
+            *(
+                [("depth/image", value["depth"]), ("depth/camera_info", value["depth_info"])]
+                if has_depth
+                else []
+            ),
         ],
         arguments=["--ros-args", "--log-level", value["log_level"]],
         output="screen",

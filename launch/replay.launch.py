@@ -24,7 +24,7 @@ ARGUMENTS = {
     "params_file": (str(SHARE / "config" / "fusion.yaml"), "Parameters: a copy of config/fusion.yaml."),
     "rgb": ("rgb/image", "Topic of the visible camera's images."),
     "thermal": ("thermal/image", "Topic of the thermal camera's images."),
-    "depth": ("", "Topic of depth images that are registered to the visible camera's; empty: no depth."),
+    "depth": ("", "Topic of depth images, or of points of a LiDAR; empty: no depth."),
 }
 PASSED_ON = ("params_file", "rgb", "thermal", "depth")
 

@@ -1,25 +1,46 @@
 """CameraInfo in bags: where it is, and images undistorted by it."""
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.bags.summary import BagSummary
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
+from distillmatch_ros.stream.robot import TF_STATIC, Robot
 from distillmatch_ros.stream.sensors import Sensor, is_rectified
 from distillmatch_ros.stream.stream import Stream
+
+_TRANSPORT = re.compile(r"/(compressed|compressedDepth|zstd|theora|ffmpeg|foxglove|h264|h265)$")
+
+
+def without_transport(topic: str) -> str:
+    """The topic without the name of its transport, under which one camera's images come several times."""
+    return _TRANSPORT.sub("", topic)
 
 
 def info_topic(image: str) -> str:
     """Where the CameraInfo of an image topic is by ROS's convention: ``camera_info`` beside the image."""
-    return f"{image.removesuffix('/compressed').rpartition('/')[0]}/camera_info"
+    return f"{without_transport(image).rpartition('/')[0]}/camera_info"
 
 
 def first_info(bag: Bag, image: str) -> Any:
     """The first CameraInfo beside an image topic, or None; a camera does not change its lens on the way."""
     first = next(bag.messages((info_topic(image),)), None)
     return None if first is None else first.message
+
+
+def describe_robot(bag: Bag, topics: Mapping[Sensor, str], robot: Robot) -> None:
+    """Tell the cameras and the frames that a bag describes, for depth in a frame of its own."""
+    for sensor, topic in topics.items():
+        with suppress(DistillMatchError):  # a camera that is not calibrated
+            if (info := first_info(bag, topic)) is not None:
+                robot.set_camera(sensor, Camera.from_camera_info(info, rectified=is_rectified(topic)))
+    if TF_STATIC in bag.topics:
+        for each in bag.messages((TF_STATIC,)):
+            robot.take_transforms(each.message)
 
 
 def undistort(

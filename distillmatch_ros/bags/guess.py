@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from distillmatch_ros.bags.camera_infos import without_transport
 from distillmatch_ros.bags.reading import Bag, open_bag
 from distillmatch_ros.bags.typestore import ros2_messages
 from distillmatch_ros.base.errors import DistillMatchError
@@ -15,7 +16,6 @@ _THERMAL = re.compile(
 )
 _VISIBLE = re.compile(r"rgb|colou?r|visible|(^|[/_])vis([/_]|$)|(^|[/_])eo([/_]|$)|usb_cam")
 _NEITHER = re.compile(r"depth|disparity|mask|overlay|label|segment|registered|/distillmatch/|confidence")
-_TRANSPORT = re.compile(r"/(compressed|compressedDepth|zstd|theora|ffmpeg|foxglove|h264|h265)$")
 _COLOURS = re.compile(r"rgb|bgr|bayer|yuv|uyvy|yuyv|nv|8UC3|8UC4")
 _RAW_VALUES = re.compile(r"mono1[0246]|16[US]C1|32[SF]C1|64FC1")
 
@@ -73,18 +73,18 @@ def guess_topics(encoding_by_topic: Mapping[str, str]) -> dict[Sensor, str]:
     thermal = _best({topic: score for topic, score in scores.items() if score > 0})
     visible = _best({topic: -score for topic, score in scores.items() if score < 0})
     if thermal is not None and visible is None:  # the other camera may have any name, if there is one other
-        rest = [topic for topic in scores if _camera(topic) != _camera(thermal)]
-        visible = rest[0] if len({_camera(topic) for topic in rest}) == 1 else None
+        rest = [topic for topic in scores if without_transport(topic) != without_transport(thermal)]
+        visible = rest[0] if len({without_transport(topic) for topic in rest}) == 1 else None
     if visible is not None and thermal is None:
-        rest = [topic for topic in scores if _camera(topic) != _camera(visible)]
-        thermal = rest[0] if len({_camera(topic) for topic in rest}) == 1 else None
+        rest = [topic for topic in scores if without_transport(topic) != without_transport(visible)]
+        thermal = rest[0] if len({without_transport(topic) for topic in rest}) == 1 else None
     found = {Sensor.VISIBLE: visible, Sensor.THERMAL: thermal}
     return {sensor: topic for sensor, topic in found.items() if topic is not None}
 
 
 def _thermal_score(topic: str, encoding: str) -> float | None:
     """Above 0 for a thermal camera's topic, below for a visible one's; None for neither."""
-    name = _camera(topic).lower()
+    name = without_transport(topic).lower()
     if _NEITHER.search(name) or ("compressedDepth" in encoding and not _THERMAL.search(name)):
         return None
     score = 2.0 * bool(_THERMAL.search(name)) - 1.5 * bool(_VISIBLE.search(name))
@@ -98,9 +98,4 @@ def _best(scores: Mapping[str, float]) -> str | None:
     highest = max(scores.values())
     topics = sorted(topic for topic, score in scores.items() if score == highest)
     # Raw and compressed images of one camera: the raw ones hold its own values.
-    return topics[0] if len({_camera(topic) for topic in topics}) == 1 else None
-
-
-def _camera(topic: str) -> str:
-    """The topic without the name of its transport, under which one camera's images come several times."""
-    return _TRANSPORT.sub("", topic)
+    return topics[0] if len({without_transport(topic) for topic in topics}) == 1 else None

@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from distillmatch_ros.bags.camera_infos import first_info, undistort
+from distillmatch_ros.bags.camera_infos import describe_robot, first_info, undistort
 from distillmatch_ros.bags.guess import guess_topics, usable_encodings
 from distillmatch_ros.bags.provenance import KEY
 from distillmatch_ros.bags.reading import Bag, Recorded, Topic, open_bag
@@ -21,9 +21,10 @@ from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.rig.history import RigHistory
 from distillmatch_ros.stream.assembly import make_collector, make_synchroniser
-from distillmatch_ros.stream.outputs import NODE, TF_STATIC, TOPICS, Outgoing
+from distillmatch_ros.stream.outputs import NODE, TOPICS, Outgoing
 from distillmatch_ros.stream.parameters import Parameters
 from distillmatch_ros.stream.result import Result
+from distillmatch_ros.stream.robot import TF_STATIC
 from distillmatch_ros.stream.sensors import MATCHED, Sensor, is_rectified
 from distillmatch_ros.stream.stream import Stream
 from distillmatch_ros.stream.synchroniser import Pair, Synchroniser
@@ -101,6 +102,8 @@ def process_bag(
         infos = {sensor: first_info(bag, topics[sensor]) for sensor in MATCHED}
         if job.undistort:
             undistort(stream, infos, topics, summary)
+        if topics.keys() - set(MATCHED):
+            describe_robot(bag, topics, stream.robot)
         named = {sensor.namespace: topic for sensor, topic in topics.items()}
         with _sink(job, infos, {**(about or {}), **named}, summary) as write:
             begun = 0
@@ -243,7 +246,10 @@ def _topics(bag: Bag, job: BagJob, summary: BagSummary) -> dict[Sensor, Topic]:
     if not job.topics.keys() >= set(MATCHED):
         guess = guess_topics(usable_encodings(bag))
         named = {**dict.fromkeys(MATCHED), **guess, **job.topics}
-    topics = {sensor: bag.image_topic(name, f"--{sensor.namespace}") for sensor, name in named.items()}
+    topics = {
+        sensor: bag.image_topic(name, f"--{sensor.namespace}", points=sensor not in MATCHED)
+        for sensor, name in named.items()
+    }
     if named is not job.topics:
         listed = " ".join(f"--{sensor.namespace} {topics[sensor].name}" for sensor in MATCHED)
         summary.notes.append(f"topics by their names and encodings: {listed}; name them if that is wrong")

@@ -27,6 +27,7 @@ from distillmatch_ros.bags.typestore import ros2_types
 from distillmatch_ros.base.errors import DistillMatchError
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", *NAMES)
+POINTS_TYPE = "sensor_msgs/msg/PointCloud2"
 
 
 @dataclass(frozen=True)
@@ -120,17 +121,19 @@ class Bag:
         """The topics that hold images, compressed or not."""
         return [topic for topic in self.topics.values() if topic.type in IMAGE_TYPES]
 
-    def image_topic(self, name: str | None, option: str) -> Topic:
+    def image_topic(self, name: str | None, option: str, points: bool = False) -> Topic:
         """The image topic of that name.
 
         Args:
             name: what the user asked for; None if nothing.
             option: where the user asks for it, such as ``--rgb``.
+            points: whether it may hold points in space instead.
 
         Raises:
             DistillMatchError: the bag has no such image topic; the message lists those it has.
         """
-        images = {topic.name: topic for topic in self.images}
+        types = (*IMAGE_TYPES, POINTS_TYPE) if points else IMAGE_TYPES
+        images = {topic.name: topic for topic in self.topics.values() if topic.type in types}
         if name is not None and name in images:
             return images[name]
         wrong = f"{option} is missing" if name is None else f"{option} {name} is no image topic of this bag"

@@ -49,8 +49,8 @@ def bag(
         str | None,
         typer.Option(
             metavar="TOPIC",
-            help="Depth images that are registered to the visible camera's: near things are mapped by them "
-            "once the rig is known in metres.",
+            help="Depth images, registered to the visible camera's or in a frame of their own, or points of "
+            "a LiDAR: near things are mapped by them once the rig is known in metres.",
             autocompletion=complete_topic,
         ),
     ] = None,

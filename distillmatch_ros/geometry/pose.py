@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import Float64, Points
 
 
@@ -40,6 +41,30 @@ class Pose:
     def rotation_vector(self) -> Float64:
         """float64 (3,), axis times angle in radians, at most pi."""
         return np.asarray(cv2.Rodrigues(self.rotation)[0][:, 0], np.float64)
+
+    @classmethod
+    def identity(cls) -> "Pose":
+        """The pose of a frame in itself."""
+        return cls(np.eye(3), np.zeros(3))
+
+    @classmethod
+    def parse(cls, text: str) -> "Pose":
+        """The pose of ``x y z qx qy qz qw``, metres and a quaternion, as static_transform_publisher takes it.
+
+        Raises:
+            DistillMatchError: the text is no such pose.
+        """
+        try:
+            values = np.array([float(word) for word in text.replace(",", " ").split()])
+        except ValueError:
+            values = np.empty(0)
+        known = values.shape == (7,) and np.isfinite(values).all()
+        if not known or abs(np.linalg.norm(values[3:]) - 1) > 0.01:
+            raise DistillMatchError(
+                f"pose {text!r:.80}: write x y z in metres and a quaternion qx qy qz qw of length 1, such as "
+                "'0.05 0 0 0 0 0 1'"
+            )
+        return cls.from_quaternion(values[3:], values[:3])
 
     @classmethod
     def from_quaternion(cls, quaternion: Float64, translation: Float64) -> "Pose":

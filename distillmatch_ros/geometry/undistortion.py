@@ -21,6 +21,8 @@ class Undistorter:
     def __init__(self, camera: Camera) -> None:
         """Prepare the maps for the camera's images."""
         self.camera = camera
+        self.straightened = Camera(camera.size, camera.matrix)
+        """The camera of the undistorted images."""
         self._maps: Any = None
         if not camera.is_pinhole:
             lens = cv2.fisheye if camera.model == EQUIDISTANT else cv2

@@ -21,7 +21,8 @@ class Frame:
 
     Attributes:
         image: (H, W), (H, W, 3) BGR or (H, W, 4) BGRA; values as the camera sent them, native byte order,
-            contiguous. It may share the memory of the message: it must not be modified.
+            contiguous. It may share the memory of the message: it must not be modified. Points of a depth
+            sensor are (N, 3), see images/points.py.
         encoding: encoding of the message, such as ``16UC1`` or ``rgb8``; derived images are sent in it.
         stamp: time of exposure as the camera reports it, ns.
         frame_id: coordinate frame of the camera.

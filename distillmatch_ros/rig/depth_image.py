@@ -41,13 +41,7 @@ def inverse_depth_of(depth: NDArray[Any]) -> Float32:
         )
     metres = depth / np.float32(_MILLIMETRES) if depth.dtype == np.uint16 else depth.astype(np.float32)
     known = metres > 0  # false for NaN
-    finite = metres[known & np.isfinite(metres)]
-    if finite.size and not PLAUSIBLE_M[0] <= float(np.median(finite)) <= PLAUSIBLE_M[1]:
-        unit = "millimetres" if depth.dtype == np.uint16 else "metres"
-        raise DistillMatchError(
-            f"depth: its median would be {float(np.median(finite)):.4g} m, but {depth.dtype} is in {unit}; "
-            "publish 16 bits in millimetres, and floating point in metres"
-        )
+    _check_unit(metres[known & np.isfinite(metres)], depth.dtype)
     with np.errstate(divide="ignore", invalid="ignore"):
         inverse = np.where(known, np.float32(1) / metres, np.float32(np.nan))
     return np.asarray(inverse, np.float32)
@@ -105,14 +99,30 @@ def from_points(points: Float64, pose: Pose, visible: Camera) -> Float32:
         points: (N, 3), metres; points that are not finite are left out.
         pose: takes the points' frame to the visible camera's.
         visible: the visible camera.
+
+    Raises:
+        DistillMatchError: the unit is implausible.
     """
     points = points[np.isfinite(points).all(axis=1)]
+    distances = np.linalg.norm(points, axis=1)
+    _check_unit(distances[distances > 0], points.dtype)
     moved = pose.apply(points)
     places = visible.project(moved).astype(np.float32)
     with np.errstate(divide="ignore"):
         inverse = (1 / moved[:, 2]).astype(np.float32)
     found = z_buffer(places, inverse, visible.size, 0)
     return _spread(np.where(np.isfinite(found), found, np.float32(np.nan)))
+
+
+def _check_unit(metres: NDArray[Any], kind: "np.dtype[Any]") -> None:
+    """Reject distances that no robot sees; raises DistillMatchError."""
+    median = float(np.median(metres)) if metres.size else PLAUSIBLE_M[0]
+    if not PLAUSIBLE_M[0] <= median <= PLAUSIBLE_M[1]:
+        unit = "millimetres" if kind == np.uint16 else "metres"
+        raise DistillMatchError(
+            f"depth: its median would be {median:.4g} m, but {kind} is in {unit}; publish 16 bits in "
+            "millimetres, and floating point in metres"
+        )
 
 
 def _spread(inverse: Float32) -> Float32:

@@ -7,25 +7,34 @@ from typing import Any
 
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_policy_name_from_kind,
+)
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.ros.diagnosis import MISSING
 from distillmatch_ros.ros.filters import FilterSynchroniser
+from distillmatch_ros.ros.message_types import is_installed, message_class
 from distillmatch_ros.ros.statistics import Drop, Statistics
 from distillmatch_ros.stream.assembly import make_collector, make_synchroniser
 from distillmatch_ros.stream.attachment import PairCollector
-from distillmatch_ros.stream.messages import Messages
+from distillmatch_ros.stream.messages import TF_MESSAGE, Messages
 from distillmatch_ros.stream.parameters import COMPRESSED, MESSAGE_FILTERS, RAW, Parameters, tolerance_of
+from distillmatch_ros.stream.robot import TF_STATIC
 from distillmatch_ros.stream.sensors import ATTACHED, MATCHED, Sensor
 from distillmatch_ros.stream.synchroniser import Pair, Synchroniser
 from distillmatch_ros.stream.timing import REMEMBERED, Timing
 from distillmatch_ros.stream.waiting import Arrival
 
-COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"
+OTHER_TYPES = {"sensor_msgs/msg/CompressedImage": CompressedImage, "sensor_msgs/msg/PointCloud2": PointCloud2}
+"""Messages beside Image that are read, by type; points of depth sensors only."""
 
 _TIMES = (
     "tolerance",
@@ -48,6 +57,7 @@ class Intake:
         statistics: Statistics,
         on_pair: Callable[[Pair[Any]], None],
         on_info: Callable[[Sensor, CameraInfo], None],
+        on_transforms: Callable[[Any], None],
     ) -> None:
         """Subscribe.
 
@@ -58,6 +68,7 @@ class Intake:
             statistics: counters of received and dropped frames.
             on_pair: called with each pair of messages.
             on_info: called with each CameraInfo.
+            on_transforms: called with each TFMessage of static transforms, if further sensors are used.
 
         Raises:
             DistillMatchError: pairing by message_filters, which is not installed.
@@ -81,8 +92,10 @@ class Intake:
         try:
             for sensor in (*MATCHED, *parameters.attached):
                 self._images[sensor] = self._subscribe(sensor, transports.get(sensor, RAW))
-            for sensor in MATCHED:
+            for sensor in (*MATCHED, *parameters.attached):
                 self._infos.append(self._subscribe_info(sensor))
+            if parameters.attached and is_installed(TF_MESSAGE):
+                self._infos.append(self._subscribe_transforms(on_transforms))
         except Exception:  # such as QoS overrides that rclpy rejects
             self.close()
             raise
@@ -95,18 +108,21 @@ class Intake:
     def publishers(self) -> dict[Sensor, Counter[str]]:
         """Publishers of both topics, by the type of their messages, such as ``sensor_msgs/msg/Image``.
 
-        A topic that publishes CompressedImage alone, such as one that was remapped, is subscribed as such.
+        A topic that publishes CompressedImage alone, such as one that was remapped, is subscribed as such,
+        and one of a depth sensor that publishes PointCloud2 alone.
         """
         found = {
             sensor: Counter(info.topic_type for info in self._node.get_publishers_info_by_topic(topic))
             for sensor, topic in self.topics.items()
         }
         for sensor, types in found.items():
-            if set(types) == {COMPRESSED_TYPE} and self._images[sensor].msg_type is Image:
+            wanted = OTHER_TYPES.get(next(iter(types))) if len(types) == 1 else None
+            fits = wanted is CompressedImage or sensor in ATTACHED
+            if wanted is not None and fits and self._images[sensor].msg_type is Image:
                 topic = self.topics[sensor]
-                self._node.get_logger().info(f"{topic} publishes CompressedImage and is subscribed as that")
+                self._node.get_logger().info(f"{topic} publishes {wanted.__name__} and is subscribed as that")
                 self._node.destroy_subscription(self._images[sensor])
-                self._images[sensor] = self._subscribe_to(sensor, topic, CompressedImage)
+                self._images[sensor] = self._subscribe_to(sensor, topic, wanted)
         return found
 
     def configure(self, parameters: Parameters) -> None:
@@ -193,6 +209,10 @@ class Intake:
         return self._node.create_subscription(
             CameraInfo, topic, lambda info: self._on_info(sensor, info), _best_effort()
         )
+
+    def _subscribe_transforms(self, receive: Callable[[Any], None]) -> Subscription:
+        latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        return self._node.create_subscription(message_class(TF_MESSAGE), TF_STATIC, receive, latched)
 
 
 def _best_effort() -> QoSProfile:

@@ -115,7 +115,13 @@ class FusionNode(LifecycleNode):
         assert pipeline is not None, "configured before it is activated"
         self._error = None
         self._intake = Intake(
-            self, self._current, self._messages, self._statistics, self._submit, pipeline.set_camera_info
+            self,
+            self._current,
+            self._messages,
+            self._statistics,
+            self._submit,
+            pipeline.set_camera_info,
+            pipeline.take_transforms,
         )
         self._worker = Worker(pipeline.process, self._fail)
         self._since = monotonic_ns()

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Collection, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from time import monotonic_ns, perf_counter
 from typing import Any
@@ -69,7 +69,7 @@ class Pipeline:
         self._calibrated: set[Sensor] = set()
         self._implausible: dict[Sensor, str] = {}
         self._rectified = {
-            sensor for sensor in MATCHED if is_rectified(node.resolve_topic_name(f"{sensor.namespace}/image"))
+            sensor for sensor in Sensor if is_rectified(node.resolve_topic_name(f"{sensor.namespace}/image"))
         }
         self._waiting_since: int | None = None
         self._calibration = load_calibration(parameters)
@@ -159,7 +159,19 @@ class Pipeline:
                 self.unusable = self._implausible[sensor] = str(error)
                 if sensor in self._calibrated:
                     return
+        if self._parameters.attached:
+            self._learn_camera(sensor, info)
         self._infos[sensor] = info
+
+    def _learn_camera(self, sensor: Sensor, info: CameraInfo) -> None:
+        """Keep a camera for depth in a frame of its own; without a calibration nothing is known of it."""
+        with suppress(DistillMatchError):
+            camera = Camera.from_camera_info(info, rectified=sensor in self._rectified)
+            self._stream.robot.set_camera(sensor, camera)
+
+    def take_transforms(self, message: Any) -> None:
+        """Take poses of the robot's frames from a TFMessage."""
+        self._stream.robot.take_transforms(message)
 
     def reset(self) -> None:
         """Discard the state of all pairs."""

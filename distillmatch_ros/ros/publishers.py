@@ -17,7 +17,8 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from distillmatch_ros.ros.message_types import is_installed, message_class
 from distillmatch_ros.stream.messages import TF_MESSAGE
-from distillmatch_ros.stream.outputs import TF_STATIC, TOPICS, Outgoing
+from distillmatch_ros.stream.outputs import TOPICS, Outgoing
+from distillmatch_ros.stream.robot import TF_STATIC
 
 
 class Outputs:

@@ -3,31 +3,62 @@
 import numpy as np
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.geometry.camera import Camera
+from distillmatch_ros.geometry.pose import Pose
+from distillmatch_ros.geometry.undistortion import Undistorter
 from distillmatch_ros.images.frames import Frame
-from distillmatch_ros.rig.depth_image import registered
-from distillmatch_ros.rig.model import RigMapping
-from distillmatch_ros.rig.parallax import DepthMapping, with_depth
+from distillmatch_ros.images.points import XYZ
+from distillmatch_ros.rig.dense import Float32
+from distillmatch_ros.rig.depth_image import from_camera, from_points, registered
+from distillmatch_ros.stream.robot import Robot
+from distillmatch_ros.stream.sensors import Sensor
 
 
-def map_by_depth(mapping: RigMapping, depth: Frame, visible: Frame) -> DepthMapping:
-    """The mapping of a pair by a depth frame.
+def depth_of_visible(
+    depth: Frame, visible: Frame, robot: Robot, given: Pose | None, undistorter: Undistorter | None
+) -> Float32:
+    """Inverse depth of the visible pixels, float32 (H, W), 1 / metre; NaN where unknown.
+
+    Depth in the visible camera's frame is registered to its images. A depth camera in a frame of its own is
+    carried over by both cameras' CameraInfo, points of a LiDAR are projected; what is nearer hides what is
+    behind it.
 
     Args:
-        mapping: of the pair's plane, which stands in where large parts of the depth are unknown; by a rig in
-            metres.
-        depth: registered to the visible image; see `inverse_depth_of` for units.
-        visible: the visible frame.
+        depth: an image, see `inverse_depth_of` for units; or points, see `XYZ`.
+        visible: the visible frame, undistorted if there is an undistorter.
+        robot: cameras and frames.
+        given: takes the depth sensor's frame to the visible camera's; None takes it from the robot's frames.
+        undistorter: of the visible images; None if they are as the camera gave them.
 
     Raises:
-        DistillMatchError: the depth is of another frame, size or unit, or all unknown; or the rig is not
-            known in metres.
+        DistillMatchError: the depth is of another size or unit, or all unknown; or what is needed to carry it
+            over is not known.
     """
-    if depth.frame_id != visible.frame_id:
+    size = visible.image.shape[:2]
+    is_own = depth.frame_id != visible.frame_id or given is not None
+    if not is_own and depth.encoding != XYZ:
+        found = registered((depth if undistorter is None else undistorter(depth)).image, size)
+    else:
+        pose = robot.pose(visible.frame_id, depth.frame_id) if given is None else given
+        camera = _seeing(robot.camera(Sensor.VISIBLE), size, undistorter)
+        if depth.encoding == XYZ:
+            found = from_points(depth.image, pose, camera)
+        else:
+            found = from_camera(depth.image, robot.camera(Sensor.DEPTH), pose, camera)
+    if np.isnan(found).all():
         raise DistillMatchError(
-            f"depth: its frame_id {depth.frame_id!r} is not that of the RGB images, {visible.frame_id!r}; "
-            "give depth that is registered to them, which drivers of depth cameras call aligned"
+            "depth: none of it lies in the RGB images; check the depth sensor, its range, and its pose"
+            if is_own
+            else "depth: no pixel holds a distance; check the depth camera and its range"
         )
-    inverse_depth = registered(depth.image, visible.image.shape[:2])
-    if np.isnan(inverse_depth).all():
-        raise DistillMatchError("depth: no pixel holds a distance; check the depth camera and its range")
-    return with_depth(mapping, inverse_depth)
+    return found
+
+
+def _seeing(camera: Camera, size: tuple[int, ...], undistorter: Undistorter | None) -> Camera:
+    """The camera of the visible images, if it is that of images of this size."""
+    if camera.size != size:
+        raise DistillMatchError(
+            f"rgb/camera_info: describes {camera.size[1]}x{camera.size[0]} pixels, but the images are of "
+            f"{size[1]}x{size[0]}; calibrate at the resolution in use"
+        )
+    return camera if undistorter is None else undistorter.straightened

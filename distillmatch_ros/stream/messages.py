@@ -16,6 +16,7 @@ from distillmatch_ros.geometry.pose import Pose
 from distillmatch_ros.images.compressed import decode_compressed
 from distillmatch_ros.images.encodings import decode, encode, output_encoding
 from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.images.points import XYZ, decode_points
 from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.stream.pair_status import PairStatus
@@ -83,17 +84,19 @@ class Messages:
         self._max_pixels = max_pixels
 
     def to_frame(self, message: Any) -> Frame:
-        """Convert an Image or CompressedImage; the frame may share its memory.
+        """Convert an Image, CompressedImage or PointCloud2; the frame may share its memory.
 
         Raises:
-            DistillMatchError: the stamp is invalid, or see `decode` and `decode_compressed`.
+            DistillMatchError: the stamp is invalid, or see `decode`, `decode_compressed` and `decode_points`.
         """
         if message.header.stamp.nanosec >= SECOND:
             raise DistillMatchError(
                 f"stamp: {message.header.stamp.nanosec} nanoseconds are more than a second; "
                 "correct the driver's header"
             )
-        if hasattr(message, "format"):
+        if hasattr(message, "point_step"):
+            image, encoding = decode_points(message, self._max_pixels), XYZ
+        elif hasattr(message, "format"):
             image, encoding = decode_compressed(message.data, message.format, self._max_pixels)
         else:
             encoding = message.encoding

@@ -9,14 +9,15 @@ from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.rig.model import POSE, THERMAL_INTRINSICS
 from distillmatch_ros.stream.messages import Messages
 from distillmatch_ros.stream.result import Result
+from distillmatch_ros.stream.robot import TF_STATIC
 from distillmatch_ros.stream.sensors import Sensor
 
 NODE = "/distillmatch"
 """The node's name, the prefix of its topics."""
 
 
-THERMAL_CAMERA, TF_STATIC = "thermal/camera_info", "/tf_static"
-"""Outputs that tell of the rig; the second one is said once for each geometry, and latched."""
+THERMAL_CAMERA = "thermal/camera_info"
+"""Output that tells of the rig, as `TF_STATIC`, which is said once for each geometry, and latched."""
 
 
 def withheld(result: Result) -> dict[str, str]:

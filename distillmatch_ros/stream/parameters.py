@@ -83,7 +83,8 @@ class Parameters(Settings):
     )
     depth: bool = setting(
         False,
-        "Subscribe to depth/image: depth that is registered to the RGB camera, for mode rig. Bags: --depth.",
+        "Subscribe to depth/image, for mode rig: depth registered to the RGB camera, of a camera with a "
+        "frame of its own, or points of a LiDAR. Bags: --depth.",
     )
     depth_tolerance: float = setting(
         0.05,
@@ -194,6 +195,7 @@ TABLE: dict[str, Parameter] = {
     "thermal_offset": _live("thermal_offset"),
     "depth": _fixed("depth"),
     "depth_tolerance": _live("depth_tolerance"),
+    "depth_pose": _live("stream", "depth_pose"),
     "baseline_m": _live("stream", "baseline_m"),
     "mode": _live("stream", "mode"),
     "pass_seconds": _live("stream", "pass_seconds"),

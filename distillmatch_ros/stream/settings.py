@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from distillmatch_ros.base.settings import setting
+from distillmatch_ros.geometry.pose import Pose
 from distillmatch_ros.images.orientation import Orientation, Orientations, Rotation
 from distillmatch_ros.images.temperature import CAMERAS, Temperature
 from distillmatch_ros.registration.gate import Gate
@@ -16,6 +17,13 @@ def _temperature(text: str) -> str:
     """Check the setting; raises DistillMatchError, which passes through pydantic."""
     if text:
         Temperature.parse(text)
+    return text
+
+
+def _pose(text: str) -> str:
+    """Check the setting likewise."""
+    if text:
+        Pose.parse(text)
     return text
 
 
@@ -46,6 +54,11 @@ class StreamSettings(TemporalSettings):
         least=0,
         most=100,
     )
+    depth_pose: Annotated[str, AfterValidator(_pose)] = setting(
+        "",
+        "Where a depth sensor with a frame of its own is in the RGB camera's optical frame: x y z in metres, "
+        "qx qy qz qw. Empty: by /tf_static.",
+    )
     rgb_rotation: Rotation = setting(
         0, "Clockwise rotation that makes the visible image upright.", unit="degrees"
     )
@@ -66,6 +79,11 @@ class StreamSettings(TemporalSettings):
     def degrees(self) -> Temperature | None:
         """The meaning of thermal readings; None if they are kept as they are."""
         return Temperature.parse(self.temperature) if self.temperature else None
+
+    @property
+    def T_visible_depth(self) -> Pose | None:  # noqa: N802  as poses are named
+        """The pose that takes the depth sensor's frame to the visible camera's, if it is given."""
+        return Pose.parse(self.depth_pose) if self.depth_pose else None
 
     @property
     def orientations(self) -> Orientations:

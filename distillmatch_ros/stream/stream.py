@@ -20,11 +20,13 @@ from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.events import RigEvent
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.model import RigMapping
+from distillmatch_ros.rig.parallax import with_depth
 from distillmatch_ros.rig.watching import OnLearned, RigWatch, WatchedRig, ignore
 from distillmatch_ros.stream.calibration import Calibration, ImageFormat, Known, PairFormat
-from distillmatch_ros.stream.depth import map_by_depth
+from distillmatch_ros.stream.depth import depth_of_visible
 from distillmatch_ros.stream.executors import InlineExecutor
 from distillmatch_ros.stream.result import Result
+from distillmatch_ros.stream.robot import Robot
 from distillmatch_ros.stream.sensors import Sensor
 from distillmatch_ros.stream.settings import StreamSettings
 from distillmatch_ros.stream.state import RigState
@@ -65,6 +67,8 @@ class Stream:
         self._executor: Executor = ThreadPoolExecutor(1, "pass") if asynchronous else InlineExecutor()
         self._undistorters: dict[Sensor, Undistorter] = {}
         self._state: RigState | None = None
+        self.robot = Robot()
+        """What is known of the sensors, for depth in a frame of its own."""
         self._settings = settings or StreamSettings()
         self.configure(self._settings, calibration)
 
@@ -109,7 +113,7 @@ class Stream:
         Args:
             visible: the visible frame.
             thermal: the thermal frame.
-            depth: depth that is registered to the visible image; used where the rig is known in metres.
+            depth: see `depth_of_visible`; used where the rig is known in metres.
 
         Raises:
             DistillMatchError: a frame holds no image, or does not fit its camera_info, the calibration or the
@@ -204,7 +208,10 @@ class Stream:
         if depth is None or mapping is None:
             return registration, {}
         try:
-            by_depth = map_by_depth(mapping, self._undistorted(Sensor.VISIBLE, depth), visible)
+            undistorter = self._undistorters.get(Sensor.VISIBLE)
+            given = self._settings.T_visible_depth
+            found = depth_of_visible(depth, visible, self.robot, given, undistorter)
+            by_depth = with_depth(mapping, found)
         except DistillMatchError as error:
             return registration, {Sensor.DEPTH: str(error)}
         return replace(registration, mapping=by_depth), {}

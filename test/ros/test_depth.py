@@ -7,20 +7,24 @@ from typing import Any
 import numpy as np
 import pytest
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from support.bench import Bench, closing_all, domain, start_node
 
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.evaluation.parallax import DEPTHS, true_rig
 from distillmatch_ros.geometry.camera import Camera
+from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.rig.files import RigFile
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.ros.message_types import is_installed, message_class
+from distillmatch_ros.ros.pipeline import ros_messages
 from distillmatch_ros.scene import SyntheticPair
-from distillmatch_ros.stream.messages import TF_MESSAGE
+from distillmatch_ros.stream.messages import CLOUD_FIELDS, TF_MESSAGE
 from distillmatch_ros.tools.load import image_message
 
 PERIOD = 200_000_000
+COLOURS = ("red", "green", "blue")
 
 
 class Street:
@@ -30,9 +34,16 @@ class Street:
         self.bench = bench
         self._images = {"rgb": (near_street.visible, "bgr8"), "thermal": (near_street.thermal, "16UC1")}
         self._metres = near_street.visible_depth.astype(np.float32)
-        self._depth = bench.node.create_publisher(Image, "/depth/image", 5)
+        self.depth = bench.node.create_publisher(Image, "/depth/image", 5)
 
-    def show(self, seconds: float, depth: bool = True, factor: float = 1.0, late: int = 0) -> None:
+    def show(
+        self,
+        seconds: float,
+        depth: bool = True,
+        factor: float = 1.0,
+        late: int = 0,
+        frame: str = "rgb_optical",
+    ) -> None:
         for number in range(round(5 * seconds)):
             self.bench.now += PERIOD
             stamp = self.bench.now
@@ -40,9 +51,9 @@ class Street:
                 noise = np.full_like(image, number % 2)  # no camera sends the same image twice
                 self.bench.send(name, image + noise, encoding, stamp)
             if depth:
-                message = image_message("rgb_optical", "32FC1", self._metres * np.float32(factor))
+                message = image_message(frame, "32FC1", self._metres * np.float32(factor))
                 message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp + late, SECOND)
-                self._depth.publish(message)
+                self.depth.publish(message)
             self.bench.spin(0.2)
 
 
@@ -105,11 +116,12 @@ def test_the_rig_tells_the_thermal_camera_and_where_it_is(seen: Street, near_str
         ({"factor": 1000.0}, "median"),
         ({"depth": False}, "no messages on /depth/image"),
         ({"late": PERIOD // 2}, "depth_tolerance"),
+        ({"frame": "depth_optical"}, "depth_optical"),
     ],
-    ids=["unit", "missing", "late"],
+    ids=["unit", "missing", "late", "frame"],
 )
 def test_without_usable_depth_pairs_go_on_and_diagnostics_say_why(
-    seen: Street, wrong: dict[str, float], said: str
+    seen: Street, wrong: dict[str, object], said: str
 ) -> None:
     seen.show(1.0)
     bench = seen.bench
@@ -121,3 +133,45 @@ def test_without_usable_depth_pairs_go_on_and_diagnostics_say_why(
     ]
     assert len(bench.outputs["thermal_registered/mask"]) >= masks + 5
     assert len(bench.outputs["points"]) <= clouds + 2, "those that were under way"
+
+
+@pytest.mark.slow
+def test_depth_with_a_frame_of_its_own_is_used_once_pose_and_lenses_are_known(
+    seen: Street, near_street: SyntheticPair
+) -> None:
+    bench, header = seen.bench, Frame(near_street.visible, "bgr8", 0, "")
+    camera = ros_messages(MAX_PIXELS).camera(true_rig(near_street).visible, header)
+    infos = [bench.node.create_publisher(CameraInfo, f"/{name}/camera_info", 5) for name in ("rgb", "depth")]
+    bench.until(lambda: all(each.get_subscription_count() for each in infos))
+    (done,) = bench.set(depth_pose="0 0 0 0 0 0 1")
+    assert done.successful
+    clouds = len(bench.outputs["points"])
+    for each in infos:
+        each.publish(camera)
+    seen.show(4.0, frame="depth_optical")
+    assert len(bench.outputs["points"]) >= clouds + 5
+
+
+@pytest.mark.slow
+def test_points_of_a_lidar_are_subscribed_as_such(seen: Street, near_street: SyntheticPair) -> None:
+    bench, rig = seen.bench, true_rig(near_street)
+    rows, columns = np.mgrid[4 : rig.visible.size[0] : 8, 4 : rig.visible.size[1] : 4].reshape(2, -1)
+    depth = near_street.visible_depth[rows, columns, None]
+    points = rig.visible.unproject(np.column_stack([columns, rows])) * np.where(
+        np.isfinite(depth), depth, np.nan
+    )
+    cloud = np.zeros(
+        len(points), [(name, "f4") for name in CLOUD_FIELDS] + [(name, "u1") for name in COLOURS]
+    )
+    for axis, values in zip("xyz", points.T, strict=True):
+        cloud[axis] = values
+    bench.node.destroy_publisher(seen.depth)
+    lidar = bench.node.create_publisher(PointCloud2, "/depth/image", 5)
+    bench.until(lambda: lidar.get_subscription_count())
+    clouds = len(bench.outputs["points"])
+    messages = ros_messages(MAX_PIXELS)
+    for _ in range(20):
+        seen.show(0.2, depth=False)
+        lidar.publish(messages.points(cloud, Frame(near_street.visible, "bgr8", bench.now, "rgb_optical")))
+        bench.spin(0.1)
+    assert len(bench.outputs["points"]) >= clouds + 5

@@ -17,8 +17,9 @@ from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.model import RigModel
 from distillmatch_ros.stream.calibration import ImageFormat, PairFormat
 from distillmatch_ros.stream.metric import MetricRig
-from distillmatch_ros.stream.outputs import TF_STATIC, THERMAL_CAMERA, TOPICS, Outgoing, withheld
+from distillmatch_ros.stream.outputs import THERMAL_CAMERA, TOPICS, Outgoing, withheld
 from distillmatch_ros.stream.result import Result
+from distillmatch_ros.stream.robot import TF_STATIC
 
 STAMP = 10**18
 MEASURED = {"pose": "measured", "thermal focal length": "measured", "visible focal length": "measured"}
