@@ -11,6 +11,7 @@ from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.bags.typestore import ros2_messages, ros2_types
 from distillmatch_ros.bags.writing import BagWriter
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.points import XYZ
 from distillmatch_ros.stream.messages import CLOUD_FIELDS
@@ -40,7 +41,8 @@ def test_cameras_and_frames_are_told(drive: Path) -> None:
     with Bag(drive) as bag:
         describe_robot(bag, TOPICS, robot)
     assert robot.camera(Sensor.VISIBLE).same_as(RIG.visible)
-    assert robot.camera(Sensor.DEPTH).same_as(RIG.thermal)
+    rectified = Camera(RIG.thermal.size, RIG.thermal.matrix)  # as the topic's name says
+    assert robot.camera(Sensor.DEPTH).same_as(rectified)
     np.testing.assert_allclose(robot.pose("rgb", "lidar").translation, 0, atol=1e-12)
 
 
