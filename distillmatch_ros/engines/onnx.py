@@ -90,12 +90,18 @@ def open_on_cuda(path: Path, threads: int | None) -> OnnxEngine:
     """
     import onnxruntime
 
-    if CUDA in onnxruntime.get_available_providers():  # built with CUDA; a GPU may be missing
-        engine = OnnxEngine.open(path, threads)
-        if engine.on_gpu:
-            return engine
+    if CUDA not in onnxruntime.get_available_providers():
+        raise BackendMissingError(
+            "this ONNX Runtime has no CUDA provider; pip install onnxruntime-gpu instead of onnxruntime"
+        )
+    engine = OnnxEngine.open(path, threads)
+    if not engine.on_gpu:  # built with CUDA, which is not all that it takes
         engine.close()
-    raise BackendMissingError("ONNX Runtime has no working CUDA provider on this machine")
+        raise BackendMissingError(
+            "ONNX Runtime's CUDA provider does not start here; it needs a GPU, its driver, and CUDA and "
+            "cuDNN of the versions that it was built for"
+        )
+    return engine
 
 
 def _check_signature(path: Path, session: "InferenceSession", info: EngineInfo) -> None:

@@ -25,6 +25,8 @@ TOPICS = ("--rgb", RGB, "--thermal", THERMAL)
 TEST_NEEDS = ("pytest<9", "pytest-timeout", "hypothesis", "jsonschema", "onnx")
 SHOWN = ("onnxruntime", "numpy", "opencv-python-headless", "rosbags", "ros-rclpy")
 """Packages whose versions are kept."""
+LONG_S = 3600.0
+"""Time for an installation and for tests, on a machine with other work."""
 PATIENCE = 15
 """How many times longer an emulated processor may take."""
 
@@ -131,7 +133,7 @@ class Logged:
     log: Callable[[str], object]
     patience: float
 
-    def __call__(self, *command: str, seconds: float = 600) -> Done:
+    def __call__(self, *command: str, seconds: float = 900) -> Done:
         done = self.place.run(*command, seconds=seconds * self.patience)
         self.log(f"$ {' '.join(command)}\n{done.stdout}{done.stderr}[{done.code}, {done.seconds:.0f} s]\n\n")
         return done
@@ -184,7 +186,7 @@ class Visit:
             return _failed("install", made)
         # The name of a wheel beside is no requirement with extras, its path is.
         done = self._run(
-            PYTHON, "-m", "pip", "install", "--quiet", f"./{self._material.wheel}{extra}", seconds=1200
+            PYTHON, "-m", "pip", "install", "--quiet", f"./{self._material.wheel}{extra}", seconds=LONG_S
         )
         if done.code:
             return _failed("install", done)
@@ -225,7 +227,7 @@ class Visit:
         rooms = [f"test/{room}" for room in self._environment.rooms]
         options = ("-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider")
         script = f'cd checkout && exec ../{PYTHON} "$@"'
-        done = self._run("sh", "-c", script, "sh", *options, *rooms, seconds=1200)
+        done = self._run("sh", "-c", script, "sh", *options, *rooms, seconds=LONG_S)
         last = done.stdout.strip().rpartition("\n")[2]
         counted = re.findall(r"(\d+) (passed|failed|errors?|skipped)\b", last)
         text = ", ".join(f"{number} {word}" for number, word in counted) or done.last

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-ROOMS = ("base", "geometry", "images", "engines", "registration", "bags", "ros")
-"""Folders of test/ whose fast tests need no more than the package, and ROS where it is there."""
+ROOMS = ("base", "geometry", "images", "engines", "ros")
+"""Folders of test/ with what depends on systems and libraries, and whose fast tests need only the package."""
 SLOW_MACHINE = ("base", "geometry", "engines")
 """Those that an emulated processor gets through."""
 
@@ -34,9 +34,6 @@ class Environment:
 
 ENVIRONMENTS = (
     Environment("python3.11", "3.11"),
-    Environment("python3.10", "3.10"),
-    Environment("python3.12", "3.12"),
-    Environment("kilted", "3.11", ros="ros-kilted"),
     Environment("debian13", "3.13", debian="trixie", release="Debian 13"),
     Environment(
         "debian12-arm64",
@@ -47,6 +44,9 @@ ENVIRONMENTS = (
         ros=None,
         rooms=SLOW_MACHINE,
     ),
+    Environment("kilted", "3.11", ros="ros-kilted"),
+    Environment("python3.10", "3.10"),
+    Environment("python3.12", "3.12"),
 )
 """In the order in which they are tried; homographies of the others are compared with those of the first."""
 
