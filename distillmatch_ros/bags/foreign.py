@@ -5,6 +5,7 @@ They come out as messages of ``sensor_msgs``, so that everything after reading i
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -40,9 +41,14 @@ NAMES: Mapping[str, str] = {name.replace("foxglove_msgs/msg/", "foxglove."): nam
 }
 """The ROS 2 name of a type, by its name in a file: Foxglove's types have another one without ROS."""
 UNREAD: Mapping[str, str] = {
-    "theora_image_transport/msg/Packet": "republish it: ros2 run image_transport republish theora raw",
+    "theora_image_transport/msg/Packet": "play it, let image_transport's republish turn theora into raw, and "
+    "record that",
 }
 """Image types that cannot be read, with the remedy."""
+_ROS = re.compile(
+    r"(diagnostic|geometry|nav|sensor|std|tf2|trajectory|visualization|rosgraph)_msgs/|rcl_interfaces/"
+)
+"""ROS's own packages, whose image types are all read."""
 _IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 
 
@@ -130,6 +136,13 @@ def read_as(kind: str) -> str:
     if kind not in NAMES:
         return kind
     return _COMPRESSED if kind.endswith("CompressedImage") else _IMAGE
+
+
+def remedy_of(kind: str) -> str:
+    """What to do about a type that is not read."""
+    if _ROS.match(kind):
+        return "it holds no image"
+    return UNREAD.get(kind, "if it holds images, republish them as sensor_msgs/msg/Image and record these")
 
 
 def is_video(message: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.bags.foreign import UNREAD
+from distillmatch_ros.bags.foreign import remedy_of
 from distillmatch_ros.bags.guess import encodings, guess_topics, usable_encodings
 from distillmatch_ros.bags.joining import drives_in
 from distillmatch_ros.bags.reading import Recorded, Topic, open_bag
@@ -106,7 +106,7 @@ class Inspection:
         kind: ``bag`` or ``image``.
         error: why it cannot be read, or null.
         image: statistics of an image file.
-        topics: image topics of a bag.
+        topics: image topics of a bag, and those that are not read, see `Bag.unread`.
         guess: by sensor, the topic that is probably its camera's.
         pairs: number of pairs with the default settings; null without both topics.
         clocks: comparison of both cameras' clocks.
@@ -195,7 +195,7 @@ def inspect_bag(path: Path, *more: Path) -> Inspection:
                 sensor = sensors[each.topic]
                 timing.receive(sensor, stamp, each.received)
                 synchroniser.add(sensor, Arrival(stamp, each.received, None))
-        unread = [topic for topic in bag.topics.values() if topic.type in UNREAD]
+        unread = bag.unread
         losses = [loss.record() for loss in bag.losses]
     synchroniser.flush()
     found = Inspection(
@@ -221,7 +221,7 @@ def inspect_bag(path: Path, *more: Path) -> Inspection:
 def _unread(topic: Topic) -> InspectedTopic:
     return InspectedTopic(
         *(topic.name, topic.type, topic.count, "", None, 0.0, 0, 0, None, 0.0),
-        unreadable=f"this type is not read; {UNREAD[topic.type]}",
+        unreadable=f"this type is not read; {remedy_of(topic.type)}",
         figures=None,
     )
 

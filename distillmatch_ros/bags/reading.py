@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
-from distillmatch_ros.bags.foreign import NAMES, UNREAD, ForeignImages, is_video
+from distillmatch_ros.bags.foreign import NAMES, UNREAD, ForeignImages, is_video, remedy_of
 from distillmatch_ros.bags.storage.blocks import RECORD_LIMIT, Raw, StorageFile
 from distillmatch_ros.bags.storage.compression import unpack_message
 from distillmatch_ros.bags.storage.folder import (
@@ -121,6 +121,16 @@ class Bag:
         """The topics that hold images, compressed or not."""
         return [topic for topic in self.topics.values() if topic.type in IMAGE_TYPES]
 
+    @property
+    def unread(self) -> list[Topic]:
+        """Topics of image types that are not read; of any other type if too few topics hold images."""
+        few = sum(topic.count > 0 for topic in self.images) < 2  # the two cameras
+        return [
+            topic
+            for topic in self.topics.values()
+            if topic.type in UNREAD or (few and topic.type not in IMAGE_TYPES)
+        ]
+
     def image_topic(self, name: str | None, option: str, points: bool = False) -> Topic:
         """The image topic of that name.
 
@@ -139,12 +149,12 @@ class Bag:
         wrong = f"{option} is missing" if name is None else f"{option} {name} is no image topic of this bag"
         listed = [f"{topic.name}  ({topic.type}, {topic.count} messages)" for topic in images.values()]
         listed += [
-            f"{topic.name}  ({topic.type}, {topic.count} messages), which is not read: {UNREAD[topic.type]}"
-            for topic in self.topics.values()
-            if topic.type in UNREAD
+            f"{topic.name}  ({topic.type}, {topic.count} messages): not read; {remedy_of(topic.type)}"
+            for topic in self.unread
+            if topic.name not in images
         ]
-        if not listed:
-            raise DistillMatchError(f"{self.path}: {wrong}; it holds no images at all")
+        if not images:
+            raise DistillMatchError(f"{self.path}: {wrong}; it holds no images that are read", *listed)
         raise DistillMatchError(f"{self.path}: {wrong}; choose from", *listed)
 
     def messages(self, topics: Collection[str]) -> Iterator[Recorded]:

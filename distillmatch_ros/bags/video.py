@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError, needing
+from distillmatch_ros.images.sizes import MAX_PIXELS
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -20,6 +21,8 @@ _CODECS = {
     "vp8": re.compile(r"vp8", re.IGNORECASE),
     "mjpeg": re.compile(r"mjpeg", re.IGNORECASE),
 }
+LIMITS = {"max_pixels": str(MAX_PIXELS)}
+"""Options of FFmpeg's decoders: frames that their header says to be larger are not decoded."""
 _GREY = {
     "gray": "mono8",
     "gray16le": "mono16",
@@ -53,6 +56,7 @@ class VideoDecoder:
         with needing("video"):
             import av
         self._codec: Any = av.CodecContext.create(codec, "r")
+        self._codec.options = LIMITS
         self._av = av
         self._codec.thread_type = "NONE"  # threads would hold back a frame each
         self._stamps: dict[int, int] = {}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.images.encodings import decode
+from distillmatch_ros.images.encodings import decode, layout_of
 from distillmatch_ros.images.sizes import check_size
 
 if sys.version_info >= (3, 14):
@@ -22,6 +22,8 @@ ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ZSTD_HEADER = struct.Struct("<IIBII")  # height, width, is_bigendian, step, length of the encoding's name
 _RVL_HEADER = struct.Struct("<II")  # columns, rows
 _ANY_HEADER = 47  # for zlib: of zlib itself, or of gzip
+_PADDED, _ALIGNED = 2, 1024
+"""Longest rows, of the bytes of their pixels and beyond them: what is unpacked is no longer than that."""
 _LONGEST = 11
 """Greatest number of nibbles of a value of 32 bits."""
 
@@ -48,12 +50,17 @@ def decode_zstd(data: NDArray[np.uint8], name: str, max_pixels: int) -> tuple[ND
         begin = _ZSTD_HEADER.size + length
         encoding = content[_ZSTD_HEADER.size : begin].decode("ascii")
         check_size(height, width, name, max_pixels)
-        check_size(height, max(1, step // 16), name, max_pixels)  # at most 16 bytes a pixel
+        layout = layout_of(encoding)
+        if step > _PADDED * layout.row_bytes(width) + _ALIGNED:
+            raise DistillMatchError(
+                f"{name}: rows of {step} bytes for {width} pixels of {encoding}; check the camera's driver"
+            )
+        size = (height + round(height * layout.chroma)) * step
         packed = content[begin:]
         if packed.startswith(ZSTD_MAGIC):
-            pixels = zstd.ZstdDecompressor().decompress(packed, height * step)
+            pixels = zstd.ZstdDecompressor().decompress(packed, size)
         else:
-            pixels = zlib.decompressobj(_ANY_HEADER).decompress(packed, height * step)
+            pixels = zlib.decompressobj(_ANY_HEADER).decompress(packed, size)
     except (struct.error, UnicodeDecodeError, zlib.error, zstd.ZstdError, EOFError) as error:
         raise DistillMatchError(f"{name}: cannot be unpacked ({error}); check the camera's link") from error
     return decode(pixels, height, width, step, encoding, big, max_pixels), encoding

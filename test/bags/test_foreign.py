@@ -15,7 +15,7 @@ from mcap.writer import Writer as McapWriter
 from rosbags.rosbag2 import StoragePlugin, Writer
 from support.bags import RGB, ROS2, START, THERMAL, header
 
-from distillmatch_ros.bags import foreign
+from distillmatch_ros.bags import foreign, video
 from distillmatch_ros.bags.inspection import inspect_paths
 from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.bags.storage.series import recordings
@@ -187,6 +187,38 @@ def test_types_that_are_not_read_are_listed_with_the_remedy(tmp_path: Path) -> N
         bag.image_topic(None, "--thermal")
     (found,) = inspect_paths([tmp_path / "bag.mcap"])
     assert found.topics[0].type == name and "republish" in str(found.topics[0].unreadable)
+
+
+def test_of_types_that_nobody_knows_the_topics_are_listed(tmp_path: Path) -> None:
+    with (tmp_path / "bag.mcap").open("wb") as file:
+        writer = McapWriter(file)
+        writer.start("ros2")
+        for topic, name in ((THERMAL, "maker_msgs/msg/Frame"), ("/scan", "sensor_msgs/msg/LaserScan")):
+            schema = writer.register_schema(name, "ros2msg", b"")
+            writer.add_message(writer.register_channel(topic, "cdr", schema), START, bytes(8), START)
+        writer.finish()
+    with Bag(tmp_path / "bag.mcap") as bag, pytest.raises(DistillMatchError) as raised:
+        bag.image_topic(None, "--thermal")
+    thermal, scan = str(raised.value).splitlines()[2:0:-1]
+    assert "maker_msgs/msg/Frame" in thermal and "republish them as sensor_msgs/msg/Image" in thermal
+    assert "sensor_msgs/msg/LaserScan" in scan and "holds no image" in scan
+    (found,) = inspect_paths([tmp_path / "bag.mcap"])
+    assert [topic.name for topic in found.topics] == ["/scan", THERMAL]
+
+
+def test_video_of_frames_too_large_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(video.LIMITS, "max_pixels", str(SIZE[0] * SIZE[1] // 2))
+    write_ros2(
+        tmp_path / "bag",
+        "foxglove_msgs/msg/CompressedVideo",
+        [{"data": data, "format": "h264"} for data in packets("libx264")],
+    )
+    with Bag(tmp_path / "bag") as bag:
+        assert list(bag.messages((RGB,))) == [] and bag.losses[0].messages == {RGB: COUNT}
+    path = write_video(tmp_path / "rgb.mp4", [("libx264", "yuv420p")])
+    monkeypatch.setattr("distillmatch_ros.images.sizes.MAX_SIDE", SIZE[1] - 1)
+    with pytest.raises(DistillMatchError, match=r"rgb\.mp4: 64 x 48 is beyond"):
+        Bag(path)
 
 
 def write_video(path: Path, streams: Sequence[tuple[str, str]]) -> Path:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.compressed import decode_compressed
-from distillmatch_ros.images.encodings import ENCODINGS, encode
+from distillmatch_ros.images.encodings import ENCODINGS, decode, encode
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -215,6 +215,16 @@ def test_further_image_files_in_messages(suffix: str) -> None:
 
 
 ZSTD_IMAGE = struct.pack("<IIBII", 24, 32, 0, 64, 6) + b"mono16"
+
+
+def test_the_zstd_transport_holds_chroma_planes_and_unpacks_no_more_than_an_image() -> None:
+    planes = np.random.default_rng(0).integers(0, 255, 48 * 64 * 3 // 2, dtype=np.uint8)
+    head = struct.pack("<IIBII", 48, 64, 0, 64, 4) + b"nv12"
+    decoded, _ = decode_compressed(head + zlib.compress(planes.tobytes()), "zstd")
+    np.testing.assert_array_equal(decoded, decode(planes, 48, 64, 64, "nv12", 0))
+    bomb = struct.pack("<IIBII", 1 << 14, 1, 0, 1 << 16, 5) + b"mono8" + zlib.compress(bytes(1 << 24))
+    with pytest.raises(DistillMatchError, match="rows of 65536 bytes for 1 pixels"):
+        decode_compressed(bomb, "zstd")
 
 
 @pytest.mark.parametrize("pack", [zlib.compress, gzip.compress, zstd.compress])

@@ -9,10 +9,11 @@ from typing import Any
 
 from distillmatch_ros.bags.storage.blocks import OnLoss, Raw, StorageFile
 from distillmatch_ros.bags.typestore import ros2_messages, ros2_types
-from distillmatch_ros.bags.video import pixels_of
+from distillmatch_ros.bags.video import LIMITS, pixels_of
 from distillmatch_ros.base.errors import needing
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.images.sizes import check_size
 
 IMAGE = "sensor_msgs/msg/Image"
 
@@ -29,7 +30,7 @@ class VideoFile(StorageFile):
         """Open a file.
 
         Raises:
-            DistillMatchError: PyAV is not installed.
+            DistillMatchError: PyAV is not installed, or the frames are too large.
             OSError: the file cannot be read as video.
         """
         super().__init__(name, report)
@@ -38,6 +39,8 @@ class VideoFile(StorageFile):
             streams = container.streams.video
             if not streams:
                 raise ValueError("holds no video")
+            for stream in streams:
+                check_size(stream.height, stream.width, name)
             stem = re.sub(r"\W", "_", Path(name).stem)
             self._numbers = {
                 f"/{stem}" if len(streams) == 1 else f"/{stem}/{number}": number
@@ -62,6 +65,7 @@ class VideoFile(StorageFile):
         """The frames of one stream, each a serialised message as in other files."""
         types, messages = ros2_types(), ros2_messages()
         with closing(self._open()) as container:
+            container.streams.video[number].codec_context.options = LIMITS
             for frame in container.decode(video=number):
                 stamp = max(0, int((frame.pts or 0) * frame.time_base * SECOND))
                 message = messages.image(Frame(*pixels_of(frame), stamp, topic.strip("/")))
