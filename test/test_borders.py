@@ -20,10 +20,11 @@ ROOMS: dict[str, set[str]] = {
     "registration": {"base", "images", "geometry", "engines"},
     "visualisation": {"base", "images", "geometry", "registration"},
     "rig": {"base", "images", "geometry", "registration"},
+    "stream": {"base", "images", "geometry", "engines", "registration", "rig", "visualisation"},
     "evaluation": {
         *("base", "scene", "images", "geometry", "engines", "registration", "visualisation", "rig"),
+        "stream",
     },
-    "stream": {"base", "images", "geometry", "engines", "registration", "rig", "visualisation"},
     "training": {"base", "images", "model", "geometry", "engines", "registration", "evaluation"},
     "bags": {"base", "images", "geometry", "registration", "rig", "visualisation", "stream"},
     "ros": {"base", "images", "geometry", "engines", "registration", "rig", "stream"},

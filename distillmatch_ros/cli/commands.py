@@ -8,6 +8,7 @@ from distillmatch_ros.cli import (
     calibrate,
     engines,
     gan,
+    hostile,
     images,
     inspection,
     match,
@@ -38,6 +39,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     },
     "Measure": {
         "evaluate": images.evaluate,
+        "evaluate-streams": hostile.evaluate_streams,
         "benchmark": images.benchmark,
         "benchmark-node": node.benchmark_node,
         "fit-probability": probability.fit_probability,

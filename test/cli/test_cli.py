@@ -25,7 +25,7 @@ def test_help_names_the_commands() -> None:
     assert listed == [
         *("match", "bag", "calibrate", "align"),
         *("inspect", "report", "fleet", "demo"),
-        *("evaluate", "benchmark", "benchmark-node", "fit-probability"),
+        *("evaluate", "evaluate-streams", "benchmark", "benchmark-node", "fit-probability"),
         *("train", "ablate", "train-gan", "translate", "evaluate-gan"),
         *("export", "build-engine", "verify", "doctor"),
     ]

@@ -25,6 +25,7 @@ OUTPUTS = {
     "match --out, a mask": ("match --pairs . --out {}", "b_mask.png"),
     "evaluate --out": ("evaluate . --out {}", "evaluation.md"),
     "evaluate --json": ("evaluate . --json {}", "e.json"),
+    "evaluate-streams": ("evaluate-streams . --json {}", "s.json"),
     "benchmark": ("benchmark . --json {}", "b.json"),
     "benchmark-node": ("benchmark-node --json {}", "b.json"),
     "bag": ("bag drive.mcap {} --rgb /r --thermal /t", "out.mcap"),

@@ -1,0 +1,91 @@
+"""The command that measures on streams with known truth: evaluate-streams."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.cli.interruption import interruptible
+from distillmatch_ros.cli.options import EngineOptions, Output, Settings
+from distillmatch_ros.cli.streams import parameters_of
+from distillmatch_ros.cli.view import common
+from distillmatch_ros.evaluation import streams
+from distillmatch_ros.evaluation.hostile_streams import KINDS, Kind, synthetic_place
+from distillmatch_ros.images.pairs import PairPaths, files_of, read_folder
+
+
+def _kind(name: str) -> Kind:
+    found = next((kind for kind in KINDS if kind.name == name), None)
+    if found is None:
+        names = ", ".join(kind.name for kind in KINDS)
+        raise DistillMatchError(f"--kind {name}: is no kind of stream; name one of {names}")
+    return found
+
+
+def evaluate_streams(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="PAIRS_DIR",
+            help="Aligned pairs: visible/NAME.ext, thermal/NAME.ext; by default rendered streets.",
+        ),
+    ] = None,
+    kind: Annotated[
+        list[Kind] | None,
+        typer.Option(metavar="NAME", parser=_kind, help="Only this kind of stream; may be repeated."),
+    ] = None,
+    places: Annotated[
+        int, typer.Option(metavar="N", min=2, help="Number of pairs, spread over the folder.")
+    ] = 4,
+    seconds: Annotated[
+        float, typer.Option(metavar="S", min=0.1, help="Length of each stream; a rig is known after 6 s.")
+    ] = 12.0,
+    settings: Settings = None,
+    *,
+    output: Output,
+    engine: EngineOptions,
+) -> None:
+    """Count wrong answers on streams that ask for them: hung or late cameras, overlays, repetition, knocks.
+
+    A rig of known homography pans over the still of each pair; one thing goes wrong in each kind of stream.
+    """
+    from distillmatch_ros.stream.assembly import open_registrar
+
+    pairs = [] if folder is None else _spread(folder, places)
+    output.check(inputs=files_of(pairs))
+    parameters, kinds = parameters_of(None, settings, engine), kind or KINDS
+    if pairs:
+        stills = [streams.read_place(pair, seed) for seed, pair in enumerate(pairs)]
+    else:
+        stills = [synthetic_place(seed) for seed in range(places)]
+    with (
+        open_registrar(parameters) as registrar,
+        interruptible() as stopped,
+        common.progress(hidden=output.quiet) as bar,
+    ):
+        task = bar.add_task("evaluating", total=len(kinds) * len(stills))
+        figures = streams.run(
+            registrar,
+            stills,
+            kinds,
+            lambda each: parameters.changed(each.settings).stream,
+            seconds,
+            partial(bar.advance, task),
+            stopped.is_set,
+        )
+    summary = (
+        f"{'rendered streets' if folder is None else folder}: {len(stills)} places, {seconds:g} s a stream"
+    )
+    output.give(
+        streams.record(figures),
+        lambda: common.show_table(summary, streams.COLUMNS, streams.rows(figures), streams.LEGEND),
+    )
+    if stopped.is_set():
+        raise KeyboardInterrupt("the table holds the streams so far")
+
+
+def _spread(folder: Path, number: int) -> list[PairPaths]:
+    pairs = read_folder(folder)
+    return pairs[:: max(1, len(pairs) // number)][:number]

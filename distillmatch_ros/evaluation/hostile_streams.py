@@ -1,0 +1,320 @@
+"""Streams of pairs with exact truth that ask for a wrong answer, made of aligned pairs.
+
+A rig with a known homography pans over the still of an aligned pair. Each kind of stream adds one thing that
+happens on robots: a camera that hangs or is late, a display burnt into both images, scenes that repeat, a
+knock, darkness.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.geometry.homography import Float64, Size
+from distillmatch_ros.scene import Scene
+
+VISIBLE, THERMAL = (384, 512), (256, 320)
+"""Sizes of the images of both cameras, (height, width)."""
+RATE_HZ = 10.0
+SLOW_HZ, REPEATED_HZ = 9.0, 27.0
+"""Rate of a slow thermal camera, and the rate at which its images are published."""
+ONSET_S = 2.0
+"""Time from which on a camera hangs, s."""
+GAP = (0.4, 0.7)
+"""Part of a stream without light, or in fog."""
+
+Image = NDArray[np.uint8]
+
+_TRUTH = np.array([[1.15, 0.01, 70.0], [-0.008, 1.15, 45.0], [0.0, 0.0, 1.0]])
+_ROOM = (1.15, 1.5)  # rows and columns of a still, in those of the visible image
+_FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+_TILT_PX = 12.0
+_NOISE = (3, 2)  # grey levels of the visible and the thermal camera
+_MARKS = 10  # things on a scene that repeats, which do not
+_PANEL, _GROUND = ((140, 90, 40), 150), ((60, 60, 60), 90)  # visible colour and thermal value of each
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """One pair of a stream.
+
+    Attributes:
+        seconds: its time, s.
+        visible: uint8 (H, W, 3), BGR.
+        thermal: uint8 (H, W).
+        truth: float64 (3, 3), thermal to visible pixels; None where any answer is wrong.
+    """
+
+    seconds: float
+    visible: Image
+    thermal: Image
+    truth: Float64 | None
+
+
+class Place:
+    """What a panning rig sees of the still of an aligned pair. The same seed gives the same pixels."""
+
+    def __init__(self, visible: Image, thermal: Image, seed: int) -> None:
+        """Scale two aligned images, uint8 (H, W, 3) and (H, W), so that there is room to pan."""
+        scale = max(
+            room * size / length for room, size, length in zip(_ROOM, VISIBLE, thermal.shape, strict=True)
+        )
+        size = (round(scale * thermal.shape[1]), round(scale * thermal.shape[0]))
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        self._stills = cv2.resize(visible, size, interpolation=how), cv2.resize(thermal, size)
+        rng = np.random.default_rng(seed)
+        self._turn_s = rng.uniform((3.0, 1.5), (6.0, 3.0))
+        self._reach_px = rng.uniform((60.0, 5.0), (105.0, 20.0))
+        self._rests_s = float(rng.choice([0.0, 1.5, 3.0]))
+        self._begins = rng.uniform(0, 2 * np.pi, 2) * (self._rests_s == 0)
+        self._rng = rng
+
+    def visible(self, seconds: float) -> Image:
+        """The visible camera's image at a time, uint8 (H, W, 3)."""
+        return self._seen(0, self._view(seconds), VISIBLE)
+
+    def thermal(self, seconds: float, homography: Float64 = _TRUTH) -> Image:
+        """The image at a time of a thermal camera with a homography, uint8 (H, W)."""
+        return self._seen(1, self._view(seconds) @ homography, THERMAL)
+
+    def _seen(self, camera: int, onto: Float64, size: Size) -> Image:
+        still = self._stills[camera]
+        view = cv2.warpPerspective(still, onto, size[::-1], flags=_FLAGS, borderMode=cv2.BORDER_REFLECT)
+        most = _NOISE[camera]
+        noise = self._rng.integers(-most, most + 1, view.shape, np.int16)
+        return np.clip(view.astype(np.int16) + noise, 0, 255).astype(np.uint8)
+
+    def _view(self, seconds: float) -> Float64:
+        """From pixels of the visible image to those of the still: to and fro, some places at rest first."""
+        since = max(0.0, seconds - self._rests_s) if self._rests_s else seconds
+        turned = np.cos(2 * np.pi * since / self._turn_s + self._begins)
+        rows, columns = self._stills[1].shape
+        x = (columns - VISIBLE[1]) / 2 - float(self._reach_px @ turned)
+        y = (rows - VISIBLE[0]) / 2 - _TILT_PX * turned[1]
+        return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]])
+
+
+def synthetic_place(seed: int) -> Place:
+    """A street of `scene`, both images of which are seen from one point."""
+    pair = Scene(seed, night=bool(seed % 2), baseline=0.0).render()
+    known = np.isfinite(pair.truth[..., 0])
+    rows, columns = np.nonzero(known)
+    onto, _ = cv2.findHomography(np.stack([columns, rows], axis=1).astype(np.float64), pair.truth[known], 0)
+    visible = cv2.warpPerspective(pair.visible, onto, pair.thermal.shape[::-1], flags=_FLAGS)
+    low, high = np.percentile(pair.thermal, (0.5, 99.5))
+    thermal = np.clip((pair.thermal - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
+    return Place(np.asarray(visible, np.uint8), thermal, seed)
+
+
+def repeating_place(period: int, seed: int) -> Place:
+    """Panels that repeat, with a few marks that do not; the period is in pixels of the visible image."""
+    rows, columns = (round(room * length) for room, length in zip(_ROOM, VISIBLE, strict=True))
+    images = tuple(np.full((rows, columns, *([3] * (not heat))), _GROUND[heat], np.uint8) for heat in (0, 1))
+    rng, gap = np.random.default_rng([seed, period]), max(1, round(period / 16))
+    places = [(x, y) for x in range(0, columns, period) for y in range(0, rows, period)]
+    marks = rng.integers(0, (columns, rows), (_MARKS, 2)).tolist()
+    for image, panel, mark in zip(images, _PANEL, ((200, 200, 210), 230), strict=True):
+        for x, y in places:
+            cv2.rectangle(image, (x + gap, y + gap), (x + period - gap - 1, y + period - gap - 1), panel, -1)
+        for centre in marks:
+            cv2.circle(image, centre, 6, mark, -1)
+    return Place(*(cv2.GaussianBlur(image, (3, 3), 0) for image in images), seed)
+
+
+Drawn = Callable[[Image, float], None]
+
+
+def _display(image: Image, seconds: float) -> None:
+    """Texts, a crosshair and a scale, as drones show them."""
+    height, width = image.shape[:2]
+    thick = max(1, round(width / 256))
+    for x, y, text in (
+        (0.04, 0.10, "CAM 1 REC"),
+        (0.62, 0.10, f"12:34:{seconds:05.2f}"),
+        (0.04, 0.94, "N 48.137 E 11.575"),
+        (0.66, 0.94, "ALT 120m"),
+    ):
+        _text(image, x, y, text, 0.7)
+    x, y, arm = width // 2, height // 2, round(0.16 * width)
+    cv2.circle(image, (x, y), arm // 2, (255,) * 3, thick, cv2.LINE_AA)
+    cv2.line(image, (x - arm, y), (x + arm, y), (255,) * 3, thick)
+    cv2.line(image, (x, y - arm), (x, y + arm), (255,) * 3, thick)
+    ends = (int(0.85 * width), int(0.3 * height)), (int(0.93 * width), int(0.7 * height))
+    cv2.rectangle(image, *ends, (255,) * 3, thick)
+
+
+def _logo(image: Image, seconds: float) -> None:
+    """A clock and a logo in the corners."""
+    height, width = image.shape[:2]
+    _text(image, 0.03, 0.08, f"2026-01-01 12:00:{seconds:02.0f}", 0.6)
+    x, y, side = round(0.86 * width), round(0.84 * height), round(0.1 * width)
+    cv2.rectangle(image, (x, y), (x + side, y + side), (240,) * 3, -1)
+    cv2.circle(image, (x + side // 2, y + side // 2), side // 3, (20,) * 3, -1)
+
+
+def _bonnet(image: Image, _seconds: float) -> None:
+    """The car itself at the lower edge, with two wipers."""
+    height, width = image.shape[:2]
+    curve = [(0, 0.9), (0.2, 0.82), (0.5, 0.78), (0.8, 0.82), (1, 0.9), (1, 1.01), (0, 1.01)]
+    points = np.array([(round(x * width), round(y * height)) for x, y in curve], np.int32)
+    cv2.fillPoly(image, [points], (40,) * 3, cv2.LINE_AA)
+    cv2.polylines(image, [points], True, (200,) * 3, max(1, round(width / 256)), cv2.LINE_AA)
+    for x in (0.25, 0.6):
+        ends = (round(x * width), round(0.88 * height)), (round((x + 0.2) * width), round(0.82 * height))
+        cv2.line(image, *ends, (220,) * 3, max(1, round(width / 128)), cv2.LINE_AA)
+
+
+def _text(image: Image, x: float, y: float, text: str, size: float) -> None:
+    height, width = image.shape[:2]
+    place, thick = (int(x * width), int(y * height)), max(1, round(width / 256))
+    cv2.putText(
+        image, text, place, cv2.FONT_HERSHEY_SIMPLEX, size * width / 512, (255,) * 3, thick, cv2.LINE_AA
+    )
+
+
+OVERLAYS: tuple[Drawn, ...] = (_display, _logo, _bonnet)
+
+
+@dataclass(frozen=True)
+class Scenery:
+    """What a stream is made of: its place, another one, its number and its length in s."""
+
+    place: Place
+    other: Place
+    number: int
+    seconds: float
+
+    def times(self, rate_hz: float = RATE_HZ) -> list[float]:
+        """Times of the pairs, s."""
+        return [index / rate_hz for index in range(round(self.seconds * rate_hz))]
+
+
+Moments = Callable[[Scenery], Iterator[Moment]]
+
+
+def _plain(scenery: Scenery, late_s: float = 0.0) -> Iterator[Moment]:
+    for time in scenery.times():
+        yield Moment(time, scenery.place.visible(time), scenery.place.thermal(time - late_s), _TRUTH)
+
+
+def _late(seconds: float) -> Moments:
+    return lambda scenery: _plain(scenery, seconds)
+
+
+def _hung_visible(scenery: Scenery) -> Iterator[Moment]:
+    last: Moment | None = None
+    for moment in _plain(scenery):
+        last = moment if last is None or moment.seconds < ONSET_S else last
+        yield replace(moment, visible=last.visible)
+
+
+def _hung_thermal(scenery: Scenery) -> Iterator[Moment]:
+    last: Moment | None = None
+    for moment in _plain(scenery):
+        last = moment if last is None or moment.seconds < ONSET_S else last
+        yield replace(moment, thermal=last.thermal)
+
+
+def _slow(scenery: Scenery) -> Iterator[Moment]:
+    every = round(REPEATED_HZ / SLOW_HZ)
+    heat = scenery.place.thermal(0.0)
+    for index, time in enumerate(scenery.times(REPEATED_HZ)):
+        heat = scenery.place.thermal(time) if index % every == 0 else heat
+        yield Moment(time, scenery.place.visible(time), heat, _TRUTH)
+
+
+def _overlaid(moments: Moments) -> Moments:
+    """With an overlay burnt into both images."""
+
+    def both(scenery: Scenery) -> Iterator[Moment]:
+        draw = OVERLAYS[scenery.number % len(OVERLAYS)]
+        for moment in moments(scenery):
+            for image in (moment.visible, moment.thermal):
+                draw(image, moment.seconds)
+            yield moment
+
+    return both
+
+
+def _elsewhere(scenery: Scenery) -> Iterator[Moment]:
+    for time in scenery.times():
+        yield Moment(time, scenery.place.visible(time), scenery.other.thermal(time), None)
+
+
+def _turned(scenery: Scenery) -> Iterator[Moment]:
+    """Thermal images that no camera beside the other can see: mirrored, upside down, or both."""
+    how = (1, 0, -1)[scenery.number % 3]
+    for moment in _plain(scenery):
+        yield replace(moment, thermal=cv2.flip(moment.thermal, how), truth=None)
+
+
+def _repeating(period: int) -> Moments:
+    return lambda scenery: _plain(replace(scenery, place=repeating_place(period, scenery.number)))
+
+
+def _knocked(px: float, degrees: float = 0.0) -> Moments:
+    """With a knock at half time, by px of the visible image in a direction of the scene's own."""
+
+    def moments(scenery: Scenery) -> Iterator[Moment]:
+        angle = 2 * np.pi * scenery.number / 5 + 0.6
+        middle = (VISIBLE[1] / 2, VISIBLE[0] / 2)
+        knock = np.vstack([cv2.getRotationMatrix2D(middle, degrees, 1.0), (0, 0, 1)])
+        knock[:2, 2] += px * np.cos(angle), px * np.sin(angle)
+        for time in scenery.times():
+            truth = _TRUTH if time < scenery.seconds / 2 else knock @ _TRUTH
+            yield Moment(time, scenery.place.visible(time), scenery.place.thermal(time, truth), truth)
+
+    return moments
+
+
+def _blind(level: float, contrast: float) -> Moments:
+    """Without light, or in fog, for a part of the stream: what is left of the visible image's contrast."""
+
+    def moments(scenery: Scenery) -> Iterator[Moment]:
+        rng = np.random.default_rng(scenery.number)
+        for moment in _plain(scenery):
+            if GAP[0] <= moment.seconds / scenery.seconds < GAP[1]:
+                values = level + contrast * moment.visible + rng.normal(0, 3, moment.visible.shape)
+                moment = replace(moment, visible=np.clip(values, 0, 255).astype(np.uint8))
+            yield moment
+
+    return moments
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of stream.
+
+    Attributes:
+        name: its name in tables.
+        moments: makes the pairs of a stream.
+        settings: settings that it asks for.
+    """
+
+    name: str
+    moments: Moments
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+KINDS: Sequence[Kind] = (
+    Kind("plain", _plain),
+    Kind("hung visible", _hung_visible),
+    Kind("hung thermal", _hung_thermal),
+    Kind("late 0.1 s", _late(0.1)),
+    Kind("late 0.3 s", _late(0.3)),
+    Kind("9 Hz at 27 Hz", _slow),
+    Kind("overlay", _overlaid(_plain)),
+    Kind("overlay over other scene", _overlaid(_elsewhere)),
+    Kind("other scene", _elsewhere),
+    Kind("mirrored or turned", _turned),
+    *(Kind(f"period {period} px", _repeating(period)) for period in (8, 16, 24, 32, 48, 64, 80)),
+    *(Kind(f"knock {px} px", _knocked(px)) for px in (20, 40, 60)),
+    Kind("knock 3 degrees", _knocked(0, 3)),
+    Kind("knock 60 px in hold", _knocked(60), {"mode": "hold"}),
+    Kind("dark", _blind(4, 0.01)),
+    Kind("fog", _blind(170, 0.03)),
+)
+"""All kinds, in the order of tables."""
