@@ -15,7 +15,7 @@ from distillmatch_ros.engines.protocol import Engine, Float32
 from distillmatch_ros.geometry.homography import Float64, Size, inverse, resize_matrix, transform
 from distillmatch_ros.geometry.warping import resize, warp
 from distillmatch_ros.registration.alignment import Aligner, Alignment
-from distillmatch_ros.registration.burnt_in import BESIDE, prominence_beside_marks
+from distillmatch_ros.registration.burnt_in import BESIDE, is_marked, prominence_beside_marks
 from distillmatch_ros.registration.crops import CropPair
 from distillmatch_ros.registration.gate import Estimate, Gate, confirm, estimate, implausible
 from distillmatch_ros.registration.probability import ProbabilityModel
@@ -193,7 +193,7 @@ class PairOfImages:
                     judged = judged.rejected(
                         Rejection.of("min_probability", probability, gate.min_probability)
                     )
-            if judged.homography is not None and self._is_burnt_in(judged.homography, gate):
+            if judged.homography is not None and self._is_burnt_in(judged.homography, probability, gate):
                 judged, probability = judged.rejected(Rejection("burnt_in")), None
         return Pass(
             visible_points.astype(np.float32),
@@ -204,10 +204,13 @@ class PairOfImages:
             probability,
         )
 
-    def _is_burnt_in(self, homography: Float64, gate: Gate) -> bool:
-        """Whether hardly anything supports a homography but marks burnt into both images."""
+    def _is_burnt_in(self, homography: Float64, probability: float | None, gate: Gate) -> bool:
+        """Whether hardly anything supports a homography but marks burnt into both images, or they disturb it."""
         beside = prominence_beside_marks(self._visible, self._thermal, homography)
-        return beside is not None and beside < BESIDE * gate.min_peak_prominence
+        if beside is not None:
+            return beside < BESIDE * gate.min_peak_prominence
+        doubtful = probability is not None and probability < LIKELY
+        return doubtful and is_marked(self._visible, self._thermal, homography)
 
     def _align(self, homography: Float64, gate: Gate) -> Alignment:
         """Align; if the result is not clear, align once more from it, since a closer start ends closer."""
