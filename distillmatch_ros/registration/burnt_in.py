@@ -31,8 +31,8 @@ SCENE = 0.3
 """Fraction of an image's edges, by energy, that is beside marks on a scene."""
 
 MARKED = 0.13
-"""Fraction of an image that looks alike at the same place of the other one, from which on it is marked: 0.12 at
-most in 140 pairs of cameras that see different parts of a scene, 0.14 to 0.35 under displays and bonnets."""
+"""Fraction of an image that looks alike at the same place of the other one, from which on it is marked: at
+most 0.12 in 140 pairs whose cameras see different parts of a scene, 0.14 to 0.35 under displays and bonnets."""
 
 _WINDOW, _AROUND = 9, 15  # sides of the windows that gradients are compared in, and left out by, level pixels
 _SAME = 0.8  # least correlation of the gradients, with their signs
@@ -68,7 +68,7 @@ def prominence_beside_marks(
 
 
 def is_marked(visible: NDArray[Any], thermal: NDArray[Any], homography: Float64) -> bool:
-    """Whether much looks alike at the same place of both images, where a homography lays other parts together.
+    """Whether much looks alike at the same place of both images, and a homography says it should not.
 
     Args:
         visible: uint8 (H, W).

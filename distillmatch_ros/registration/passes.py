@@ -205,7 +205,7 @@ class PairOfImages:
         )
 
     def _is_burnt_in(self, homography: Float64, probability: float | None, gate: Gate) -> bool:
-        """Whether hardly anything supports a homography but marks burnt into both images, or they disturb it."""
+        """Whether hardly anything supports a homography but marks burnt into both images, or they bend it."""
         beside = prominence_beside_marks(self._visible, self._thermal, homography)
         if beside is not None:
             return beside < BESIDE * gate.min_peak_prominence

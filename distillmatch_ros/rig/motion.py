@@ -52,20 +52,24 @@ class MotionMeter:
         """Start without images; only so many of the latest speeds are kept, or all."""
         self._last: tuple[NDArray[np.float32], int] | None = None
         self._rows: deque[tuple[float, float, float]] = deque(maxlen=kept)
+        self.way: Float64 = np.zeros(2)
+        """(2,), how far the picture has moved altogether, x and y in px of one `WIDTH` across."""
 
-    def add(self, grey: NDArray[np.uint8], stamp: int) -> None:
-        """Add the next image, uint8 (H, W), with its stamp in ns."""
+    def add(self, grey: NDArray[np.uint8], stamp: int) -> bool:
+        """Add the next image, uint8 (H, W), with its stamp in ns; whether its motion could be measured."""
         height, width = grey.shape
         small = cv2.resize(grey, (WIDTH, round(WIDTH * height / width)), interpolation=cv2.INTER_AREA)
         detail = small.astype(np.float32)
         detail -= cv2.blur(detail, (_BLUR, _BLUR))
         last, self._last = self._last, (detail, stamp)
         if last is None or last[0].shape != detail.shape or stamp <= last[1]:
-            return
+            return False
         window = cv2.createHanningWindow(detail.shape[::-1], cv2.CV_32F)
         (x, y), _ = cv2.phaseCorrelate(last[0], detail, window)
         seconds = (stamp - last[1]) / SECOND
         self._rows.append(((stamp + last[1]) / 2 / SECOND, x / seconds, y / seconds))
+        self.way = self.way + np.array([x, y])
+        return True
 
     @property
     def speeds(self) -> Float64:

@@ -1,15 +1,19 @@
 """Whether the two images of a pair show one moment, by how the pictures of both cameras move.
 
-A late image registers as well as any other while the cameras pan, but its homography swings with the motion.
+A late image registers as well as any other while the cameras pan, but its homography swings with the motion,
+which shows within a second. The speeds of both pictures tell the latency too, without any homography, in some
+seconds.
 """
 
 import numpy as np
 
 from distillmatch_ros.base.units import SECOND
-from distillmatch_ros.geometry.homography import REFERENCE_WIDTH
+from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, jacobian
+from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.rig.events import Finding, RigEvent
 from distillmatch_ros.rig.motion import WIDTH, MotionMeter, TimeOffset, time_offset
+from distillmatch_ros.rig.swing import Swing
 
 LEAST_S = 0.04
 """Least latency that is told, s: the time of a frame, which pairing cannot better."""
@@ -35,6 +39,8 @@ class LatencyWatch:
         self._visible, self._thermal = MotionMeter(_KEPT), MotionMeter(_KEPT)
         self._measured = self._estimated = 0
         self._pause = _FIRST_S
+        self._swing = Swing()
+        self._swung: TimeOffset | None = None
         self._found: TimeOffset | None = None
 
     def update(self, pair: PreparedPair, stamp: int) -> None:
@@ -45,24 +51,47 @@ class LatencyWatch:
         if 0 <= since < _EVERY_S:
             return
         self._measured = stamp
-        self._visible.add(pair.visible.picture, stamp)
-        self._thermal.add(pair.thermal.picture, stamp)
+        measured = [
+            meter.add(image.picture, stamp)
+            for meter, image in ((self._visible, pair.visible), (self._thermal, pair.thermal))
+        ]
+        if not all(measured):
+            self._swing.clear()
         if stamp - self._estimated < self._pause * SECOND:
             return
         self._estimated, self._pause = stamp, min(1.5 * self._pause, _LONGEST_S)
         found = time_offset(self._visible.speeds, self._thermal.speeds)
         if found is not None and found.deviation < _CERTAIN_S:
-            known, self._found = self.offset, found
-            if (offset := self.offset) is not None and known is None:
-                self.events.append(RigEvent(stamp, Finding.LATE, _sentence(offset)))
+            known, self._found = self._found, found
+            if (offset := self.offset) is not None and (known is None or _in_order(known)):
+                self._tell(offset, stamp, "the motion of both pictures")
+
+    def heed(self, mapping: ImageMapping, stamp: int) -> None:
+        """Take the mapping that was found for the pair which was added last."""
+        if stamp != self._measured or self._found is not None:
+            return
+        thermal, visible = mapping.thermal_size, mapping.visible_size
+        scale = REFERENCE_WIDTH / visible[1]
+        middle = ((thermal[1] - 1) / 2, (thermal[0] - 1) / 2)
+        self._swing.add(
+            stamp / SECOND,
+            self._visible.way * REFERENCE_WIDTH / WIDTH,
+            self._thermal.way,
+            mapping.to_visible(np.array([middle]))[0] * scale,
+            jacobian(mapping.homography, middle) * scale * thermal[1] / WIDTH,
+        )
+        known, self._swung = self._swung, self._swing.offset(self._swung)
+        if known is None and self._swung is not None:
+            self._tell(self._swung, stamp, "how the homography swings with the motion")
+
+    def _tell(self, offset: TimeOffset, stamp: int, evidence: str) -> None:
+        self.events.append(RigEvent(stamp, Finding.LATE, _sentence(offset, evidence)))
 
     @property
     def offset(self) -> TimeOffset | None:
         """What is to be added to ``thermal_offset``; None if images of a pair show one moment, or unknown."""
-        found = self._found
-        return (
-            found if found is not None and found.differs_from(0.0) and abs(found.seconds) > LEAST_S else None
-        )
+        found = self._found or self._swung
+        return None if found is None or _in_order(found) else found
 
     @property
     def swing_px(self) -> float:
@@ -74,10 +103,14 @@ class LatencyWatch:
         return fastest * abs(offset.seconds)
 
 
-def _sentence(offset: TimeOffset) -> str:
+def _in_order(offset: TimeOffset) -> bool:
+    return not offset.differs_from(0.0) or abs(offset.seconds) <= LEAST_S
+
+
+def _sentence(offset: TimeOffset, evidence: str) -> str:
     late, other = ("thermal", "visible") if offset.seconds < 0 else ("visible", "thermal")
     return (
         f"{late} images are {abs(offset.seconds):.2f} s later than the {other} ones of their pairs "
-        f"(±{offset.deviation:.2f} s, by the motion of both pictures): add {offset.seconds:+.3f} to "
+        f"(±{offset.deviation:.2f} s, by {evidence}): add {offset.seconds:+.3f} to "
         "thermal_offset; until then no homography is believed while the cameras turn"
     )

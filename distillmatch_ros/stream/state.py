@@ -146,7 +146,10 @@ class RigState:
             return Followed.repeating(self._said)
         self._latency.update(pair, stamp)
         followed = self._register(pair, stamp, fixed, known)
-        if followed.registration.status.is_own and (swing := self._latency.swing_px) > SWING_PX:
+        found = followed.registration
+        if found.status.is_own and found.mapping is not None:
+            self._latency.heed(found.mapping, stamp)
+        if found.status.is_own and (swing := self._latency.swing_px) > SWING_PX:
             followed = Followed.rejected(Rejection("latency", swing, SWING_PX))
         self._said = followed.registration
         for passed, registration in followed.passes:

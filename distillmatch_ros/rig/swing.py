@@ -1,0 +1,114 @@
+"""The time between two streams by how the pairs' homography swings: within a second of the first motion.
+
+While the cameras turn, a late image shows what its camera saw before. The homography of the pair is then off
+by how far the picture of the other camera has moved since, and comes back when the cameras rest. That of two
+cameras in time stays where it is, however fast they turn.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from distillmatch_ros.geometry.homography import Float64
+from distillmatch_ros.rig.motion import REACH, TimeOffset
+
+_STEP = 0.025  # s, between latencies that are tried
+_LEAST, _SPAN_S = 5, 2.5  # pairs that are needed, and time for which they are kept
+_GAP_S = 0.35  # between pairs, beyond which motion is unknown
+_SWING_PX = 4.0  # least standard deviation of the homography's place
+_LEFT = 0.15  # greatest part of its variance that the pictures' motion may leave
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A pair: see `Swing.add`."""
+
+    seconds: float
+    visible: Float64
+    thermal: Float64
+    centre: Float64
+    to_visible: Float64
+
+
+class Swing:
+    """Compares where the thermal image's centre lies in the visible one with how far both pictures moved."""
+
+    def __init__(self) -> None:
+        """Start without pairs."""
+        self._places: deque[_Place] = deque()
+
+    def add(
+        self, seconds: float, visible: Float64, thermal: Float64, centre: Float64, to_visible: Float64
+    ) -> None:
+        """Add a pair.
+
+        Args:
+            seconds: its time, s.
+            visible: (2,), how far the visible picture has moved since some time, reference pixels.
+            thermal: (2,), likewise the thermal one, in any unit.
+            centre: (2,), place of the thermal image's centre in the visible one, reference pixels.
+            to_visible: (2, 2), motion of the thermal picture in its unit to reference pixels.
+        """
+        places = self._places
+        if places and not 0 < seconds - places[-1].seconds <= _GAP_S:
+            places.clear()
+        places.append(_Place(seconds, visible, thermal, centre, to_visible))
+        while seconds - places[0].seconds > _SPAN_S:
+            places.popleft()
+
+    def clear(self) -> None:
+        """Discard all pairs: from the last one to the next, motion is unknown."""
+        self._places.clear()
+
+    def offset(self, before: TimeOffset | None = None) -> TimeOffset | None:
+        """The offset that explains how the homography moved.
+
+        Args:
+            before: what was found before. It stays while cameras rest, and if the motion does not tell.
+        """
+        if len(self._places) < _LEAST:
+            return before
+        centres = np.array([place.centre for place in self._places])
+        swing = float(_variance(centres))
+        if swing < _SWING_PX**2:
+            return None if before is not None and self._expects(before.seconds) else before
+        tried = [self._best(centres, sign) for sign in (-1, 1)]
+        left, seconds, displaced = min(tried)
+        if left > _LEFT * swing:
+            return before
+        deviation = abs(seconds) * np.sqrt(left / (len(centres) * max(displaced, 1e-9)))
+        return TimeOffset(seconds, max(float(deviation), _STEP), float(np.sqrt(1 - left / swing)))
+
+    def _best(self, centres: Float64, sign: int) -> tuple[float, float, float]:
+        """What the best latency of one camera leaves of the variance, that offset, and what it explains."""
+        late = np.arange(2 * _STEP, REACH + _STEP / 2, _STEP)
+        displaced = self._displaced(sign * late)
+        left = _variance(centres - displaced)
+        best = int(left.argmin())
+        return float(left[best]), sign * float(late[best]), float(_variance(displaced[best]))
+
+    def _expects(self, offset: float) -> bool:
+        """Whether the homography would have swung by twice what was seen, or more, with an offset."""
+        return float(_variance(self._displaced(np.array([offset])))[0]) > (2 * _SWING_PX) ** 2
+
+    def _displaced(self, offsets: Float64) -> Float64:
+        """What offsets (L,) of one sign do to the homography at each pair (N): (L, N, 2), reference pixels.
+
+        A camera that is late shows what it saw before: the other one's picture has moved since.
+        """
+        times = np.array([place.seconds for place in self._places])
+        is_thermal = bool(offsets[0] < 0)
+        moved = np.array([place.visible if is_thermal else place.thermal for place in self._places])
+        if not is_thermal:
+            moved = -moved @ self._places[-1].to_visible.T
+        reach = REACH + _STEP  # before the first pair, motion is taken to be what it was then
+        before = moved[0] - reach * (moved[1] - moved[0]) / (times[1] - times[0])
+        known, way = np.concatenate([[times[0] - reach], times]), np.concatenate([[before], moved])
+        then = times - np.abs(offsets)[:, None]
+        return moved - np.stack([np.interp(then, known, way[:, axis]) for axis in (0, 1)], axis=-1)
+
+
+def _variance(points: Float64) -> Float64:
+    """Mean square distance of (..., N, 2) from their mean, (...)."""
+    return np.asarray(np.square(points - points.mean(axis=-2, keepdims=True)).sum(axis=-1).mean(axis=-1))
