@@ -12,7 +12,8 @@ from distillmatch_ros.cli.options import EngineOptions, Output, Settings
 from distillmatch_ros.cli.streams import parameters_of
 from distillmatch_ros.cli.view import common
 from distillmatch_ros.evaluation import streams
-from distillmatch_ros.evaluation.hostile_streams import KINDS, Kind, synthetic_place
+from distillmatch_ros.evaluation.hostile_streams import KINDS, Kind
+from distillmatch_ros.evaluation.panning import synthetic_place
 from distillmatch_ros.images.pairs import PairPaths, files_of, read_folder
 
 

@@ -1,4 +1,4 @@
-"""Streams of pairs with exact truth that ask for a wrong answer, made of aligned pairs.
+"""Streams of pairs with exact truth that ask for a wrong answer.
 
 A rig with a known homography pans over the still of an aligned pair. Each kind of stream adds one thing that
 happens on robots: a camera that hangs or is late, a display burnt into both images, scenes that repeat, a
@@ -11,13 +11,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from distillmatch_ros.geometry.homography import Float64, Size
-from distillmatch_ros.scene import Scene
+from distillmatch_ros.evaluation.panning import TRUTH, VISIBLE, Image, Place, repeating_place
+from distillmatch_ros.geometry.homography import Float64
 
-VISIBLE, THERMAL = (384, 512), (256, 320)
-"""Sizes of the images of both cameras, (height, width)."""
 RATE_HZ = 10.0
 SLOW_HZ, REPEATED_HZ = 9.0, 27.0
 """Rate of a slow thermal camera, and the rate at which its images are published."""
@@ -25,16 +22,6 @@ ONSET_S = 2.0
 """Time from which on a camera hangs, s."""
 GAP = (0.4, 0.7)
 """Part of a stream without light, or in fog."""
-
-Image = NDArray[np.uint8]
-
-_TRUTH = np.array([[1.15, 0.01, 70.0], [-0.008, 1.15, 45.0], [0.0, 0.0, 1.0]])
-_ROOM = (1.15, 1.5)  # rows and columns of a still, in those of the visible image
-_FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-_TILT_PX = 12.0
-_NOISE = (3, 2)  # grey levels of the visible and the thermal camera
-_MARKS = 10  # things on a scene that repeats, which do not
-_PANEL, _GROUND = ((140, 90, 40), 150), ((60, 60, 60), 90)  # visible colour and thermal value of each
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,76 +39,6 @@ class Moment:
     visible: Image
     thermal: Image
     truth: Float64 | None
-
-
-class Place:
-    """What a panning rig sees of the still of an aligned pair. The same seed gives the same pixels."""
-
-    def __init__(self, visible: Image, thermal: Image, seed: int) -> None:
-        """Scale two aligned images, uint8 (H, W, 3) and (H, W), so that there is room to pan."""
-        scale = max(
-            room * size / length for room, size, length in zip(_ROOM, VISIBLE, thermal.shape, strict=True)
-        )
-        size = (round(scale * thermal.shape[1]), round(scale * thermal.shape[0]))
-        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        self._stills = cv2.resize(visible, size, interpolation=how), cv2.resize(thermal, size)
-        rng = np.random.default_rng(seed)
-        self._turn_s = rng.uniform((3.0, 1.5), (6.0, 3.0))
-        self._reach_px = rng.uniform((60.0, 5.0), (105.0, 20.0))
-        self._rests_s = float(rng.choice([0.0, 1.5, 3.0]))
-        self._begins = rng.uniform(0, 2 * np.pi, 2) * (self._rests_s == 0)
-        self._rng = rng
-
-    def visible(self, seconds: float) -> Image:
-        """The visible camera's image at a time, uint8 (H, W, 3)."""
-        return self._seen(0, self._view(seconds), VISIBLE)
-
-    def thermal(self, seconds: float, homography: Float64 = _TRUTH) -> Image:
-        """The image at a time of a thermal camera with a homography, uint8 (H, W)."""
-        return self._seen(1, self._view(seconds) @ homography, THERMAL)
-
-    def _seen(self, camera: int, onto: Float64, size: Size) -> Image:
-        still = self._stills[camera]
-        view = cv2.warpPerspective(still, onto, size[::-1], flags=_FLAGS, borderMode=cv2.BORDER_REFLECT)
-        most = _NOISE[camera]
-        noise = self._rng.integers(-most, most + 1, view.shape, np.int16)
-        return np.clip(view.astype(np.int16) + noise, 0, 255).astype(np.uint8)
-
-    def _view(self, seconds: float) -> Float64:
-        """From pixels of the visible image to those of the still: to and fro, some places at rest first."""
-        since = max(0.0, seconds - self._rests_s) if self._rests_s else seconds
-        turned = np.cos(2 * np.pi * since / self._turn_s + self._begins)
-        rows, columns = self._stills[1].shape
-        x = (columns - VISIBLE[1]) / 2 - float(self._reach_px @ turned)
-        y = (rows - VISIBLE[0]) / 2 - _TILT_PX * turned[1]
-        return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]])
-
-
-def synthetic_place(seed: int) -> Place:
-    """A street of `scene`, both images of which are seen from one point."""
-    pair = Scene(seed, night=bool(seed % 2), baseline=0.0).render()
-    known = np.isfinite(pair.truth[..., 0])
-    rows, columns = np.nonzero(known)
-    onto, _ = cv2.findHomography(np.stack([columns, rows], axis=1).astype(np.float64), pair.truth[known], 0)
-    visible = cv2.warpPerspective(pair.visible, onto, pair.thermal.shape[::-1], flags=_FLAGS)
-    low, high = np.percentile(pair.thermal, (0.5, 99.5))
-    thermal = np.clip((pair.thermal - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
-    return Place(np.asarray(visible, np.uint8), thermal, seed)
-
-
-def repeating_place(period: int, seed: int) -> Place:
-    """Panels that repeat, with a few marks that do not; the period is in pixels of the visible image."""
-    rows, columns = (round(room * length) for room, length in zip(_ROOM, VISIBLE, strict=True))
-    images = tuple(np.full((rows, columns, *([3] * (not heat))), _GROUND[heat], np.uint8) for heat in (0, 1))
-    rng, gap = np.random.default_rng([seed, period]), max(1, round(period / 16))
-    places = [(x, y) for x in range(0, columns, period) for y in range(0, rows, period)]
-    marks = rng.integers(0, (columns, rows), (_MARKS, 2)).tolist()
-    for image, panel, mark in zip(images, _PANEL, ((200, 200, 210), 230), strict=True):
-        for x, y in places:
-            cv2.rectangle(image, (x + gap, y + gap), (x + period - gap - 1, y + period - gap - 1), panel, -1)
-        for centre in marks:
-            cv2.circle(image, centre, 6, mark, -1)
-    return Place(*(cv2.GaussianBlur(image, (3, 3), 0) for image in images), seed)
 
 
 Drawn = Callable[[Image, float], None]
@@ -197,7 +114,7 @@ Moments = Callable[[Scenery], Iterator[Moment]]
 
 def _plain(scenery: Scenery, late_s: float = 0.0) -> Iterator[Moment]:
     for time in scenery.times():
-        yield Moment(time, scenery.place.visible(time), scenery.place.thermal(time - late_s), _TRUTH)
+        yield Moment(time, scenery.place.visible(time), scenery.place.thermal(time - late_s), TRUTH)
 
 
 def _late(seconds: float) -> Moments:
@@ -223,7 +140,7 @@ def _slow(scenery: Scenery) -> Iterator[Moment]:
     heat = scenery.place.thermal(0.0)
     for index, time in enumerate(scenery.times(REPEATED_HZ)):
         heat = scenery.place.thermal(time) if index % every == 0 else heat
-        yield Moment(time, scenery.place.visible(time), heat, _TRUTH)
+        yield Moment(time, scenery.place.visible(time), heat, TRUTH)
 
 
 def _overlaid(moments: Moments) -> Moments:
@@ -248,7 +165,7 @@ def _turned(scenery: Scenery) -> Iterator[Moment]:
     """Thermal images that no camera beside the other can see: mirrored, upside down, or both."""
     how = (1, 0, -1)[scenery.number % 3]
     for moment in _plain(scenery):
-        yield replace(moment, thermal=cv2.flip(moment.thermal, how), truth=None)
+        yield replace(moment, thermal=np.asarray(cv2.flip(moment.thermal, how), np.uint8), truth=None)
 
 
 def _repeating(period: int) -> Moments:
@@ -264,7 +181,7 @@ def _knocked(px: float, degrees: float = 0.0) -> Moments:
         knock = np.vstack([cv2.getRotationMatrix2D(middle, degrees, 1.0), (0, 0, 1)])
         knock[:2, 2] += px * np.cos(angle), px * np.sin(angle)
         for time in scenery.times():
-            truth = _TRUTH if time < scenery.seconds / 2 else knock @ _TRUTH
+            truth = TRUTH if time < scenery.seconds / 2 else knock @ TRUTH
             yield Moment(time, scenery.place.visible(time), scenery.place.thermal(time, truth), truth)
 
     return moments

@@ -10,7 +10,8 @@ from typing_extensions import TypedDict
 
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.evaluation.accuracy import WRONG_PX
-from distillmatch_ros.evaluation.hostile_streams import THERMAL, VISIBLE, Kind, Moment, Place, Scenery
+from distillmatch_ros.evaluation.hostile_streams import Kind, Moment, Scenery
+from distillmatch_ros.evaluation.panning import THERMAL, VISIBLE, Place
 from distillmatch_ros.evaluation.probability import calibration_error, reliability
 from distillmatch_ros.evaluation.warped import read_aligned
 from distillmatch_ros.geometry.homography import corner_error

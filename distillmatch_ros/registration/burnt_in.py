@@ -30,9 +30,11 @@ display have at least 0.06 and two scenes at most 0.04."""
 SCENE = 0.3
 """Fraction of an image's edges, by energy, that is beside marks on a scene."""
 
+ELSEWHERE_PX = 25.0
+"""Corner error, reference pixels, from which on it does not: scenes of nearly equal views look alike there too."""
 MARKED = 0.13
 """Fraction of an image that looks alike at the same place of the other one, from which on it is marked: at
-most 0.12 in 140 pairs whose cameras see different parts of a scene, 0.14 to 0.35 under displays and bonnets."""
+most 0.12 in 140 pairs whose cameras see different parts of a scene, 0.14 to 0.35 under displays, bonnets."""
 
 _WINDOW, _AROUND = 9, 15  # sides of the windows that gradients are compared in, and left out by, level pixels
 _SAME = 0.8  # least correlation of the gradients, with their signs
@@ -76,7 +78,7 @@ def is_marked(visible: NDArray[Any], thermal: NDArray[Any], homography: Float64)
         homography: (3, 3), thermal to visible pixels.
     """
     sizes: tuple[Size, Size] = thermal.shape, visible.shape
-    if corner_error(homography, resize_matrix(*sizes), *sizes) <= NEAR_PX:
+    if corner_error(homography, resize_matrix(*sizes), *sizes) <= ELSEWHERE_PX:
         return False
     level = LEVELS[-1]
     return float(_marks(resize(thermal, level.size), resize(visible, level.size)).mean()) > MARKED

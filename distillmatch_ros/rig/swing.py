@@ -106,7 +106,8 @@ class Swing:
         before = moved[0] - reach * (moved[1] - moved[0]) / (times[1] - times[0])
         known, way = np.concatenate([[times[0] - reach], times]), np.concatenate([[before], moved])
         then = times - np.abs(offsets)[:, None]
-        return moved - np.stack([np.interp(then, known, way[:, axis]) for axis in (0, 1)], axis=-1)
+        where = [np.interp(then, known, way[:, axis]) for axis in (0, 1)]
+        return np.asarray(moved - np.stack(where, axis=-1), np.float64)
 
 
 def _variance(points: Float64) -> Float64:

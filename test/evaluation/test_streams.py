@@ -1,6 +1,7 @@
 """Streams that ask for wrong answers: their truth, what goes wrong in them, and how answers are counted."""
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,16 +10,8 @@ from support.cli import assert_wrong_use, run
 from support.scripted_engine import ScriptedEngine, points_of
 
 from distillmatch_ros import Registrar
-from distillmatch_ros.evaluation.hostile_streams import (
-    KINDS,
-    ONSET_S,
-    THERMAL,
-    VISIBLE,
-    Moment,
-    Place,
-    Scenery,
-    repeating_place,
-)
+from distillmatch_ros.evaluation.hostile_streams import KINDS, ONSET_S, Moment, Scenery
+from distillmatch_ros.evaluation.panning import THERMAL, VISIBLE, Place, repeating_place, synthetic_place
 from distillmatch_ros.evaluation.streams import ALL, Answer, Figures, answers_to, longest_wrong_s
 from distillmatch_ros.geometry.homography import resize_matrix
 from distillmatch_ros.registration.gate import Gate
@@ -124,13 +117,23 @@ def test_answers_are_measured_against_the_truth(place: Place) -> None:
     assert found[1].error_px in (None, np.inf)
 
 
-def test_the_command_measures_the_kinds_that_are_named(write_network) -> None:
-    arguments = ["--kind", "plain", "--kind", "other scene", "--places", "2", "--seconds", "0.3"]
-    network = ("--model", write_network(), "--threads", "1")
-    result = run("evaluate-streams", *arguments, *network, "--set", "pass_seconds=60", "--json", "-")
+def test_the_command_measures_the_kinds_that_are_named(write_network, tmp_path: Path) -> None:
+    for name in ("visible/a.png", "visible/b.png", "thermal/a.png", "thermal/b.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / name), still())
+    quick = ("--places", "2", "--seconds", "0.1", "--model", write_network(), "--threads", "1")
+    result = run("evaluate-streams", tmp_path, "--kind", "plain", "--kind", "fog", *quick, "--json", "-")
     assert result.exit_code == 0, result.output
     found = {each["kind"]: each["frames"] for each in json.loads(result.stdout)}
-    assert found == {"plain": 6, "other scene": 6, ALL: 12}
+    assert found == {"plain": 2, "fog": 2, ALL: 4}
+
+
+@pytest.mark.slow  # a street is rendered
+def test_rendered_streets_are_seen_from_one_point() -> None:
+    street = synthetic_place(0)
+    for heat in (False, True):
+        still = street.thermal(0.0) if heat else street.visible(0.0)
+        assert still.shape[:2] == (THERMAL if heat else VISIBLE) and still.std() > 10
 
 
 def test_an_unknown_kind_is_named_with_those_that_exist() -> None:

@@ -7,7 +7,7 @@ from support.scripted_engine import ScriptedEngine, points_of
 
 from distillmatch_ros import Registrar
 from distillmatch_ros.geometry.homography import resize_matrix
-from distillmatch_ros.registration.burnt_in import prominence_beside_marks
+from distillmatch_ros.registration.burnt_in import is_marked, prominence_beside_marks
 from distillmatch_ros.registration.gate import Gate
 
 VISIBLE, THERMAL = (480, 640), (240, 320)
@@ -65,3 +65,12 @@ def test_only_whole_images_on_each_other_are_looked_into() -> None:
     visible, thermal = displayed(scene(0, VISIBLE, False)), displayed(scene(100, THERMAL, True))
     aside = np.array([[1, 0, 30.0], [0, 1, 0], [0, 0, 1]]) @ WHOLE
     assert prominence_beside_marks(visible, thermal, aside) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_display_marks_what_a_homography_lays_elsewhere(seed: int) -> None:
+    visible, thermal = scene(seed, VISIBLE, False), scene(seed, THERMAL, True)
+    elsewhere = WHOLE @ np.array([[0.8, 0, 30.0], [0, 0.8, 24.0], [0, 0, 1]])
+    assert is_marked(displayed(visible), displayed(thermal), elsewhere)
+    assert not is_marked(visible, scene(seed + 100, THERMAL, True), elsewhere)
+    assert not is_marked(displayed(visible), displayed(thermal), WHOLE)

@@ -1,0 +1,72 @@
+"""A homography that swings with the pictures' motion tells the latency; one that moves otherwise does not."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distillmatch_ros.rig.motion import TimeOffset
+from distillmatch_ros.rig.swing import Swing
+
+HZ = 10.0
+TO_VISIBLE = np.array([[2.0, 0.1], [-0.1, 2.0]])
+
+
+def way(seconds: np.ndarray, period_s: float = 4.0) -> np.ndarray:
+    """Where the scene is in the visible picture of cameras that turn to and fro, (N, 2), reference pixels."""
+    angle = 2 * np.pi * np.asarray(seconds) / period_s
+    return np.stack([120 * np.cos(angle), 15 * np.sin(1.7 * angle)], axis=-1)
+
+
+def swung(
+    late_s: float, seconds: float = 4.0, noise_px: float = 1.0, moved: np.ndarray | float = 0.0
+) -> Swing:
+    """Pairs of a camera that is late by a time, the thermal one if above 0."""
+    times = np.arange(round(seconds * HZ)) / HZ
+    visible, thermal = way(times - max(-late_s, 0.0)), way(times - max(late_s, 0.0))
+    noise = np.random.default_rng(0).normal(0, noise_px, visible.shape)
+    swing = Swing()
+    for time, seen, heat, centre in zip(
+        times, visible, thermal @ np.linalg.inv(TO_VISIBLE).T, visible - thermal + noise + moved, strict=True
+    ):
+        swing.add(float(time), seen, heat, centre, TO_VISIBLE)
+    return swing
+
+
+@given(st.floats(0.1, 0.45), st.sampled_from([-1, 1]))
+def test_the_latency_of_either_camera_is_told(late_s: float, sign: int) -> None:
+    offset = swung(sign * late_s).offset()
+    assert offset is not None and offset.seconds == pytest.approx(-sign * late_s, abs=0.03)
+    assert offset.differs_from(0.0)
+
+
+def test_it_is_told_within_a_second() -> None:
+    offset = swung(0.3, seconds=0.9).offset()
+    assert offset is not None and offset.seconds == pytest.approx(-0.3, abs=0.1)
+
+
+@given(st.integers(0, 100))
+def test_cameras_in_time_swing_nothing(seed: int) -> None:
+    noise = np.random.default_rng(seed).normal(0, 2.0, (40, 2))
+    assert swung(0.0, moved=noise).offset() is None
+
+
+def test_a_knock_and_a_scene_that_comes_nearer_are_no_latency() -> None:
+    times = np.arange(40)[:, None] / HZ
+    assert swung(0.0, moved=60.0 * (times > 2.5)).offset() is None
+    assert swung(0.0, moved=30.0 * np.abs(times - 2.0) * (1.0, 0.0)).offset() is None
+
+
+def test_what_was_found_stays_while_cameras_rest_and_goes_when_they_turn_in_time() -> None:
+    found = TimeOffset(-0.3, 0.03, 0.99)
+    resting = Swing()
+    for number in range(20):
+        resting.add(number / HZ, np.zeros(2), np.zeros(2), np.zeros(2), TO_VISIBLE)
+    assert resting.offset(found) is found
+    assert swung(0.0).offset(found) is None
+
+
+def test_a_gap_begins_anew() -> None:
+    swing = swung(0.3)
+    swing.add(10.0, np.zeros(2), np.zeros(2), np.zeros(2), TO_VISIBLE)
+    assert swing.offset() is None
