@@ -31,7 +31,7 @@ SCENE = 0.3
 """Fraction of an image's edges, by energy, that is beside marks on a scene."""
 
 ELSEWHERE_PX = 25.0
-"""Corner error, reference pixels, from which on it does not: scenes of nearly equal views look alike there too."""
+"""Corner error from which on it does not, reference pixels: scenes of nearly equal views look alike too."""
 MARKED = 0.13
 """Fraction of an image that looks alike at the same place of the other one, from which on it is marked: at
 most 0.12 in 140 pairs whose cameras see different parts of a scene, 0.14 to 0.35 under displays, bonnets."""
