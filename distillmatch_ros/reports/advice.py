@@ -31,6 +31,9 @@ RARE = 0.05
 LONG_GAP = 10
 """Number of consecutive pairs without a homography from which on it is mentioned."""
 
+SHOWN = 5
+"""Most pairs that are listed by their numbers."""
+
 
 @dataclass(frozen=True)
 class Advice:
@@ -81,6 +84,7 @@ def advice_on(recording: Recording, judged: Sequence[Entry], moved: Movement | N
         )
     elif moved is not None and moved.enough:
         yield from _about_mounting(moved)
+        yield from _about_strays(moved)
     covered = coverage(judged)
     if covered is not None and covered < COVERED:
         yield Advice(
@@ -154,6 +158,18 @@ def _about_rejections(judged: Sequence[Entry]) -> Iterator[Advice]:
             "gaps",
             f"{longest} pairs in a row have no homography.",
             "Mode hold keeps the last good one for hold_seconds; a rigid rig can be calibrated and fixed.",
+        )
+
+
+def _about_strays(moved: Movement) -> Iterator[Advice]:
+    if strays := moved.strays:
+        shown = ", ".join(f"{number} ({px:.0f} px)" for number, px in list(strays.items())[:SHOWN])
+        more = f" and {len(strays) - SHOWN} more" if len(strays) > SHOWN else ""
+        yield Advice(
+            "outliers",
+            f"Accepted, but far from the pairs before and after: {shown}{more}.",
+            "Look at their pictures. Wrong pairs are often the least probable: raise min_probability, or "
+            "use mode rig, which they contradict.",
         )
 
 

@@ -62,6 +62,17 @@ def meaning_of(status: str) -> str:
     return WHY_NOT.get(status, "") if known is None else known.sentence
 
 
+def _meaning(entries: Sequence[Entry]) -> str:
+    """What the status of these pairs means, and how probable they are."""
+    known = [entry.probability for entry in entries if entry.probability is not None]
+    means = meaning_of(entries[0].status)
+    if not known or entries[0].homography is None:
+        return means
+    return (
+        f"{means}; the median pair is {Percentiles.of(known).median:.0%} probable, the least {min(known):.0%}"
+    )
+
+
 def known_of(entry: Entry, attribute: str) -> float | None:
     """A figure of an entry; None if it has none, such as matches without a pass of the network."""
     if attribute in ("matches", "inliers") and not entry.matched:
@@ -110,7 +121,7 @@ def lines(entries: Sequence[Entry]) -> list[Line]:
         Line(
             status,
             status in good,
-            meaning_of(status),
+            _meaning([entry for entry in entries if entry.status == status]),
             counts[status],
             counts[status] / len(entries),
             strip(places, [entry.status == status for entry in entries], f"when pairs are {status}"),

@@ -17,6 +17,11 @@ SEGMENTS, LEAST_PAIRS = 3, 5
 """Number of time segments of a recording whose medians are compared to detect a slipped mount, and fewest
 pairs in each, and of a recording that is judged by its movement."""
 
+STRAY_PX, STRAY = 20.0, 5.0
+"""Distance from the pairs around it beyond which a pair strays: pixels of a visible image 640 px wide, and
+multiples of `Movement.scatter`."""
+_AROUND = 4  # pairs before and after one
+
 
 @dataclass(frozen=True, eq=False)
 class Movement:
@@ -61,6 +66,15 @@ class Movement:
         """
         medians = [np.median(part, axis=0) for part in self._parts()]
         return float(max(mean_distance(a - b) for a in medians for b in medians))
+
+    @property
+    def strays(self) -> dict[int, float]:
+        """Distance of the pairs that lie far from those before and after them, by the entry's number."""
+        limit = max(STRAY_PX, STRAY * self.scatter)
+        around = [self.offsets[max(0, i - _AROUND) : i + _AROUND + 1] for i in range(len(self.offsets))]
+        apart = mean_distance(self.offsets - np.array([np.median(part, axis=0) for part in around]))
+        found = zip(self.numbers, apart.tolist(), strict=True)
+        return {number: px for number, px in found if px > limit and self.enough}
 
     @property
     def enough(self) -> bool:

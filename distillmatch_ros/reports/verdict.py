@@ -18,6 +18,8 @@ from distillmatch_ros.rig.history import RigHistoryRecord
 
 ENOUGH, FEW = 0.9, 0.6
 """Fraction of registered pairs from which on a recording is good, and below which it is poor."""
+WRONG = 0.005
+"""Greatest fraction of the pairs that lie far from the others in a recording that is good."""
 
 
 class Level(StrEnum):
@@ -114,6 +116,9 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
             f"The thermal corners stay within {moved.scatter:.1f} px of {where} in the median pair; over the "
             f"recording that shifts by {moved.slip:.1f} px."
         )
+    strays = {} if moved is None else moved.strays
+    if strays:
+        reasons.append(f"{_pairs(len(strays), 'accepted')} {max(strays.values()):.0f} px from the rest.")
     knocks = [] if recording.rig is None else recording.rig.knocks
     moves = moved is not None and moved.enough and max(moved.slip, moved.scatter) > STEADY_PX
     frozen, total = recording.frozen.total(), len(recording.entries)
@@ -140,9 +145,18 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
         )
     elif fraction < ENOUGH:
         level, headline = Level.PARTLY, "Most pairs register, with gaps."
+    elif strays:
+        level = Level.PARTLY if len(strays) > WRONG * len(judged) else Level.GOOD
+        headline = f"Pairs register, but {_pairs(len(strays))} far from the rest."
     else:
         level, headline = Level.GOOD, "Registration worked throughout this recording."
     return Verdict(level, headline, reasons, list(advice_on(recording, judged, moved)))
+
+
+def _pairs(number: int, which: str = "") -> str:
+    """``1 accepted pair is``, or more of them ``are up to`` some distance away."""
+    what = f"{which} pair".strip()
+    return f"1 {what} is" if number == 1 else f"{number} {what}s are" + (" up to" if which else "")
 
 
 def _why_empty(recording: Recording) -> str:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.recordings import entry, recording
 
+from distillmatch_ros.reports.contents import lines
 from distillmatch_ros.reports.movement import movement
 from distillmatch_ros.reports.recording import Entry, Recording
 from distillmatch_ros.reports.verdict import Level, Verdict, judge
@@ -52,6 +53,23 @@ def test_a_mount_that_slips_is_told_from_parallax() -> None:
     assert "displaced by 32.0 px" in slipped.advice[0].seen  # 8 px of 160 are 32 of 640
     swaying = of([entry(number, right=4.0 * (number % 2)) for number in range(1, 41)])
     assert swaying.level is Level.MOVES and topics(swaying) == {"parallax"}
+
+
+@pytest.mark.parametrize(("pairs", "level"), [(40, Level.PARTLY), (400, Level.GOOD)])
+def test_an_accepted_pair_far_from_the_rest_is_said(pairs: int, level: Level) -> None:
+    found = of(
+        [entry(number, right=8.5 if number == 17 else 0.1 * (number % 2)) for number in range(1, pairs)]
+    )
+    assert found.level is level and topics(found) == {"outliers"}
+    assert any("1 accepted pair is 34 px from the rest" in reason for reason in found.reasons)
+    assert "17 (34 px)" in found.advice[0].seen and "1 pair is far from the rest" in found.headline
+
+
+@given(st.integers(2, 38))
+def test_a_step_that_stays_is_no_outlier(at: int) -> None:
+    made = [entry(number, right=0.0 if number < at else 12.0) for number in range(1, 41)]
+    moved = movement(made)
+    assert moved is not None and len(moved.strays) <= 2
 
 
 @pytest.mark.parametrize(
@@ -153,3 +171,12 @@ def test_movement_is_measured_in_a_visible_image_640_px_wide() -> None:
     assert moved.by_number == pytest.approx({1: 0, 2: 0, 3: 8})
     assert movement([entry(1)]) is None
     assert movement([entry(1, visible_size=None), entry(2, visible_size=None)]) is None
+
+
+def test_the_words_beside_a_status_follow_its_probability() -> None:
+    sure, doubtful = (
+        lines([entry(1, probability=0.98), entry(2, probability=least)])[0].meaning for least in (0.96, 0.36)
+    )
+    assert "97%" in sure and "96%" in sure
+    assert "67%" in doubtful and "36%" in doubtful
+    assert "%" not in lines([entry(1, "FEW_MATCHES", probability=0.1)])[0].meaning
