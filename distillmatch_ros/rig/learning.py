@@ -18,7 +18,7 @@ from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.depth import DepthSearch
 from distillmatch_ros.rig.edges import edge_matches
 from distillmatch_ros.rig.estimation import EDGE_SOFT_PX, Fit, FrameMatches, fit_own, fit_rig
-from distillmatch_ros.rig.model import RigMapping, RigModel
+from distillmatch_ros.rig.model import Origin, RigMapping, RigModel
 from distillmatch_ros.rig.parallax import DepthMapping, with_depth
 from distillmatch_ros.rig.regions import find_regions
 
@@ -68,12 +68,12 @@ class LearnedRig:
     inverse_depths: tuple[float, float]
     shifted: bool = True
 
-    def with_baseline(self, metres: float) -> "LearnedRig":
+    def with_baseline(self, metres: float, origin: Origin = "given") -> "LearnedRig":
         """The same rig in metres, by the distance of its cameras."""
         scale = self.model.scale_for(metres)
         far, near = self.inverse_depths
         return replace(
-            self, model=self.model.with_baseline(metres), inverse_depths=(far / scale, near / scale)
+            self, model=self.model.with_baseline(metres, origin), inverse_depths=(far / scale, near / scale)
         )
 
     def check(self, thermal: Size, visible: Size) -> None:

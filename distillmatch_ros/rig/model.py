@@ -79,7 +79,7 @@ class RigModel:
         """Which of these quantities are neither measured nor given; see ``origins``."""
         return [name for name in quantities if self.origins.get(name) == "assumed"]
 
-    def with_baseline(self, metres: float) -> "RigModel":
+    def with_baseline(self, metres: float, origin: Origin = "given") -> "RigModel":
         """The same rig in metres, by the distance of its cameras."""
         pose, scale = self.T_visible_thermal, self.scale_for(metres)
         factors = np.ones(12)
@@ -87,7 +87,7 @@ class RigModel:
         return replace(
             self,
             T_visible_thermal=Pose(pose.rotation, pose.translation * scale),
-            origins={**self.origins, "scale": "given"},
+            origins={**self.origins, "scale": origin},
             covariance=None if self.covariance is None else self.covariance * np.outer(factors, factors),
         )
 

@@ -2,8 +2,18 @@
 
 from dataclasses import dataclass
 
+from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.result import Registration
-from distillmatch_ros.rig.model import RigMapping, RigModel
+from distillmatch_ros.rig.dense import Float32
+from distillmatch_ros.rig.events import Finding, RigEvent
+from distillmatch_ros.rig.model import Origin, RigMapping, RigModel
+from distillmatch_ros.rig.scale import DOUBTED, Scale, ScaleEstimate, match_depth
+
+OBSERVE_S = 1.0
+"""Time between pairs that the distance of the cameras is learned from, s: those of one moment are alike."""
+
+_AT = (5, 8, 12, 20, 40)  # numbers of pairs at which it is estimated
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,12 +30,22 @@ class Geometry:
 
 
 class MetricRig:
-    """Keeps one rig in metres while pairs are mapped by it. Must be used by one thread at a time."""
+    """Keeps one rig in metres while pairs are mapped by it. Must be used by one thread at a time.
+
+    The distance of the cameras is given, known to the rig's file, or found by pairs with depth, and used once
+    they agree on it.
+    """
 
     def __init__(self) -> None:
         """Start without a rig."""
         self._sized: tuple[RigModel, float, RigModel] | None = None
         self._told: RigModel | None = None
+        self._estimate = ScaleEstimate()
+        self._scale: Scale | None = None
+        self._asked: RigModel | None = None
+        self._pairs = self._last = 0
+        self.events: list[RigEvent] = []
+        """What was found about the distance of the cameras, oldest first."""
 
     def mapping(self, registration: Registration, baseline_m: float) -> RigMapping | None:
         """The mapping of a pair, by the rig in metres if that is known; None if no rig maps the pair.
@@ -35,11 +55,55 @@ class MetricRig:
             baseline_m: distance of the cameras; 0 if it is not given.
         """
         mapping = registration.mapping
-        if not isinstance(mapping, RigMapping) or baseline_m == 0:
-            return mapping if isinstance(mapping, RigMapping) else None
-        if self._sized is None or self._sized[:2] != (mapping.rig, baseline_m):
-            self._sized = mapping.rig, baseline_m, mapping.rig.with_baseline(baseline_m)
+        if not isinstance(mapping, RigMapping):
+            if registration.status.is_own:  # there is no rig, or it moved
+                self._forget()
+            return None
+        metres: float = baseline_m
+        origin: Origin = "given"
+        if metres == 0 and not mapping.rig.is_metric:
+            metres, origin = self._metres(mapping.rig), "measured"
+        if metres == 0:
+            return mapping
+        if self._sized is None or self._sized[:2] != (mapping.rig, metres):
+            self._sized = mapping.rig, metres, mapping.rig.with_baseline(metres, origin)
         return mapping.by(self._sized[2])
+
+    def observe(
+        self, pair: PreparedPair, registration: Registration, inverse_depth: Float32, stamp: int
+    ) -> str | None:
+        """Learn the distance of the cameras from a pair with depth, once a second, if its rig lacks it.
+
+        Args:
+            pair: its images.
+            registration: of the pair.
+            inverse_depth: float32 (H, W), of the visible pixels, 1 / metre.
+            stamp: of the pair, ns.
+
+        Returns:
+            Why depth does not tell the distance; None if it does, or too few pairs were seen.
+        """
+        mapping, elapsed = registration.mapping, stamp - self._last
+        if not isinstance(mapping, RigMapping) or mapping.rig.is_metric:
+            return None
+        if registration.status.is_own and not 0 <= elapsed < OBSERVE_S * SECOND:
+            self._last = stamp
+            known = None if self._scale is None else self._scale.metres
+            images = pair.visible.grey_8bit, pair.thermal.grey_8bit
+            found = match_depth(*images, mapping, inverse_depth, known)
+            if found is not None:
+                self._estimate.add(found)
+                self._pairs += 1
+                if self._pairs in _AT or self._pairs % _AT[-1] == 0:
+                    self._ask(mapping.rig, stamp)
+        scale = self._scale
+        if scale is None or scale.is_known or scale.pairs < DOUBTED:
+            return None
+        return (
+            f"depth: by {scale.pairs} pairs the cameras are {scale.metres:.3g} m apart, give or take "
+            f"{scale.deviation:.0%}, which is not believed; check that the depth is of this robot and in the "
+            "right unit, or set baseline_m"
+        )
 
     def geometry(self, registration: Registration, mapping: RigMapping | None) -> Geometry | None:
         """What a pair tells of the rig: nothing unless its own images support it.
@@ -52,3 +116,23 @@ class MetricRig:
             return None
         is_new, self._told = mapping.rig is not self._told, mapping.rig
         return Geometry(mapping.rig, is_new)
+
+    def _metres(self, rig: RigModel) -> float:
+        """The distance by depth; 0 if it is not known."""
+        if self._scale is not None and rig is not self._asked:  # the rig was learned better
+            self._ask(rig, self._last)
+        return self._scale.metres if self._scale is not None and self._scale.is_known else 0.0
+
+    def _ask(self, rig: RigModel, stamp: int) -> None:
+        before, self._asked = self._scale, rig
+        self._scale = scale = self._estimate.scale(rig)
+        if scale is not None and scale.is_known and (before is None or not before.is_known):
+            sentence = (
+                f"the cameras are {scale.metres:.3g} m apart, by the depth of {scale.pairs} pairs "
+                f"(give or take {scale.deviation:.1%})"
+            )
+            self.events.append(RigEvent(stamp, Finding.SCALE, sentence))
+
+    def _forget(self) -> None:
+        if self._pairs:
+            self._estimate, self._scale, self._pairs = ScaleEstimate(), None, 0

@@ -48,8 +48,8 @@ class StreamSettings(TemporalSettings):
     )
     baseline_m: float = setting(
         0.0,
-        "Distance of the two cameras' lenses, which gives a learned rig its scale: depth images need it. 0: "
-        "as the rig's file says.",
+        "Distance of the two cameras' lenses, which gives a learned rig its scale. 0: as the rig's file "
+        "says, else as depth tells.",
         unit="m",
         least=0,
         most=100,

@@ -111,7 +111,8 @@ class RigState:
     @property
     def rig_events(self) -> Sequence[RigEvent]:
         """What was found about the rig, oldest first."""
-        return (*self._watch.events, *self._fixed.events, *self._latency.events)
+        found = *self._watch.events, *self._fixed.events, *self._latency.events, *self.metric.events
+        return sorted(found, key=lambda event: event.stamp)
 
     @property
     def known_rig(self) -> WatchedRig | None:

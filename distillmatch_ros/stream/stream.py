@@ -9,6 +9,8 @@ from dataclasses import replace
 from functools import partial
 from time import perf_counter
 
+import numpy as np
+
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.undistortion import Undistorter
@@ -19,7 +21,7 @@ from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.events import RigEvent
 from distillmatch_ros.rig.learning import LearnedRig
-from distillmatch_ros.rig.model import RigMapping
+from distillmatch_ros.rig.model import RigMapping, RigModel
 from distillmatch_ros.rig.parallax import with_depth
 from distillmatch_ros.rig.watching import OnLearned, RigWatch, WatchedRig, ignore
 from distillmatch_ros.stream.calibration import Calibration, ImageFormat, Known, PairFormat
@@ -141,7 +143,7 @@ class Stream:
         known = fixed.mapping if isinstance(fixed, Calibration) else fixed
         followed = self._state.register(visible, thermal, pair, known)
         mapping = self._state.metric.mapping(followed.registration, self._settings.baseline_m)
-        registration, unused = self._by_depth(followed.registration, mapping, depth, visible)
+        registration, unused = self._by_depth(pair, followed.registration, mapping, depth, visible)
         heat_range = self._state.heat_range.shown if followed.rested else None
         if heat_range is None:
             heat_range = self._state.heat_range.update(pair.thermal.range, thermal.stamp)
@@ -150,6 +152,9 @@ class Stream:
             "undistort": 1e3 * (undistorted - start),
             "total": 1e3 * (perf_counter() - start),
         }
+        geometry = self._state.metric.geometry(followed.registration, mapping)
+        if geometry is not None and geometry.is_new:
+            self._keep_scale(geometry.model)
         return Result(
             visible,
             thermal,
@@ -162,7 +167,7 @@ class Stream:
             followed.find_matches,
             unused,
             degrees,
-            self._state.metric.geometry(followed.registration, mapping),
+            geometry,
         )
 
     @property
@@ -202,19 +207,36 @@ class Stream:
         self._executor.shutdown()
 
     def _by_depth(
-        self, registration: Registration, mapping: RigMapping | None, depth: Frame | None, visible: Frame
+        self,
+        pair: PreparedPair,
+        registration: Registration,
+        mapping: RigMapping | None,
+        depth: Frame | None,
+        visible: Frame,
     ) -> tuple[Registration, dict[Sensor, str]]:
         """The registration by depth if a rig is known, and why depth cannot be used if so."""
         if depth is None or mapping is None:
             return registration, {}
+        undistorter = self._undistorters.get(Sensor.VISIBLE)
+        given = self._settings.T_visible_depth
         try:
-            undistorter = self._undistorters.get(Sensor.VISIBLE)
-            given = self._settings.T_visible_depth
             found = depth_of_visible(depth, visible, self.robot, given, undistorter)
-            by_depth = with_depth(mapping, found)
         except DistillMatchError as error:
             return registration, {Sensor.DEPTH: str(error)}
-        return replace(registration, mapping=by_depth), {}
+        doubt = None
+        if self._settings.baseline_m == 0:
+            assert self._state is not None, "a pair was registered"
+            doubt = self._state.metric.observe(pair, registration, found, visible.stamp)
+        if not mapping.rig.is_metric:
+            return registration, {} if doubt is None else {Sensor.DEPTH: doubt}
+        return replace(registration, mapping=with_depth(mapping, found)), {}
+
+    def _keep_scale(self, model: RigModel) -> None:
+        """Pass a learned rig on once more, when depth has told its scale."""
+        known = self.known_rig
+        if model.origins.get("scale") == "measured" and known is not None and known.passes:
+            metres = float(np.linalg.norm(model.T_visible_thermal.translation))
+            self._on_learned(known.rig.with_baseline(metres, "measured"), known.passes)
 
     def _undistorted(self, sensor: Sensor, frame: Frame) -> Frame:
         undistorter = self._undistorters.get(sensor)

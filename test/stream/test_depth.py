@@ -8,8 +8,10 @@ from support.scripted_engine import TRUTH, ScriptedEngine, plain, points_of
 
 from distillmatch_ros import Registrar
 from distillmatch_ros.bags.typestore import ros2_messages
+from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.evaluation.parallax import DEPTHS, ParallaxFigures, true_rig
 from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.rig.events import Finding
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.model import RigMapping
 from distillmatch_ros.rig.parallax import ASSUMED, DepthMapping
@@ -113,12 +115,38 @@ def test_wrong_depth_is_named_and_the_pair_goes_on_without(what: str, room: Synt
     np.testing.assert_array_equal(found.registration.homography, without.registration.homography)
 
 
-def test_a_rig_without_a_scale_needs_a_baseline(room: SyntheticPair) -> None:
+def unsized(room: SyntheticPair) -> LearnedRig:
     sized = rig_of(room).with_baseline(1.0)
-    drive = replace(sized, model=replace(sized.model, origins={"scale": "assumed"}))
-    refused = stream_of(drive).process(*images(room), depth_of(room))
-    assert set(refused.unused) == {Sensor.DEPTH} and "baseline_m" in refused.unused[Sensor.DEPTH]
-    assert isinstance(refused.registration.mapping, RigMapping)
+    return replace(sized, model=replace(sized.model, origins={"scale": "assumed"}))
+
+
+@pytest.mark.slow
+def test_depth_waits_until_pairs_have_told_the_distance_of_the_cameras(room: SyntheticPair) -> None:
+    stream = stream_of(unsized(room))
+    results = []
+    for second in range(7):
+        visible, thermal = (replace(each, stamp=STAMP + second * SECOND) for each in images(room))
+        noise = np.full_like(thermal.image, second)  # no camera sends the same image twice
+        thermal = replace(thermal, image=thermal.image + noise)
+        visible = replace(visible, image=visible.image ^ np.uint8(second % 2))
+        results.append(stream.process(visible, thermal, replace(depth_of(room), stamp=visible.stamp)))
+    kinds = [type(result.registration.mapping) for result in results]
+    assert kinds == [RigMapping] * 5 + [DepthMapping] * 2
+    assert not any(result.unused for result in results)
+    geometry = results[-1].geometry
+    assert geometry is not None and geometry.model.origins["scale"] == "measured"
+    metres = float(np.linalg.norm(true_rig(room).T_visible_thermal.translation))
+    assert float(np.linalg.norm(geometry.model.T_visible_thermal.translation)) == pytest.approx(
+        metres, rel=0.04
+    )
+    told = [Outgoing(ros2_messages(), result).tf_static() is not None for result in results]
+    assert told == [False] * 5 + [True, False]
+    (event,) = stream.rig_events
+    assert event.finding is Finding.SCALE and "by the depth of 5 pairs" in event.sentence
+
+
+def test_a_given_baseline_is_the_scale(room: SyntheticPair) -> None:
+    drive = unsized(room)
     metres = float(np.linalg.norm(true_rig(room).T_visible_thermal.translation))
     used = stream_of(drive, metres).process(*images(room), depth_of(room))
     assert not used.unused

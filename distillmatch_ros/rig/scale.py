@@ -1,0 +1,194 @@
+"""The scale of a rig from depth: the distance of its cameras at which edges lie where depth puts them.
+
+Images alone tell directions and relative depths. Blocks of edges of both images are matched near the rig's
+mapping. The distance of the cameras is the one number by which measured depth explains all their places; each
+pair gives one, and their median counts.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from math import hypot
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distillmatch_ros.geometry.homography import Float64, Points
+from distillmatch_ros.rig.dense import Float32
+from distillmatch_ros.rig.edges import edge_matches
+from distillmatch_ros.rig.estimation import EDGE_SOFT_PX
+from distillmatch_ros.rig.model import RigMapping, RigModel
+from distillmatch_ros.rig.parallax import DepthMapping, plane_inverse_depth
+
+KNOWN = 0.03
+"""Greatest standard deviation, as a fraction, of a scale that is used."""
+PLAUSIBLE_M = (0.002, 5.0)
+"""Distances of two cameras on one robot, m."""
+DOUBTED = 12
+"""Pairs after which a scale that is not known is doubted."""
+
+_SURROUNDINGS = 0.065  # of the image's width: what a block of edges shows lies in it
+_LEVEL = 0.1  # greatest spread of inverse depth in a block's surroundings, as a fraction of it
+_LEAST = 8  # matches of a pair
+_SYSTEMATIC = 0.02  # of the scale, on simulated streets and rooms: edges belong to what is nearer
+_FEWEST = 5  # pairs of a scale
+_STEPS, _LONGEST, _STILL = 20, 0.3, 1e-4  # of the logarithm of a scale
+
+
+@dataclass(frozen=True, eq=False)
+class DepthMatches:
+    """Matches of a pair's edges, where depth is known.
+
+    Attributes:
+        thermal: (N, 2), thermal pixels.
+        visible: (N, 2), visible pixels.
+        inverse_depth: (N,), measured, along the visible camera's axis, 1 / metre.
+        weights: (N,).
+        shift: see `RigModel.on_plane`.
+        start: metres of one unit of the translation, by the pair's plane.
+    """
+
+    thermal: Points
+    visible: Points
+    inverse_depth: Float64
+    weights: Float64
+    shift: tuple[float, float]
+    start: float
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The distance of the cameras.
+
+    Attributes:
+        metres: the distance.
+        deviation: its standard deviation, as a fraction.
+        pairs: number of pairs that it is the median of.
+    """
+
+    metres: float
+    deviation: float
+    pairs: int
+
+    @property
+    def is_known(self) -> bool:
+        """Whether pairs agree on it, and it is plausible."""
+        return self.deviation <= KNOWN and PLAUSIBLE_M[0] <= self.metres <= PLAUSIBLE_M[1]
+
+
+def match_depth(
+    visible: NDArray[np.uint8],
+    thermal: NDArray[np.uint8],
+    mapping: RigMapping,
+    inverse_depth: Float32,
+    metres: float | None = None,
+) -> DepthMatches | None:
+    """Match a pair's edges where depth is known, and nearly the same around.
+
+    Args:
+        visible: uint8 (H, W), grey.
+        thermal: uint8 (H, W), grey.
+        mapping: of the pair's plane, by a rig of unit scale.
+        inverse_depth: float32 (H, W), measured, 1 / metre; NaN where unknown.
+        metres: the distance of the cameras, if it is known about: near things are found by it too.
+
+    Returns:
+        The matches; None if they are too few.
+    """
+    shift = mapping.shift[0], mapping.shift[1]
+    near = (
+        mapping
+        if metres is None
+        else DepthMapping(mapping.rig, inverse_depth * np.float32(metres), mapping.plane, shift)
+    )
+    found = edge_matches(visible, thermal, near)
+    mean, spread = _around(inverse_depth)
+    columns, rows = np.rint(found.visible).astype(int).T
+    inside = (columns >= 0) & (columns < mean.shape[1]) & (rows >= 0) & (rows < mean.shape[0])
+    columns, rows = np.where(inside, columns, 0), np.where(inside, rows, 0)
+    usable = inside & (spread[rows, columns] < _LEVEL)  # false for NaN
+    if usable.sum() < _LEAST or found.weights is None:
+        return None
+    measured = mean[rows, columns][usable].astype(np.float64)
+    assumed = plane_inverse_depth(mapping.rig, mapping.plane, shift)[rows, columns][usable]
+    start = float(np.median(assumed / measured))
+    if not start > 0:
+        return None
+    return DepthMatches(
+        found.thermal[usable], found.visible[usable], measured, found.weights[usable], shift, start
+    )
+
+
+def pair_scale(rig: RigModel, matches: DepthMatches) -> tuple[float, float]:
+    """The distance of the cameras by one pair, m, and its standard deviation as a fraction.
+
+    Args:
+        rig: of unit scale.
+        matches: of the pair.
+    """
+    back = rig.T_visible_thermal.inverse()
+    rays = rig.visible.unproject(matches.visible)
+    rays[:, :2] -= matches.shift
+    rays = rays @ back.rotation.T
+
+    def places(log_metres: float) -> Float64:
+        depths = matches.inverse_depth * np.exp(log_metres)
+        return rig.thermal.project(rays + depths[:, None] * back.translation)
+
+    log_metres, nudge = float(np.log(matches.start)), 1e-3
+    for _ in range(_STEPS):
+        here = places(log_metres)
+        left, along = matches.thermal - here, (places(log_metres + nudge) - here) / nudge
+        left, along = (np.where(np.isfinite(here + along), each, 0.0) for each in (left, along))
+        gaps = np.hypot(*left.T)
+        weights = matches.weights / np.maximum(1.0, gaps / EDGE_SOFT_PX)
+        information = float((weights[:, None] * along * along).sum()) + 1e-12
+        step = float((weights[:, None] * along * left).sum()) / information
+        log_metres += float(np.clip(step, -_LONGEST, _LONGEST))
+        if abs(step) < _STILL:
+            break
+    variance = float((weights * gaps * gaps).sum() / weights.sum()) / 2  # of a coordinate
+    return float(np.exp(log_metres)), float(np.sqrt(variance * weights.mean() / information))
+
+
+class ScaleEstimate:
+    """The distance of a rig's cameras by the depth of its pairs, in bounded memory."""
+
+    def __init__(self, most: int = 40) -> None:
+        """Keep the matches of at most so many pairs, the latest ones."""
+        self._kept: deque[DepthMatches] = deque(maxlen=most)
+
+    def add(self, matches: DepthMatches) -> None:
+        """Add a pair."""
+        self._kept.append(matches)
+
+    @property
+    def pairs(self) -> int:
+        """Number of pairs that are kept."""
+        return len(self._kept)
+
+    def scale(self, rig: RigModel) -> Scale | None:
+        """The scale of a rig of unit scale; None with too few pairs."""
+        if len(self._kept) < _FEWEST:
+            return None
+        metres, deviations = np.array([pair_scale(rig, matches) for matches in self._kept]).T
+        logarithms = np.log(metres)
+        middle = float(np.median(logarithms))
+        scatter = 1.4826 * float(np.median(np.abs(logarithms - middle)))
+        # The median's deviation is 1.25 times that of a mean; a few pairs may agree by chance.
+        chance = max(1.2533 * scatter, float(np.median(deviations))) / np.sqrt(len(metres))
+        return Scale(float(np.exp(middle)), hypot(chance, _SYSTEMATIC), len(metres))
+
+
+def _around(inverse_depth: Float32) -> tuple[Float32, Float32]:
+    """Mean of the known values around each pixel, and their relative spread; NaN where few are known."""
+    window = (max(3, round(_SURROUNDINGS * inverse_depth.shape[1])),) * 2
+    known = np.isfinite(inverse_depth)
+    values = np.where(known, inverse_depth, np.float32(0))
+    some, mean, square = (
+        cv2.blur(each, window) for each in (known.astype(np.float32), values, values * values)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.where(some > 0.5, mean / some, np.float32(np.nan))
+        spread = np.sqrt(np.maximum(square / some - mean * mean, 0)) / mean
+    return np.asarray(mean, np.float32), np.asarray(spread, np.float32)

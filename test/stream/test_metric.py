@@ -1,0 +1,92 @@
+"""The scale of a stream's rig: learned from depth once a second, and anew after a knock."""
+
+from dataclasses import replace
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+from support.simulated_rig import RIG
+from support.tracked_rig import truth
+
+from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.geometry.mapping import HomographyMapping
+from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.registration.status import Status
+from distillmatch_ros.rig.model import RigModel
+from distillmatch_ros.rig.scale import DOUBTED
+from distillmatch_ros.stream import metric
+from distillmatch_ros.stream.metric import MetricRig
+from test.rig.test_scale import METRES, matches
+
+UNSIZED = replace(RIG.with_baseline(1.0), origins={"scale": "assumed"})
+DEPTH = np.ones((2, 2), np.float32)
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What pairs say, in turn, of the distance of the cameras; the last one for ever."""
+    said, count = [METRES], iter(range(1000))
+
+    def match(*_: object) -> object:
+        seed = next(count)
+        return matches(seed, said[min(seed, len(said) - 1)])
+
+    monkeypatch.setattr(metric, "match_depth", match)
+    return said
+
+
+def drive(rig: MetricRig, seconds: range, model: RigModel = UNSIZED, step: float = 1.0) -> list[str | None]:
+    found = Registration.without_matches(Status.TRACKED, model.at(0.02), {})
+    doubts = []
+    for second in seconds:
+        rig.mapping(found, 0.0)
+        doubts.append(rig.observe(Mock(), found, DEPTH, round((1 + second * step) * SECOND)))
+    return doubts
+
+
+def metres(rig: MetricRig, model: RigModel = UNSIZED, baseline_m: float = 0.0) -> float | None:
+    mapping = rig.mapping(Registration.without_matches(Status.TRACKED, model.at(0.02), {}), baseline_m)
+    assert mapping is not None
+    known = mapping.rig.is_metric
+    return float(np.linalg.norm(mapping.rig.T_visible_thermal.translation)) if known else None
+
+
+def test_five_pairs_a_second_apart_tell_it(told: list[float]) -> None:
+    rig = MetricRig()
+    drive(rig, range(20), step=0.2)
+    assert metres(rig) is None and not rig.events
+    drive(rig, range(4, 6))
+    assert metres(rig) == pytest.approx(METRES, rel=0.05)
+    assert metres(rig, baseline_m=0.1) == pytest.approx(0.1), "what is given counts more"
+    assert len(rig.events) == 1
+
+
+def test_a_better_rig_keeps_it(told: list[float]) -> None:
+    rig = MetricRig()
+    drive(rig, range(6))
+    before = metres(rig)
+    assert metres(rig, replace(UNSIZED)) == pytest.approx(before, rel=0.01)
+    assert len(rig.events) == 1
+
+
+def test_after_a_knock_it_is_learned_anew(told: list[float]) -> None:
+    rig = MetricRig()
+    drive(rig, range(6))
+    own = HomographyMapping(truth(), RIG.thermal.size, RIG.visible.size)
+    assert rig.mapping(Registration.without_matches(Status.OK, own, {}), 0.0) is None
+    assert metres(rig) is None
+
+
+def test_depth_that_tells_no_distance_is_named(told: list[float]) -> None:
+    told[:] = [0.02, 0.4, 0.09, 0.2, 0.05, 0.3] * 3
+    rig = MetricRig()
+    doubts = drive(rig, range(DOUBTED + 1))
+    assert doubts[: DOUBTED - 1] == [None] * (DOUBTED - 1)
+    assert doubts[-1] is not None and "baseline_m" in doubts[-1]
+    assert metres(rig) is None and not rig.events
+
+
+def test_a_rig_in_metres_needs_no_depth(told: list[float]) -> None:
+    rig = MetricRig()
+    drive(rig, range(6), RIG.with_baseline(0.2))
+    assert not rig.events and metres(rig, RIG.with_baseline(0.2)) == pytest.approx(0.2)
