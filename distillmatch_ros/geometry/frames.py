@@ -20,6 +20,11 @@ class FrameTree:
         """
         self._above[child.lstrip("/")] = parent.lstrip("/"), T_parent_child
 
+    def parent(self, name: str) -> str | None:
+        """The parent of a frame, if it is known."""
+        above = self._above.get(name.lstrip("/"))
+        return None if above is None else above[0]
+
     def pose(self, target: str, source: str) -> Pose | None:
         """The pose that takes points of one frame to another; None if the tree does not connect them."""
         down, up = (self._to_ancestors(name.lstrip("/")) for name in (target, source))

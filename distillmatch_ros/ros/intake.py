@@ -68,7 +68,7 @@ class Intake:
             statistics: counters of received and dropped frames.
             on_pair: called with each pair of messages.
             on_info: called with each CameraInfo.
-            on_transforms: called with each TFMessage of static transforms, if further sensors are used.
+            on_transforms: called with each TFMessage of static transforms.
 
         Raises:
             DistillMatchError: pairing by message_filters, which is not installed.
@@ -94,7 +94,7 @@ class Intake:
                 self._images[sensor] = self._subscribe(sensor, transports.get(sensor, RAW))
             for sensor in (*MATCHED, *parameters.attached):
                 self._infos.append(self._subscribe_info(sensor))
-            if parameters.attached and is_installed(TF_MESSAGE):
+            if is_installed(TF_MESSAGE):
                 self._infos.append(self._subscribe_transforms(on_transforms))
         except Exception:  # such as QoS overrides that rclpy rejects
             self.close()

@@ -23,10 +23,12 @@ class Geometry:
     Attributes:
         model: the rig, in metres if the distance of its cameras is known.
         is_new: whether it is another one than that of the pairs before.
+        parent: what the thermal camera's frame hangs on in the robot's tree of frames, if it is known.
     """
 
     model: RigModel
     is_new: bool
+    parent: str | None = None
 
 
 class MetricRig:
@@ -105,17 +107,20 @@ class MetricRig:
             "right unit, or set baseline_m"
         )
 
-    def geometry(self, registration: Registration, mapping: RigMapping | None) -> Geometry | None:
+    def geometry(
+        self, registration: Registration, mapping: RigMapping | None, parent: str | None = None
+    ) -> Geometry | None:
         """What a pair tells of the rig: nothing unless its own images support it.
 
         Args:
             registration: of the pair.
             mapping: see `mapping`.
+            parent: see `Geometry`.
         """
         if mapping is None or not registration.status.is_own:
             return None
         is_new, self._told = mapping.rig is not self._told, mapping.rig
-        return Geometry(mapping.rig, is_new)
+        return Geometry(mapping.rig, is_new, parent)
 
     def _metres(self, rig: RigModel) -> float:
         """The distance by depth; 0 if it is not known."""

@@ -36,8 +36,10 @@ def withheld(result: Result) -> dict[str, str]:
     elif lacks:
         reasons[TF_STATIC] = f"the {' and the '.join(lacks)} are assumed"
     elif "" in frames or frames[0] == frames[1]:
+        reasons[TF_STATIC] = f"the images have the frame_id {frames[0]!r} and {frames[1]!r}: no two frames"
+    elif geometry.parent not in (None, frames[0].lstrip("/")):
         reasons[TF_STATIC] = (
-            f"the images' frame_id are {frames[0]!r} and {frames[1]!r}, which are no two frames"
+            f"{frames[1]!r} hangs on {geometry.parent!r} in the robot's tree already; a frame has one parent"
         )
     return reasons
 

@@ -152,7 +152,8 @@ class Stream:
             "undistort": 1e3 * (undistorted - start),
             "total": 1e3 * (perf_counter() - start),
         }
-        geometry = self._state.metric.geometry(followed.registration, mapping)
+        parent = self.robot.frames.parent(thermal.frame_id)
+        geometry = self._state.metric.geometry(followed.registration, mapping, parent)
         if geometry is not None and geometry.is_new:
             self._keep_scale(geometry.model)
         return Result(

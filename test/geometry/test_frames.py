@@ -35,5 +35,6 @@ def test_what_is_not_connected_has_no_pose_and_a_ring_ends() -> None:
     tree.add("b", "a", Pose.identity())
     assert tree.pose("a", "c") is None and tree.pose("c", "d") is None
     assert tree.pose("a", "b") is not None
+    assert (tree.parent("/b"), tree.parent("c")) == ("a", None)
     same = tree.pose("c", "c")
     assert same is not None and not same.translation.any()

@@ -33,6 +33,7 @@ def result(
     status: Status = Status.TRACKED,
     frames: tuple[str, str] = ("rgb", "thermal"),
     undistorted: bool = False,
+    parent: str | None = None,
 ) -> Result:
     """A pair that a rig maps."""
     metric = metric or MetricRig()
@@ -44,7 +45,7 @@ def result(
     )
     formats = PairFormat(ImageFormat(RIG.visible.size), ImageFormat(RIG.thermal.size, undistorted))
     shown = formats, found, {}, "blend", lambda: thermal.image, 0, lambda each: each, {}
-    return Result(visible, thermal, *shown, geometry=metric.geometry(found, mapping))
+    return Result(visible, thermal, *shown, geometry=metric.geometry(found, mapping, parent))
 
 
 def transform(of: Result) -> object:
@@ -99,8 +100,19 @@ ASSUMED = {**MEASURED, "scale": "given", "thermal focal length": "assumed"}
         ({"frames": ("camera", "camera")}, {THERMAL_CAMERA}, "'camera'"),
         ({"frames": ("", "thermal")}, {THERMAL_CAMERA}, "''"),
         ({"undistorted": True}, {TF_STATIC}, "known"),
+        ({"parent": "mast"}, {THERMAL_CAMERA}, "'mast'"),
+        ({"parent": "rgb"}, {THERMAL_CAMERA, TF_STATIC}, ""),
     ],
-    ids=["no scale", "focal length", "distortion", "one frame", "no frame", "undistorted"],
+    ids=[
+        "no scale",
+        "focal length",
+        "distortion",
+        "one frame",
+        "no frame",
+        "undistorted",
+        "another parent",
+        "its own",
+    ],
 )
 def test_what_is_assumed_is_withheld_with_the_reason(
     changes: dict[str, object], kept: set[str], word: str
