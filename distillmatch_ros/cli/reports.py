@@ -13,6 +13,36 @@ from distillmatch_ros.cli.program import fail_with_errors
 from distillmatch_ros.cli.streams import Rgb, Thermal
 from distillmatch_ros.fleet.places import is_url, shown
 
+GEOMETRY = "geometry"
+PAGES = "all", "starred", "none"
+OF_A_FLEET = "A fleet"
+
+
+def _pages(name: str) -> str:
+    if name not in PAGES:
+        raise typer.BadParameter(f"{name!r} chooses no bags; write one of {', '.join(PAGES)}")
+    return name
+
+
+GroupBy = Annotated[
+    str,
+    typer.Option(
+        metavar="KEY",
+        help="What tells rigs apart: geometry, of drives that agree; path, the folder of the bag; path:N, "
+        "the Nth part of its path, from the end for -N; or a field of the manifest.",
+        rich_help_panel=OF_A_FLEET,
+    ),
+]
+Reports = Annotated[
+    str,
+    typer.Option(
+        metavar="BAGS",
+        parser=_pages,
+        help=f"Bags that get a page of their own, beside that of the fleet: {', '.join(PAGES)}.",
+        rich_help_panel=OF_A_FLEET,
+    ),
+]
+
 
 def report(
     recording: Annotated[
@@ -37,6 +67,8 @@ def report(
     rgb: Rgb = None,
     thermal: Thermal = None,
     temperature: Degrees = None,
+    group_by: GroupBy = GEOMETRY,
+    reports: Reports = PAGES[0],
     *,
     output: Output,
 ) -> None:
@@ -55,8 +87,10 @@ def report(
             raise DistillMatchError(
                 "a table has no images; leave out --source, --rgb, --thermal and --temperature"
             )
-        _judge_fleet(recording, output, out)
+        _judge_fleet(recording, group_by, output, out, reports)
         return
+    if group_by != GEOMETRY:
+        raise DistillMatchError(f"{recording}: --group-by is for the table of a fleet; leave it out")
     read = read_recording(Path(recording), source, rgb, thermal)
     judged = Report(read if temperature is None else replace(read, temperature=temperature))
     write_report(judged, out)
@@ -68,29 +102,46 @@ def fleet(
     table: Annotated[
         str, typer.Argument(metavar="TABLE", help="Folder that bag --table wrote; a path or a URL.")
     ],
+    group_by: GroupBy = GEOMETRY,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write the fleet's HTML page, and one of each bag beside it."),
+    ] = None,
+    reports: Reports = PAGES[0],
     *,
     output: Output,
 ) -> None:
-    """Show results and rig movement of every bag of a fleet, and the bags that need inspection."""
-    output.check()
-    _judge_fleet(table, output)
+    """Show the bags of a fleet by rig: what was registered, drift, knocks, and why to look at which bag."""
+    output.check([report])
+    check_kind(report, ".html", ".htm")
+    _judge_fleet(table, group_by, output, report, reports)
 
 
 def _is_table(place: str) -> bool:
     return is_url(place) or any(Path(place).glob("bag=*"))
 
 
-def _judge_fleet(table: str, output: Output, page: Path | None = None) -> None:
+def _judge_fleet(table: str, group_by: str, output: Output, page: Path | None, pages: str) -> None:
     """Judge the bags of a table, and show or write the result; exits with 1 if a bag cannot be read."""
     with needing("fleet"):
-        from distillmatch_ros.fleet.table_reading import read_table
+        from distillmatch_ros.fleet.table_reading import FleetTable
+    from distillmatch_ros.cli.view.common import progress
     from distillmatch_ros.cli.view.fleet import show_fleet
+    from distillmatch_ros.fleet.bag_pages import Pages, chosen, folder_of, write_bag_pages
     from distillmatch_ros.fleet.overview import overview
     from distillmatch_ros.fleet.page import write_fleet
 
+    if page is not None and folder_of(page).exists() and not output.overwrite:
+        raise DistillMatchError(
+            f"{folder_of(page)}: exists already; pass --overwrite to replace its pages, or name another page"
+        )
     failed: list[DistillMatchError] = []
-    bags = overview(read_table(table, failed.append))
+    bags = FleetTable(table, failed.append)
+    found = overview(bags, group_by)
     if page is not None:
-        write_fleet(bags, shown(table), page)
-    output.give([bag.record() for bag in bags], lambda: show_fleet(bags, page))
+        with progress(output.quiet) as bar:
+            task = bar.add_task("writing reports", total=len(chosen(found, Pages(pages))) or None)
+            found = write_bag_pages(found, bags, page, Pages(pages), lambda: bar.advance(task))
+        write_fleet(found, shown(table), page)
+    output.give([bag.record() for bag in found.bags], lambda: show_fleet(found, page))
     fail_with_errors([str(error) for error in failed])

@@ -1,17 +1,18 @@
 """Manifest of a fleet, ``manifest.jsonl`` in the output folder: JSON Lines with one record per bag.
 
 A line is appended when a bag ends; if there are several lines for one output, the last one counts. The file
-is rewritten with one line per bag when a run begins and ends.
+is rewritten with one line per bag when a run begins and ends. Fields that others add to a line are kept.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -53,6 +54,7 @@ class Record:
         seconds: duration.
         problems: see `BagSummary`.
         error: why there is no output; None if there is one.
+        more: fields that others added.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Record:
     seconds: float = 0.0
     problems: tuple[str, ...] = ()
     error: str | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -97,6 +100,7 @@ class Record:
 
 
 _RECORD = TypeAdapter(Record)
+_FIELDS = {each.name for each in fields(Record)} - {"more"}
 
 
 class Manifest:
@@ -109,7 +113,7 @@ class Manifest:
             DistillMatchError: a line is invalid, or the store cannot be reached.
         """
         self._place = joined(folder, NAME)
-        self._records = {record.name: record for record in _read(self._place, folder)}
+        self._records = {record.name: record for record in map(_record, _lines(folder))}
         self._saved = monotonic()
 
     @property
@@ -128,7 +132,10 @@ class Manifest:
 
     def begin(self, units: Iterable[Unit], order: Order) -> None:
         """Record bags that are about to be registered."""
-        self._records |= {unit.name: Record.planned(unit, order) for unit in units}
+        for unit in units:
+            before = self._records.get(unit.name)
+            planned = Record.planned(unit, order)
+            self._records[unit.name] = planned if before is None else replace(planned, more=before.more)
         self.save()
 
     def end(self, outcome: Outcome) -> None:
@@ -171,21 +178,41 @@ def open_manifest(folder: str) -> Iterator[Manifest]:
         lock.release()
 
 
-def _read(place: str, folder: str) -> Iterator[Record]:
+def read_fields(folder: str) -> dict[str, dict[str, Any]]:
+    """Fields of the manifest's lines by name, those that others added too; empty if there is no manifest.
+
+    Raises:
+        DistillMatchError: see `Manifest`.
+    """
+    return {str(fields["name"]): fields for fields in _lines(folder)}
+
+
+def _lines(folder: str) -> Iterator[dict[str, Any]]:
+    """The fields of each line; those of `Record` are valid."""
     if NAME not in existing(folder):
         return
+    place = joined(folder, NAME)
     with staged(place) as path:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     for number, line in enumerate(lines, 1):
         try:
-            yield _RECORD.validate_json(line)
-        except ValidationError as error:  # noqa: PERF203  invalid lines are rare
+            _RECORD.validate_json(line)
+            told: dict[str, Any] = json.loads(line)
+        except ValidationError as error:
             if number == len(lines) and not line.endswith("\n"):
                 return  # the run was killed while it wrote this line
             raise DistillMatchError(
                 f"{shown(place)}: line {number} is invalid; move the file, or name another folder"
             ) from error
+        yield told
+
+
+def _record(told: dict[str, Any]) -> Record:
+    known = {name: value for name, value in told.items() if name in _FIELDS}
+    others = {name: value for name, value in told.items() if name not in _FIELDS}
+    return replace(_RECORD.validate_python(known), more=others)
 
 
 def _line(record: Record) -> str:
-    return json.dumps(asdict(record), ensure_ascii=False) + "\n"
+    known = asdict(record)
+    return json.dumps({**known.pop("more"), **known}, ensure_ascii=False) + "\n"

@@ -1,25 +1,43 @@
-"""Overview of a fleet: result of each bag, movement of its rig, and the bags that need inspection."""
+"""Overview of a fleet: result of each bag, its rig among those of the other bags, and what to look at."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Literal
+from typing import Any, Literal, Protocol
 
-import numpy as np
 from typing_extensions import TypedDict
 
 from distillmatch_ros.base.units import SECOND
-from distillmatch_ros.geometry.homography import Float64, Size
+from distillmatch_ros.fleet.grouping import GEOMETRY, grouping
+from distillmatch_ros.fleet.rigs import NAMELESS, DriveGeometry, NamedRig, RigDrive, name_rigs
 from distillmatch_ros.registration.status import Status
-from distillmatch_ros.reports.advice import STEADY_PX
-from distillmatch_ros.reports.movement import movement
-from distillmatch_ros.reports.recording import Recording
+from distillmatch_ros.reports.movement import STEADY_PX, Movement, movement
+from distillmatch_ros.reports.recording import Recording, cameras
 from distillmatch_ros.reports.verdict import Level, Verdict, judge
-from distillmatch_ros.rig.comparison import mean_distance
+from distillmatch_ros.rig.comparison import Displacement
+from distillmatch_ros.rig.events import DOUBTS
+from distillmatch_ros.rig.history import RigHistory, Use
+from distillmatch_ros.rig.learning import LearnedRig
 
-Cameras = tuple[Size | None, Size | None]
 WORST_FIRST = (Level.POOR, Level.EMPTY, Level.MOVES, Level.PARTLY, Level.GOOD)
+
+
+class Bags(Protocol):
+    """The bags of a fleet.
+
+    Attributes:
+        about: what is recorded of each bag that was read, by its name.
+    """
+
+    @property
+    def about(self) -> Mapping[str, Mapping[str, Any]]: ...
+
+    def __iter__(self) -> Iterator[Recording]:
+        """Read the bags one by one."""
+
+    def read(self, name: str) -> Recording:
+        """Read a bag again."""
 
 
 class OverviewRecord(TypedDict):
@@ -37,8 +55,17 @@ class OverviewRecord(TypedDict):
         topics: topics of the advice, such as ``clock``.
         scatter_px: see `Movement.scatter`; null if unknown.
         slip_px: see `Movement.slip`; null if unknown.
-        shift_px: offset of the rig from the median of all bags with these image sizes; null if unknown.
-        needs_look: the level is not good, or the shift exceeds that of a fixed rig.
+        rig: the group of drives that it belongs to; empty if its geometry is unknown.
+        rig_use: what the rig that the drive knew was for: maps, guards; null if none was known.
+        known_s: when that rig was known, since the first pair; null likewise.
+        knocks: number of times that the cameras moved against each other.
+        shift_px: displacement of the geometry, at the same depth, from that of the rig's first drive; null
+            if unknown.
+        shift_deviation_px: its standard deviation; null likewise.
+        drift_px_per_week: of the rig, over all its drives; null if none is found.
+        reasons: why it should be looked at, as sentences; empty if nothing is wrong.
+        needs_look: whether there are reasons.
+        report: the bag's page, relative to that of the fleet; null if none was written.
     """
 
     bag: str
@@ -52,8 +79,16 @@ class OverviewRecord(TypedDict):
     topics: list[str]
     scatter_px: float | None
     slip_px: float | None
+    rig: str
+    rig_use: Use | None
+    known_s: float | None
+    knocks: int
     shift_px: float | None
+    shift_deviation_px: float | None
+    drift_px_per_week: float | None
+    reasons: list[str]
     needs_look: bool
+    report: str | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,14 +100,16 @@ class BagOverview:
         stamp: stamp of its first pair, ns; None without pairs.
         statuses: pairs by status.
         rejected: pairs without a homography that their images support.
-        verdict: on this bag alone.
-        cameras: (height, width) of the visible and the thermal images.
-        positions: float64 (4, 2), median positions of the thermal corners in the visible image; None with
-            fewer than two registered pairs.
-        scatter_px: see `Movement.scatter`; None likewise.
-        slip_px: see `Movement.slip`; None likewise.
-        shift_px: distance of ``positions`` from their median over all bags with these image sizes, mean over
-            the four corners; None likewise.
+        verdict: on this bag; its movement by the fleet's rig if it knew none.
+        moved: its movement; None with fewer than two registered pairs.
+        told: what it told of its rig; None if unknown.
+        drive: its geometry; None likewise.
+        problems: what could not be read.
+        rig: the group of drives that it belongs to; `NAMELESS` if its geometry is unknown.
+        shift: displacement of its geometry from that of the rig's first drive; None likewise.
+        drift_px_per_week: of its rig; None if none is found.
+        reasons: why it should be looked at, as sentences.
+        report: link to its page; None if there is none.
     """
 
     name: str
@@ -80,23 +117,20 @@ class BagOverview:
     statuses: Counter[str]
     rejected: int
     verdict: Verdict
-    cameras: Cameras
-    positions: Float64 | None
-    scatter_px: float | None
-    slip_px: float | None
-    shift_px: float | None = None
+    moved: Movement | None
+    told: RigHistory | None
+    drive: RigDrive | None
+    problems: Sequence[str] = ()
+    rig: str = NAMELESS
+    shift: Displacement | None = None
+    drift_px_per_week: float | None = None
+    reasons: tuple[str, ...] = ()
+    report: str | None = None
 
     @property
     def needs_look(self) -> bool:
-        """Whether the verdict is not good, or the rig is shifted against those of the other bags."""
-        return self.verdict.level is not Level.GOOD or (self.shift_px or 0.0) > STEADY_PX
-
-    @property
-    def finding(self) -> str:
-        """Why it needs inspection, as a sentence; the verdict if it does not."""
-        if self.verdict.level is Level.GOOD and self.needs_look:
-            return f"The rig is shifted by {self.shift_px:.1f} px against the other bags."
-        return self.verdict.headline
+        """Whether there are reasons to look at it."""
+        return bool(self.reasons)
 
     @property
     def registered_percent(self) -> float | None:
@@ -110,6 +144,12 @@ class BagOverview:
         """Time of its first pair, in UTC."""
         return None if self.stamp is None else datetime.fromtimestamp(self.stamp / SECOND, timezone.utc)
 
+    @property
+    def known_s(self) -> float | None:
+        """When its rig was known, s since the first pair; None if none was."""
+        known = None if self.told is None else self.told.known
+        return None if known is None else known.seconds
+
     def record(self) -> OverviewRecord:
         """The bag as a JSON object."""
         return {
@@ -122,35 +162,56 @@ class BagOverview:
             "level": self.verdict.level.value,
             "headline": self.verdict.headline,
             "topics": sorted({advice.topic for advice in self.verdict.advice}),
-            "scatter_px": self.scatter_px,
-            "slip_px": self.slip_px,
-            "shift_px": self.shift_px,
+            "scatter_px": None if self.moved is None else self.moved.scatter,
+            "slip_px": None if self.moved is None else self.moved.slip,
+            "rig": self.rig,
+            "rig_use": None if self.told is None else self.told.use,
+            "known_s": self.known_s,
+            "knocks": 0 if self.told is None else len(self.told.knocks),
+            "shift_px": None if self.shift is None else self.shift.px,
+            "shift_deviation_px": None if self.shift is None else self.shift.deviation_px,
+            "drift_px_per_week": self.drift_px_per_week,
+            "reasons": list(self.reasons),
             "needs_look": self.needs_look,
+            "report": self.report,
         }
 
 
-def overview(recordings: Iterable[Recording]) -> list[BagOverview]:
+@dataclass(frozen=True, eq=False)
+class Fleet:
+    """The bags of a fleet, and its rigs: those with something to look at first, then by time."""
+
+    bags: Sequence[BagOverview]
+    rigs: Sequence[NamedRig]
+
+
+def overview(bags: Bags, group_by: str = GEOMETRY) -> Fleet:
     """Judge each bag of a fleet, and its rig against those of the other bags.
 
     Args:
-        recordings: one per bag; only one at a time is kept in memory.
+        bags: only one at a time is kept in memory.
+        group_by: by what drives are grouped to rigs; see `grouping`.
 
-    Returns:
-        The bags, those that need inspection first.
+    Raises:
+        DistillMatchError: see `grouping`.
     """
-    alone = [_alone(recording) for recording in recordings]
-    by_cameras: dict[Cameras, list[Float64]] = {}
-    for bag in alone:
-        if bag.positions is not None:
-            by_cameras.setdefault(bag.cameras, []).append(bag.positions)
-    usual = {cameras: np.median(places, axis=0) for cameras, places in by_cameras.items()}
-    bags = [
-        bag
-        if bag.positions is None
-        else replace(bag, shift_px=float(mean_distance(bag.positions - usual[bag.cameras])))
-        for bag in alone
-    ]
-    return sorted(bags, key=_urgency)
+    key = grouping(group_by)
+    alone = [_alone(recording) for recording in bags]
+    rigs = name_rigs([(key(bag.name, bags.about[bag.name]), bag.drive) for bag in alone if bag.drive])
+    by_drive = {drive.name: rig for rig in rigs for drive in rig.drives}
+    judged = [_of_rig(bag, by_drive[bag.name], bags) if bag.name in by_drive else bag for bag in alone]
+    judged = [replace(bag, reasons=tuple(_reasons(bag, by_drive.get(bag.name)))) for bag in judged]
+    worst = {rig: min(map(_urgency, group)) for rig, group in _by_rig(judged).items()}
+    judged.sort(key=lambda bag: (worst[bag.rig], bag.rig, *_urgency(bag)))
+    order = list(dict.fromkeys(bag.rig for bag in judged))
+    return Fleet(judged, sorted(rigs, key=lambda rig: order.index(rig.name)))
+
+
+def _by_rig(bags: Sequence[BagOverview]) -> dict[str, list[BagOverview]]:
+    groups: dict[str, list[BagOverview]] = {}
+    for bag in bags:
+        groups.setdefault(bag.rig, []).append(bag)
+    return groups
 
 
 def _urgency(bag: BagOverview) -> tuple[bool, int, int]:
@@ -159,15 +220,67 @@ def _urgency(bag: BagOverview) -> tuple[bool, int, int]:
 
 def _alone(recording: Recording) -> BagOverview:
     entries = recording.entries
-    moved = movement(entries)
+    moved = movement(entries, recording.rig)
+    geometry = DriveGeometry.of(entries, recording.rig)
+    drive = None
+    if geometry is not None:
+        sizes = cameras([entry for entry in entries if entry.corners is not None])
+        drive = RigDrive(recording.title, entries[0].stamp or 0, sizes, geometry)
     return BagOverview(
         recording.title,
         entries[0].stamp if entries else None,
         Counter(entry.status for entry in entries),
         sum(entry.judged and not entry.registered for entry in entries),
         judge(recording, moved),
-        (entries[0].visible_size, entries[0].thermal_size) if entries else (None, None),
-        None if moved is None else moved.positions,
-        None if moved is None else moved.scatter,
-        None if moved is None else moved.slip,
+        moved,
+        recording.rig,
+        drive,
+        recording.problems,
     )
+
+
+def _of_rig(bag: BagOverview, rig: NamedRig, bags: Bags) -> BagOverview:
+    """A bag among the drives of its rig; its movement is judged by their rig if it knew none itself."""
+    bag = replace(
+        bag,
+        rig=rig.name,
+        shift=rig.shift(bag.name),
+        drift_px_per_week=None if rig.drift is None else rig.drift.px_per_week,
+    )
+    learned = rig.learned(bag.name)
+    knows = bag.told is not None and (bag.told.use == "maps" or bool(bag.told.knocks))
+    if bag.verdict.level is not Level.MOVES or learned is None or knows:
+        return bag
+    return _judged_by(bag, bags.read(bag.name), learned)
+
+
+def _judged_by(bag: BagOverview, recording: Recording, learned: LearnedRig) -> BagOverview:
+    """A bag whose movement is measured from a rig that other drives know."""
+    moved = movement(recording.entries, RigHistory(mode="live", use="maps", rig=learned))
+    return replace(bag, moved=moved, verdict=judge(recording, moved))
+
+
+def _reasons(bag: BagOverview, rig: NamedRig | None) -> Iterator[str]:
+    """Why a bag should be looked at."""
+    verdict = bag.verdict
+    if verdict.level is not Level.GOOD and not _is_fixed_in_peace(bag):
+        is_knocked = bag.told is not None and bool(bag.told.knocks)
+        seen = [] if is_knocked else [advice.seen for advice in verdict.advice]
+        yield " ".join([verdict.headline, *seen[:1]])
+    if rig is not None:
+        yield from rig.reasons(bag.name)
+        if rig.drift is not None and rig.drift.px > STEADY_PX and rig.drives[-1].name == bag.name:
+            yield (
+                f"{rig.name} has drifted by {rig.drift.px:.1f} px (standard deviation "
+                f"{rig.drift.deviation_px:.1f}) in {rig.drift.weeks:.1f} weeks: calibrate it again."
+            )
+    if bag.problems:
+        more = "" if len(bag.problems) == 1 else f" (and {len(bag.problems) - 1} more)"
+        yield f"Could not be read or paired in full{more}: {bag.problems[0]}"
+
+
+def _is_fixed_in_peace(bag: BagOverview) -> bool:
+    """Whether a homography was given for all pairs, and nothing was found against it."""
+    if bag.told is None or bag.told.mode != "fixed" or bag.verdict.level is not Level.EMPTY:
+        return False
+    return bag.statuses["FIXED"] > 0 and not any(event.finding in DOUBTS for event in bag.told.events)

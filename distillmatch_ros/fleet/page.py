@@ -2,15 +2,17 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import PackageLoader
 
 from distillmatch_ros.base.files import write_text
-from distillmatch_ros.base.units import SECOND, Percentiles
-from distillmatch_ros.fleet.overview import WORST_FIRST, BagOverview
+from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.fleet.overview import WORST_FIRST, BagOverview, Fleet
+from distillmatch_ros.fleet.rigs import NamedRig
 from distillmatch_ros.reports.advice import Advice
-from distillmatch_ros.reports.charts import Chart, Series, line_chart
+from distillmatch_ros.reports.charts import SERIES, Chart, Series, line_chart
 from distillmatch_ros.reports.contents import Fact, figure
 from distillmatch_ros.reports.rendering import render
 from distillmatch_ros.reports.verdict import Level, Verdict
@@ -21,42 +23,91 @@ REMEDY = "The report of such a bag shows when, and what to try."
 DAY, HOUR = 86400.0, 3600.0
 
 
-def write_fleet(bags: Sequence[BagOverview], title: str, path: Path) -> None:
+def write_fleet(fleet: Fleet, title: str, path: Path) -> None:
     """Write the page of a fleet.
 
     Args:
-        bags: bags in the order of the table.
+        fleet: its bags and rigs.
         title: heading, such as the name of the table.
         path: HTML file.
 
     Raises:
         DistillMatchError: it cannot be written.
     """
-    levels = [level for level in WORST_FIRST if any(bag.verdict.level is level for bag in bags)]
+    bags = fleet.bags
     values = {
         "title": title,
-        "verdict": verdict(bags),
+        "verdict": verdict(fleet),
         "problems": (),
-        "facts": _facts(bags),
-        "charts": _charts(bags),
-        "levels": levels,
+        "facts": _facts(fleet),
+        "charts": _charts(fleet),
+        "rigs": [_row(rig, fleet) for rig in fleet.rigs],
+        "levels": [level for level in WORST_FIRST if any(bag.verdict.level is level for bag in bags)],
         "bags": bags,
     }
     write_text(path, render("fleet.html.j2", values, PackageLoader("distillmatch_ros.fleet")))
 
 
-def verdict(bags: Sequence[BagOverview]) -> Verdict:
+def verdict(fleet: Fleet) -> Verdict:
     """Judge a fleet: number of bags that need inspection, and the advice that several bags share."""
+    bags = fleet.bags
     looks = sum(bag.needs_look for bag in bags)
     counts = Counter(bag.verdict.level for bag in bags)
-    shifted = sum(bag.needs_look and bag.verdict.level is Level.GOOD for bag in bags)
     found = ", ".join(f"{counts[level]} {level}" for level in WORST_FIRST if counts[level])
     reasons = [f"Verdicts on the {len(bags)} bags: {found}."]
-    if shifted:
-        reasons.append(f"The rig is shifted against the other bags in {shifted} that are good by themselves.")
+    if fleet.rigs:
+        knocked = sum(bag.told is not None and bool(bag.told.knocks) for bag in bags)
+        rigs = "1 rig" if len(fleet.rigs) == 1 else f"{len(fleet.rigs)} rigs"
+        reasons.append(f"They are of {rigs}; the cameras were knocked in {knocked} of the bags.")
+    drifts = [(rig.name, rig.drift.px_per_week) for rig in fleet.rigs if rig.drift is not None]
+    reasons += [f"{name} drifts by {speed:.2f} px a week." for name, speed in drifts]
     level = Level.GOOD if looks == 0 else Level.PARTLY if looks <= len(bags) / 2 else Level.POOR
     headline = "No bag needs inspection." if looks == 0 else f"{looks} of {len(bags)} bags need inspection."
     return Verdict(level, headline, reasons, _advice(bags))
+
+
+@dataclass(frozen=True)
+class RigRow:
+    """A rig in the table of rigs, as text."""
+
+    name: str
+    cameras: str
+    drives: int
+    known: int
+    first: str
+    last: str
+    knocks: int
+    mounts: int
+    drift: str
+    nearest: str
+
+
+def _row(rig: NamedRig, fleet: Fleet) -> RigRow:
+    bags = {bag.name: bag for bag in fleet.bags}
+    own = [bags[drive.name] for drive in rig.drives]
+    told = [bag.told for bag in own if bag.told is not None]
+    days = [f"{bag.begin:%Y-%m-%d}" for bag in (own[0], own[-1]) if bag.begin is not None]
+    others = [
+        (other.all.gap(rig.all), other.name)
+        for other in fleet.rigs
+        if other is not rig and other.drives[0].cameras == rig.drives[0].cameras
+    ]
+    near = min(others, key=lambda each: each[0].px, default=None)
+    drift = rig.drift
+    return RigRow(
+        name=rig.name,
+        cameras=rig.drives[0].cameras,
+        drives=len(own),
+        known=sum(each.rig is not None for each in told),
+        first=days[0] if days else "",
+        last=days[-1] if days else "",
+        knocks=sum(len(each.knocks) for each in told),
+        mounts=len(rig.mounts),
+        drift="none found"
+        if drift is None
+        else f"{drift.px_per_week:.2f} px a week, {drift.px:.1f} px in all",
+        nearest="" if near is None else f"{near[1]}, {near[0].px:.0f} px",
+    )
 
 
 def _advice(bags: Sequence[BagOverview]) -> list[Advice]:
@@ -76,47 +127,53 @@ def _named(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _facts(bags: Sequence[BagOverview]) -> list[Fact]:
+def _facts(fleet: Fleet) -> list[Fact]:
+    bags = fleet.bags
     pairs = sum(bag.statuses.total() for bag in bags)
     rejected = sum(bag.rejected for bag in bags)
     facts = [
         Fact(f"{len(bags):,}", "bags"),
+        Fact(f"{len(fleet.rigs):,}", "rigs"),
         Fact(f"{pairs:,}", "pairs"),
         Fact(f"{rejected / pairs:.1%}" if pairs else figure(None), "of the pairs are rejected"),
     ]
-    shifts = [bag.shift_px for bag in bags if bag.shift_px is not None]
-    if len(shifts) > 1:
-        facts.append(
-            Fact(figure(Percentiles.of(shifts).median, " px"), "shift of the rig between bags, median")
-        )
+    if fastest := [rig.drift.px_per_week for rig in fleet.rigs if rig.drift is not None]:
+        facts.append(Fact(figure(max(fastest), " px", 2), "drift of a rig in a week, the greatest"))
     return facts
 
 
-def _charts(bags: Sequence[BagOverview]) -> list[Chart]:
-    timed = [(bag.stamp, bag) for bag in bags if bag.stamp is not None]
-    timed.sort(key=lambda each: each[0])
+def _charts(fleet: Fleet) -> list[Chart]:
+    timed = sorted((bag for bag in fleet.bags if bag.stamp), key=lambda bag: bag.stamp or 0)
     if not timed:
         return []
-    first, last = timed[0][0], timed[-1][0]
+    first, last = (bag.stamp or 0 for bag in (timed[0], timed[-1]))
     unit, name = (DAY, "days") if last - first > 2 * DAY * SECOND else (HOUR, "hours")
-    abscissa = f"{name} since {timed[0][1].begin:%Y-%m-%d %H:%M}"
-    places = [((stamp - first) / SECOND / unit, bag) for stamp, bag in timed]
-
-    def chart(title: str, note: str, values: Sequence[tuple[float, float | None]], unit: str) -> Chart:
-        points = [(x, y) for x, y in values if y is not None]
-        return line_chart(title, note, [Series(title, points, "dots")], abscissa, unit)
-
-    return [
-        chart(
-            "Registered pairs",
-            "Pairs with a homography of their own.",
-            [(x, bag.registered_percent) for x, bag in places],
-            "%",
-        ),
-        chart(
-            "Shift of the rig",
-            "Distance of the thermal corners from their median position over bags with these image sizes.",
-            [(x, bag.shift_px) for x, bag in places],
-            "px",
-        ),
+    abscissa = f"{name} since {timed[0].begin:%Y-%m-%d %H:%M}"
+    places = {bag.name: ((bag.stamp or 0) - first) / SECOND / unit for bag in timed}
+    registered = [(places[bag.name], each) for bag in timed if (each := bag.registered_percent) is not None]
+    note = "Pairs with a homography of their own."
+    charts = [
+        line_chart("Registered pairs", note, [Series("bags", registered, "dots")], abscissa, "%"),
     ]
+    rigs = sorted((rig for rig in fleet.rigs if len(rig.drives) > 1), key=lambda rig: -len(rig.drives))
+    shown = rigs[: len(SERIES)]
+    series = [
+        Series(
+            rig.name,
+            [
+                (places[drive.name], shift.px)
+                for drive, shift in zip(rig.drives, rig.all.shifts, strict=True)
+                if drive.name in places
+            ],
+            "dots",
+        )
+        for rig in shown
+    ]
+    if series:
+        some = "" if len(shown) == len(rigs) else f" The {len(shown)} rigs with most drives."
+        note = (
+            "Displacement of each drive's geometry from that of its rig's first drive, at the same depth, in "
+            f"a visible image 640 px wide. A slope is drift, a step a mount that moved.{some}"
+        )
+        charts.append(line_chart("Drift of the rigs", note, series, abscissa, "px"))
+    return charts

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -21,63 +20,82 @@ from distillmatch_ros.reports.recording import Entry, Recording
 from distillmatch_ros.rig.history import RigHistory
 
 _FOLDER, _FILE = "bag=", "pairs.parquet"
+_LARGE = ("rig", "problems", "notes", "losses")  # keys of what is not kept for each bag of a fleet
 
 
-def read_table(place: str, failed: Callable[[DistillMatchError], None] | None = None) -> Iterator[Recording]:
-    """Read the bags of a table, in the order of their names.
+class FleetTable:
+    """The bags of a table, in the order of their names; each pass over them reads them again."""
 
-    Args:
-        place: path or URL of its folder.
-        failed: called with the error of a bag that cannot be read, and the others go on; raised if None.
+    def __init__(self, place: str, failed: Callable[[DistillMatchError], None] | None = None) -> None:
+        """Find the bags.
 
-    Raises:
-        DistillMatchError: it holds no pairs, the store cannot be reached, or see ``failed``.
-    """
-    if not place:
-        raise DistillMatchError("the path of the table is empty; name the folder that bag --table wrote")
-    names = [PurePosixPath(name) for name in sorted(existing(place))]
-    files = [name for name in names if name.name == _FILE and name.parent.name.startswith(_FOLDER)]
-    if not files:
-        raise DistillMatchError(
-            f"{shown(place)}: holds no {_FOLDER}NAME/{_FILE}; name the folder that bag --table wrote"
-        )
-    for file in files:
-        with _told(failed):
-            yield _read(joined(place, str(file)), unquote(file.parent.name.removeprefix(_FOLDER)))
+        Args:
+            place: path or URL of the table's folder.
+            failed: called with the error of a bag that cannot be read, and the others go on; raised if None.
 
-
-@contextmanager
-def _told(failed: Callable[[DistillMatchError], None] | None) -> Iterator[None]:
-    try:
-        yield
-    except DistillMatchError as error:
-        if failed is None:
-            raise
-        failed(error)
-
-
-def _read(place: str, name: str) -> Recording:
-    with staged(place) as path:
-        try:
-            with parquet.ParquetFile(path) as file:
-                metadata = json.loads((file.metadata.metadata or {}).get(KEY, b"{}"))
-                rows = _rows(_checked(file.read(SCHEMA.names)))
-        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-            reason = " ".join(str(error).split())
+        Raises:
+            DistillMatchError: it holds no pairs, or the store cannot be reached.
+        """
+        if not place:
+            raise DistillMatchError("the path of the table is empty; name the folder that bag --table wrote")
+        names = [PurePosixPath(name) for name in sorted(existing(place))]
+        files = [name for name in names if name.name == _FILE and name.parent.name.startswith(_FOLDER)]
+        if not files:
             raise DistillMatchError(
-                f"{shown(place)}: not the pairs of a bag ({reason}); register it again"
-            ) from error
-    entries = [_entry(number, row, rows[0]["visible_stamp"]) for number, row in enumerate(rows, 1)]
-    return Recording(
-        title=name,
-        about=[("recording", name), ("camera images", str(metadata.get("bag", "")))],
-        entries=entries,
-        load=lambda _: {},
-        frames=metadata.get("frames", {}),
-        dropped=metadata.get("dropped", {}),
-        problems=metadata.get("problems", ()),
-        rig=RigHistory.of_record(metadata.get("rig")),
-    )
+                f"{shown(place)}: holds no {_FOLDER}NAME/{_FILE}; name the folder that bag --table wrote"
+            )
+        self._failed = failed
+        self._places = {
+            unquote(file.parent.name.removeprefix(_FOLDER)): joined(place, str(file)) for file in files
+        }
+        self.about: dict[str, Mapping[str, Any]] = {}
+        """What the table says of each bag that was read: see the key `KEY` of its file."""
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[Recording]:
+        """Read the bags one by one.
+
+        Raises:
+            DistillMatchError: see ``failed``.
+        """
+        for name in self._places:
+            try:
+                yield self.read(name)
+            except DistillMatchError as error:  # noqa: PERF203  files of any size
+                if self._failed is None:
+                    raise
+                self._failed(error)
+
+    def read(self, name: str) -> Recording:
+        """Read a bag.
+
+        Raises:
+            DistillMatchError: it cannot be read.
+        """
+        place = self._places[name]
+        with staged(place) as path:
+            try:
+                with parquet.ParquetFile(path) as file:
+                    about = json.loads((file.metadata.metadata or {}).get(KEY, b"{}"))
+                    rows = _rows(_checked(file.read(SCHEMA.names)))
+            except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+                reason = " ".join(str(error).split())
+                raise DistillMatchError(
+                    f"{shown(place)}: not the pairs of a bag ({reason}); register it again"
+                ) from error
+        self.about[name] = {key: value for key, value in about.items() if key not in _LARGE}
+        return Recording(
+            title=name,
+            about=[("recording", name), ("camera images", str(about.get("bag", "")))],
+            entries=[_entry(number, row, rows[0]["visible_stamp"]) for number, row in enumerate(rows, 1)],
+            load=lambda _: {},
+            frames=about.get("frames", {}),
+            dropped=about.get("dropped", {}),
+            problems=about.get("problems", ()),
+            rig=RigHistory.of_record(about.get("rig")),
+        )
 
 
 def _checked(pairs: pa.Table) -> pa.Table:

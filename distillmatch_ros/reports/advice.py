@@ -16,8 +16,6 @@ from distillmatch_ros.reports.recording import Entry, Recording
 from distillmatch_ros.rig.events import Finding
 from distillmatch_ros.rig.history import RigHistory
 
-STEADY_PX = 6.0
-"""Slip, and median scatter, up to which a rig counts as rigid, pixels of a visible image 640 px wide."""
 SKEW_MS = 15.0
 """Median skew from which on clocks are mentioned, ms: at 30 km/h a car moves 12 cm in that time."""
 UNPAIRED = 0.1
@@ -82,8 +80,9 @@ def advice_on(recording: Recording, judged: Sequence[Entry], moved: Movement | N
             "With the size or the crop the homography changes too. Check the drivers: they should publish "
             "images of one size, and none of a few rows, which is a truncated image.",
         )
-    elif moved is not None and moved.enough:
-        yield from _about_mounting(moved)
+    elif moved is not None:
+        if moved.moves and not (recording.rig is not None and recording.rig.knocks):
+            yield from _about_mounting(moved)
         yield from _about_strays(moved)
     covered = coverage(judged)
     if covered is not None and covered < COVERED:
@@ -174,23 +173,24 @@ def _about_strays(moved: Movement) -> Iterator[Advice]:
 
 
 def _about_mounting(moved: Movement) -> Iterator[Advice]:
-    if moved.by_rig:
-        if moved.slip > STEADY_PX:
-            yield Advice(
-                "mounting",
-                f"Against the rig, at each pair's own depth, the thermal image shifts by {moved.slip:.1f} px "
-                "between parts of the recording.",
-                "The mount gives, or warms up; the chart of the rig's drift shows when. Tighten it, and let "
-                "the cameras warm up before a calibration.",
-            )
-        elif moved.scatter > STEADY_PX:
-            yield Advice(
-                "rig",
-                f"The median pair lies {moved.scatter:.1f} px from the rig.",
-                "It was learned from few scenes, or from ones that look alike: calibrate over several "
-                "drives, and name its file in rig_file.",
-            )
-    elif moved.slip > STEADY_PX and moved.slip > 2 * moved.scatter:
+    """Why the thermal image moves in the visible one."""
+    slips = moved.slip > moved.steady_px
+    if moved.by_rig and slips:
+        yield Advice(
+            "mounting",
+            f"Against the rig, at each pair's own depth, the thermal image shifts by {moved.slip:.1f} px "
+            "between parts of the recording.",
+            "The mount gives, or warms up; the chart of the rig's drift shows when. Tighten it, and let the "
+            "cameras warm up before a calibration.",
+        )
+    elif moved.by_rig:
+        yield Advice(
+            "rig",
+            f"The median pair lies {moved.scatter:.1f} px from the rig.",
+            "It was learned from few scenes, or from ones that look alike: calibrate over several drives, "
+            "and name its file in rig_file.",
+        )
+    elif slips and moved.slip > 2 * moved.scatter:
         yield Advice(
             "mounting",
             f"The thermal image is displaced by {moved.slip:.1f} px between parts of the recording.",
@@ -199,12 +199,13 @@ def _about_mounting(moved: Movement) -> Iterator[Advice]:
             "slipped bracket is a step that stays, thermal expansion a slope: tighten the mount, and "
             "calibrate again.",
         )
-    elif moved.scatter > STEADY_PX:
+    else:
         yield Advice(
             "parallax",
             f"The corners of the thermal image scatter by {moved.scatter:.1f} px from pair to pair.",
-            "On a rigid rig the distance of the scene has this effect, and vibration or weak matches. Set "
-            "smoothing, or calibrate on a distant scene and use mode fixed.",
+            "On a rigid rig the distance of the scene has this effect, and vibration or weak matches. A "
+            "known rig maps each pair at its own depth: calibrate over several drives, and name its file in "
+            "rig_file.",
         )
 
 

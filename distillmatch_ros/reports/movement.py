@@ -7,12 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.geometry.homography import Float64
+from distillmatch_ros.registration.probability import RIGHT_PX
 from distillmatch_ros.reports.recording import Entry
-from distillmatch_ros.rig.comparison import Geometry, mean_distance, reference_corners
+from distillmatch_ros.rig.comparison import Geometry, mean_distance
 from distillmatch_ros.rig.history import RigHistory
 
 CELLS = (6, 8)
 """Rows and columns of the cells of the thermal image in which inliers are counted."""
+STEADY_PX = 6.0
+"""Slip, and median scatter, up to which a rig that maps all pairs counts as rigid, px of a visible image 640
+px wide. Pairs' own homographies are right within `RIGHT_PX`, and differ by as much from scene to scene."""
+RIG_MODES = "rig", "fixed"
+"""Modes in which pairs have the mapping of a known rig."""
 SEGMENTS, LEAST_PAIRS = 3, 5
 """Number of time segments of a recording whose medians are compared to detect a slipped mount, and fewest
 pairs in each, and of a recording that is judged by its movement."""
@@ -33,15 +39,15 @@ class Movement:
         numbers: numbers of the entries, (N,).
         offsets: float64 (N, 4, 2), offset of each corner from where it should be: top left, top right,
             bottom right, bottom left.
-        positions: float64 (4, 2), median positions of the corners.
         by_rig: whether corners should be where the rig has them at the pair's own depth; otherwise at their
             median positions.
+        steady_px: slip, and median scatter, up to which the mount counts as rigid.
     """
 
     numbers: tuple[int, ...]
     offsets: Float64
-    positions: Float64
     by_rig: bool = False
+    steady_px: float = RIGHT_PX
 
     @property
     def shifts(self) -> Float64:
@@ -81,6 +87,11 @@ class Movement:
         """Whether there are enough pairs to tell a rig that moves from pairs of no common rig."""
         return len(self.numbers) >= LEAST_PAIRS
 
+    @property
+    def moves(self) -> bool:
+        """Whether the mount moves."""
+        return self.enough and max(self.slip, self.scatter) > self.steady_px
+
     def _parts(self) -> list[Float64]:
         parts = SEGMENTS if len(self.offsets) >= SEGMENTS * LEAST_PAIRS else 1
         return list(np.array_split(self.offsets, parts))
@@ -94,11 +105,7 @@ def movement(entries: Sequence[Entry], told: RigHistory | None = None) -> Moveme
         told: what the drive told of its rig. One that maps all pairs, from some time on, says where corners
             should be at each depth, so that only what the mount does is left; earlier pairs do not count.
     """
-    placed = [
-        entry
-        for entry in entries
-        if entry.registered and entry.visible_size is not None and entry.thermal_size is not None
-    ]
+    placed = [entry for entry in entries if entry.corners is not None]
     rig = None if told is None or told.use != "maps" else told.rig
     if rig is not None:
         sizes = {(entry.thermal_size, entry.visible_size) for entry in placed}
@@ -108,17 +115,13 @@ def movement(entries: Sequence[Entry], told: RigHistory | None = None) -> Moveme
         placed = [entry for entry in placed if entry.seconds is not None and entry.seconds >= since]
     if len(placed) < 2:
         return None
-    places = np.array([_corners(entry) for entry in placed])
+    places = np.array([entry.corners for entry in placed])
     numbers = tuple(entry.number for entry in placed)
-    median = np.asarray(np.median(places, axis=0), np.float64)
     if rig is None:
-        return Movement(numbers, places - median, median)
-    return Movement(numbers, Geometry.of_rig(rig).offsets(places)[0], median, by_rig=True)
-
-
-def _corners(entry: Entry) -> Float64:
-    assert entry.homography is not None and entry.thermal_size is not None and entry.visible_size is not None
-    return reference_corners(entry.homography, entry.thermal_size, entry.visible_size)
+        return Movement(numbers, places - np.median(places, axis=0))
+    offsets, _ = Geometry.of_rig(rig).offsets(places)
+    own = told is not None and told.mode in RIG_MODES
+    return Movement(numbers, offsets, by_rig=True, steady_px=STEADY_PX if own else RIGHT_PX)
 
 
 def inlier_counts(entries: Sequence[Entry]) -> NDArray[np.float64] | None:

@@ -9,7 +9,7 @@ from jinja2 import BaseLoader
 
 from distillmatch_ros.base.files import write_text
 from distillmatch_ros.reports import contents
-from distillmatch_ros.reports.movement import coverage, movement
+from distillmatch_ros.reports.movement import Movement, coverage, movement
 from distillmatch_ros.reports.pictures import Views, views
 from distillmatch_ros.reports.recording import Entry, Recording
 from distillmatch_ros.reports.rendering import render
@@ -33,11 +33,19 @@ class Card:
 class Report:
     """A recording with its verdict."""
 
-    def __init__(self, recording: Recording) -> None:
-        """Judge a recording; pictures are made only for the page."""
+    def __init__(
+        self, recording: Recording, moved: Movement | None = None, verdict: Verdict | None = None
+    ) -> None:
+        """Judge a recording, unless it was judged; pictures are made only for the page.
+
+        Args:
+            recording: the recording.
+            moved: its movement, if ``verdict`` is given.
+            verdict: on the recording, by one who knows more than that.
+        """
         self.recording = recording
-        self.movement = movement(recording.entries, recording.rig)
-        self.verdict: Verdict = judge(recording, self.movement)
+        self.movement = movement(recording.entries, recording.rig) if verdict is None else moved
+        self.verdict: Verdict = judge(recording, self.movement) if verdict is None else verdict
 
     def to_html(self, template: str = TEMPLATE, loader: BaseLoader | None = None, **more: Any) -> str:
         """The page as a complete HTML document.

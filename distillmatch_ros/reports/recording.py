@@ -15,6 +15,7 @@ from distillmatch_ros.images.temperature import Temperature
 from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
+from distillmatch_ros.rig.comparison import reference_corners
 from distillmatch_ros.rig.history import RigHistory
 
 REJECTED = "REJECTED"
@@ -103,6 +104,15 @@ class Entry:
         """Whether the network matched its images; most tracked pairs have no pass."""
         status = Status.named(self.status)
         return self.matches > 0 or status is None or status.has_pass
+
+    @property
+    def corners(self) -> Float64 | None:
+        """Where its thermal corners lie, (4, 2) reference pixels; None unless registered, of known sizes."""
+        if not self.registered or self.homography is None:
+            return None
+        if self.thermal_size is None or self.visible_size is None:
+            return None
+        return reference_corners(self.homography, self.thermal_size, self.visible_size)
 
     @property
     def place(self) -> float:

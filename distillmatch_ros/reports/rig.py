@@ -84,8 +84,8 @@ def _knocked(told: RigHistory) -> Iterator[str]:
     for knock in told.knocks:
         px, degrees = knock.distance_px or 0.0, knock.turned_degrees or 0.0
         yield (
-            f"After {knock.seconds:.1f} s the cameras moved against each other: by {px:.0f} px, turned by "
-            f"{degrees:+.1f} degrees."
+            f"After {knock.seconds:.1f} s it was found that the cameras had moved against each other: by "
+            f"{px:.0f} px, turned by {degrees:+.1f} degrees."
         )
 
 

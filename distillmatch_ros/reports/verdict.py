@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from distillmatch_ros.base.enums import StrEnum
 from distillmatch_ros.registration.status import Status
-from distillmatch_ros.reports.advice import STEADY_PX, Advice, advice_on, camera_of, is_frozen
+from distillmatch_ros.reports.advice import Advice, advice_on, camera_of, is_frozen
 from distillmatch_ros.reports.movement import Movement
 from distillmatch_ros.reports.recording import Entry, Recording
 from distillmatch_ros.reports.rig import rig_sentences
@@ -120,7 +120,7 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
     if strays:
         reasons.append(f"{_pairs(len(strays), 'accepted')} {max(strays.values()):.0f} px from the rest.")
     knocks = [] if recording.rig is None else recording.rig.knocks
-    moves = moved is not None and moved.enough and max(moved.slip, moved.scatter) > STEADY_PX
+    moves = moved is not None and moved.moves
     frozen, total = recording.frozen.total(), len(recording.entries)
     if frozen:
         names = " and ".join(sorted(recording.frozen))
@@ -135,9 +135,13 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
     elif moves and recording.changing_sizes:
         level, headline = Level.PARTLY, "Pairs register, but the images change their size."
     elif knocks:
-        times = "" if len(knocks) == 1 else f", the first of {len(knocks)} times"
+        px, degrees = knocks[0].distance_px or 0.0, knocks[0].turned_degrees or 0.0
+        times = "" if len(knocks) == 1 else f", and {len(knocks) - 1} times more"
         level = Level.MOVES
-        headline = f"The cameras moved against each other after {knocks[0].seconds:.1f} s{times}."
+        headline = (
+            f"The cameras moved against each other by {px:.0f} px and {degrees:+.1f} degrees, found after "
+            f"{knocks[0].seconds:.1f} s{times}."
+        )
     elif moves:
         level, headline = (
             Level.MOVES,

@@ -5,7 +5,7 @@ by the depth of what is seen; a drive without a rig has them at one place. Pose 
 other, and two drives see different depths; therefore only what no other depth explains counts.
 """
 
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +15,8 @@ from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, Size,
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.uncertainty import map_deviations
 
-_DEPTHS = 17  # of a rig's curve; between them it is nearly straight
-_SEEN = 3  # of the depths that a drive saw, for its comparison with another
+_STEPS = 4  # between the farthest and the nearest depth that a drive saw, and at either end beyond them
+_NEXT = 1e-9  # inverse depths that are nearer are the same
 
 
 @dataclass(frozen=True)
@@ -33,19 +33,24 @@ class Displacement:
     deviation_px: float
     offset: tuple[float, float]
 
+    def __str__(self) -> str:
+        return f"{self.px:.1f} px (standard deviation {self.deviation_px:.1f})"
+
 
 @dataclass(frozen=True, eq=False)
 class Geometry:
     """Where a drive has the corners of the thermal image in the visible one, from far to near.
 
     Attributes:
-        places: float64 (N, 4, 2), reference pixels; N = 1 without a rig.
+        places: float64 (N, 4, 2), reference pixels, by the depth; N = 1 without a rig.
         deviations: float64 (N,), standard deviations of the places, reference pixels.
+        seen: index of the first place at a depth that the drive saw, and that after the last.
         rig: the rig; None without one.
     """
 
     places: Float64
     deviations: Float64
+    seen: tuple[int, int] = (0, 1)
     rig: LearnedRig | None = None
 
     @classmethod
@@ -54,35 +59,28 @@ class Geometry:
         return cls(place[None], np.array([deviation_px]))
 
     @classmethod
-    def of_rig(cls, rig: LearnedRig, like: Sequence[LearnedRig] = ()) -> "Geometry":
-        """Of a rig, at the depths that it or others like it have seen, and as many more at either end."""
-        ranges = [each.inverse_depths for each in (rig, *like)]
-        low, high = min(far for far, _ in ranges), max(near for _, near in ranges)
-        return cls._at(rig, np.linspace(2 * low - high, 2 * high - low, _DEPTHS))
+    def of_rig(cls, rig: LearnedRig) -> "Geometry":
+        """Of a rig, at the depths that it has seen, and as many more at either end."""
+        model, (low, high) = rig.model, rig.inverse_depths
+        depths = np.linspace(2 * low - high, 2 * high - low, 3 * _STEPS + 1)
+        sizes = model.thermal.size, model.visible.size
+        kept, places = [], []
+        for depth in depths.tolist():
+            with suppress(DistillMatchError):  # no camera sees a plane there
+                places.append(reference_corners(model.at(depth).homography, *sizes))
+                kept.append(depth)
+        found = [map_deviations(model, depth) for depth in (low, high)]
+        px = [0.0 if each is None else each.corner for each in found]
+        deviations = np.interp(kept, [low, max(high, low + _NEXT)], px)
+        seen = np.searchsorted(kept, [low - _NEXT, high + _NEXT]).tolist()
+        return cls(np.array(places), deviations, (seen[0], seen[1]), rig)
 
-    @property
-    def seen(self) -> "Geometry":
-        """Only the depths that the drive saw."""
-        return self if self.rig is None else self._at(self.rig, np.linspace(*self.rig.inverse_depths, _SEEN))
-
-    @classmethod
-    def _at(cls, rig: LearnedRig, inverse_depths: Float64) -> "Geometry":
-        places, deviations = [], []
-        for depth in inverse_depths.tolist():
-            try:
-                homography = rig.model.at(depth).homography
-            except DistillMatchError:  # no camera sees a plane there
-                continue
-            places.append(reference_corners(homography, rig.model.thermal.size, rig.model.visible.size))
-            found = map_deviations(rig.model, depth)
-            deviations.append(0.0 if found is None else found.corner)
-        return cls(np.array(places), np.array(deviations), rig)
-
-    def offsets(self, places: Float64) -> tuple[Float64, Float64]:
+    def offsets(self, places: Float64, beyond_px: float = 0.0) -> tuple[Float64, Float64]:
         """How far places are off the nearest place of this geometry.
 
         Args:
             places: (M, 4, 2), reference pixels.
+            beyond_px: how far the curve goes on straight at either end, mean over the corners.
 
         Returns:
             Offsets of the corners, (M, 4, 2), and where on the curve the nearest place is, (M,), from 0 for
@@ -90,32 +88,31 @@ class Geometry:
         """
         if len(self.places) == 1:
             return places - self.places, np.zeros(len(places))
-        starts, ends = (part.reshape(-1, 8) for part in (self.places[:-1], self.places[1:]))
-        along = ends - starts
-        flat = places.reshape(-1, 1, 8) - starts
-        fractions = (flat * along).sum(-1) / np.maximum((along * along).sum(-1), 1e-12)
-        fractions = np.clip(fractions, 0, 1)
-        gaps = flat - fractions[..., None] * along
-        best = (gaps * gaps).sum(-1).argmin(axis=1)
+        along = np.diff(self.places, axis=0)
+        lengths = np.maximum(mean_distance(along), 1e-9)
+        low, high = np.zeros(len(along)), np.ones(len(along))
+        low[0], high[-1] = -beyond_px / lengths[0], 1 + beyond_px / lengths[-1]
+        gaps = places[:, None] - self.places[:-1]
+        fractions = (gaps * along).sum((2, 3)) / np.maximum((along * along).sum((1, 2)), 1e-12)
+        fractions = np.clip(fractions, low, high)
+        gaps = gaps - fractions[..., None, None] * along
+        best = (gaps * gaps).sum((2, 3)).argmin(axis=1)
         rows = np.arange(len(places))
-        return gaps[rows, best].reshape(-1, 4, 2), best + fractions[rows, best]
+        return gaps[rows, best], np.clip(best + fractions[rows, best], 0, len(along))
 
     def displacement(self, other: "Geometry") -> Displacement:
         """How far another drive's geometry is from this one; both are of images of the same sizes."""
         if self.rig is None and other.rig is not None:  # the one place is compared with the curve
             back = other.displacement(self)
             return Displacement(back.px, back.deviation_px, (-back.offset[0], -back.offset[1]))
-        curve = self
-        if self.rig is not None and other.rig is not None:
-            curve = Geometry.of_rig(self.rig, [other.rig])
-        there = other.seen
-        offsets, at = curve.offsets(there.places)
+        there, deviations = (each[slice(*other.seen)] for each in (other.places, other.deviations))
+        parallax = float(mean_distance(there[-1] - there[0]))  # it may have seen other depths than this one
+        offsets, at = self.offsets(there, parallax)
         px = mean_distance(offsets)
-        own = np.interp(at, np.arange(len(curve.deviations)), curve.deviations)
         worst = int(px.argmax())
+        own = np.interp(at[worst], np.arange(len(self.deviations)), self.deviations)
         right, down = offsets.mean(axis=(0, 1)).tolist()
-        deviation = float(np.hypot(own[worst], there.deviations[worst]))
-        return Displacement(float(px[worst]), deviation, (right, down))
+        return Displacement(float(px[worst]), float(np.hypot(own, deviations[worst])), (right, down))
 
 
 def reference_corners(homography: Float64, thermal: Size, visible: Size) -> Float64:

@@ -22,7 +22,7 @@ from distillmatch_ros.cli import app
 from distillmatch_ros.fleet import table
 from distillmatch_ros.fleet.overview import overview
 from distillmatch_ros.fleet.table import HOMOGRAPHY, SCHEMA
-from distillmatch_ros.fleet.table_reading import read_table
+from distillmatch_ros.fleet.table_reading import FleetTable
 from distillmatch_ros.reports.from_bag import read_bag
 
 
@@ -46,7 +46,7 @@ def registered(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 def test_a_row_tells_what_the_bag_tells_of_its_pair(registered: Path) -> None:
-    recordings = list(read_table(str(registered)))
+    recordings = list(FleetTable(str(registered)))
     assert [recording.title for recording in recordings] == ["a b", "c"]
     for recording in recordings:
         written = read_bag(registered.parent / "out" / f"{recording.title}.mcap")
@@ -120,13 +120,12 @@ def test_the_overview_names_the_bags_that_need_a_look(tmp_path: Path) -> None:
         write_pairs(tmp_path, name, shift)
     write_pairs(tmp_path, "other", 60.0, size=1280)
     write_pairs(tmp_path, "dark", 0.0, status="FEW_MATCHES")
-    bags = {bag.name: bag for bag in overview(read_table(str(tmp_path)))}
-    assert list(bags)[:2] == ["dark", "moved"]
+    bags = {bag.name: bag for bag in overview(FleetTable(str(tmp_path))).bags}
+    assert set(list(bags)[:2]) == {"dark", "moved"}
     assert {name for name, bag in bags.items() if bag.needs_look} == {"dark", "moved"}
-    shifts = {name: bag.shift_px for name, bag in bags.items()}
-    assert shifts == pytest.approx(
-        {"dark": None, "moved": 27.5, "mon/a": 1.5, "tue": 0.5, "wed": 0.5, "other": 0.0}
-    )
+    shifts = {name: bag.shift.px for name, bag in bags.items() if bag.shift is not None}
+    assert shifts == pytest.approx({"moved": 0, "mon/a": 0, "tue": 1, "wed": 2, "other": 0})
+    assert bags["moved"].rig != bags["tue"].rig == bags["wed"].rig and "27.0 px" in bags["moved"].reasons[0]
     assert bags["dark"].rejected == 10 and bags["tue"].rejected == 0
     assert "thermal contrast" in bags["dark"].record()["topics"]
     result = run("fleet", tmp_path)
@@ -154,7 +153,7 @@ def test_a_damaged_bag_is_named_and_the_others_are_shown(
     pairs = parquet.ParquetFile(file).read()
     parquet.write_table(pairs.set_column(pairs.schema.get_field_index(column), column, values), file)
     with pytest.raises(DistillMatchError, match=re.escape(reason)):
-        list(read_table(str(tmp_path / "table")))
+        list(FleetTable(str(tmp_path / "table")))
     for command in (("fleet",), ("report", "-o", tmp_path / "fleet.html")):
         result = run(*command, tmp_path / "table")
         assert result.exit_code == 1 and "1 bag, 10 pairs" in result.stdout
@@ -163,11 +162,11 @@ def test_a_damaged_bag_is_named_and_the_others_are_shown(
 
 def test_what_is_no_table_is_said(tmp_path: Path) -> None:
     with pytest.raises(DistillMatchError, match="holds no bag=NAME"):
-        list(read_table(str(tmp_path)))
+        list(FleetTable(str(tmp_path)))
     (tmp_path / "bag=x").mkdir()
     (tmp_path / "bag=x/pairs.parquet").write_bytes(b"no Parquet")
     with pytest.raises(DistillMatchError, match=r"bag=x.pairs.parquet: not the pairs of a bag"):
-        list(read_table(str(tmp_path)))
+        list(FleetTable(str(tmp_path)))
     parquet.write_table(pa.table({"status": ["OK"]}), tmp_path / "bag=x/pairs.parquet")
     with pytest.raises(DistillMatchError, match="not the pairs of a bag"):
-        list(read_table(str(tmp_path)))
+        list(FleetTable(str(tmp_path)))
