@@ -15,6 +15,7 @@ import numpy as np
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import Float64, Size, corner_error
 from distillmatch_ros.geometry.mapping import HomographyMapping
+from distillmatch_ros.images.likeness import Look
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.gate import Gate, confirm, contradicted_by_edges
 from distillmatch_ros.registration.passes import LIKELY
@@ -22,6 +23,7 @@ from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.registration.tracking import Matches, Track, find_matches, follow
+from distillmatch_ros.stream.belief import Belief
 from distillmatch_ros.stream.followed import Followed, unchanged
 from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.temporal import FORGET_AFTER
@@ -45,9 +47,10 @@ DISCARD_AFTER = 5
 
 @dataclass(frozen=True, eq=False)
 class _Pass:
-    """A pass over the pair with a stamp, and the tracking state of that pair, if any."""
+    """A pass over the pair with a stamp, what it shows, and the tracking state of that pair, if any."""
 
     stamp: int
+    view: Look
     registration: Registration
     tracked: Track | None
 
@@ -90,6 +93,7 @@ class Follower:
         self._confirmed: Track | None = None
         self._matches: Matches | None = None
         self._probability: float | None = None
+        self._belief: Belief | None = None
         self._stamp = self._passed = self._confirmed_at = 0
         self._doubted: int | None = None
         self._failures = 0
@@ -130,7 +134,7 @@ class Follower:
             Registration.without_matches(
                 Status.TRACKED, self._mapping(tracked), {"alignment": milliseconds, "total": milliseconds}
             ),
-            probability=self._probability_of(tracked),
+            probability=None if self._belief is None else self._belief.faded(self._support_of(tracked)),
         )
         return Followed(registration, self._take_ended(), self._finder(tracked))
 
@@ -151,16 +155,18 @@ class Follower:
         accepted = (
             contradicted_by_edges(tracked.alignment, *tracked.crops.sizes, self._gate) is None
             and self._gap(tracked.homography, self._confirmed.homography) <= LOST_PX
-            and (self._probability_of(tracked) or 1.0) >= self._gate.min_probability
+            and (self._probability is None or self._is_probable(self._probability, tracked))
         )
         return tracked if accepted else None
 
-    def _probability_of(self, tracked: Track) -> float | None:
-        """Probability of the last pass, reduced in proportion to the edges' peak prominence."""
-        if self._probability is None or self._confirmed is None:
-            return None
-        before = max(self._confirmed.alignment.peak_prominence, 1e-9)
-        return self._probability * min(1.0, max(0.0, tracked.alignment.peak_prominence / before))
+    def _is_probable(self, probability: float, tracked: Track) -> bool:
+        """Whether the probability of the last pass suffices, reduced in proportion to the edges' support."""
+        return probability * min(1.0, max(0.0, self._support_of(tracked))) >= self._gate.min_probability
+
+    def _support_of(self, tracked: Track) -> float:
+        """Peak prominence of the edges in that of the homography that was confirmed last."""
+        assert self._confirmed is not None, "tracking begins with a pass"
+        return tracked.alignment.peak_prominence / max(self._confirmed.alignment.peak_prominence, 1e-9)
 
     def _judge(self, tracked: Track, stamp: int) -> None:
         """Request a pass if the tracked homography has moved far or lost support."""
@@ -178,7 +184,8 @@ class Follower:
 
     def _begin_pass(self, pair: PreparedPair, stamp: int, tracked: Track | None) -> Future[_Pass]:
         def register() -> _Pass:
-            return _Pass(stamp, self._search.register(pair, stamp), tracked)
+            found = self._search.register(pair, stamp)
+            return _Pass(stamp, Look(pair.visible.picture), found, tracked)
 
         self._passed = stamp
         return self._executor.submit(register)
@@ -227,8 +234,21 @@ class Follower:
         if self._doubted is not None and self._doubted <= ended.stamp:
             self._doubted = None
         self._matches = Matches.of(registration)
-        self._probability = registration.probability
-        return self._steadied(registration, tracked) if confirmed and tracked is not None else registration
+        self._believe(registration, ended.view, confirmed)
+        if not confirmed or tracked is None:
+            return registration
+        steadied = self._steadied(registration, tracked)
+        return steadied if self._belief is None else replace(steadied, probability=self._belief.probability)
+
+    def _believe(self, registration: Registration, view: Look, confirmed: bool) -> None:
+        """Take the probability of a pass, which confirms the homography of those before it or replaces it."""
+        own = self._probability = registration.probability
+        if own is None:
+            self._belief = None
+        elif confirmed and self._belief is not None:
+            self._belief = self._belief.confirmed(own, view)
+        else:
+            self._belief = Belief(own, view)
 
     def _contradicts(self, registration: Registration, homography: Float64, stamp: int) -> bool:
         """Whether a doubtful pass disagrees with a better one shortly before.

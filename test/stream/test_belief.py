@@ -1,0 +1,37 @@
+"""Passes over different views that agree leave less doubt; the same view again tells nothing."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distillmatch_ros.images.likeness import Look
+from distillmatch_ros.stream.belief import MOST, Belief
+
+VIEWS = [Look(np.random.default_rng(seed).integers(0, 256, (48, 64)).astype(np.uint8)) for seed in range(2)]
+PROBABILITIES = st.floats(0.0, 1.0)
+
+
+def test_each_other_view_halves_the_doubt_at_most() -> None:
+    belief = Belief(0.8, VIEWS[0])
+    once = belief.confirmed(0.9, VIEWS[1])
+    twice = once.confirmed(0.4, VIEWS[0])
+    assert once.probability == pytest.approx(0.9) and twice.probability == pytest.approx(0.94)
+    for number in range(20):
+        twice = twice.confirmed(0.8, VIEWS[number % 2])
+    assert twice.probability == pytest.approx(MOST)
+
+
+@given(PROBABILITIES, PROBABILITIES)
+def test_the_same_view_again_says_nothing_new(before: float, again: float) -> None:
+    assert Belief(before, VIEWS[0]).confirmed(again, VIEWS[0]).probability == max(before, again)
+
+
+@given(PROBABILITIES, PROBABILITIES, st.floats(-1.0, 2.0))
+def test_a_probability_stays_one_and_fades_with_the_edges(
+    before: float, again: float, support: float
+) -> None:
+    belief = Belief(before, VIEWS[0]).confirmed(again, VIEWS[1])
+    assert max(before, again) - 1e-9 <= max(belief.probability, before) <= 1
+    assert 0 <= belief.faded(support) <= belief.probability + 1e-6
+    assert belief.faded(1.0) == pytest.approx(belief.probability, abs=1e-6)
