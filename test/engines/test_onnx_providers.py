@@ -1,11 +1,15 @@
 """What the backend `onnx` asks of ONNX Runtime, by the providers that its wheels offer; no GPU is needed."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import onnxruntime
 import pytest
+from support import ROOT
 from support.tiny_network import WriteNetwork
 
 from distillmatch_ros.engines import open_engine
@@ -85,3 +89,20 @@ def test_why_there_is_no_cuda(
     Wheel(monkeypatch, offered, [CPU])
     with pytest.raises(BackendMissingError, match=remedy):
         open_on_cuda(path, 1)
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_processor_that_the_runtime_does_not_know_is_no_news(closed: bool, tmp_path: Path) -> None:
+    said = b"cpuid_info warning: Unknown CPU vendor. cpuinfo_vendor value: 0\nlibrary: old\n"
+    (tmp_path / "onnxruntime.py").write_text(
+        f"import contextlib, os\nwith contextlib.suppress(OSError):\n    os.write(2, {said!r})\n"
+    )
+    program = "from distillmatch_ros.engines.onnx import import_runtime as load; print(load() is load())"
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {"2>&-" * closed}', "sh", sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("True\n", "" if closed else "library: old\n")
