@@ -18,8 +18,12 @@ from distillmatch_ros.geometry.homography import Float64, Size, corner_error, re
 from distillmatch_ros.geometry.warping import resize
 from distillmatch_ros.registration.alignment import LEVELS, Template, edges_of, on_lattice
 
-NEAR_PX = 12.0
-"""Corner error, reference pixels, up to which a homography lays one whole image on the other."""
+NEAR_PX, NEARLY_PX = 12.0, 25.0
+"""Corner errors, reference pixels, up to which a homography lays one whole image on the other, and nearly so:
+up to the second one, scenes of two cameras look alike at the same place too."""
+CLEAR = 0.15
+"""Peak prominence of the whole images on each other from which on a homography that nearly lays them so was
+attracted by what agrees there: two scenes under one display have 0.25."""
 MOSTLY = 0.3
 """Fraction of the peak prominence that is left beside marks: less, and they are what agrees. Of two scenes
 under one display at most 0.26 is left. Of 326 aligned pairs two have less than 0.3, one of which `BESIDE`
@@ -30,8 +34,6 @@ display have at least 0.06 and two scenes at most 0.04."""
 SCENE = 0.3
 """Fraction of an image's edges, by energy, that is beside marks on a scene."""
 
-ELSEWHERE_PX = 25.0
-"""Corner error from which on it does not, reference pixels: scenes of nearly equal views look alike too."""
 MARKED = 0.13
 """Fraction of an image that looks alike at the same place of the other one, from which on it is marked: at
 most 0.12 in 140 pairs whose cameras see different parts of a scene, 0.14 to 0.35 under displays, bonnets."""
@@ -53,10 +55,11 @@ def prominence_beside_marks(
 
     Returns:
         The prominence if marks are most of what agrees, and not most of what is seen; None if not, or if the
-        homography does not lay one image on the other.
+        homography does not lay one image on the other, or nearly so.
     """
     sizes: tuple[Size, Size] = thermal.shape, visible.shape
-    if corner_error(homography, resize_matrix(*sizes), *sizes) > NEAR_PX:
+    gap = corner_error(homography, resize_matrix(*sizes), *sizes)
+    if gap > NEARLY_PX:
         return None
     level = LEVELS[-1]
     own, other = resize(thermal, level.size), resize(visible, level.size)
@@ -66,7 +69,8 @@ def prominence_beside_marks(
     if _energy(rest.edges) < SCENE * _energy(template.edges) or _energy(seen_beside) < SCENE * _energy(seen):
         return None
     beside = rest.peak_prominence(on_lattice(seen_beside))
-    return beside if beside < MOSTLY * template.peak_prominence(on_lattice(seen)) else None
+    whole = template.peak_prominence(on_lattice(seen))
+    return beside if beside < MOSTLY * whole and (gap <= NEAR_PX or whole >= CLEAR) else None
 
 
 def is_marked(visible: NDArray[Any], thermal: NDArray[Any], homography: Float64) -> bool:
@@ -78,7 +82,7 @@ def is_marked(visible: NDArray[Any], thermal: NDArray[Any], homography: Float64)
         homography: (3, 3), thermal to visible pixels.
     """
     sizes: tuple[Size, Size] = thermal.shape, visible.shape
-    if corner_error(homography, resize_matrix(*sizes), *sizes) <= ELSEWHERE_PX:
+    if corner_error(homography, resize_matrix(*sizes), *sizes) <= NEARLY_PX:
         return False
     level = LEVELS[-1]
     return float(_marks(resize(thermal, level.size), resize(visible, level.size)).mean()) > MARKED

@@ -57,6 +57,11 @@ class Swing:
         while seconds - places[0].seconds > _SPAN_S:
             places.popleft()
 
+    @property
+    def span_s(self) -> float:
+        """Time for which pairs are known without a gap, s."""
+        return self._places[-1].seconds - self._places[0].seconds if self._places else 0.0
+
     def clear(self) -> None:
         """Discard all pairs: from the last one to the next, motion is unknown."""
         self._places.clear()

@@ -23,6 +23,7 @@ SWING_PX = 10.0
 _EVERY_S = 0.09  # between measured images
 _FIRST_S, _LONGEST_S = 2.0, 30.0  # between estimates: each time half as long again, as they take time
 _KEPT = 150  # latest speeds
+_SPAN_S = 1.5  # of pairs that tell a latency exactly enough to be said; less suffices to doubt
 _CERTAIN_S = 0.04  # standard deviation
 
 
@@ -80,9 +81,9 @@ class LatencyWatch:
             mapping.to_visible(np.array([middle]))[0] * scale,
             jacobian(mapping.homography, middle) * scale * thermal[1] / WIDTH,
         )
-        known, self._swung = self._swung, self._swing.offset(self._swung)
-        if known is None and self._swung is not None:
-            self._tell(self._swung, stamp, "how the homography swings with the motion")
+        self._swung = self._swing.offset(self._swung)
+        if not self.events and self.offset is not None and self._swing.span_s >= _SPAN_S:
+            self._tell(self.offset, stamp, "how the homography swings with the motion")
 
     def _tell(self, offset: TimeOffset, stamp: int, evidence: str) -> None:
         self.events.append(RigEvent(stamp, Finding.LATE, _sentence(offset, evidence)))

@@ -53,6 +53,15 @@ def test_one_display_over_two_scenes_is_no_registration(seed: int) -> None:
     assert registered(displayed(visible), displayed(thermal)) == ("DEGENERATE", "burnt_in")
 
 
+@pytest.mark.parametrize("px", [10.0, 18.0, 24.0])
+def test_what_a_display_attracts_need_not_lie_exactly_on_it(px: float) -> None:
+    visible, thermal = displayed(scene(0, VISIBLE, False)), displayed(scene(100, THERMAL, True))
+    beside = prominence_beside_marks(visible, thermal, np.array([[1, 0, px], [0, 1, 0], [0, 0, 1]]) @ WHOLE)
+    assert beside is not None and beside < 0.045
+    bare = scene(0, VISIBLE, False), scene(0, THERMAL, True)
+    assert prominence_beside_marks(*bare, np.array([[1, 0, px], [0, 1, 0], [0, 0, 1]]) @ WHOLE) is None
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_scene_agrees_beside_its_display(seed: int) -> None:
     visible, thermal = scene(seed, VISIBLE, False), scene(seed, THERMAL, True)

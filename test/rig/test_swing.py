@@ -70,3 +70,8 @@ def test_a_gap_begins_anew() -> None:
     swing = swung(0.3)
     swing.add(10.0, np.zeros(2), np.zeros(2), np.zeros(2), TO_VISIBLE)
     assert swing.offset() is None
+
+
+def test_the_time_of_pairs_without_a_gap_is_known() -> None:
+    assert Swing().span_s == 0
+    assert swung(0.3, seconds=1.0).span_s == pytest.approx(0.9)

@@ -7,6 +7,7 @@ from support.scripted_engine import ScriptedEngine, points_of
 
 from distillmatch_ros import Registrar
 from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.gate import Gate
@@ -20,9 +21,14 @@ _CELLS = np.random.default_rng(0).integers(0, 256, (24, 60)).astype(np.uint8)
 SCENE = cv2.resize(_CELLS, (1200, 480), interpolation=cv2.INTER_CUBIC)
 
 
+def turned_to(seconds: float, turning: bool) -> float:
+    """Where in the scene the view begins, visible pixels."""
+    return 300.0 + turning * 150 * float(np.sin(1.7 * seconds) + 0.4 * np.sin(4.1 * seconds))
+
+
 def seen(seconds: float, turning: bool, seed: int) -> np.ndarray:
     """What a camera sees that turns to and fro."""
-    x = 300.0 + turning * 150 * (np.sin(1.7 * seconds) + 0.4 * np.sin(4.1 * seconds))
+    x = turned_to(seconds, turning)
     view = cv2.warpAffine(SCENE, np.array([[1, 0, -x], [0, 1, 0.0]]), (480, 360))
     noise = np.random.default_rng(seed).integers(0, 3, view.shape).astype(np.uint8)
     return cv2.subtract(view, noise)
@@ -76,3 +82,18 @@ def test_late_pairs_are_not_believed_while_the_cameras_turn() -> None:
             break
     assert reason is not None and reason.value is not None and reason.value > SWING_PX
     assert any("thermal_offset" in event.sentence for event in stream.rig_events)
+
+
+@pytest.mark.parametrize("late", [0.3, 0.0])
+def test_a_homography_that_swings_with_the_motion_is_doubted_within_a_second(late: float) -> None:
+    watch, swings = LatencyWatch(), []
+    for number in range(20):
+        seconds = number / HZ
+        moved = -(turned_to(seconds, True) - turned_to(seconds - late, True))
+        homography = np.array([[2.0, 0, moved], [0, 2, 0], [0, 0, 1]])
+        stamp = START + number * SECOND // HZ
+        watch.update(PreparedPair.of(*images(number, late)), stamp)
+        watch.heed(HomographyMapping(homography, (180, 240), (360, 480)), stamp)
+        swings.append(watch.swing_px)
+    assert (max(swings[:10]) > SWING_PX) == (late > 0)
+    assert [f"{late:.1f}" in event.sentence for event in watch.events] == [True] * (late > 0)
