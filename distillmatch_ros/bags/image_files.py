@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from typing_extensions import NotRequired, TypedDict
 
 from distillmatch_ros.bags.pictures import picture_names, write_pictures
-from distillmatch_ros.bags.rig_learning import Parallax, by_rig, read_depth
+from distillmatch_ros.bags.rig_learning import by_rig, read_depth
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import open_text, writing
 from distillmatch_ros.images.files import read_pair
@@ -23,6 +23,7 @@ from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.rejection import RejectionRecord
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.rig.regions import Parallax
 from distillmatch_ros.rig.uncertainty import deviations_of
 from distillmatch_ros.stream.search import advise
 

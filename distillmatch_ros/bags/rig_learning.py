@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from distillmatch_ros.rig.depth_image import registered
 from distillmatch_ros.rig.evidence import Evidence, judge
 from distillmatch_ros.rig.learning import MAX_FRAMES, LearnedRig, evenly, learn
 from distillmatch_ros.rig.observing import observe
+from distillmatch_ros.rig.regions import Parallax
 
 
 def learn_from_files(
@@ -66,13 +66,6 @@ def learn_from_files(
     evidence = judge(observed, thermal_size, visible_size)
     rig = learn(observed, thermal_size, visible_size, shifted=evidence.kind == "rig with a shift")
     return rig, evidence, len(observed)
-
-
-class Parallax(str, Enum):
-    """How a rig maps what is not on the plane of a frame."""
-
-    PLANE = "plane"
-    REGIONS = "regions"
 
 
 def by_rig(

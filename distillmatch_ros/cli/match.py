@@ -16,7 +16,7 @@ from distillmatch_ros.bags.image_files import (
 )
 from distillmatch_ros.bags.pictures import picture_paths
 from distillmatch_ros.bags.rerun_file import recording
-from distillmatch_ros.bags.rig_learning import Parallax, learn_from_files
+from distillmatch_ros.bags.rig_learning import learn_from_files
 from distillmatch_ros.base.files import check_suffix
 from distillmatch_ros.cli.options import Degrees, EngineOptions, Output
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED
@@ -26,6 +26,7 @@ from distillmatch_ros.images.pairs import PairPaths, files_of, list_images, read
 from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.rig.files import RigFile
 from distillmatch_ros.rig.learning import MAX_FRAMES
+from distillmatch_ros.rig.regions import Parallax
 
 AUTO = "auto"
 

@@ -18,7 +18,7 @@ from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import Float64, Points, Size
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.geometry.pose import Pose
-from distillmatch_ros.rig.dense import Float32, dense_rays, project_dense
+from distillmatch_ros.rig.dense import Float32, dense_rays, interpolate, lattice_rays, project_dense
 from distillmatch_ros.rig.model import RigMapping, RigModel, closest_homography, sample, within
 
 ASSUMED = 128
@@ -213,15 +213,11 @@ def seen_mask(mapping: ImageMapping) -> NDArray[np.uint8]:
 
 def plane_inverse_depth(rig: RigModel, plane: Float64, shift: tuple[float, float] = (0.0, 0.0)) -> Float32:
     """Inverse depth of a plane along the visible camera's axis, float32 (H, W)."""
-    back = np.linalg.inv(rig.on_plane(plane).between_rays)
-    across, down, ahead = plane @ back  # it is linear in the ray
-    x, y, _ = dense_rays(rig.visible)
-    return np.asarray(
-        np.float32(across) * (x - np.float32(shift[0]))
-        + np.float32(down) * (y - np.float32(shift[1]))
-        + np.float32(ahead),
-        np.float32,
+    # It is linear in the ray.
+    values = (lattice_rays(rig.visible) - (*shift, 0.0)) @ (
+        plane @ np.linalg.inv(rig.on_plane(plane).between_rays)
     )
+    return interpolate(values, rig.visible.size, rig.visible.size)
 
 
 def carry(

@@ -5,14 +5,17 @@ edges are carried into the visible frame and correlated with the visible ones. S
 surroundings of like brightness, by a recursive filter (Gastal and Oliveira 2011) of the volume of all depths.
 Neighbours are brought to agree along rows and columns as in semi-global matching (Hirschmueller 2008), where
 a jump is cheap on an edge of brightness. A depth other than the plane's has a cost: without edges the plane
-wins.
+wins. The outline of a near thing says the same of what lies beside it: surroundings of like brightness
+vote, and in doubt the farther depth wins.
 """
 
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from distillmatch_ros.geometry.homography import Float64, Size
@@ -24,16 +27,30 @@ from distillmatch_ros.rig.parallax import DepthMapping, plane_inverse_depth
 
 COLUMNS = 320  # pixels across the thermal image at which edges are compared
 _CELL = 4  # of those pixels, either way, of which every second is used
+_FINE = _CELL // LATTICE  # of the latter in a cell, either way
 _STEP = 1.0  # parallax between depths, of those pixels
 _FARTHER, _NEARER = 8, 18  # depths that are tried on either side of the plane
 _SMOOTHING, _SURROUNDINGS = 0.7, 31  # of edges
 _BOX = 3  # cells, of the narrower support
-_REACH, _CONTRAST = 9.0, 25.0  # of the wider support: cells, grey levels
-_LEAST_ENERGY = 0.02  # of edges, below which a correlation says nothing
-_OFF_PLANE, _FAR_OFF = 0.012, 4.0  # cost of a pixel off the plane, and pixels beyond which it grows no more
-_SLOPE, _JUMP = 0.08, 0.8  # costs of neighbours that differ by one depth, by more
-_EDGE = 8.0  # grey levels between cells at which a jump costs half
-_CLEAR = 0.05  # least advantage over the plane
+_REACH, _CONTRAST = 9.0, 40.0  # of the wider support: cells, grey levels
+_LEAST_ENERGY = 0.15  # of edges, below which a correlation says little
+_OFF_PLANE = (0, 2, 6), (0.0, 0.012, 0.076)  # pixels off the plane, and their cost
+_SLOPE, _JUMP = 0.24, 3.2  # costs of neighbours that differ by one depth, by more
+_EDGE = 24.0  # grey levels between cells at which a jump costs half
+_KEEPS = 0.01  # cost of each depth away from that of the frame before, up to two
+_CLEAR = 0.1  # least advantage over the plane
+_VOTERS, _LIKE = 16.0, 25.0  # surroundings that vote: cells, grey levels
+_QUANTILE = 0.2  # of the votes from the farthest on, at which the depth is
+_RIM = 1  # cells around a pixel at a rim among which it chooses a side,
+_SIDE = 25.0  # by grey levels,
+_DOUBT = 1.5  # and by how much the votes for the nearer one have to outweigh the others
+
+
+class Parallax(str, Enum):
+    """How a rig maps what is not on the plane of a frame."""
+
+    PLANE = "plane"
+    REGIONS = "regions"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +73,7 @@ def find_regions(
     thermal: NDArray[np.uint8],
     plane: Float64,
     shift: tuple[float, float] = (0.0, 0.0),
+    before: Regions | None = None,
 ) -> Regions:
     """Find depths of regions around a frame's plane.
 
@@ -65,26 +83,34 @@ def find_regions(
         thermal: uint8 (H, W), grey.
         plane: the frame's, see `RigModel.on_plane`.
         shift: likewise.
+        before: those of the frame before, which are kept in doubt.
     """
     search = _Search(rig, plane, shift)
     rows, columns = search.covered
-    seen = edges_of(resize(visible, search.size), _level(search.size))[search.fine]
+    reduced = resize(visible, search.size)
     own = edges_of(resize(thermal, search.own_size), _level(search.own_size))
-    grey = resize(visible, search.cells)[rows, columns].astype(np.float32)
+    seen = edges_of(reduced, _level(search.size))[search.fine]
+    grey = resize(reduced, search.cells)[rows, columns].astype(np.float32)
     steps = np.arange(-_FARTHER, _NEARER + 1)
     agreement = _agreement(seen, own, [search.places(float(step)) for step in steps], grey)
-    off = np.minimum(np.abs(steps), _FAR_OFF).astype(np.float32)
-    cost = _settled(1 - agreement + _OFF_PLANE * off, grey)
+    cost = 1 - agreement + np.interp(np.abs(steps), *_OFF_PLANE).astype(np.float32)
+    on_plane = plane_inverse_depth(rig, plane, shift)
+    if before is not None:
+        kept = (before.mapping.inverse_depth - on_plane) / np.float32(search.unit)
+        kept = _resized(kept, search.cells, cv2.INTER_NEAREST)[rows, columns]
+        cost += np.float32(_KEEPS) * np.minimum(np.abs(steps - kept[..., None]), 2).astype(np.float32)
+    cost = _settled(cost, grey)
     advantage = cost[..., _FARTHER] - cost.min(axis=-1)
     # Beyond the rim of the thermal image there is nothing to compare a depth with.
-    inside = within(np.moveaxis(search.places(0.0), 0, -1), search.own_size)
-    every = _CELL // LATTICE
-    step = np.where((advantage > _CLEAR) & inside[::every, ::every], _lowest(cost) - _FARTHER, 0)
-    found = np.zeros((2, *search.cells), np.float32)
-    found[:, rows, columns] = step * search.unit, np.where(step == 0, 0, advantage)
-    beside = cv2.resize(found[0], rig.visible.size[::-1], interpolation=cv2.INTER_LINEAR)
-    depth = np.asarray(plane_inverse_depth(rig, plane, shift) + beside, np.float32)
-    return Regions(DepthMapping(rig, depth, plane, shift, hides=False), found[1])
+    inside = within(np.moveaxis(search.places(0.0), 0, -1), search.own_size)[::_FINE, ::_FINE]
+    step = _voted(np.where((advantage > _CLEAR) & inside, _lowest(cost) - _FARTHER, 0), inside, grey)
+    found = np.zeros(search.cells, np.float32)
+    found[rows, columns] = np.where(step == 0, 0, advantage)
+    beside = np.zeros(tuple(length // LATTICE for length in search.size), np.float32)
+    fine_grey = reduced[search.fine].astype(np.float32)
+    beside[search.halves] = search.unit * _with_crisp_rims(step, grey, fine_grey)
+    depth = on_plane + _resized(beside, rig.visible.size)
+    return Regions(DepthMapping(rig, depth, plane, shift, hides=False), found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +156,12 @@ class _Search:
     def fine(self) -> tuple[slice, slice]:
         """The same of pixels, of which every second suffices for smoothed edges."""
         rows, columns = (slice(_CELL * each.start, _CELL * each.stop, LATTICE) for each in self.covered)
+        return rows, columns
+
+    @property
+    def halves(self) -> tuple[slice, slice]:
+        """The same among every second of all pixels."""
+        rows, columns = (slice(_FINE * each.start, _FINE * each.stop) for each in self.covered)
         return rows, columns
 
     @cached_property
@@ -191,7 +223,7 @@ def _agreement(seen: Float32, own: Float32, places: list[Float32], grey: Float32
             both = cv2.resize(product, size, interpolation=cv2.INTER_AREA)
             np.add(both[..., 0], both[..., 1], out=sums[..., index])
     sums[..., -1] = cv2.resize(seen * seen, size, interpolation=cv2.INTER_AREA).sum(axis=-1)
-    supports = cv2.blur(sums, (_BOX, _BOX)), _over_like(sums, grey)
+    supports = cv2.blur(sums, (_BOX, _BOX)), _over_like(sums, grey, _REACH, _CONTRAST)
     total = np.zeros((*grey.shape, count), np.float32)
     for support in supports:
         energies = np.maximum(support[..., count:], _LEAST_ENERGY)
@@ -199,11 +231,11 @@ def _agreement(seen: Float32, own: Float32, places: list[Float32], grey: Float32
     return np.asarray(total / 2, np.float32)
 
 
-def _over_like(sums: Float32, grey: Float32) -> Float32:
+def _over_like(sums: Float32, grey: Float32, reach: float, contrast: float) -> Float32:
     """Means over surroundings of like grey, by a recursive filter along rows and columns."""
     for axis in (1, 0):
         steps = np.abs(np.diff(grey, axis=axis))
-        weights = np.exp(-np.sqrt(2) / _REACH * (1 + _REACH / _CONTRAST * steps)).astype(np.float32)
+        weights = np.exp(-np.sqrt(2) / reach * (1 + reach / contrast * steps)).astype(np.float32)
         lines, keep = np.moveaxis(sums, axis, 0).copy(), np.moveaxis(weights, axis, 0)[..., None]
         for index in range(1, len(lines)):
             lines[index] += keep[index - 1] * (lines[index - 1] - lines[index])
@@ -217,23 +249,24 @@ def _settled(cost: Float32, grey: Float32) -> Float32:
     """Costs (cells, depths) with those of the best way to each cell from four sides."""
     total = np.zeros_like(cost)
     for axis in (0, 1):
-        jump = _JUMP / (1 + np.abs(np.diff(grey, axis=axis)) / _EDGE)
-        lines, jumps = np.moveaxis(cost, axis, 0), np.moveaxis(jump, axis, 0)[..., None].astype(np.float32)
-        there, back = np.split(
-            _ways(np.hstack([lines, lines[::-1]]), np.hstack([jumps, jumps[::-1]])), 2, axis=1
+        jumps = np.moveaxis(_JUMP / (1 + np.abs(np.diff(grey, axis=axis)) / _EDGE), axis, 0).astype(
+            np.float32
         )
-        total += np.moveaxis(there + back[::-1], 0, axis)
+        lines = np.ascontiguousarray(np.moveaxis(cost, (axis, 2), (0, 1)))
+        both = np.concatenate([lines, lines[::-1]], axis=2)
+        there, back = np.split(_ways(both, np.hstack([jumps, jumps[::-1]])), 2, axis=2)
+        total += np.moveaxis(there + back[::-1], (0, 1), (axis, 2))
     return total
 
 
 def _ways(total: Float32, jumps: Float32) -> Float32:
-    """Least costs of ways along the first axis, in place of the costs (length, lines, depths)."""
+    """Least costs of ways along the first axis, in place of the costs (length, depths, lines)."""
     for index in range(1, len(total)):
         last = total[index - 1]
-        least = last.min(axis=-1, keepdims=True)
+        least = last.min(axis=0)
         step = np.minimum(last, least + jumps[index - 1])
-        np.minimum(step[..., 1:], last[..., :-1] + np.float32(_SLOPE), out=step[..., 1:])
-        np.minimum(step[..., :-1], last[..., 1:] + np.float32(_SLOPE), out=step[..., :-1])
+        np.minimum(step[1:], last[:-1] + np.float32(_SLOPE), out=step[1:])
+        np.minimum(step[:-1], last[1:] + np.float32(_SLOPE), out=step[:-1])
         total[index] += step - least
     return total
 
@@ -245,3 +278,45 @@ def _lowest(cost: Float32) -> Float32:
     before, here, after = (np.take_along_axis(cost, (inner + o)[..., None], -1)[..., 0] for o in (-1, 0, 1))
     fraction = 0.5 * (before - after) / (before - 2 * here + after + 1e-9)
     return np.asarray(np.where(best == inner, inner + np.clip(fraction, -0.5, 0.5), best), np.float32)
+
+
+def _voted(step: Float32, inside: NDArray[np.bool_], grey: Float32) -> Float32:
+    """Depths that surroundings of like grey agree on; those that they confirm keep their fraction."""
+    depths = np.arange(-_FARTHER, _NEARER + 1)
+    votes = ((np.rint(step)[..., None] == depths) & inside[..., None]).astype(np.float32)
+    counts = _over_like(votes, grey, _VOTERS, _LIKE).cumsum(axis=-1)
+    elected = (counts >= _QUANTILE * counts[..., -1:]).argmax(axis=-1) - _FARTHER
+    return np.where(np.abs(step - elected) <= 1, step, elected).astype(np.float32)
+
+
+def _with_crisp_rims(step: Float32, grey: Float32, fine_grey: Float32) -> Float32:
+    """Depths of the pixels in cells: at a rim, those of the side whose cells are like them in grey.
+
+    Args:
+        step: float32 (rows, columns), of cells.
+        grey: likewise.
+        fine_grey: float32 (height, width), of pixels.
+    """
+    window = np.ones((2 * _RIM + 1, 2 * _RIM + 1), np.uint8)
+    low, high = cv2.erode(step, window), cv2.dilate(step, window)
+    rims = np.nonzero(high - low > 1)
+    depths, shades = (
+        sliding_window_view(np.pad(each, _RIM, "edge"), window.shape)[rims] for each in (step, grey)
+    )  # (rims, window)
+    depths, shades = depths.reshape(-1, 1, window.size), shades.reshape(-1, 1, window.size)
+    fine = _resized(step, (fine_grey.shape[0], fine_grey.shape[1]))
+    inner, own = (
+        each.reshape(len(step), _FINE, -1, _FINE).transpose(0, 2, 1, 3) for each in (fine, fine_grey)
+    )  # (rows, columns, pixels in a cell)
+    apart = ((np.indices(window.shape) - _RIM) ** 2).sum(axis=0).ravel() / (2 * _RIM**2)
+    unlike = np.abs(own[rims].reshape(-1, _FINE**2, 1) - shades) / _SIDE
+    weights = np.exp(-unlike - apart.astype(np.float32))
+    near = weights * (depths > ((low + high) / 2)[rims][:, None, None])
+    far = weights - near
+    side = np.where(near.sum(axis=-1, keepdims=True) > _DOUBT * far.sum(axis=-1, keepdims=True), near, far)
+    inner[rims] = ((side * depths).sum(axis=-1) / side.sum(axis=-1)).reshape(-1, _FINE, _FINE)
+    return fine
+
+
+def _resized(values: Float32, size: Size, interpolation: int = cv2.INTER_LINEAR) -> Float32:
+    return np.asarray(cv2.resize(values, size[::-1], interpolation=interpolation), np.float32)

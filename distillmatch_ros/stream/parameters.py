@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
 
@@ -165,7 +166,7 @@ class Parameter:
         found: Any = parameters
         for name in self.path:
             found = getattr(found, name)
-        return found.value if isinstance(found, Mode) else found
+        return found.value if isinstance(found, Enum) else found
 
 
 def _fixed(*path: str) -> Parameter:
@@ -197,6 +198,7 @@ TABLE: dict[str, Parameter] = {
     "depth_tolerance": _live("depth_tolerance"),
     "depth_pose": _live("stream", "depth_pose"),
     "baseline_m": _live("stream", "baseline_m"),
+    "parallax": _live("stream", "parallax"),
     "mode": _live("stream", "mode"),
     "pass_seconds": _live("stream", "pass_seconds"),
     "hold_seconds": _live("stream", "hold_seconds"),

@@ -96,9 +96,9 @@ class Result:
         return replace(self.in_thermal_frame, image=image, encoding=self.visible.encoding)
 
     def points(self) -> NDArray[np.void] | None:
-        """The thermal point cloud, see `thermal_cloud`; None without depth."""
+        """The thermal point cloud, see `thermal_cloud`; None without measured depth."""
         mapping = self.registration.mapping
-        if not isinstance(mapping, DepthMapping):
+        if not isinstance(mapping, DepthMapping) or not mapping.hides:
             return None
         return thermal_cloud(mapping, self.visible.image, self.readings.image)
 

@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from distillmatch_ros.base.settings import setting
 from distillmatch_ros.geometry.pose import Pose
 from distillmatch_ros.images.orientation import Orientation, Orientations, Rotation
 from distillmatch_ros.images.temperature import CAMERAS, Temperature
 from distillmatch_ros.registration.gate import Gate
+from distillmatch_ros.rig.regions import Parallax
 from distillmatch_ros.stream.temporal import TemporalSettings
 from distillmatch_ros.visualisation.overlay import Style
 
@@ -58,6 +59,11 @@ class StreamSettings(TemporalSettings):
         "",
         "Where a depth sensor with a frame of its own is in the RGB camera's optical frame: x y z in metres, "
         "qx qy qz qw. Empty: by /tf_static.",
+    )
+    parallax: Annotated[Parallax, Field(strict=False)] = setting(
+        Parallax.PLANE,
+        "How a known rig maps near things without depth: everything as on the pair's plane, or regions whose "
+        "edges say otherwise at their own depth (30 ms of a core each time the rig is followed).",
     )
     rgb_rotation: Rotation = setting(
         0, "Clockwise rotation that makes the visible image upright.", unit="degrees"

@@ -22,6 +22,7 @@ from distillmatch_ros.stream.follower import Follower
 from distillmatch_ros.stream.heat_range import RangeFilter
 from distillmatch_ros.stream.latency import SWING_PX, LatencyWatch
 from distillmatch_ros.stream.metric import MetricRig
+from distillmatch_ros.stream.regions import RegionTrack
 from distillmatch_ros.stream.repetition import RepeatWatch
 from distillmatch_ros.stream.rig_follower import RigFollower
 from distillmatch_ros.stream.search import Search
@@ -61,6 +62,7 @@ class RigState:
         self.formats = formats
         self.heat_range = RangeFilter()
         self.metric = MetricRig()
+        self.regions = RegionTrack()
         self.accumulator = Accumulator(formats, settings.orientations)
         self._settings = settings
         self._executor = executor

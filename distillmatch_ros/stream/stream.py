@@ -23,6 +23,7 @@ from distillmatch_ros.rig.events import RigEvent
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.model import RigMapping, RigModel
 from distillmatch_ros.rig.parallax import with_depth
+from distillmatch_ros.rig.regions import Parallax
 from distillmatch_ros.rig.watching import OnLearned, RigWatch, WatchedRig, ignore
 from distillmatch_ros.stream.calibration import Calibration, ImageFormat, Known, PairFormat
 from distillmatch_ros.stream.depth import depth_of_visible
@@ -144,6 +145,9 @@ class Stream:
         followed = self._state.register(visible, thermal, pair, known)
         mapping = self._state.metric.mapping(followed.registration, self._settings.baseline_m)
         registration, unused = self._by_depth(pair, followed.registration, mapping, depth, visible)
+        if self._settings.parallax is Parallax.REGIONS and isinstance(registration.mapping, RigMapping):
+            by_regions = self._state.regions.mapping(registration.mapping, pair)
+            registration = replace(registration, mapping=by_regions)
         heat_range = self._state.heat_range.shown if followed.rested else None
         if heat_range is None:
             heat_range = self._state.heat_range.update(pair.thermal.range, thermal.stamp)

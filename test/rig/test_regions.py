@@ -8,6 +8,7 @@ from support.simulated_rig import RIG, THERMAL, VISIBLE, grid
 from distillmatch_ros.evaluation.parallax import RegionFigures, true_rig
 from distillmatch_ros.images.frames import to_grey
 from distillmatch_ros.images.gain_control import to_8bit
+from distillmatch_ros.rig import regions
 from distillmatch_ros.rig.regions import find_regions
 from distillmatch_ros.scene import SyntheticPair
 
@@ -18,14 +19,14 @@ PLANE = np.array([0.0, 0.0, 0.02])
 def test_what_is_off_by_the_plane_comes_closer_and_the_rest_stays(room: SyntheticPair) -> None:
     found = RegionFigures.of(room)
     assert found.off_px <= 0.5 * found.off_by_plane_px
-    assert found.stays >= 0.85
+    assert found.stays >= 0.95
 
 
 @pytest.mark.slow
 def test_a_street_keeps_more_of_its_plane(near_street: SyntheticPair) -> None:
     found = RegionFigures.of(near_street)
     assert found.off_px <= 0.5 * found.off_by_plane_px
-    assert found.stays >= 0.9
+    assert found.stays >= 0.99
 
 
 def textured(size: tuple[int, int], seed: int, blobs: int = 220) -> np.ndarray:
@@ -35,6 +36,18 @@ def textured(size: tuple[int, int], seed: int, blobs: int = 220) -> np.ndarray:
     for x, y, w, h in rng.integers((0, 0, 12, 12), (*size[::-1], 120, 120), (blobs, 4)):
         cv2.rectangle(image, (int(x), int(y)), (int(x + w), int(y + h)), int(rng.integers(0, 255)), -1)
     return cv2.GaussianBlur(image, (0, 0), 1)
+
+
+def test_what_was_found_before_counts_where_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an overwhelming weight a thermal image without edges keeps the card, around another plane too."""
+    monkeypatch.setattr(regions, "_KEEPS", 10.0)
+    visible, thermal = near_card()
+    before = find_regions(RIG, visible, thermal, PLANE)
+    after = find_regions(
+        RIG, visible, np.full(THERMAL, 90, np.uint8), np.array([0.0, 0.0, 0.03]), before=before
+    )
+    gaps = np.abs(after.mapping.inverse_depth - before.mapping.inverse_depth)[220:320, 460:560]
+    assert np.median(gaps) < 0.002
 
 
 @pytest.mark.parametrize("blank", ["both", "visible", "thermal"])
@@ -61,7 +74,8 @@ def test_a_flat_scene_stays_flat() -> None:
     assert np.nanquantile(gaps, 0.99) < 1
 
 
-def test_a_near_card_is_found_on_its_epipolar_line() -> None:
+def near_card() -> tuple[np.ndarray, np.ndarray]:
+    """Visible and thermal image of a card before a wall on the plane."""
     near, far = RIG.at(0.06), RIG.at(0.02)
     wall, card = textured(VISIBLE, 3), textured(VISIBLE, 4)
     on_card = np.zeros(VISIBLE, np.uint8)
@@ -70,7 +84,12 @@ def test_a_near_card_is_found_on_its_epipolar_line() -> None:
     thermal = 255 - np.where(
         near.warp_visible(on_card) > 127, near.warp_visible(card), far.warp_visible(wall)
     )
-    found = find_regions(RIG, visible, thermal.astype(np.uint8), PLANE)
+    return visible, thermal.astype(np.uint8)
+
+
+def test_a_near_card_is_found_on_its_epipolar_line() -> None:
+    near, far = RIG.at(0.06), RIG.at(0.02)
+    found = find_regions(RIG, *near_card(), PLANE)
     inner = np.mgrid[190:350:20, 420:600:20].reshape(2, -1).T[:, ::-1].astype(float)
     before = np.hypot(*(far.to_thermal(inner) - near.to_thermal(inner)).T)
     after = np.hypot(*(found.mapping.to_thermal(inner) - near.to_thermal(inner)).T)

@@ -15,6 +15,7 @@ from distillmatch_ros.rig.events import Finding
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.model import RigMapping
 from distillmatch_ros.rig.parallax import ASSUMED, DepthMapping
+from distillmatch_ros.rig.regions import Parallax
 from distillmatch_ros.scene import SyntheticPair
 from distillmatch_ros.stream.messages import CLOUD_FIELDS
 from distillmatch_ros.stream.outputs import TOPICS, Outgoing
@@ -163,3 +164,20 @@ def test_depth_waits_for_a_rig(room: SyntheticPair) -> None:
     stream = Stream(Registrar(engine, passes=1), StreamSettings(mode=Mode.LIVE))
     found = stream.process(*images(room), depth_of(room))
     assert not found.unused and not isinstance(found.registration.mapping, DepthMapping)
+
+
+@pytest.mark.slow  # maps a whole room three times
+def test_regions_stand_in_for_depth_where_the_parameter_asks_for_them(room: SyntheticPair) -> None:
+    rig = rig_of(room)
+    stream = stream_of(rig)
+    plane = stream.process(*images(room)).registration.mapping
+    stream.configure(StreamSettings(mode=Mode.FIXED, parallax=Parallax.REGIONS), rig)
+    found = stream.process(*images(room))
+    regions = found.registration.mapping
+    assert isinstance(plane, RigMapping)
+    assert isinstance(regions, DepthMapping)
+    assert ParallaxFigures.of(regions, room).median_px < ParallaxFigures.of(plane, room).median_px / 2
+    assert found.points() is None, "regions are no measured depth"
+    by_depth = stream.process(*images(room), depth_of(room)).registration.mapping
+    assert isinstance(by_depth, DepthMapping)
+    assert by_depth.hides, "what is measured comes first"
