@@ -104,8 +104,8 @@ def process_bag(
             undistort(stream, infos, topics, summary)
         if topics.keys() - set(MATCHED):
             describe_robot(bag, topics, stream.robot)
-        named = {sensor.namespace: topic for sensor, topic in topics.items()}
-        with _sink(job, infos, {**(about or {}), **named}, summary) as write:
+        summary.topics = {sensor.namespace: topic for sensor, topic in topics.items()}
+        with _sink(job, infos, {**(about or {}), **summary.topics}, summary) as write:
             begun = 0
             for matched in prefetch(reader.pairs()):
                 begun = begun or matched.frames[Sensor.VISIBLE].stamp

@@ -21,6 +21,7 @@ class BagRecord(TypedDict):
     Attributes:
         bag: its path.
         out: what was written, or null.
+        topics: image topics by sensor: ``rgb``, ``thermal``, ``depth``.
         frames: images that were read, by side.
         pairs: pairs that were registered.
         dropped: frames that went into no pair, by side and reason.
@@ -40,6 +41,7 @@ class BagRecord(TypedDict):
 
     bag: str
     out: str | None
+    topics: dict[str, str]
     frames: dict[str, int]
     pairs: int
     dropped: dict[str, int]
@@ -64,6 +66,7 @@ class BagSummary:
     Attributes:
         bag: its path.
         out: what was written, or would have been; None if nothing was to be.
+        topics: image topics by sensor.
         frames: images that were read, by side.
         dropped: frames that went into no pair, by side and reason, such as ``visible unmatched``.
         statuses: pairs by status.
@@ -80,6 +83,7 @@ class BagSummary:
 
     bag: str
     out: str | None
+    topics: dict[str, str] = field(default_factory=dict)
     frames: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
@@ -131,6 +135,7 @@ class BagSummary:
         return {
             "bag": self.bag,
             "out": self.out,
+            "topics": self.topics,
             "frames": dict(self.frames),
             "pairs": self.pairs,
             "dropped": dict(self.dropped),

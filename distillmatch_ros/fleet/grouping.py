@@ -61,7 +61,7 @@ class _ByField:
         self._manifests: dict[str, dict[str, dict[str, Any]]] = {}
 
     def __call__(self, name: str, about: Mapping[str, Any]) -> str:
-        fields = {**about, **self._manifest(name, about).get(name, {})}
+        fields = {**about, **about.get("topics", {}), **self._manifest(name, about).get(name, {})}
         if (value := fields.get(self._field)) is None:
             usable = ", ".join(sorted(key for key, value in fields.items() if isinstance(value, str)))
             raise DistillMatchError(

@@ -1,10 +1,12 @@
 """The page of a fleet: what it says of the bags, and that it works in a real browser."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from support.browser import check_accessibility, check_layout, chromium, opened
@@ -90,4 +92,39 @@ def test_what_a_table_lacks_is_told(table: Path, tmp_path: Path) -> None:
     assert result.exit_code == 2 and "leave out --source" in result.stderr
     result = report("memory://nothing", "-o", tmp_path / "x.html")
     assert result.exit_code == 2 and "holds no bag=NAME" in result.stderr
+    assert not (tmp_path / "x.html").exists()
+
+
+def links(page: Path) -> list[str]:
+    return re.findall(r'<td class="file"><a href="([^"]+)"', page.read_text())
+
+
+@pytest.mark.parametrize(
+    ("pages", "number"),
+    [
+        pytest.param("all", 5, marks=pytest.mark.slow),
+        pytest.param("starred", 2, marks=pytest.mark.slow),
+        ("none", 0),
+    ],
+)
+def test_pages_of_bags_are_written_beside_that_of_the_fleet(
+    table: Path, tmp_path: Path, pages: str, number: int
+) -> None:
+    page = tmp_path / "a fleet.html"
+    result = CliRunner().invoke(app, ["fleet", str(table), "--report", str(page), "--reports", pages])
+    assert result.exit_code == 0 and "a fleet.html" in result.stdout, result.output
+    found = [tmp_path / unquote(link) for link in links(page)]
+    assert len(found) == number and all("<h1>" in each.read_text() for each in found)
+    if number:
+        assert "27.0 px" in (tmp_path / "a fleet_reports/moved.html").read_text()  # the fleet's reason
+        page.unlink()
+        again = report(table, "-o", page)
+        assert again.exit_code == 2 and "--overwrite" in again.stderr and not page.exists()
+
+
+def test_options_that_do_not_fit_are_rejected(table: Path, tmp_path: Path) -> None:
+    result = report(table, "-o", tmp_path / "x.html", "--reports", "some")
+    assert result.exit_code == 2 and "'some'" in result.stderr
+    result = report(table, "-o", tmp_path / "x.html", "--group-by", "robot")
+    assert result.exit_code == 2 and "no such field" in result.stderr
     assert not (tmp_path / "x.html").exists()

@@ -64,6 +64,44 @@ def test_a_row_tells_what_the_bag_tells_of_its_pair(registered: Path) -> None:
     assert statuses[0] == "OK" and "FEW_MATCHES" in statuses and "TRACKED" in statuses
 
 
+@pytest.mark.slow
+def test_pages_of_bags_have_the_pictures_of_their_outputs(registered: Path) -> None:
+    page = registered.parent / "fleet.html"
+    assert run("fleet", registered, "--report", page).exit_code == 0
+    text = (registered.parent / "fleet_reports/a b.html").read_text()
+    assert text.count("data:image/webp") > 3 and "out/a b.mcap" in text
+    shutil.rmtree(registered.parent / "out")  # the table is enough for a page without pictures
+    assert run("fleet", registered, "--report", page, "--overwrite").exit_code == 0
+    text = (registered.parent / "fleet_reports/a b.html").read_text()
+    assert "data:image/webp" not in text and "FEW_MATCHES" in text
+
+
+def test_fields_that_others_add_to_the_manifest_are_kept_and_group_drives(registered: Path) -> None:
+    manifest = registered.parent / "out/manifest.jsonl"
+    lines = [json.loads(line) for line in manifest.read_text().splitlines()]
+    manifest.write_text("".join(json.dumps({**line, "robot": "seven"}) + "\n" for line in lines))
+    shutil.rmtree(registered / "bag=c")
+    model = next(registered.parent.glob("*.onnx"))
+    arguments = (
+        "bag",
+        "a b.mcap",
+        "c.mcap",
+        "out",
+        *TOPICS,
+        "--model",
+        model,
+        "--table",
+        "table",
+        "--resume",
+    )
+    assert run(*arguments).exit_code == 0
+    assert all(json.loads(line)["robot"] == "seven" for line in manifest.read_text().splitlines())
+    result = run("fleet", registered, "--group-by", "robot", "--json", "-")
+    assert {bag["rig"] for bag in json.loads(result.stdout)} == {"seven"}
+    result = run("fleet", registered, "--group-by", "rgb", "--json", "-")
+    assert {bag["rig"] for bag in json.loads(result.stdout)} == {"/rgb/image"}
+
+
 def test_pandas_and_duckdb_read_it_with_the_name_of_the_bag(registered: Path) -> None:
     frame = pd.read_parquet(registered)
     assert list(frame["bag"].unique()) == ["a b", "c"] and len(frame) == 9
