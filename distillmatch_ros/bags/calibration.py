@@ -11,6 +11,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.rig.evidence import Evidence, judge
 from distillmatch_ros.rig.learning import KnownRig, LearnedRig, learn
+from distillmatch_ros.rig.model import Origin
 from distillmatch_ros.rig.quality import Agreement, distances_from
 from distillmatch_ros.rig.uncertainty import Deviations, map_deviations
 from distillmatch_ros.stream.calibration import Calibration
@@ -54,9 +55,9 @@ class RigCalibration:
         }
         return {name: each for name, each in found.items() if each is not None}
 
-    def with_baseline(self, metres: float) -> "RigCalibration":
+    def with_baseline(self, metres: float, origin: Origin = "given") -> "RigCalibration":
         """The same with the rig in metres, by the distance of its cameras."""
-        return replace(self, rig=None if self.rig is None else self.rig.with_baseline(metres))
+        return replace(self, rig=None if self.rig is None else self.rig.with_baseline(metres, origin))
 
     @property
     def doubt(self) -> str | None:

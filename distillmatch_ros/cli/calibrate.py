@@ -13,7 +13,9 @@ from distillmatch_ros.cli.streams import (
     Params,
     Rgb,
     Thermal,
+    complete_topic,
     fail_with,
+    find_scale,
     parameters_of,
     take_drives,
     tell_problems,
@@ -42,6 +44,14 @@ def calibrate(
         float | None,
         typer.Option(
             metavar="METRES", min=1e-3, help="Distance of the two lenses: the rig's scale, which images lack."
+        ),
+    ] = None,
+    depth: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOPIC",
+            help="Depth images, or points of a LiDAR, in the bags: the distance of the lenses by them.",
+            autocompletion=complete_topic,
         ),
     ] = None,
     initial: Annotated[
@@ -94,6 +104,8 @@ def calibrate(
     from distillmatch_ros.rig.exchange.formats import write_format
     from distillmatch_ros.rig.files import RigFile
 
+    if depth is not None and baseline_m is not None:
+        raise typer.BadParameter("Give --baseline-m or --depth, not both.")
     # Full passes: one for each pair, and no answer from an earlier calibration.
     parameters = parameters_of(params, settings, engine).changed({"pass_seconds": 0.0, "mode": "live"})
     exports = [_export(text) for text in export or []]
@@ -106,6 +118,12 @@ def calibrate(
     found = calibration.calibrate(drives, drives.take(initial, fixed or []))
     if found.rig is not None and baseline_m is not None:
         found = found.with_baseline(baseline_m)
+    if found.rig is not None and depth is not None:
+        scale = find_scale(
+            found.rig, parameters, sources, output.quiet, rgb=rgb, thermal=thermal, depth=depth
+        )
+        found = found.with_baseline(scale.metres, "measured")
+        common.remark(str(scale))
     if exports and found.rig is None:
         raise DistillMatchError(f"--export: there is no rig ({found.against}), so nothing is written")
     if found.rig is not None:

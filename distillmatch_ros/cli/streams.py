@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from distillmatch_ros.bags.processing import BagJob
     from distillmatch_ros.bags.summary import BagSummary
     from distillmatch_ros.registration.registrar import Registrar
+    from distillmatch_ros.rig.learning import LearnedRig
+    from distillmatch_ros.rig.scale import Scale
     from distillmatch_ros.stream.parameters import Parameters
     from distillmatch_ros.stream.sensors import Sensor
     from distillmatch_ros.stream.stream import Stream
@@ -152,6 +154,30 @@ def take_drives(
             add()
             if stop():
                 raise KeyboardInterrupt(lost)
+
+
+def find_scale(
+    rig: "LearnedRig", parameters: "Parameters", sources: list[Path], quiet: bool, **topics: str | None
+) -> "Scale":
+    """The distance of a rig's cameras by the depth in the bags among the sources; see `scale_by_depth`."""
+    from distillmatch_ros.bags.depth_scale import scale_by_depth
+    from distillmatch_ros.bags.drives import is_list
+    from distillmatch_ros.bags.joining import drives_in
+    from distillmatch_ros.bags.processing import BagJob
+    from distillmatch_ros.stream.assembly import open_registrar
+
+    bags = drives_in([each for each in sources if not is_list(each)], topics["rgb"], topics["thermal"])
+    if not bags:
+        raise typer.BadParameter("--depth needs a bag.")
+    jobs = (
+        BagJob(first, None, topics_of(**topics), (), parameters.undistort, others=tuple(others))
+        for first, *others in bags
+    )
+    with open_registrar(parameters) as registrar, registering(0, quiet) as (on_frame, stop):
+        scale = scale_by_depth(jobs, rig, registrar, parameters, on_frame, stop)
+        if stop():
+            raise KeyboardInterrupt("no calibration is written")
+        return scale
 
 
 def parameters_of(file: Path | None, settings: list[str] | None, engine: EngineOptions) -> "Parameters":

@@ -24,6 +24,8 @@ KNOWN = 0.03
 """Greatest standard deviation, as a fraction, of a scale that is used."""
 PLAUSIBLE_M = (0.002, 5.0)
 """Distances of two cameras on one robot, m."""
+MOST = 40
+"""Pairs that a scale is found from at most, the latest ones."""
 DOUBTED = 12
 """Pairs after which a scale that is not known is doubted."""
 
@@ -69,6 +71,12 @@ class Scale:
     metres: float
     deviation: float
     pairs: int
+
+    def __str__(self) -> str:
+        return (
+            f"the cameras are {self.metres:.3g} m apart, by the depth of {self.pairs} pairs (give or take "
+            f"{self.deviation:.1%})"
+        )
 
     @property
     def is_known(self) -> bool:
@@ -154,7 +162,7 @@ def pair_scale(rig: RigModel, matches: DepthMatches) -> tuple[float, float]:
 class ScaleEstimate:
     """The distance of a rig's cameras by the depth of its pairs, in bounded memory."""
 
-    def __init__(self, most: int = 40) -> None:
+    def __init__(self, most: int = MOST) -> None:
         """Keep the matches of at most so many pairs, the latest ones."""
         self._kept: deque[DepthMatches] = deque(maxlen=most)
 

@@ -8,12 +8,12 @@ from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.dense import Float32
 from distillmatch_ros.rig.events import Finding, RigEvent
 from distillmatch_ros.rig.model import Origin, RigMapping, RigModel
-from distillmatch_ros.rig.scale import DOUBTED, Scale, ScaleEstimate, match_depth
+from distillmatch_ros.rig.scale import DOUBTED, MOST, Scale, ScaleEstimate, match_depth
 
 OBSERVE_S = 1.0
 """Time between pairs that the distance of the cameras is learned from, s: those of one moment are alike."""
 
-_AT = (5, 8, 12, 20, 40)  # numbers of pairs at which it is estimated
+_AT = (5, 8, 12, 20, MOST)  # numbers of pairs at which it is estimated
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +48,11 @@ class MetricRig:
         self._pairs = self._last = 0
         self.events: list[RigEvent] = []
         """What was found about the distance of the cameras, oldest first."""
+
+    @property
+    def scale(self) -> Scale | None:
+        """The distance of the cameras by depth, as it was last estimated; None with too few pairs."""
+        return self._scale
 
     def mapping(self, registration: Registration, baseline_m: float) -> RigMapping | None:
         """The mapping of a pair, by the rig in metres if that is known; None if no rig maps the pair.
@@ -102,9 +107,8 @@ class MetricRig:
         if scale is None or scale.is_known or scale.pairs < DOUBTED:
             return None
         return (
-            f"depth: by {scale.pairs} pairs the cameras are {scale.metres:.3g} m apart, give or take "
-            f"{scale.deviation:.0%}, which is not believed; check that the depth is of this robot and in the "
-            "right unit, or set baseline_m"
+            f"depth: {scale}, which is not believed; check that it is of this robot and in the right unit, "
+            "or set baseline_m"
         )
 
     def geometry(
@@ -132,11 +136,7 @@ class MetricRig:
         before, self._asked = self._scale, rig
         self._scale = scale = self._estimate.scale(rig)
         if scale is not None and scale.is_known and (before is None or not before.is_known):
-            sentence = (
-                f"the cameras are {scale.metres:.3g} m apart, by the depth of {scale.pairs} pairs "
-                f"(give or take {scale.deviation:.1%})"
-            )
-            self.events.append(RigEvent(stamp, Finding.SCALE, sentence))
+            self.events.append(RigEvent(stamp, Finding.SCALE, str(scale)))
 
     def _forget(self) -> None:
         if self._pairs:

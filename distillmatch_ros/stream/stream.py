@@ -24,6 +24,7 @@ from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.model import RigMapping, RigModel
 from distillmatch_ros.rig.parallax import with_depth
 from distillmatch_ros.rig.regions import Parallax
+from distillmatch_ros.rig.scale import Scale
 from distillmatch_ros.rig.watching import OnLearned, RigWatch, WatchedRig, ignore
 from distillmatch_ros.stream.calibration import Calibration, ImageFormat, Known, PairFormat
 from distillmatch_ros.stream.depth import depth_of_visible
@@ -184,6 +185,11 @@ class Stream:
     def rig_events(self) -> Sequence[RigEvent]:
         """What was found about the rig since the last `reset` or change of image size, oldest first."""
         return () if self._state is None else self._state.rig_events
+
+    @property
+    def scale(self) -> Scale | None:
+        """The distance of the cameras by depth, where it is not given; None with too few pairs."""
+        return None if self._state is None else self._state.metric.scale
 
     @property
     def known_rig(self) -> WatchedRig | None:
