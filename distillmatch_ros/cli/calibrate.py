@@ -124,6 +124,8 @@ def calibrate(
         )
         found = found.with_baseline(scale.metres, "measured")
         common.remark(str(scale))
+    if found.rig is None and depth is not None:
+        common.complain("--depth is not used: there is no rig that it could tell the scale of")
     if exports and found.rig is None:
         raise DistillMatchError(f"--export: there is no rig ({found.against}), so nothing is written")
     if found.rig is not None:

@@ -16,6 +16,7 @@ from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.model import RigMapping
 from distillmatch_ros.rig.parallax import ASSUMED, DepthMapping
 from distillmatch_ros.rig.regions import Parallax
+from distillmatch_ros.rig.watching import WatchedRig
 from distillmatch_ros.scene import SyntheticPair
 from distillmatch_ros.stream.messages import CLOUD_FIELDS
 from distillmatch_ros.stream.outputs import TOPICS, Outgoing
@@ -122,8 +123,13 @@ def unsized(room: SyntheticPair) -> LearnedRig:
 
 
 @pytest.mark.slow
-def test_depth_waits_until_pairs_have_told_the_distance_of_the_cameras(room: SyntheticPair) -> None:
-    stream = stream_of(unsized(room))
+def test_depth_waits_until_pairs_have_told_the_distance_of_the_cameras(
+    room: SyntheticPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[tuple[LearnedRig, int]] = []
+    registrar, settings = Registrar(ScriptedEngine(points_of(plain(TRUTH)))), StreamSettings(mode=Mode.FIXED)
+    stream = Stream(registrar, settings, unsized(room), on_learned=lambda *learned: kept.append(learned))
+    monkeypatch.setattr(Stream, "known_rig", WatchedRig(unsized(room), None, passes=12))
     results = []
     for second in range(7):
         visible, thermal = (replace(each, stamp=STAMP + second * SECOND) for each in images(room))
@@ -142,6 +148,10 @@ def test_depth_waits_until_pairs_have_told_the_distance_of_the_cameras(room: Syn
     )
     told = [Outgoing(ros2_messages(), result).tf_static() is not None for result in results]
     assert told == [False] * 5 + [True, False]
+    ((rig, passes),) = kept
+    assert (
+        passes == 12 and rig.model.is_metric and rig.inverse_depths[1] == pytest.approx(DEPTHS[1], rel=0.04)
+    )
     (event,) = stream.rig_events
     assert event.finding is Finding.SCALE and "by the depth of 5 pairs" in event.sentence
 
