@@ -6,10 +6,13 @@ from distillmatch_ros.bags.processing import BagJob, process_bag
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.rig.learning import LearnedRig
-from distillmatch_ros.rig.scale import MOST, Scale
+from distillmatch_ros.rig.scale import Scale
 from distillmatch_ros.stream.parameters import Parameters
 from distillmatch_ros.stream.stream import Stream
 from distillmatch_ros.stream.temporal import Mode
+
+ENOUGH = 20
+"""Pairs that tell the distance of the cameras of which no more are read."""
 
 
 def scale_by_depth(
@@ -37,7 +40,7 @@ def scale_by_depth(
     stream = Stream(registrar, settings, rig)
 
     def is_enough() -> bool:
-        return stop() or (stream.scale is not None and stream.scale.pairs >= MOST)
+        return stop() or (stream.scale is not None and stream.scale.is_known and stream.scale.pairs >= ENOUGH)
 
     unused: set[str] = set()
     for job in jobs:

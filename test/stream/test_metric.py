@@ -13,7 +13,7 @@ from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.model import RigModel
-from distillmatch_ros.rig.scale import DOUBTED
+from distillmatch_ros.rig.scale import DOUBTED, MOST
 from distillmatch_ros.stream import metric
 from distillmatch_ros.stream.metric import MetricRig
 from test.rig.test_scale import METRES, matches
@@ -58,6 +58,16 @@ def test_five_pairs_a_second_apart_tell_it(told: list[float]) -> None:
     drive(rig, range(4, 6))
     assert metres(rig) == pytest.approx(METRES, rel=0.05)
     assert metres(rig, baseline_m=0.1) == pytest.approx(0.1), "what is given counts more"
+    assert len(rig.events) == 1
+
+
+def test_it_is_refined_more_rarely_and_then_no_more(told: list[float]) -> None:
+    rig = MetricRig()
+    drive(rig, range(200))
+    assert rig.scale is not None and rig.scale.pairs == MOST
+    before, told[-1] = rig.scale, 2 * METRES
+    drive(rig, range(200, 300))
+    assert rig.scale is before
     assert len(rig.events) == 1
 
 
