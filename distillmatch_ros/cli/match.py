@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from distillmatch_ros.bags.depth_scale import scale_of_files
 from distillmatch_ros.bags.image_files import (
     ERROR,
     RECORDS,
@@ -86,7 +87,7 @@ def match(
         Path | None,
         typer.Option(
             metavar="FILE|DIR",
-            help="With --rig in metres: a depth image registered to the visible one (16 bits: millimetres; "
+            help="With --rig: a depth image registered to the visible one (16 bits: millimetres; "
             "floating point: metres), or a folder of them by the visible images' names. Near things are "
             "mapped by it, what they hide is left out, and --out has a point cloud (PLY).",
         ),
@@ -156,7 +157,7 @@ def match(
         common.progress(hidden=single or output.quiet) as bar,
         ExitStack() as files,
     ):
-        known = None
+        known, used = None, 0
         if rig == AUTO:
             task = bar.add_task("learning the rig", total=min(len(listed), MAX_FRAMES))
             learned, evidence, used = learn_from_files(
@@ -169,12 +170,15 @@ def match(
             bar.remove_task(task)
             for line in str(evidence).splitlines():
                 common.remark(line, bar.console)
-            if evidence.kind != "pair":
-                known = learned
-                if rig_out is not None:
-                    RigFile.of(learned, used).save(rig_out)
+            known = None if evidence.kind == "pair" else learned
         elif rig is not None:
             known = RigFile.load(Path(rig)).rig
+        if known is not None and depth is not None and not known.model.is_metric:
+            scale = scale_of_files(known, listed, depth, visible_from_thermal, max_pixels)
+            known = known.with_baseline(scale.metres, "measured")
+            common.remark(str(scale), bar.console)
+        if known is not None and rig_out is not None:
+            RigFile.of(known, used).save(rig_out)
         results = match_files(
             registrar,
             listed,

@@ -1,5 +1,6 @@
 """match with a rig, and depth or regions: what lies in the folder afterwards is true."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -103,3 +104,29 @@ def test_depth_in_metres_as_integers_is_an_error_of_the_pair(files: Path, model:
 def test_depth_and_regions_need_a_rig(files: Path, model: str, options: tuple[str, str]) -> None:
     done = run("match", files / "a.png", files / "thermal.png", "--model", model, *options)
     assert done.exit_code == 2
+
+
+@pytest.mark.slow
+def test_depth_of_several_pairs_tells_the_scale_of_a_rig(
+    files: Path, model: str, room: SyntheticPair
+) -> None:
+    unit = LearnedRig(true_rig(room), DEPTHS, shifted=False).with_baseline(1.0)
+    unit = replace(unit, model=replace(unit.model, origins={"scale": "assumed"}))
+    RigFile.of(unit, 30).save(files / "unit.yaml")
+    depths = files / "depths"
+    depths.mkdir()
+    for number in range(5):
+        cv2.imwrite(str(files / f"{number}.png"), room.visible)
+        (depths / f"{number}.png").write_bytes((files / "depth.png").read_bytes())
+    (files / "pairs.csv").write_text(
+        "visible,thermal\n" + "".join(f"{n}.png,thermal.png\n" for n in range(5))
+    )
+    told = ("match", "--pairs", files / "pairs.csv", "--rig", files / "unit.yaml", "--depth", depths)
+    done = run(*told, "--model", model, "--out", files / "out")
+    assert done.exit_code == 0, done.output
+    assert "by the depth of 5 pairs" in done.output
+    cloud = read_ply(files / "out/0_cloud.ply")
+    assert np.median(cloud["z"]) == pytest.approx(np.median(room.visible_depth), rel=0.2)
+    (depths / "0.png").unlink()
+    done = run(*told, "--model", model)
+    assert done.exit_code != 0 and "too few" in done.output
