@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rosbags.typesys import get_types_from_msg
+from support.bags import ROS1, Message, write_bag
 from support.simulated_rig import RIG
 
 from distillmatch_ros.bags.camera_infos import describe_robot, info_topic
@@ -14,7 +16,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.points import XYZ
-from distillmatch_ros.stream.messages import CLOUD_FIELDS
+from distillmatch_ros.stream.messages import CLOUD_FIELDS, TF_MESSAGE
 from distillmatch_ros.stream.robot import Robot
 from distillmatch_ros.stream.sensors import Sensor
 
@@ -59,3 +61,15 @@ def test_points_are_depth_and_no_camera(drive: Path) -> None:
 def test_a_transport_does_not_move_the_camera_info() -> None:
     transports = ("", "/compressed", "/compressedDepth")
     assert {info_topic(f"/depth/image{each}") for each in transports} == {"/depth/camera_info"}
+
+
+@pytest.mark.parametrize("kind", ["ros1", "sqlite3"])
+def test_frames_of_every_kind_of_bag_are_told(kind: str, tmp_path: Path) -> None:
+    body = Frame(np.zeros((2, 2)), "64FC1", 0, "/body")  # with ROS 1's slash
+    transform = ros2_messages().transform(RIG.T_visible_thermal, body, "rgb")
+    if TF_MESSAGE not in ROS1.fielddefs:  # rosbags knows no such type of ROS 1
+        ROS1.register(get_types_from_msg("geometry_msgs/TransformStamped[] transforms", TF_MESSAGE))
+    robot = Robot()
+    with Bag(write_bag(tmp_path, kind, [Message("/tf_static", 1, transform)])) as bag:
+        describe_robot(bag, {}, robot)
+    np.testing.assert_allclose(robot.pose("body", "rgb").translation, RIG.T_visible_thermal.translation)
