@@ -1,8 +1,9 @@
 """Commands that judge what was registered: report, fleet."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,9 @@ from distillmatch_ros.cli.options import Degrees, Output
 from distillmatch_ros.cli.program import fail_with_errors
 from distillmatch_ros.cli.streams import Rgb, Thermal
 from distillmatch_ros.fleet.places import is_url, shown
+
+if TYPE_CHECKING:
+    from distillmatch_ros.fleet.overview import Bags
 
 GEOMETRY = "geometry"
 PAGES = "all", "starred", "none"
@@ -50,7 +54,7 @@ def report(
         typer.Argument(
             metavar="IN",
             help="Output of bag, a recording of the node, a folder of match --out, or JSON Lines; or the "
-            "table of a fleet, a path or a URL.",
+            "outputs of many bags: the folder that bag wrote, or its --table, a path or a URL.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="HTML file to write.")] = Path(
@@ -82,10 +86,10 @@ def report(
 
     output.check([out], [Path(recording), source])
     check_kind(out, ".html", ".htm")
-    if _is_table(recording):
+    if _is_fleet(recording):
         if source or rgb or thermal or temperature:
             raise DistillMatchError(
-                "a table has no images; leave out --source, --rgb, --thermal and --temperature"
+                "a fleet has images of many bags; leave out --source, --rgb, --thermal and --temperature"
             )
         _judge_fleet(recording, group_by, output, out, reports)
         return
@@ -100,7 +104,10 @@ def report(
 
 def fleet(
     table: Annotated[
-        str, typer.Argument(metavar="TABLE", help="Folder that bag --table wrote; a path or a URL.")
+        str,
+        typer.Argument(
+            metavar="IN", help="Folder that bag wrote, or its --table, which is faster; a path or a URL."
+        ),
     ],
     group_by: GroupBy = GEOMETRY,
     report: Annotated[
@@ -117,14 +124,24 @@ def fleet(
     _judge_fleet(table, group_by, output, report, reports)
 
 
-def _is_table(place: str) -> bool:
-    return is_url(place) or any(Path(place).glob("bag=*"))
+def _is_fleet(place: str) -> bool:
+    from distillmatch_ros.fleet.outputs import holds_outputs
+
+    return is_url(place) or any(Path(place).glob("bag=*")) or holds_outputs(place)
+
+
+def _open_fleet(place: str, failed: Callable[[DistillMatchError], None]) -> "Bags":
+    from distillmatch_ros.fleet.outputs import FleetOutputs, holds_outputs
+
+    if not is_url(place) and holds_outputs(place):
+        return FleetOutputs(place, failed)
+    with needing("fleet"):
+        from distillmatch_ros.fleet.table_reading import FleetTable
+    return FleetTable(place, failed)
 
 
 def _judge_fleet(table: str, group_by: str, output: Output, page: Path | None, pages: str) -> None:
-    """Judge the bags of a table, and show or write the result; exits with 1 if a bag cannot be read."""
-    with needing("fleet"):
-        from distillmatch_ros.fleet.table_reading import FleetTable
+    """Judge the bags of a fleet, and show or write the result; exits with 1 if a bag cannot be read."""
     from distillmatch_ros.cli.view.common import progress
     from distillmatch_ros.cli.view.fleet import show_fleet
     from distillmatch_ros.fleet.bag_pages import Pages, chosen, folder_of, write_bag_pages
@@ -136,7 +153,7 @@ def _judge_fleet(table: str, group_by: str, output: Output, page: Path | None, p
             f"{folder_of(page)}: exists already; pass --overwrite to replace its pages, or name another page"
         )
     failed: list[DistillMatchError] = []
-    bags = FleetTable(table, failed.append)
+    bags = _open_fleet(table, failed.append)
     found = overview(bags, group_by)
     if page is not None:
         with progress(output.quiet) as bar:

@@ -12,6 +12,7 @@ from pyarrow import compute, parquet
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.fleet.outputs import LARGE
 from distillmatch_ros.fleet.places import existing, joined, shown, staged
 from distillmatch_ros.fleet.table import HOMOGRAPHY, KEY, SCHEMA
 from distillmatch_ros.registration.rejection import Rejection
@@ -20,7 +21,6 @@ from distillmatch_ros.reports.recording import Entry, Recording
 from distillmatch_ros.rig.history import RigHistory
 
 _FOLDER, _FILE = "bag=", "pairs.parquet"
-_LARGE = ("rig", "problems", "notes", "losses")  # keys of what is not kept for each bag of a fleet
 
 
 class FleetTable:
@@ -42,7 +42,8 @@ class FleetTable:
         files = [name for name in names if name.name == _FILE and name.parent.name.startswith(_FOLDER)]
         if not files:
             raise DistillMatchError(
-                f"{shown(place)}: holds no {_FOLDER}NAME/{_FILE}; name the folder that bag --table wrote"
+                f"{shown(place)}: holds no {_FOLDER}NAME/{_FILE}; name the folder that bag wrote, or its "
+                "--table"
             )
         self._failed = failed
         self._places = {
@@ -85,7 +86,7 @@ class FleetTable:
                 raise DistillMatchError(
                     f"{shown(place)}: not the pairs of a bag ({reason}); register it again"
                 ) from error
-        self.about[name] = {key: value for key, value in about.items() if key not in _LARGE}
+        self.about[name] = {key: value for key, value in about.items() if key not in LARGE}
         return Recording(
             title=name,
             about=[("recording", name), ("camera images", str(about.get("bag", "")))],

@@ -28,6 +28,10 @@ def read_recording(
         raise DistillMatchError(f"{path}: no such file or folder; check the path")
     if path.suffix in FORMATS or (path / "metadata.yaml").is_file():
         return read_bag(path, source, rgb, thermal)
+    if path.is_dir() and any(each.suffix in FORMATS for each in path.iterdir()):
+        raise DistillMatchError(
+            f"{path}: holds bags that are not registered; run `distillmatch bag {path} OUT`, and report OUT"
+        )
     if path.is_dir() and not (path / RECORDS).is_file():
         raise DistillMatchError(
             f"{path}: holds neither {RECORDS} of match --out nor a bag; pass what match or bag wrote"

@@ -64,6 +64,17 @@ def test_a_row_tells_what_the_bag_tells_of_its_pair(registered: Path) -> None:
     assert statuses[0] == "OK" and "FEW_MATCHES" in statuses and "TRACKED" in statuses
 
 
+def test_the_outputs_tell_what_the_table_tells(registered: Path) -> None:
+    outputs, failed = run("fleet", registered.parent / "out", "--json", "-"), registered.parent / "out/c.mcap"
+    assert outputs.exit_code == 0, outputs.output
+    assert json.loads(outputs.stdout) == json.loads(run("fleet", registered, "--json", "-").stdout)
+    failed.write_bytes(b"no bag")
+    outputs = run("fleet", registered.parent / "out")
+    assert outputs.exit_code == 1 and "c.mcap" in outputs.stderr and "1 bag, 6 pairs" in outputs.stdout
+    result = run("report", registered.parent)
+    assert result.exit_code == 2 and "not registered" in result.stderr
+
+
 @pytest.mark.slow
 def test_pages_of_bags_have_the_pictures_of_their_outputs(registered: Path) -> None:
     page = registered.parent / "fleet.html"
