@@ -147,7 +147,7 @@ def recorded_cameras(job: BagJob) -> dict[Sensor, Camera]:
     """
     found = {}
     with open_bag(job.bag, *job.others) as bag:
-        topics = _topics(bag, job, BagSummary(str(job.bag), None))
+        topics = image_topics(bag, job, BagSummary(str(job.bag), None))
         for sensor in MATCHED:
             if (info := first_info(bag, topics[sensor].name)) is None:
                 continue
@@ -170,7 +170,7 @@ class _Reader:
         on_frame: Callable[[], None],
         stop: Callable[[], bool],
     ) -> None:
-        topics = _topics(bag, job, summary)
+        topics = image_topics(bag, job, summary)
         self.sensors: dict[str, Sensor] = {}
         for sensor, topic in topics.items():
             if (other := self.sensors.setdefault(topic.name, sensor)) is not sensor:
@@ -240,8 +240,12 @@ class _Reader:
             return None
 
 
-def _topics(bag: Bag, job: BagJob, summary: BagSummary) -> dict[Sensor, Topic]:
-    """The sensors' topics; those of the two cameras that are not named are guessed, and said."""
+def image_topics(bag: Bag, job: BagJob, summary: BagSummary) -> dict[Sensor, Topic]:
+    """The sensors' topics; those of the two cameras that are not named are guessed, and ``summary`` says so.
+
+    Raises:
+        DistillMatchError: the bag lacks one, or they cannot be guessed.
+    """
     named: Mapping[Sensor, str | None] = job.topics
     if not job.topics.keys() >= set(MATCHED):
         guess = guess_topics(usable_encodings(bag))

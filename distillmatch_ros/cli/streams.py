@@ -132,6 +132,7 @@ def take_drives(
         KeyboardInterrupt: Ctrl-C was pressed; ``lost`` tells what becomes of it.
     """
     from distillmatch_ros.bags.drives import is_list, listed
+    from distillmatch_ros.bags.first_images import check_one_rig
     from distillmatch_ros.bags.guess import count_frames
     from distillmatch_ros.bags.joining import drives_in
     from distillmatch_ros.bags.processing import BagJob
@@ -141,12 +142,13 @@ def take_drives(
     lists = [source for source in sources if is_list(source)]
     bags = drives_in([source for source in sources if source not in lists], rgb, thermal)
     total = sum(len(listed(source)) for source in lists) + (count_frames(bags, rgb) or 0)
+    topics = topics_of(rgb=rgb, thermal=thermal)
+    jobs = [
+        BagJob(first, None, topics, (), parameters.undistort, others=tuple(others)) for first, *others in bags
+    ]
+    check_one_rig(jobs)
     with open_registrar(parameters) as registrar, registering(total, quiet) as (on_frame, stop):
-        stream, topics = open_stream(parameters, registrar), topics_of(rgb=rgb, thermal=thermal)
-        jobs = (
-            BagJob(first, None, topics, (), parameters.undistort, others=tuple(others))
-            for first, *others in bags
-        )
+        stream = open_stream(parameters, registrar)
         for add in (
             *(partial(taker.add_files, source, registrar, on_frame, stop) for source in lists),
             *(partial(taker.add_bag, job, stream, on_frame, stop) for job in jobs),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from distillmatch_ros.bags.camera_infos import first_info, info_topic
+from distillmatch_ros.bags.first_images import first_size
 from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.bags.typestore import ros2_messages
 from distillmatch_ros.base.errors import DistillMatchError
@@ -53,13 +54,7 @@ class CameraTopics:
 
 def first_sizes(bag: Bag, source: CameraTopics) -> tuple[Size | None, Size | None]:
     """Size of the first image of each camera, for recordings without status."""
-    messages = ros2_messages()
-
-    def size(topic: str) -> Size | None:
-        first = next(bag.messages((topic,)), None)
-        return None if first is None else messages.to_frame(first.message).image.shape[:2]
-
-    return size(source.rgb), size(source.thermal)
+    return first_size(bag, source.rgb), first_size(bag, source.thermal)
 
 
 def load_images(source: CameraTopics, entries: Sequence[Entry]) -> dict[int, Images]:

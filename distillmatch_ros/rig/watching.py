@@ -215,8 +215,8 @@ class RigWatch:
         what = "the rig of the file does not fit" if self._from_file else "no rig holds yet"
         self._tell(
             Finding.NO_RIG,
-            f"{what}, and pairs are registered one by one: it is {gap:.1f} px from passes in the median, "
-            f"adds {excess:.1f} px to the distances of their matches, and agrees with {agreeing:.0%}",
+            f"{what}, and pairs are registered one by one: the last one is {gap:.1f} px from passes in the "
+            f"median, adds {excess:.1f} px to the distances of their matches, and agrees with {agreeing:.0%}",
             self._passes + 1,
             gap,
         )

@@ -74,3 +74,14 @@ def test_camera_info_is_used_where_it_fits(tmp_path: Path, write_network: Callab
     arguments = ("calibrate", bag, "--model", write_network(), "--out", tmp_path / "o.yaml")
     assert_wrong_use(run(*arguments, "--export", "urdf=" + str(tmp_path / "j.urdf")), "there is no rig")
     assert run(*arguments, "--export", "sdf=a").exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["calibrate", "align"])
+def test_bags_of_two_rigs_are_told_apart_before_anything_is_registered(command: str, tmp_path: Path) -> None:
+    for name, size in (("one", (64, 80)), ("two", (48, 64))):
+        (tmp_path / name).mkdir()
+        bags.write_bag(tmp_path / name, "mcap", bags.Drive(pairs=2, size=size, info=False))
+    given = [tmp_path / name / "mcap" for name in ("one", "one", "two")]
+    result = run(command, *given, "--model", tmp_path / "none.onnx", "--out", tmp_path / "out.yaml")
+    assert_wrong_use(result, "visible 64x48")
+    assert all(fact in result.stderr for fact in ("visible 80x64", str(given[0]), str(given[2])))
