@@ -89,7 +89,7 @@ def try_out(environment: Environment, material: Material, out: Path, reference: 
             place, python, foreign = _prepare(environment, out)
             shutil.copytree(material.folder, place.folder, dirs_exist_ok=True)
             named = f"{_release(place)}, {environment.machine}"
-            with (out / f"{environment.name}.log").open("w") as log:
+            with (out / f"{environment.name}.log").open("w", buffering=1) as log:
                 run = Logged(place, log.write, PATIENCE if foreign else 1)
                 visit = Visit(environment, material, run, python, reference)
                 checks = tuple(visit.checks())
