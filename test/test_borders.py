@@ -32,7 +32,10 @@ ROOMS: dict[str, set[str]] = {
     "reports": {"base", "images", "geometry", "registration", "visualisation", "rig", "stream", "bags"},
     "fleet": {"base", "geometry", "registration", "visualisation", "rig", "stream", "bags", "reports"},
     "tools": {"base", "scene", "geometry", "registration", "stream", "bags", "ros"},
-    "demo": {"base", "scene", "images", "geometry", "registration", "stream", "bags", "reports", "tools"},
+    "demo": {
+        *("base", "scene", "images", "geometry", "registration", "rig", "visualisation", "evaluation"),
+        *("stream", "bags", "reports", "tools"),
+    },
     "cli": {
         *("base", "images", "engines", "registration", "rig", "evaluation", "stream", "bags", "reports"),
         *("fleet", "training", "tools", "demo", "doctor"),

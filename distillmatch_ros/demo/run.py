@@ -17,6 +17,7 @@ from distillmatch_ros.base.files import make_folder
 from distillmatch_ros.demo.agreement import Homographies, RunAgreement, compare, homographies, select_pairs
 from distillmatch_ros.demo.drive import RGB, TOPICS, Moment, record_drive
 from distillmatch_ros.demo.live import is_possible, run_live
+from distillmatch_ros.demo.room import RoomDemo, show_room
 from distillmatch_ros.demo.stills import Still, register_stills
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.reports.from_bag import read_bag
@@ -32,6 +33,7 @@ RECORDED = ("correspondences", "homography", "status", "overlay/compressed", "th
 RATE_HZ = 5.0
 SLOWEST = 0.2  # of real time; slower replay would take minutes
 ANSWERED, AGAIN = "answered.mcap", "answered_bag.mcap"  # temporary, if the node did not process all pairs
+ROOM = "room"  # folder
 BAGS = (DRIVE, LIVE, BAG, PASSES, ANSWERED, AGAIN)
 OUTPUTS = (*BAGS, PAGE)
 """Files by which a folder is recognised as an earlier demo's."""
@@ -107,6 +109,7 @@ class Demo:
     Attributes:
         out: output folder.
         stills: two single pairs.
+        room: a room with near things, mapped by depth.
         moments: the frames of the drive with their true geometry.
         live: the node's run; None if ROS 2 is not installed.
         recording: outputs of ``distillmatch bag``.
@@ -116,6 +119,7 @@ class Demo:
 
     out: Path
     stills: tuple[Still, ...]
+    room: RoomDemo
     moments: tuple[Moment, ...]
     live: Live | None
     recording: Recording
@@ -188,6 +192,8 @@ def run_demo(
             shutil.rmtree(out / f"{name}.part", ignore_errors=True)
         on_step("two stills of a synthetic street, by day and by night")
         stills = register_stills(registrar, out, seed)
+        on_step("a room with near things, mapped by the depth of each pixel")
+        room = show_room(registrar, out / ROOM, seed)
     on_step(f"a drive along it: {frames} pairs of images, rendered and written as a bag")
     moments = record_drive(out / DRIVE, seed=seed, frames=frames, rate_hz=RATE_HZ)
     rate = _replay_rate(stills)
@@ -205,7 +211,7 @@ def run_demo(
     _register(parameters.changed({"pass_seconds": 0.0}), out / DRIVE, out / PASSES)
     passes = homographies(read_bag(out / PASSES, out / DRIVE))
     live = _compared(parameters, out, recording, rate) if is_possible() else None
-    return Demo(out, stills, moments, live, recording, summary, passes)
+    return Demo(out, stills, room, moments, live, recording, summary, passes)
 
 
 def _register(parameters: Parameters, bag: Path, out: Path) -> BagSummary:

@@ -40,7 +40,7 @@ def register_stills(registrar: Registrar, out: Path, seed: int = 0) -> tuple[Sti
         DistillMatchError: ``out`` cannot be written.
     """
     scenes = {name: render_pair(seed, night=name == "night") for name in ("day", "night")}
-    paths = [_write_pair(out, name, pair) for name, pair in scenes.items()]
+    paths = [write_pair(out, name, pair) for name, pair in scenes.items()]
     results = match_files(registrar, paths, out)
     return tuple(
         _measured(name, TruePoints.of(pair), result)
@@ -54,7 +54,7 @@ def _measured(name: str, truth: TruePoints, result: PairResult) -> Still:
     return Still(name, result, found, truth.best_rms_px())
 
 
-def _write_pair(out: Path, name: str, pair: SyntheticPair) -> PairPaths:
+def write_pair(out: Path, name: str, pair: SyntheticPair) -> PairPaths:
     paths = []
     for side, image in (("visible", pair.visible), ("thermal", pair.thermal)):
         path = out / side / f"{name}.png"

@@ -37,6 +37,10 @@ def write_page(demo: Demo) -> None:
         product=f"distillmatch {__version__}",
         why_not_all="" if live is None else _why_not_all(live, len(demo.moments)),
         stills=_stills(demo),
+        room=demo.room,
+        room_pictures=[
+            (name, Picture.of(read_image(path), name)) for name, path in demo.room.pictures.items()
+        ],
         truth=_truth(demo),
         agreement=[] if live is None else _agreement(live, len(demo.moments)),
     )
@@ -104,6 +108,13 @@ def _stills(demo: Demo) -> list[tuple[str, Picture]]:
         for kind in ("overlay", "matches")
         for path in still.result.pictures
         if path.stem.endswith(kind)
+    ]
+
+
+def _room_pictures(demo: Demo) -> list[tuple[str, Picture]]:
+    return [
+        (caption, Picture.of(read_image(path), f"the room {caption}"))
+        for caption, path in demo.room.pictures.items()
     ]
 
 

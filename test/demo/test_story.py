@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from support.browser import check_accessibility, check_layout, chromium, opened
@@ -11,6 +12,7 @@ from support.recordings import VISIBLE, homography, mixed
 from distillmatch_ros.bags.summary import BagSummary
 from distillmatch_ros.demo.agreement import compare, homographies
 from distillmatch_ros.demo.drive import Moment
+from distillmatch_ros.demo.room import RoomDemo
 from distillmatch_ros.demo.run import Demo, Live
 from distillmatch_ros.demo.story import write_page
 from distillmatch_ros.demo.truth import TruePoints
@@ -27,8 +29,10 @@ def demo(tmp_path: Path) -> Demo:
     live = replace(recording, entries=recording.entries[1:], live=True)
     agreement = compare(homographies(live), homographies(recording), (96, 128), VISIBLE)
     summary = BagSummary("drive.mcap", "bag.mcap", registration_ms=[40.0] * 40, seconds=2)
+    cv2.imwrite(str(tmp_path / "room.png"), np.zeros((96, 128, 3), np.uint8))
+    room = RoomDemo(5.2, 0.0, 312_456, {"by depth": tmp_path / "room.png"})
     return Demo(
-        tmp_path, (), moments, Live(0.5, live, agreement), recording, summary, homographies(recording)
+        tmp_path, (), room, moments, Live(0.5, live, agreement), recording, summary, homographies(recording)
     )
 
 
@@ -41,6 +45,7 @@ def test_a_page_says_how_far_from_the_truth_the_drive_was(demo: Demo) -> None:
         "39 of 40",
         "models/MODEL_CARD.md",
         "Error against the true geometry",
+        "from 5.2 to 0.0 px, and 312 456 points carry",
     ):
         assert said in page, said
     assert "The node processed 39 of the 40: one arrived every 400 ms, and processing took" in page
