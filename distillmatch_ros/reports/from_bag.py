@@ -35,6 +35,7 @@ from distillmatch_ros.stream.sensors import Sensor
 HOMOGRAPHY, CORRESPONDENCES, STATUS = (
     f"{NODE}/{name}" for name in ("homography", "correspondences", "status")
 )
+DIAGNOSTICS = "/diagnostics"
 RGB, THERMAL = "/rgb/image", "/thermal/image"
 """The node's default topics, used if the recording names none."""
 
@@ -74,6 +75,7 @@ def read_bag(
         pairs = _read_pairs(bag)
         where, sizes = _find_images(bag, source, (rgb, thermal), metadata, pairs.values())
         receipts = _receipts(bag, where.rgb)
+        told = RigHistory.of_record(metadata.get("rig")) or _told_by_node(bag, min(pairs, default=0))
         problems = [*metadata.get("problems", ()), *map(str, bag.losses)]
         held = source is not None or where.is_held_by(bag)
     latencies = metadata.get("registration_ms", ())
@@ -92,7 +94,7 @@ def read_bag(
         live=bool(receipts) and not offline,
         problems=problems,
         temperature=_temperature(metadata),
-        rig=RigHistory.of_record(metadata.get("rig")),
+        rig=told,
     )
 
 
@@ -161,6 +163,21 @@ def _read_pairs(bag: Bag) -> dict[int, _Raw]:
             values = {pair.key: pair.value for pair in found.values}
             raw.status = PairStatus.read(found.message, values)
     return {stamp: raw for stamp, raw in pairs.items() if stamp in with_homography}
+
+
+def _told_by_node(bag: Bag, begin: int) -> RigHistory | None:
+    """What a recorded node's diagnostics tell of its rig; ``begin`` is the stamp of the first pair, ns."""
+    if DIAGNOSTICS not in bag.topics:
+        return None
+    messages = ros2_messages()
+    figures = (
+        (messages.stamp_of(each.message), {pair.key: pair.value for pair in status.values})
+        for each in bag.messages((DIAGNOSTICS,))
+        for status in each.message.status
+    )
+    return RigHistory.of_figures(
+        ((stamp - begin) / SECOND, values) for stamp, values in figures if "rig finding" in values
+    )
 
 
 def _receipts(bag: Bag, rgb: str) -> dict[int, int]:

@@ -57,7 +57,7 @@ def rig_sentences(told: RigHistory | None) -> list[str]:
 
 def _used(told: RigHistory, file: str) -> str:
     known = told.known
-    if told.rig is None or known is None:
+    if known is None:
         if told.knocks:
             return "No rig was known again before the end of the drive."
         against = [event for event in told.events if event.finding in (Finding.NO_RIG, Finding.UNUSABLE)]

@@ -1,6 +1,6 @@
 """What a drive told of its rig: which one was used, since when, and what happened to it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +14,26 @@ from distillmatch_ros.rig.watching import WatchedRig
 
 Use = Literal["maps", "guards"]
 """What a known rig is for: it maps all pairs, or those that fail alone, while it guards the others."""
+
+
+_USES: Mapping[str, Use] = {"maps": "maps", "guards": "guards"}
+_FIGURES = {"passes": "rig passes", "distance_px": "rig distance [px]", "turned_degrees": "rig turned [deg]"}
+"""Names of an event's figures in diagnostics."""
+
+
+def use_of(known: WatchedRig | None) -> Use | None:
+    """What a rig is for; None without one."""
+    return None if known is None else "maps" if known.is_preferred else "guards"
+
+
+def rig_figures(event: RigEvent | None, use: Use | None) -> Iterator[tuple[str, str]]:
+    """The last event of a rig, and what the known one is for, as the node's diagnostics tell them."""
+    yield "rig", "" if event is None else event.sentence
+    yield "rig finding", "" if event is None else event.finding.value
+    yield "rig use", use or ""
+    for key, name in _FIGURES.items():
+        if event is not None and (value := getattr(event, key)) is not None:
+            yield name, f"{value:g}"
 
 
 class RigEventRecord(TypedDict):
@@ -103,7 +123,7 @@ class RigHistory:
             events: what was found.
             begin: stamp of the first pair, ns.
         """
-        use: Use | None = None if known is None else "maps" if known.is_preferred else "guards"
+        use = use_of(known)
         told = [
             DriveEvent(
                 max(0.0, round((event.stamp - begin) / SECOND, 3)),
@@ -118,11 +138,30 @@ class RigHistory:
         rig, passes = (None, 0) if known is None else (known.rig, known.passes)
         return cls(mode, file, use, passes, rig, told)
 
+    @classmethod
+    def of_figures(cls, told: Iterable[tuple[float, Mapping[str, str]]]) -> "RigHistory | None":
+        """What diagnostics of a node told, with the time of each since the first pair; None if nothing."""
+        events: list[DriveEvent] = []
+        use: Use | None = None
+        for seconds, figures in told:
+            finding, sentence = figures.get("rig finding", ""), figures.get("rig", "")
+            use = _USES.get(figures.get("rig use", ""))
+            if finding and (not events or events[-1].sentence != sentence):
+                try:
+                    values = {key: float(figures[name]) for key, name in _FIGURES.items() if name in figures}
+                except ValueError:  # it was not this node
+                    continue
+                passes = values.pop("passes", None)
+                number = None if passes is None else int(passes)
+                events.append(DriveEvent(max(0.0, round(seconds, 3)), finding, sentence, number, **values))
+        known = [event.passes or 0 for event in events if event.finding == Finding.KNOWN]
+        return cls("rig", use=use, passes=known[-1] if known else 0, events=events) if events else None
+
     @property
     def known(self) -> DriveEvent | None:
         """When the rig that was used last became known; None if none did, or it was given for mode fixed."""
         found = [event for event in self.events if event.finding == Finding.KNOWN]
-        return found[-1] if found and self.rig is not None else None
+        return found[-1] if found and self.use is not None else None
 
     @property
     def knocks(self) -> list[DriveEvent]:

@@ -7,6 +7,8 @@ from distillmatch_ros.base.units import Percentiles
 from distillmatch_ros.engines import EngineInfo
 from distillmatch_ros.registration.rejection import CAUSES
 from distillmatch_ros.registration.status import Status
+from distillmatch_ros.rig.events import RigEvent
+from distillmatch_ros.rig.history import Use, rig_figures
 from distillmatch_ros.ros.statistics import PeriodReport
 from distillmatch_ros.ros.transport import before_a_command, shipped
 from distillmatch_ros.stream.parameters import Parameters, tolerance_of
@@ -47,7 +49,8 @@ class Condition:
             empty for one that has not come.
         unusable: error of the last unusable pair.
         advice: a setting that would help if no homography is found; None if none is known.
-        rig: what was last found about the rig; empty if nothing was.
+        rig: what was last found about the rig; None if nothing was.
+        rig_use: what the known rig is for; None if none is known.
         withheld: outputs that the known rig does not give, and why.
     """
 
@@ -63,7 +66,8 @@ class Condition:
     missing_infos: Mapping[Sensor, str] = field(default_factory=dict)
     unusable: str | None = None
     advice: str | None = None
-    rig: str = ""
+    rig: RigEvent | None = None
+    rig_use: Use | None = None
     withheld: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -282,7 +286,7 @@ def _figures(report: PeriodReport, condition: Condition) -> Iterator[tuple[str, 
         yield "engine", f"{condition.engine.config} {condition.engine.precision}"
         yield "device", condition.engine.device
     yield "last error", condition.error or condition.unusable or ""
-    yield "rig", condition.rig
+    yield from rig_figures(condition.rig, condition.rig_use)
     for name, reason in condition.withheld.items():
         yield f"{name} withheld", reason
     for sensor in condition.topics or MATCHED:

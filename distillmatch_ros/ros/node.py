@@ -248,6 +248,7 @@ class FusionNode(LifecycleNode):
                 unusable=pipeline.unusable,
                 advice=pipeline.advice,
                 rig=pipeline.rig,
+                rig_use=pipeline.rig_use,
                 withheld=pipeline.withheld,
             )
         if intake is not None:

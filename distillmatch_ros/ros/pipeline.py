@@ -15,7 +15,9 @@ from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.engines import EngineInfo
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.rig.events import RigEvent
 from distillmatch_ros.rig.files import RigFile
+from distillmatch_ros.rig.history import Use, use_of
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.ros.message_types import is_installed, message_class
 from distillmatch_ros.ros.publishers import Outputs
@@ -101,10 +103,15 @@ class Pipeline:
         return self._stream.advice
 
     @property
-    def rig(self) -> str:
-        """What was last found about the rig, as a sentence; empty if nothing was."""
+    def rig(self) -> RigEvent | None:
+        """What was last found about the rig; None if nothing was."""
         events = self._stream.rig_events
-        return events[-1].sentence if events else ""
+        return events[-1] if events else None
+
+    @property
+    def rig_use(self) -> Use | None:
+        """What the known rig is for; None if none is known."""
+        return use_of(self._stream.known_rig)
 
     def _keep_rig(self, rig: LearnedRig, passes: int) -> None:
         """Write a learned rig to its file, if there is one."""

@@ -23,6 +23,8 @@ from distillmatch_ros.reports import bag_images, from_bag
 from distillmatch_ros.reports.from_bag import HOMOGRAPHY, STATUS, read_bag
 from distillmatch_ros.reports.page import Report
 from distillmatch_ros.reports.recording import REJECTED
+from distillmatch_ros.rig.events import Finding, RigEvent
+from distillmatch_ros.rig.history import rig_figures
 from distillmatch_ros.stream.messages import Messages
 
 SIZE = (64, 80)
@@ -125,6 +127,27 @@ def write_recording(path: Path) -> Path:
             late = stamp + 31 * 10**6
             writer.write(HOMOGRAPHY, late, messages.image(Frame(matrix, "64FC1", stamp, "rgb")))
     return path
+
+
+def test_a_recording_of_the_node_tells_of_its_rig_by_its_diagnostics(tmp_path: Path) -> None:
+    types = ros2_types().types
+    event = RigEvent(10**8, Finding.KNOWN, "the rig is known", 11, 4.0)
+    values = [types["diagnostic_msgs/msg/KeyValue"](*each) for each in rig_figures(event, "maps")]
+    status = types["diagnostic_msgs/msg/DiagnosticStatus"](0, "distillmatch", "ok", "", values)
+    written = write_recording(tmp_path / "live.mcap")
+    assert read_bag(written).rig is None
+    with Bag(written) as bag:
+        kept = [(each.topic, each.received, each.message) for each in bag.messages(tuple(bag.topics))]
+    with BagWriter(tmp_path / "told.mcap", ros2_types()) as writer:
+        for topic, received, message in kept:
+            writer.write(topic, received, message)
+        stamp = 12 * 10**8
+        told = types["diagnostic_msgs/msg/DiagnosticArray"](header(stamp, ""), [status])
+        writer.write("/diagnostics", stamp, told)
+    found = read_bag(tmp_path / "told.mcap")
+    assert found.rig is not None and found.rig.known is not None
+    assert found.rig.known.seconds == pytest.approx(1.1) and found.rig.known.passes == 11
+    assert "known after 11 passes" in Report(found).to_html()
 
 
 def test_a_recording_of_the_node_tells_latency_and_holds_its_images(tmp_path: Path) -> None:

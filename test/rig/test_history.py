@@ -7,7 +7,7 @@ import pytest
 
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.rig.events import Finding, RigEvent
-from distillmatch_ros.rig.history import RigHistory
+from distillmatch_ros.rig.history import RigHistory, rig_figures
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.watching import WatchedRig
 from test.support.simulated_rig import RIG
@@ -36,6 +36,24 @@ def test_a_history_survives_its_record() -> None:
 def test_a_rig_that_was_lost_again_is_not_known() -> None:
     told = RigHistory.of("rig", "rig.yaml", None, EVENTS[2:] + EVENTS[:1], BEGIN)
     assert told.known is None and told.use is None and len(told.knocks) == 1
+
+
+def test_diagnostics_of_a_node_tell_the_same_events() -> None:
+    """Once a second, each time the last one; some are told many times."""
+    told = [
+        (
+            (event.stamp - BEGIN) / SECOND + late,
+            dict(rig_figures(event, None if event is EVENTS[0] else "maps")),
+        )
+        for event in sorted(EVENTS, key=lambda event: event.stamp)
+        for late in (0.5, 1.5)
+    ]
+    read = RigHistory.of_figures([(0.5, dict(rig_figures(None, None))), *told])
+    assert read is not None and read.use == "maps" and read.rig is None
+    assert [(event.seconds, event.passes) for event in read.events] == [(10.5, 11), (30.5, None), (41.5, 11)]
+    assert read.known is not None and read.known.seconds == 41.5
+    assert [(knock.distance_px, knock.turned_degrees) for knock in read.knocks] == [(25.0, -1.5)]
+    assert RigHistory.of_figures([(1.0, {"rig finding": "known", "rig": "x", "rig passes": "many"})]) is None
 
 
 @pytest.mark.parametrize(
