@@ -97,6 +97,10 @@ class RerunFile:
         """
         self._stream.set_time(STAMP, timestamp=np.datetime64(result.visible.stamp, "ns"))
         images = result.visible.image, result.thermal.image
+        if result.geometry is not None:  # in metres as soon as they are known
+            self._show(result.geometry.model)
+        elif self._rig is None:
+            self._show(_rig_of(result.registration))
         self._add(*images, result.heat(), result.overlay().image, result.matched())
 
     def add_pair(
@@ -105,6 +109,7 @@ class RerunFile:
         """Add the pair of files with a number; see `add_result`."""
         self._stream.set_time(PAIR, sequence=number)
         overlay = draw_overlay(visible, thermal, registration)
+        self._show(_rig_of(registration))
         self._add(visible, thermal, to_8bit(thermal), overlay, registration)
 
     def _add(
@@ -116,9 +121,6 @@ class RerunFile:
         found: Registration,
     ) -> None:
         rerun, log = self._rerun, self._stream.log
-        mapping = found.mapping
-        if isinstance(mapping, RigMapping | DepthMapping) and mapping.rig is not self._rig:
-            self._show(mapping.rig)
         for name, picture in (
             (f"{VISIBLE}/image", canvas.displayable(visible)),
             (f"{THERMAL}/image", _coloured(heat)),
@@ -139,8 +141,10 @@ class RerunFile:
         self._stream.flush()
         self._check()
 
-    def _show(self, rig: RigModel) -> None:
-        """The two cameras, in the optical frame of the visible one."""
+    def _show(self, rig: RigModel | None) -> None:
+        """The two cameras, in the optical frame of the visible one, if they are known and new."""
+        if rig is None or rig is self._rig:
+            return
         rerun, pose = self._rerun, rig.T_visible_thermal
         apart = float(np.linalg.norm(pose.translation)) or 1.0
         at = rerun.Transform3D(translation=pose.translation, mat3x3=pose.rotation)
@@ -181,6 +185,11 @@ class RerunFile:
     def _check(self) -> None:
         if self._error is not None:
             raise self._error
+
+
+def _rig_of(registration: Registration) -> RigModel | None:
+    mapping = registration.mapping
+    return mapping.rig if isinstance(mapping, RigMapping | DepthMapping) else None
 
 
 def _layout(blueprint: Any) -> Any:

@@ -31,11 +31,15 @@ from distillmatch_ros.bags.rerun_file import (
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.pose import Pose
+from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.model import RigModel
 from distillmatch_ros.rig.parallax import DepthMapping
+from distillmatch_ros.stream.calibration import ImageFormat, PairFormat
+from distillmatch_ros.stream.metric import Geometry
+from distillmatch_ros.stream.result import Result
 
 chunks = pytest.importorskip("rerun.chunk", reason="the extra rerun is not installed")
 
@@ -125,6 +129,21 @@ def test_cameras_stand_as_the_rig_knows_them_and_points_lie_in_metres(
     assert by_depth.mapping is not None
     seen = DEPTH_M[by_depth.mapping.mask][::2]  # the most that fits into 40 000
     np.testing.assert_allclose([point[2] for point in clouds[0]], seen, rtol=1e-5)
+
+
+def test_cameras_of_a_stream_are_in_metres_once_those_are_known(tmp_path: Path) -> None:
+    unit = RigModel(RIG.visible, RIG.thermal, Pose(np.eye(3), np.array([-1.0, 0, 0])), {"scale": "assumed"})
+    sizes = PairFormat(ImageFormat(unit.visible.size), ImageFormat(unit.thermal.size))
+    frames = Frame(VISIBLE_IMAGE, "bgr8", 1, "rgb"), Frame(THERMAL_IMAGE, "16UC1", 1, "thermal")
+    on_plane = Registration.without_matches(Status.TRACKED, unit.at(0.1), {})
+    heat = np.zeros(unit.thermal.size, np.uint8)
+    plain = Result(*frames, sizes, on_plane, {}, "blend", lambda: heat, 0, lambda found: found)
+    with recording(tmp_path / "out.rrd") as recorded:
+        recorded.add_result(plain)
+        recorded.add_result(replace(plain, geometry=Geometry(RIG, True)))
+        recorded.add_result(replace(plain, registration=replace(on_plane, status=Status.RIG)))
+    found = values(read(tmp_path / "out.rrd")[THERMAL], "translation")
+    np.testing.assert_allclose([each[0][0] for each in found], [-1, -0.08], rtol=1e-6)
 
 
 def record(path: Path, found: Registration) -> None:
