@@ -15,6 +15,7 @@ from distillmatch_ros.registration.probability import RIGHT_PX
 RESAMPLES = 1000
 LEVEL = 95.0
 """Confidence of the intervals, percent."""
+_QUANTILE = 1.959964  # of the normal distribution, for that confidence
 ALL = "all"
 
 Errors = NDArray[np.float64]
@@ -78,7 +79,8 @@ class Comparison:
 def grouped(trials: Sequence[TrialResult], seed: int = 0) -> list[Group]:
     """Results of each preset and method, of several places also by place.
 
-    Trials of one pair are not independent: intervals are by bootstrap over the pairs.
+    Trials of one pair are not independent: intervals are by bootstrap over the pairs, and for fractions no
+    narrower than Wilson's for as many pairs.
     """
     groups: dict[tuple[str, str, str], list[TrialResult]] = {}
     places = {_place(trial) for trial in trials}
@@ -123,7 +125,9 @@ def mcnemar(first: int, second: int) -> float:
 
 def _group(preset: str, method: str, place: str, trials: Sequence[TrialResult], seed: int) -> Group:
     px, pairs = _errors(trials), [trial.visible for trial in trials]
-    under = _interval(px, pairs, _under, seed)
+    percent, drawn = _interval(px, pairs, _under, seed)
+    least, most = _wilson(percent / 100, len(set(pairs)))
+    under = percent, (min(drawn[0], 100 * least), max(drawn[1], 100 * most))
     auc = _interval(px, pairs, lambda sample: area_under_recall(sample, RIGHT_PX), seed)
     return Group(preset, method, place, len(px), *under, *auc)
 
@@ -154,6 +158,17 @@ def _interval(
     ]
     low, high = np.percentile(drawn, [50 - LEVEL / 2, 50 + LEVEL / 2])
     return of(values), (float(low), float(high))
+
+
+def _wilson(fraction: float, number: int) -> Interval:
+    """Wilson's interval of a fraction: where all pairs end alike, no sample of them differs.
+
+    Wilson, Probable inference, the law of succession, and statistical inference, JASA 1927.
+    """
+    square = _QUANTILE**2 / number
+    middle = (fraction + square / 2) / (1 + square)
+    half = math.sqrt(fraction * (1 - fraction) * square + square**2 / 4) / (1 + square)
+    return middle - half, middle + half
 
 
 def _under(px: Errors) -> float:

@@ -92,6 +92,12 @@ def test_intervals_hold_the_figure_and_shrink_with_the_number_of_pairs() -> None
     assert widths[0] / widths[1] == pytest.approx(4, rel=0.3)
 
 
+@pytest.mark.parametrize(("pairs", "least"), [(2, 34.2), (10, 72.2), (100, 96.3)])
+def test_few_pairs_that_are_all_right_are_no_certainty(pairs: int, least: float) -> None:
+    (group,) = grouped([trial(f"x{number}", 3.0) for number in range(pairs)])
+    assert group.under_10_px == 100 and group.under_10_px_95 == pytest.approx((least, 100), abs=0.1)
+
+
 def test_trials_of_one_pair_count_as_one() -> None:
     """Three warps of each pair that all end alike say no more than one."""
     once = [trial(f"x{number}", 3.0 if number % 4 else 30.0) for number in range(40)]
