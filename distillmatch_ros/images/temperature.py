@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from distillmatch_ros.base.errors import DistillMatchError
 
 KELVIN = -273.15
-PLAUSIBLE = (-120.0, 2500.0)
-"""Median temperatures that a scene may have, degrees Celsius: below a clear sky, above a furnace."""
+PLAUSIBLE = (-120.0, 700.0)
+"""Median temperatures that a scene may have, degrees Celsius: below a clear sky, within a furnace."""
 _STRIDE = 16  # of the pixels whose median is judged
 
 

@@ -154,11 +154,17 @@ def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "thesis.tex").read_text() == "mine"
 
 
+@pytest.fixture(scope="module")
+def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("drive") / "drive.mcap"
+    record_drive(path, frames=8)
+    return path
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("frame", ["visible", "thermal"])
-def test_a_drive_becomes_aligned_pairs(frame: str, tmp_path: Path) -> None:
-    bag, out = tmp_path / "drive.mcap", tmp_path / "pairs"
-    record_drive(bag, frames=8)
+def test_a_drive_becomes_aligned_pairs(frame: str, drive: Path, tmp_path: Path) -> None:
+    bag, out = drive, tmp_path / "pairs"
     done = run("align", bag, "--out", out, "--frame", frame, "--gap", "0.3", "--val", "0.25", "--json", "-")
     assert done.exit_code == 0, done.output
     record = json.loads(done.stdout)

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 def drive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Moment, ...], list[None]]:
     path = tmp_path_factory.mktemp("drive") / "drive.mcap"
     shown: list[None] = []
-    moments = record_drive(path, seed=3, frames=3, rate_hz=5, on_frame=lambda: shown.append(None))
+    moments = record_drive(path, seed=3, frames=2, rate_hz=5, on_frame=lambda: shown.append(None))
     return path, moments, shown
 
 
@@ -41,13 +41,13 @@ def test_drive_is_what_the_scene_shows(drive: tuple[Path, tuple[Moment, ...], li
     scene, messages = Scene(3), ros2_messages()
     with Bag(path) as bag:
         assert {topic.name: topic.count for topic in bag.topics.values()} == dict.fromkeys(
-            (RGB, RGB_INFO, THERMAL, THERMAL_INFO), 3
+            (RGB, RGB_INFO, THERMAL, THERMAL_INFO), 2
         )
         frames = {
             topic: [messages.to_frame(each.message) for each in bag.messages((topic,))]
             for topic in (RGB, THERMAL)
         }
-    assert len(moments) == len(shown) == 3
+    assert len(moments) == len(shown) == 2
     for number, (moment, visible, thermal) in enumerate(
         zip(moments, frames[RGB], frames[THERMAL], strict=True)
     ):
@@ -59,7 +59,7 @@ def test_drive_is_what_the_scene_shows(drive: tuple[Path, tuple[Moment, ...], li
         assert (visible.stamp, thermal.stamp) == (moment.stamp, moment.stamp + moment.skew)
         assert moment.stamp == moments[0].stamp + number * 200_000_000
         assert moment.truth.best_rms_px() == pytest.approx(TruePoints.of(expected).best_rms_px(), abs=0.1)
-    assert len({moment.skew for moment in moments}) == 3
+    assert len({moment.skew for moment in moments}) == 2
     assert all(0 < abs(moment.skew) < 12e6 for moment in moments)
 
 

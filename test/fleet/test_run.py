@@ -200,7 +200,7 @@ def test_a_line_that_was_cut_off_is_no_harm_and_others_are_named(model: str, dri
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_resume_after_the_client_was_killed(jobs: int, model: str, tmp_path: Path) -> None:
-    drives = write_drives(tmp_path, "abcd", pairs=40)
+    drives = write_drives(tmp_path, "abcd", pairs=15)
     arguments = (*PROGRAM, "bag", *drives, "out", *TOPICS, "--model", model, "--threads", 1, "--jobs", jobs)
     with start(arguments, tmp_path) as client:
         wait_for(lambda: len(list(tmp_path.glob("out/*.mcap"))) > 0)

@@ -145,7 +145,7 @@ def test_sources_are_drawn_by_their_weights_however_large_they_are() -> None:
         return ImageStore(images.expand(-1, 3, -1, -1), images, torch.ones(count))
 
     sampler = PairSampler([(plain(1, 50), 3.0), (plain(20, 200), 1.0)], 0.0, [NEAR], SIZE, (0.6, 0.8))
-    bright = (sampler.sample(400, (0, 0), CPU).visible.mean(dim=(1, 2, 3)) > 0.5).float().mean()
+    bright = (sampler.sample(200, (0, 0), CPU).visible.mean(dim=(1, 2, 3)) > 0.5).float().mean()
     assert bright == pytest.approx(0.25, abs=0.08)
 
 
