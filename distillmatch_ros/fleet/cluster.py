@@ -72,7 +72,8 @@ class Cluster:
         Args:
             units: the bags.
             order: settings of the run; its threads are those of one bag.
-            on_frames: see `Watch`; called in another thread.
+            on_frames: see `Watch`; called in this thread, since what a closed terminal raises in the client's
+                would end that one, and the run would wait for ever.
             stop: polled; True ends early, and the bags in progress are yielded as interrupted.
 
         Raises:
@@ -80,8 +81,8 @@ class Cluster:
         """
         run, left, stopped = uuid4().hex, deque(units), False
         begun: dict[Key, tuple[Unit, Future[BagSummary]]] = {}
-        ended: Queue[Future[BagSummary]] = Queue()
-        self._client.subscribe_topic(run, lambda event: on_frames(event[1]))
+        news: Queue[int | Future[BagSummary]] = Queue()  # numbers of frames, and bags that ended
+        self._client.subscribe_topic(run, lambda event: news.put(event[1]))
         with _reaching_scheduler():
             while left or begun:
                 if stop() and not stopped:
@@ -95,10 +96,13 @@ class Cluster:
                     again = replace(unit, overwrite=True)
                     future = self._client.submit(_work, again, order, run, key=f"{run}-{unit.name}")
                     begun[future.key] = unit, future
-                    future.add_done_callback(ended.put)
+                    future.add_done_callback(news.put)
                 with suppress(Empty):
-                    future = ended.get(timeout=POLL_S)
-                    yield _outcome(begun.pop(future.key)[0], future)
+                    each = news.get(timeout=POLL_S)
+                    while isinstance(each, int):
+                        on_frames(each)
+                        each = news.get_nowait()
+                    yield _outcome(begun.pop(each.key)[0], each)
             self._client.unsubscribe_topic(run)
 
 

@@ -2,8 +2,12 @@
 
 import json
 import signal
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread, current_thread
+from unittest.mock import Mock
 
 import pytest
 from support import ROOT
@@ -20,9 +24,12 @@ from support.fleet import (
 )
 
 from distillmatch_ros.bags.reading import Bag
+from distillmatch_ros.bags.summary import BagSummary
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.fleet import cluster
-from distillmatch_ros.fleet.cluster import RETRIES, open_remote
+from distillmatch_ros.fleet.cluster import RETRIES, Cluster, open_remote
+from distillmatch_ros.fleet.plan import Order, Unit
+from distillmatch_ros.stream.parameters import Parameters
 
 
 def command(*arguments: object) -> tuple[object, ...]:
@@ -119,6 +126,43 @@ def test_a_scheduler_that_goes_away_is_named(model: str, tmp_path: Path) -> None
         and "error: the connection to the scheduler is lost; " in error
         and "Traceback" not in error
     )
+
+
+class ClientDouble:
+    """Tells of three frames of each bag, as Dask does from a thread of its own, and then of its end."""
+
+    dashboard_link = ""
+
+    def nthreads(self) -> dict[str, int]:
+        return {"worker": 1}
+
+    def subscribe_topic(self, topic: str, handler: Callable[[tuple[float, int]], None]) -> None:
+        self.handler = handler
+
+    def unsubscribe_topic(self, topic: str) -> None:
+        self.handler = None
+
+    def submit(self, work: object, unit: Unit, order: Order, run: str, key: str) -> Mock:
+        def end(tell: Callable[[object], None]) -> None:
+            Thread(target=lambda: (self.handler((0.0, 3)), tell(future))).start()
+
+        future = Mock(key=key, add_done_callback=end)
+        future.result.return_value = BagSummary(unit.source, unit.target)
+        return future
+
+
+def test_progress_is_told_in_the_callers_thread() -> None:
+    """A terminal that was closed raised SystemExit in Dask's thread, which ended: the run waited for ever."""
+    order, seen = Order(Parameters(), {}, ("homography",)), list[tuple[int, Thread]]()
+    units = [Unit(name, (f"{name}.mcap",), f"out/{name}.mcap") for name in "ab"]
+    register_all = Cluster(ClientDouble()).register_all  # type: ignore[arg-type]
+    told = register_all(
+        units, order, on_frames=lambda n: seen.append((n, current_thread())), stop=lambda: False
+    )
+    assert [outcome.unit.name for outcome in told] == ["a", "b"]
+    assert seen == [(3, current_thread())] * 2
+    with pytest.raises(SystemExit):
+        list(register_all(units, order, on_frames=lambda _: sys.exit(1), stop=lambda: False))
 
 
 def test_without_a_scheduler_the_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
