@@ -146,8 +146,11 @@ class _Search:
         x, y = np.meshgrid(np.linspace(0, width - 1, 17), np.linspace(0, height - 1, 17))
         flat = self.rig.on_plane(self.plane, self.shift)
         places = flat.to_visible(np.column_stack([x.ravel(), y.ravel()]))
+        places = places[np.isfinite(places).all(axis=1)]
+        if not len(places):
+            return slice(0, 2), slice(0, 2)  # nothing there is compared
         scale = np.array(self.cells[::-1]) / self.rig.visible.size[::-1]
-        low, high = (end(places, axis=0) * scale for end in (np.nanmin, np.nanmax))
+        low, high = places.min(axis=0) * scale, places.max(axis=0) * scale
         first = np.clip(np.floor(low), 0, np.subtract(self.cells[::-1], 2)).astype(int)
         last = np.clip(np.ceil(high), first + 2, self.cells[::-1]).astype(int)
         return slice(first[1], last[1]), slice(first[0], last[0])
@@ -170,7 +173,8 @@ class _Search:
         rays, tiny = lattice_rays(self.rig.visible), 1e-3
         middle = rays[tuple(slice(length // 4, -length // 4, 4) for length in rays.shape[:2])]
         moved = np.hypot(*np.moveaxis(self._at(tiny, middle) - self._at(0.0, middle), -1, 0))
-        return tiny * _STEP / max(float(np.nanmedian(moved)), 1e-9)
+        moved = moved[np.isfinite(moved)]
+        return tiny * _STEP / max(float(np.median(moved)) if moved.size else 0.0, 1e-9)
 
     def places(self, step: float) -> Float32:
         """Places in the reduced thermal image of the pixels in `fine`, float32 (2, rows, columns)."""

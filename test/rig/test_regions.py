@@ -1,11 +1,14 @@
 """Depth by regions: near things come to lie where they are, and without evidence the plane stays."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 from support.simulated_rig import RIG, THERMAL, VISIBLE, grid
 
 from distillmatch_ros.evaluation.parallax import RegionFigures, true_rig
+from distillmatch_ros.geometry.pose import Pose
 from distillmatch_ros.images.frames import to_grey
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.rig import regions
@@ -61,6 +64,13 @@ def test_without_edges_in_either_image_the_plane_stays(blank: str) -> None:
     assert not found.advantage.any()
     flat = RIG.on_plane(PLANE)
     np.testing.assert_allclose(found.mapping.to_thermal(grid()), flat.to_thermal(grid()), atol=0.1)
+
+
+def test_cameras_that_share_no_view_keep_the_plane() -> None:
+    aside = Pose.from_vectors(np.array([0.0, 2.0, 0.0]), np.array([1.0, 0.0, 0.0]))
+    found = find_regions(replace(RIG, T_visible_thermal=aside), *near_card(), np.zeros(3))
+    assert not found.advantage.any()
+    assert not found.mapping.mask.any()
 
 
 def test_a_flat_scene_stays_flat() -> None:
