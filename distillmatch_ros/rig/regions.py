@@ -95,7 +95,7 @@ def find_regions(
     agreement = _agreement(seen, own, [search.places(float(step)) for step in steps], grey)
     cost = 1 - agreement + np.interp(np.abs(steps), *_OFF_PLANE).astype(np.float32)
     on_plane = plane_inverse_depth(rig, plane, shift)
-    if before is not None:
+    if before is not None and search.unit > 0:
         kept = (before.mapping.inverse_depth - on_plane) / np.float32(search.unit)
         kept = _resized(kept, search.cells, cv2.INTER_NEAREST)[rows, columns]
         cost += np.float32(_KEEPS) * np.minimum(np.abs(steps - kept[..., None]), 2).astype(np.float32)
@@ -169,12 +169,12 @@ class _Search:
 
     @cached_property
     def unit(self) -> float:
-        """Inverse depth of a step: one that moves pixels in the middle of the image by its length."""
+        """Inverse depth of a step: one that moves pixels in the middle of the image by its length; or 0."""
         rays, tiny = lattice_rays(self.rig.visible), 1e-3
         middle = rays[tuple(slice(length // 4, -length // 4, 4) for length in rays.shape[:2])]
         moved = np.hypot(*np.moveaxis(self._at(tiny, middle) - self._at(0.0, middle), -1, 0))
         moved = moved[np.isfinite(moved)]
-        return tiny * _STEP / max(float(np.median(moved)) if moved.size else 0.0, 1e-9)
+        return tiny * _STEP / max(float(np.median(moved)), 1e-9) if moved.size else 0.0
 
     def places(self, step: float) -> Float32:
         """Places in the reduced thermal image of the pixels in `fine`, float32 (2, rows, columns)."""
