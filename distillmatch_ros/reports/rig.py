@@ -74,7 +74,7 @@ def _used(told: RigHistory, file: str) -> str:
         which = f"The rig of {file} was confirmed {since} into the drive"
     if told.use == "guards":
         return (
-            f"{which}. Pairs fit edges better than it, and keep their own homographies; it maps those that "
+            f"{which}. The pairs' own homographies fit edges better, and stay; the rig maps those pairs that "
             "fail alone, and guards the others."
         )
     return f"{which}. From then on it maps every pair, at the pair's own depth."

@@ -6,7 +6,8 @@ other, and two drives see different depths; therefore only what no other depth e
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, Size,
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.uncertainty import map_deviations
 
-_STEPS = 4  # between the farthest and the nearest depth that a drive saw, and at either end beyond them
+_STEPS = 4  # between the farthest and the nearest depth that a drive saw, and beyond them at either end
 _NEXT = 1e-9  # inverse depths that are nearer are the same
 
 
@@ -60,9 +61,10 @@ class Geometry:
 
     @classmethod
     def of_rig(cls, rig: LearnedRig) -> "Geometry":
-        """Of a rig, at the depths that it has seen, and as many more at either end."""
+        """Of a rig, from the depths that it has seen to as many more nearer, and far away."""
         model, (low, high) = rig.model, rig.inverse_depths
-        depths = np.linspace(2 * low - high, 2 * high - low, 3 * _STEPS + 1)
+        ends = min(2 * low - high, 0.0), low, high, 2 * high - low
+        depths = np.unique([np.linspace(*each, _STEPS + 1) for each in pairwise(ends)])
         sizes = model.thermal.size, model.visible.size
         kept, places = [], []
         for depth in depths.tolist():
@@ -75,12 +77,11 @@ class Geometry:
         seen = np.searchsorted(kept, [low - _NEXT, high + _NEXT]).tolist()
         return cls(np.array(places), deviations, (seen[0], seen[1]), rig)
 
-    def offsets(self, places: Float64, beyond_px: float = 0.0) -> tuple[Float64, Float64]:
+    def offsets(self, places: Float64) -> tuple[Float64, Float64]:
         """How far places are off the nearest place of this geometry.
 
         Args:
             places: (M, 4, 2), reference pixels.
-            beyond_px: how far the curve goes on straight at either end, mean over the corners.
 
         Returns:
             Offsets of the corners, (M, 4, 2), and where on the curve the nearest place is, (M,), from 0 for
@@ -89,25 +90,31 @@ class Geometry:
         if len(self.places) == 1:
             return places - self.places, np.zeros(len(places))
         along = np.diff(self.places, axis=0)
-        lengths = np.maximum(mean_distance(along), 1e-9)
-        low, high = np.zeros(len(along)), np.ones(len(along))
-        low[0], high[-1] = -beyond_px / lengths[0], 1 + beyond_px / lengths[-1]
         gaps = places[:, None] - self.places[:-1]
         fractions = (gaps * along).sum((2, 3)) / np.maximum((along * along).sum((1, 2)), 1e-12)
-        fractions = np.clip(fractions, low, high)
+        fractions = np.clip(fractions, 0, 1)
         gaps = gaps - fractions[..., None, None] * along
         best = (gaps * gaps).sum((2, 3)).argmin(axis=1)
         rows = np.arange(len(places))
-        return gaps[rows, best], np.clip(best + fractions[rows, best], 0, len(along))
+        return gaps[rows, best], best + fractions[rows, best]
 
     def displacement(self, other: "Geometry") -> Displacement:
-        """How far another drive's geometry is from this one; both are of images of the same sizes."""
-        if self.rig is None and other.rig is not None:  # the one place is compared with the curve
-            back = other.displacement(self)
-            return Displacement(back.px, back.deviation_px, (-back.offset[0], -back.offset[1]))
+        """How far another drive's geometry is from this one; both are of images of the same sizes.
+
+        Of two rigs the one that has seen depths which the other knows is compared with it.
+        """
+        ways = []
+        if self.rig is not None or other.rig is None:
+            ways.append(self._displacement(other))
+        if other.rig is not None:
+            back = other._displacement(self)
+            ways.append(replace(back, offset=(-back.offset[0], -back.offset[1])))
+        return min(ways, key=lambda way: way.px)
+
+    def _displacement(self, other: "Geometry") -> Displacement:
+        """How far the depths that another drive saw are from this geometry."""
         there, deviations = (each[slice(*other.seen)] for each in (other.places, other.deviations))
-        parallax = float(mean_distance(there[-1] - there[0]))  # it may have seen other depths than this one
-        offsets, at = self.offsets(there, parallax)
+        offsets, at = self.offsets(there)
         px = mean_distance(offsets)
         worst = int(px.argmax())
         own = np.interp(at[worst], np.arange(len(self.deviations)), self.deviations)

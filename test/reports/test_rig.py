@@ -63,7 +63,7 @@ def test_pairs_of_other_images_than_the_rigs_are_compared_among_themselves() -> 
     ("told", "facts"),
     [
         (learned(), ["learned in this drive", "after 11 passes, 10.0 s", "maps every pair"]),
-        (learned(use="guards"), ["11 passes", "keep their own homographies"]),
+        (learned(use="guards"), ["11 passes", "guards the others"]),
         (learned(file="a/rig.yaml", passes=0), ["rig.yaml was confirmed", "10.0 s"]),
         (learned(events=[known(), knock(), known(36.0)]), ["After 25.0 s", "42 px", "-1.5 deg", "36.0 s"]),
         (learned(events=[known(), knock()], rig=None, use=None), ["42 px", "known again"]),

@@ -52,6 +52,15 @@ def test_a_knock_is_a_displacement_of_its_size_and_direction() -> None:
     assert place(0.05, down=20).displacement(Geometry.of_rig(NEAR)).offset[1] == pytest.approx(-20, abs=1)
 
 
+def test_along_the_line_between_the_lenses_a_knock_looks_like_another_depth_within_limits() -> None:
+    near = Geometry.of_rig(NEAR)
+    line = np.array([0.98, 0.2]) / np.hypot(0.98, 0.2)
+    seen = near.places[slice(*near.seen)]
+    span = np.hypot(*(seen[-1] - seen[0]).T).mean()
+    assert near.displacement(place(0.08, *(0.9 * span * line))).px < 2
+    assert near.displacement(place(0.08, *(3 * span * line))).px > span
+
+
 def test_the_uncertainty_of_both_counts() -> None:
     sure, unsure = place(0.0), replace(place(0.0, right=3), deviations=np.array([4.0]))
     found = sure.displacement(unsure)
