@@ -19,12 +19,14 @@ def show_calibration(found: RigCalibration, drives: Drives, out: str) -> None:
     kind = "one homography" if found.rig is None else "a rig"
     if found.rig is not None and found.rig.shifted:
         kind += ", and a shift of each frame: the cameras are not triggered together, or the mount gives"
+        kind += "" if len(drives.summaries) < 2 else " or was changed between the bags"
     facts.add_row("holds", kind)
     if found.against is not None:
         facts.add_row("no rig", escape(found.against))
     agreement = found.agreement
     made = f"{agreement.pairs} pairs"
-    made += f" over {found.homography.seconds:.1f} s" if drives.summaries and found.homography else ""
+    if found.homography is not None and len(drives.summaries) == 1:
+        made += f" over {found.homography.seconds:.1f} s"
     made += f"; {agreement.rejected} more were rejected" if agreement.rejected else ""
     facts.add_row("made from", made)
     facts.add_row(
