@@ -63,6 +63,8 @@ def torch_engine(path: Path, *, graph: bool, half: bool, rehearse: bool) -> Any:
     from distillmatch_ros.engines.onnx_file import weights_path
     from distillmatch_ros.engines.protocol import BackendMissingError
 
+    if not weights_path(path).is_file():  # asked first: PyTorch takes seconds to import
+        raise BackendMissingError(f"{weights_path(path)}: no such file")
     try:
         import torch
     except ImportError as error:
@@ -72,8 +74,6 @@ def torch_engine(path: Path, *, graph: bool, half: bool, rehearse: bool) -> Any:
 
     if not (torch.cuda.is_available() or rehearse):
         raise BackendMissingError("PyTorch finds no CUDA device")
-    if not weights_path(path).is_file():
-        raise BackendMissingError(f"{weights_path(path)}: no such file")
 
     class Half(torch.nn.Module):
         """A network under autocast, with results in float32."""
