@@ -74,6 +74,12 @@ def test_page_of_a_platform_that_works_one_that_fails_and_one_that_cannot_be_mad
     assert untried[0] == UNTRIED[0].platform
 
 
+def test_only_the_node_needs_wheels_of_ros() -> None:
+    text = page([EMULATED], {"arm": outcome("arm", Check("install", "ok", "ok", 1.0), OK)}, ())
+    (row, _) = rows(text)
+    assert row[4:] == ["ok", "2.99 px off", *["not reached"] * 5, "no wheels of ROS"]
+
+
 def test_a_place_runs_commands_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "elsewhere")
     place = Place(tmp_path)

@@ -59,14 +59,14 @@ def page(
 
 def _row(environment: Environment, outcome: Outcome) -> list[str]:
     checks = {check.name: check for check in outcome.checks}
-    shown = [_shown(checks.get(name), environment) for name in CHECKS]
+    shown = [_shown(checks[name]) if name in checks else "not reached" for name in CHECKS]
+    if environment.ros is None:
+        shown[CHECKS.index("node")] = "no wheels of ROS"
     python = outcome.versions.get("Python", environment.python)
     return [_system(outcome), python, ROS[environment.ros], outcome.date, *shown]
 
 
-def _shown(check: Check | None, environment: Environment) -> str:
-    if check is None:
-        return "no wheels of ROS" if environment.ros is None else "not reached"
+def _shown(check: Check) -> str:
     return "**failed**, see below" if check.state == "failed" else _plain(check.found)
 
 
