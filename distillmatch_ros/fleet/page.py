@@ -61,7 +61,7 @@ def verdict(fleet: Fleet) -> Verdict:
         reasons.append(f"They are of {rigs}; the cameras were knocked in {knocked} of the bags.")
     good = sum(bag.needs_look and bag.verdict.level is Level.GOOD for bag in bags)
     if good:
-        reasons.append(f"{good} that are good by themselves are looked at for what the table says of them.")
+        reasons.append(f"Of these {good} register well: geometry, drift or unread parts are the reason.")
     drifts = [(rig.name, rig.drift.px_per_week) for rig in fleet.rigs if rig.drift is not None]
     reasons += [f"{name} drifts by {speed:.2f} px a week." for name, speed in drifts]
     level = Level.GOOD if looks == 0 else Level.PARTLY if looks <= len(bags) / 2 else Level.POOR
