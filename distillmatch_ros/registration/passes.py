@@ -28,7 +28,8 @@ LIKELY, AGREED = 0.6, 0.5
 """Least probability of a homography that a search found or that contradicts an earlier one, and of one on
 which matches from several starts agree."""
 CERTAIN = 0.8
-"""Probability from which a homography is not verified: the upside-down image of a real pair reached 0.66."""
+"""Probability from which a homography is not verified: the upside-down image of a real pair reached 0.66, and a
+homography that was bent by a display on both images 0.71."""
 STAGES = ("gain_control", "resize", "engine", "homography", "alignment")
 
 
@@ -209,7 +210,7 @@ class PairOfImages:
         beside = prominence_beside_marks(self._visible, self._thermal, homography)
         if beside is not None:
             return beside < BESIDE * gate.min_peak_prominence
-        doubtful = probability is not None and probability < LIKELY
+        doubtful = probability is not None and probability < CERTAIN
         return doubtful and is_marked(self._visible, self._thermal, homography)
 
     def _align(self, homography: Float64, gate: Gate) -> Alignment:
