@@ -28,7 +28,7 @@ LIKELY, AGREED = 0.6, 0.5
 """Least probability of a homography that a search found or that contradicts an earlier one, and of one on
 which matches from several starts agree."""
 CERTAIN = 0.8
-"""Probability from which a homography is not verified: the upside-down image of a real pair reached 0.66, and a
+"""Probability from which a homography is not verified: the upside-down image of a real pair reached 0.66, a
 homography that was bent by a display on both images 0.71."""
 STAGES = ("gain_control", "resize", "engine", "homography", "alignment")
 
