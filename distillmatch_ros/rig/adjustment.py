@@ -2,26 +2,36 @@
 
 The normal equations are solved by the Schur complement over the frames' numbers (Triggs et al. 2000, section
 6) with Levenberg's damping; residuals count by soft-L1.
+
+Scenes have relief: what is nearer or farther than a frame's plane is displaced along its epipolar line, and
+only along it. Where lenses are known, each match may therefore lie beside its plane by an inverse depth of its
+own, which a prior holds near 0. Otherwise relief that is always in the same place, as in a street, turns the
+cameras.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.geometry.homography import Float64
-from distillmatch_ros.rig.projection import OWN, SHARED, project
+from distillmatch_ros.rig.projection import OWN, SHARED, Projected, project
 
 USUAL_FOCAL = (2.2, 1.7)
 """Focal lengths, half widths: of a thermal and a visible lens."""
-PRIOR = np.array([0.25, 0.25, 3, 3, 3, 1, 1, 1, 0.2, 0.2, 0.2, 0.2])
-"""Standard deviations of `SHARED` by what is usual."""
+PRIOR = np.array([0.25, 0.25, 3, 3, 3, 1, 1, 0.15, 0.2, 0.2, 0.2, 0.2])
+"""Standard deviations of `SHARED` by what is usual: lenses lie side by side, hardly one before another."""
+RELIEF = 0.01
+"""Inverse depth beside a frame's plane that is ordinary, in 1 / distance of the lenses."""
 
 _FREE_OWN = {1: (2,), 3: (0, 1, 2), 5: (0, 1, 2, 3, 4)}
 """Indices of a frame's numbers: inverse depth; plane; plane and shift."""
 _OWN_PRIOR = np.array([0.3, 0.3, 3.0, 0.02, 0.02])  # standard deviations; planes rather face the camera
 _MATCH_PX = 2.0  # standard deviation of a match, pixels of the visible image; it weighs the priors
+_RELIEF_PX = 1.0  # standard deviation of a match; it weighs the prior of its own inverse depth
+_MOST_RELIEFS = 3.0  # greatest inverse depth of a match beside its plane, standard deviations
 _HELD = 1e12  # weight of the prior of a number that is not free
 _ITERATIONS = 60
 _ENOUGH = 1e-5  # relative gain of the cost that ends the iteration
@@ -43,11 +53,21 @@ class Problem:
     weights: Float64
     scale: float
 
-    def without_wrong(self, state: "State", limit_px: float) -> "Problem":
-        """The matches that lie within a limit, visible pixels, of where a state maps them."""
-        model = project(state.shared, state.rotation, state.own, self.thermal)
-        gaps = np.hypot(*np.moveaxis(self.visible - model.places, -1, 0)) * self.scale
-        return replace(self, weights=np.where(gaps < limit_px, self.weights, 0.0))
+    @property
+    def on_planes(self) -> Float64:
+        """`State.beside` of matches on their frames' planes."""
+        return np.zeros_like(self.weights)
+
+    def without_wrong(self, state: "State", limit_px: float, relief: float) -> "Problem":
+        """The matches that lie within a limit, visible pixels, of where a state maps them; see `adjust`."""
+        model = state.projected(self)
+        square = self.squares(state, (self.visible - model.places) * self.scale, relief)
+        return replace(self, weights=np.where(square < limit_px**2, self.weights, 0.0))
+
+    def squares(self, state: "State", gaps: Float64, relief: float) -> Float64:
+        """Squares of gaps, with what their inverse depths beside the planes cost, (frames, matches)."""
+        square: Float64 = (gaps * gaps).sum(axis=-1)
+        return square if relief == 0 else square + (_RELIEF_PX / relief * state.beside) ** 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,16 +78,76 @@ class State:
         shared: (12,), by `SHARED`, but for the rotation.
         rotation: (3, 3), of the pose.
         own: (frames, 5), planes and shifts.
+        beside: (frames, matches), inverse depths of matches less those of their frames' planes.
     """
 
     shared: Float64
     rotation: Float64
     own: Float64
+    beside: Float64
+
+    def projected(self, problem: Problem) -> Projected:
+        """Where the thermal places are seen, and derivatives."""
+        return project(self.shared, self.rotation, self.own, problem.thermal, self.beside)
+
+    @property
+    def relief(self) -> float:
+        """Standard deviation of ``beside``, see `RELIEF`."""
+        return RELIEF / max(float(np.linalg.norm(self.shared[5:8])), 1e-12)
+
+
+@dataclass(frozen=True, eq=False)
+class _Lines:
+    """Epipolar lines of matches, along which they may lie beside what their frame's plane says.
+
+    Attributes:
+        along: (frames, matches, 2), visible pixels for an inverse depth of 1.
+        flexibility: square of what is usual beside the plane, by that of a match's standard deviation.
+    """
+
+    along: Float64
+    flexibility: float
+
+    @classmethod
+    def of(cls, model: Projected, scale: float, relief: float) -> "_Lines":
+        along: Float64 = model.by_own[..., 2] * scale
+        return cls(along, (relief / _RELIEF_PX) ** 2)
+
+    @cached_property
+    def _given(self) -> Float64:
+        return np.asarray(1 + self.flexibility * (self.along * self.along).sum(axis=-1))
+
+    def weighed(self, values: Float64) -> Float64:
+        """Gaps or derivatives (frames, matches, 2, n) with their part along the lines reduced.
+
+        Their squares are those that are left when each match lies at its best inverse depth.
+        """
+        if self.flexibility == 0:
+            return values
+        part = (1 - 1 / np.sqrt(self._given)) / np.maximum((self.along * self.along).sum(axis=-1), 1e-18)
+        along = self.along[..., None]
+        return np.asarray(
+            values - part[..., None, None] * along * (along * values).sum(axis=-2, keepdims=True)
+        )
+
+    def beside(self, missing: Float64) -> Float64:
+        """Best inverse depths beside the planes for gaps from there (frames, matches, 2).
+
+        Bounded: wrong matches would ask for any.
+        """
+        best = self.flexibility * (self.along * missing).sum(axis=-1) / self._given
+        most = _MOST_RELIEFS * _RELIEF_PX * np.sqrt(self.flexibility)
+        return np.asarray(np.clip(best, -most, most))
 
 
 @np.errstate(over="ignore", invalid="ignore")  # a step too far; its cost is infinite or NaN
 def adjust(
-    problem: Problem, state: State, free: NDArray[np.bool_], numbers: int, soft_px: float
+    problem: Problem,
+    state: State,
+    free: NDArray[np.bool_],
+    numbers: int,
+    soft_px: float,
+    relief: float = 0.0,
 ) -> tuple[State, float]:
     """Levenberg-Marquardt; the state, and its cost a match.
 
@@ -77,6 +157,7 @@ def adjust(
         free: (12,), which of `SHARED` are estimated.
         numbers: of a frame, see `fit_rig`.
         soft_px: residuals beyond it count by their length.
+        relief: standard deviation of inverse depths beside the planes; 0 if there is no such thing.
     """
     usual = np.concatenate([np.log(USUAL_FOCAL), state.shared[2:8], np.zeros(4)])
     usual = np.where(free, usual, state.shared)
@@ -84,19 +165,22 @@ def adjust(
     frames, most = problem.weights.shape
     cost, damping, tried = np.inf, 1e-3, state
     for _ in range(_ITERATIONS):
-        model = project(tried.shared, tried.rotation, tried.own, problem.thermal)
+        model = tried.projected(problem)
         gaps = (problem.visible - model.places) * problem.scale
-        root = np.sqrt(1 + (gaps * gaps).sum(axis=-1) / soft_px**2)
+        root = np.sqrt(1 + problem.squares(tried, gaps, relief) / soft_px**2)
         there = float((problem.weights * 2 * soft_px**2 * (root - 1)).sum())
         there += float((prior * (tried.shared - usual) ** 2).sum() + (own_prior * tried.own**2).sum())
         if there < cost:
             gained = (cost - there) / max(there, 1e-12)
             state, cost, damping = tried, there, damping / 4
+            lines = _Lines.of(model, problem.scale, relief)
+            derivatives = model.derivatives * problem.scale
+            on_plane = gaps + lines.along * state.beside[..., None]
             weights = np.repeat(problem.weights / root, 2, axis=1)[..., None]
-            by_shared = model.by_shared.reshape(frames, 2 * most, -1) * problem.scale
-            by_own = model.by_own.reshape(frames, 2 * most, -1) * problem.scale
+            flat = lines.weighed(derivatives).reshape(frames, 2 * most, -1)
+            by_shared, by_own = flat[..., : len(SHARED)], flat[..., len(SHARED) :]
             weighted = np.swapaxes(by_shared * weights, 1, 2)
-            missing = gaps.reshape(frames, 2 * most, 1)
+            missing = lines.weighed(on_plane[..., None]).reshape(frames, 2 * most, 1)
             inner = np.swapaxes(by_own * weights, 1, 2) @ by_own + np.diag(own_prior)
             across = weighted @ by_own
             whole = (weighted @ by_shared).sum(axis=0) + np.diag(prior)
@@ -118,12 +202,14 @@ def adjust(
         turn = np.asarray(cv2.Rodrigues(step[2:5])[0], np.float64)
         shared = state.shared + step
         shared[2:5] = 0  # kept in the matrix
-        tried = State(shared, turn @ state.rotation, state.own + own_step)
+        steps = np.column_stack([np.broadcast_to(step, (frames, len(step))), own_step])
+        beside = lines.beside(on_plane - np.einsum("fmij,fj->fmi", derivatives, steps))
+        tried = State(shared, turn @ state.rotation, state.own + own_step, beside)
     return state, cost / max(problem.weights.sum(), 1e-9)
 
 
 def covariance_of(
-    problem: Problem, state: State, free: NDArray[np.bool_], numbers: int, soft_px: float
+    problem: Problem, state: State, free: NDArray[np.bool_], numbers: int, soft_px: float, relief: float
 ) -> Float64:
     """Covariance (12, 12) of what is shared, by the jackknife over frames.
 
@@ -138,14 +224,17 @@ def covariance_of(
         free: see `adjust`.
         numbers: see `adjust`.
         soft_px: see `adjust`.
+        relief: see `adjust`.
     """
     frames, most = problem.weights.shape
     prior, own_prior = _priors(free, numbers)
-    spread = np.where(free, _MATCH_PX**4 / PRIOR**2, 0.0)
-    model = project(state.shared, state.rotation, state.own, problem.thermal)
-    gaps = (problem.visible - model.places) * problem.scale
+    spread = np.where(free, (prior * PRIOR) ** 2, 0.0)
+    model = state.projected(problem)
+    lines = _Lines.of(model, problem.scale, relief)
+    on_plane = (problem.visible - model.places) * problem.scale + lines.along * state.beside[..., None]
+    gaps = lines.weighed(on_plane[..., None])[..., 0]
     weights = 1 / np.sqrt(1 + (gaps * gaps).sum(axis=-1) / soft_px**2)
-    derivatives = np.concatenate([model.by_shared, model.by_own], axis=-1) * problem.scale
+    derivatives = lines.weighed(model.derivatives * problem.scale)
     along = np.einsum("fmi,fmij->fmj", gaps, derivatives) / soft_px
     flat = derivatives.reshape(frames, 2 * most, -1)
     each = np.repeat(problem.weights * weights, 2, axis=1)[..., None]

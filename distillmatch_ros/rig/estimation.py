@@ -93,12 +93,16 @@ def fit_rig(
     free = np.ones(len(SHARED), np.bool_)
     free[:2] = ~fixed
     free[8:10], free[10:12] = not fixed[0], not fixed[1]
-    states = _starts(problem, thermal, visible) if start is None else [_restart(start, free)]
+    states = _starts(problem, thermal, visible) if start is None else [_restart(problem, start, free)]
     fits = [adjust(problem, state, free, numbers, soft_px) for state in states]
     state, cost = min(fits, key=lambda fit: fit[1])
-    problem = problem.without_wrong(state, _WRONG * soft_px)
-    state, _ = adjust(problem, state, free, numbers, soft_px)
-    covariance = covariance_of(problem, state, free, numbers, soft_px)
+    # Without known lenses relief and distortion cannot be told apart: planes are then the better guess.
+    relief = state.relief if fixed.all() else 0.0
+    if relief > 0:
+        state, _ = adjust(problem, state, free, numbers, soft_px, relief)
+    problem = problem.without_wrong(state, _WRONG * soft_px, relief)
+    state, _ = adjust(problem, state, free, numbers, soft_px, relief)
+    covariance = covariance_of(problem, state, free, numbers, soft_px, relief)
     return Fit(_rig(state, covariance, free, thermal, visible), _own_of_unit(state), cost)
 
 
@@ -113,9 +117,10 @@ def fit_own(
     own = np.zeros((len(frames), OWN)) if start is None else start
     shared = shared_of(rig)
     shared[8:] = 0  # `_problem` takes the distortion of known cameras out
-    state = State(shared, rig.T_visible_thermal.rotation, own)
+    problem = _problem(frames, rig.thermal, rig.visible)
+    state = State(shared, rig.T_visible_thermal.rotation, own, problem.on_planes)
     held = np.zeros(len(SHARED), np.bool_)
-    return adjust(_problem(frames, rig.thermal, rig.visible), state, held, numbers, soft_px)[0].own
+    return adjust(problem, state, held, numbers, soft_px)[0].own
 
 
 def _problem(frames: Sequence[FrameMatches], thermal: Camera | Size, visible: Camera | Size) -> Problem:
@@ -158,7 +163,8 @@ def _starts(problem: Problem, thermal: Camera | Size, visible: Camera | Size) ->
         shared[8] = 0 if isinstance(thermal, Camera) else bend
         shared[10] = 0 if isinstance(visible, Camera) else bend
         rotation = np.asarray(cv2.Rodrigues(np.array([0, 0, turn]))[0], np.float64)
-        states.append(State(shared, rotation, np.zeros((len(problem.thermal), OWN))))
+        own = np.zeros((len(problem.thermal), OWN))
+        states.append(State(shared, rotation, own, problem.on_planes))
     return states
 
 
@@ -203,10 +209,10 @@ def _camera(known: Camera | Size, log_focal: float, radial: Float64) -> Camera:
     return Camera(known, matrix, np.array([*radial, 0, 0]))
 
 
-def _restart(fit: Fit, free: NDArray[np.bool_]) -> State:
+def _restart(problem: Problem, fit: Fit, free: NDArray[np.bool_]) -> State:
     shared = shared_of(fit.rig)
     shared[8:] *= free[8:]  # `_problem` takes the distortion of known cameras out
-    return State(shared, fit.rig.T_visible_thermal.rotation, fit.own)
+    return State(shared, fit.rig.T_visible_thermal.rotation, fit.own, problem.on_planes)
 
 
 def shared_of(rig: RigModel) -> Float64:

@@ -35,8 +35,15 @@ class Projected:
     by_shared: Float64
     by_own: Float64
 
+    @property
+    def derivatives(self) -> Float64:
+        """Both, (frames, matches, 2, 17)."""
+        return np.concatenate([self.by_shared, self.by_own], axis=-1)
 
-def project(shared: Float64, rotation: Float64, own: Float64, thermal: Float64) -> Projected:
+
+def project(
+    shared: Float64, rotation: Float64, own: Float64, thermal: Float64, beside: Float64 | float = 0.0
+) -> Projected:
     """Map thermal places to visible ones.
 
     Args:
@@ -44,6 +51,7 @@ def project(shared: Float64, rotation: Float64, own: Float64, thermal: Float64) 
         rotation: (3, 3), of the pose.
         own: (frames, 5).
         thermal: (frames, matches, 2).
+        beside: (frames, matches), inverse depths less those of the frames' planes.
     """
     thermal_focal, visible_focal = np.exp(shared[:2])
     translation = shared[5:8]
@@ -54,7 +62,7 @@ def project(shared: Float64, rotation: Float64, own: Float64, thermal: Float64) 
     along = bent / np.maximum(distance, 1e-12)[..., None]
     rays = np.concatenate([along * radius[..., None], np.ones((*radius.shape, 1))], axis=-1)
     turned = rays @ rotation.T
-    inverse_depth = np.einsum("fmi,fi->fm", rays, planes)
+    inverse_depth = np.einsum("fmi,fi->fm", rays, planes) + beside
     points = turned + inverse_depth[..., None] * translation
     depth = np.maximum(points[..., 2], _LEAST_DEPTH)
     at = points[..., :2] / depth[..., None] + shifts[:, None]
