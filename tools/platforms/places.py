@@ -16,6 +16,7 @@ ENTER = """
 mount --rbind /dev "$0/dev"
 mount -t tmpfs -o size=1g shm "$0/dev/shm"
 mount -t proc proc "$0/proc"
+mount -t sysfs -o ro sysfs "$0/sys"
 exec chroot "$0" env -i "$@"
 """
 
