@@ -112,10 +112,10 @@ def import_runtime() -> Any:
     if "onnxruntime" in sys.modules:
         return sys.modules["onnxruntime"]
     try:
-        kept = os.dup(2)
-    except OSError:  # stderr is closed
+        said, kept = tempfile.TemporaryFile(), os.dup(2)
+    except OSError:  # there is no room for a file, or stderr is closed
         return import_module("onnxruntime")
-    with tempfile.TemporaryFile() as said:
+    with said:
         os.dup2(said.fileno(), 2)  # the library writes there itself, not through Python
         try:
             return import_module("onnxruntime")

@@ -4,8 +4,8 @@ The normal equations are solved by the Schur complement over the frames' numbers
 6) with Levenberg's damping; residuals count by soft-L1.
 
 Scenes have relief: what is nearer or farther than a frame's plane is displaced along its epipolar line, and
-only along it. Where lenses are known, each match may therefore lie beside its plane by an inverse depth of its
-own, which a prior holds near 0. Otherwise relief that is always in the same place, as in a street, turns the
+only along it. Where lenses are known, each match may therefore lie beside its plane by an inverse depth of
+its own, which a prior holds near 0. Otherwise relief that is always in the same place turns the
 cameras.
 """
 
