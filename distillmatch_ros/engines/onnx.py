@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,11 +112,12 @@ def import_runtime() -> Any:
     """The module onnxruntime, without `NOISE`; it takes 0.2 s, in processes that open an engine alone."""
     if "onnxruntime" in sys.modules:
         return sys.modules["onnxruntime"]
-    try:
-        said, kept = tempfile.TemporaryFile(), os.dup(2)
-    except OSError:  # there is no room for a file, or stderr is closed
-        return import_module("onnxruntime")
-    with said:
+    with ExitStack() as stack:
+        try:
+            said = stack.enter_context(tempfile.TemporaryFile())
+            kept = os.dup(2)
+        except OSError:  # there is no room for a file, or stderr is closed
+            return import_module("onnxruntime")
         os.dup2(said.fileno(), 2)  # the library writes there itself, not through Python
         try:
             return import_module("onnxruntime")
