@@ -31,6 +31,7 @@ _FREE_OWN = {1: (2,), 3: (0, 1, 2), 5: (0, 1, 2, 3, 4)}
 _OWN_PRIOR = np.array([0.3, 0.3, 3.0, 0.02, 0.02])  # standard deviations; planes rather face the camera
 _MATCH_PX = 2.0  # standard deviation of a match, pixels of the visible image; it weighs the priors
 _RELIEF_PX = 1.0  # standard deviation of a match; it weighs the prior of its own inverse depth
+_UNIT = 30.0  # weight of the translation's length
 _MOST_RELIEFS = 3.0  # greatest inverse depth of a match beside its plane, standard deviations
 _HELD = 1e12  # weight of the prior of a number that is not free
 _ITERATIONS = 60
@@ -140,6 +141,19 @@ class _Lines:
         return np.asarray(np.clip(best, -most, most))
 
 
+def _length(state: State, free: NDArray[np.bool_]) -> tuple[float, Float64]:
+    """By how much a free translation is longer than 1, weighted, and its derivatives by `SHARED`.
+
+    Nothing tells its length: inverse depths are in its unit.
+    """
+    derivatives = np.zeros(len(SHARED))
+    if not free[5]:
+        return 0.0, derivatives
+    length = max(float(np.linalg.norm(state.shared[5:8])), 1e-12)
+    derivatives[5:8] = _UNIT * state.shared[5:8] / length
+    return _UNIT * (length - 1), derivatives
+
+
 @np.errstate(over="ignore", invalid="ignore")  # a step too far; its cost is infinite or NaN
 def adjust(
     problem: Problem,
@@ -170,6 +184,7 @@ def adjust(
         root = np.sqrt(1 + problem.squares(tried, gaps, relief) / soft_px**2)
         there = float((problem.weights * 2 * soft_px**2 * (root - 1)).sum())
         there += float((prior * (tried.shared - usual) ** 2).sum() + (own_prior * tried.own**2).sum())
+        there += _length(tried, free)[0] ** 2
         if there < cost:
             gained = (cost - there) / max(there, 1e-12)
             state, cost, damping = tried, there, damping / 4
@@ -183,8 +198,10 @@ def adjust(
             missing = lines.weighed(on_plane[..., None]).reshape(frames, 2 * most, 1)
             inner = np.swapaxes(by_own * weights, 1, 2) @ by_own + np.diag(own_prior)
             across = weighted @ by_own
-            whole = (weighted @ by_shared).sum(axis=0) + np.diag(prior)
+            length, by_length = _length(state, free)
+            whole = (weighted @ by_shared).sum(axis=0) + np.diag(prior) + np.outer(by_length, by_length)
             pull = (weighted @ missing)[..., 0].sum(axis=0) - prior * (state.shared - usual)
+            pull -= length * by_length
             own_pull = (np.swapaxes(by_own * weights, 1, 2) @ missing)[..., 0] - own_prior * state.own
             if gained < _ENOUGH:
                 break
@@ -246,7 +263,8 @@ def covariance_of(
     through = curvature[:, :shared, shared:] @ np.linalg.inv(inner)
     by_frame = curvature[:, :shared, :shared] - through @ curvature[:, shared:, :shared]
     scores = pulls[:, :shared] - np.einsum("fij,fj->fi", through, pulls[:, shared:] - own_prior * state.own)
-    whole = by_frame.sum(axis=0) + np.diag(prior)
+    _, by_length = _length(state, free)
+    whole = by_frame.sum(axis=0) + np.diag(prior) + np.outer(by_length, by_length)
     steps = np.linalg.solve(whole - by_frame, scores[..., None])[..., 0]
     inverse = np.linalg.inv(whole)
     covariance: Float64 = (frames - 1) / frames * steps.T @ steps + inverse @ np.diag(spread) @ inverse

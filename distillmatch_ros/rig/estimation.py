@@ -212,7 +212,11 @@ def _camera(known: Camera | Size, log_focal: float, radial: Float64) -> Camera:
 def _restart(problem: Problem, fit: Fit, free: NDArray[np.bool_]) -> State:
     shared = shared_of(fit.rig)
     shared[8:] *= free[8:]  # `_problem` takes the distortion of known cameras out
-    return State(shared, fit.rig.T_visible_thermal.rotation, fit.own, problem.on_planes)
+    own, length = fit.own.copy(), float(np.linalg.norm(shared[5:8]))
+    if length > 0:
+        shared[5:8] /= length
+        own[:, :3] *= length
+    return State(shared, fit.rig.T_visible_thermal.rotation, own, problem.on_planes)
 
 
 def shared_of(rig: RigModel) -> Float64:
