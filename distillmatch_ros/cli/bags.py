@@ -61,7 +61,7 @@ def bag(
     rerun: Annotated[
         Path | None,
         typer.Option(
-            metavar="OUT.rrd",
+            metavar="RRD",
             help="Also write a recording for the viewer of Rerun: images, matches, overlay, status and "
             "probability over time, the cameras, and the thermal points. Needs the extra rerun.",
         ),

@@ -95,7 +95,7 @@ def match(
     rerun: Annotated[
         Path | None,
         typer.Option(
-            metavar="OUT.rrd",
+            metavar="RRD",
             help="Also write a recording for the viewer of Rerun, one step of its timeline for each pair. "
             "Needs the extra rerun.",
         ),

@@ -275,8 +275,9 @@ def test_one_calibrated_camera_is_undistorted_by_itself(start: StartNode, other:
         publish_infos(bench, "rgb", 0)
     bench.drive(4, rate=RATE)  # a camera_info that does not come is waited for, but not for ever
     drive_and_recover(bench)
-    warning = said(bench, "undistort: nothing usable on rgb/camera_info, so that")
+    warning = said(bench, "undistort: nothing usable on rgb/camera_info")
     assert warning.level == b"\x01"
+    assert ("camera_info: " in warning.message) == (other == "uncalibrated")  # the reason
     if other == "uncalibrated":
         assert any(bench.outputs["thermal_registered/camera_info"][-1].d)
 
