@@ -5,8 +5,7 @@ The normal equations are solved by the Schur complement over the frames' numbers
 
 Scenes have relief: what is nearer or farther than a frame's plane is displaced along its epipolar line, and
 only along it. Where lenses are known, each match may therefore lie beside its plane by an inverse depth of
-its own, which a prior holds near 0. Otherwise relief that is always in the same place turns the
-cameras.
+its own, which a prior holds near 0. Otherwise relief that is always in the same place turns the cameras.
 """
 
 from dataclasses import dataclass, replace
@@ -61,9 +60,12 @@ class Problem:
 
     def without_wrong(self, state: "State", limit_px: float, relief: float) -> "Problem":
         """The matches that lie within a limit, visible pixels, of where a state maps them; see `adjust`."""
-        model = state.projected(self)
-        square = self.squares(state, (self.visible - model.places) * self.scale, relief)
+        square = self.squares(state, self.gaps(state.projected(self)), relief)
         return replace(self, weights=np.where(square < limit_px**2, self.weights, 0.0))
+
+    def gaps(self, model: Projected) -> Float64:
+        """How far places are from where the matches are seen, (frames, matches, 2), visible pixels."""
+        return np.asarray((self.visible - model.places) * self.scale)
 
     def squares(self, state: "State", gaps: Float64, relief: float) -> Float64:
         """Squares of gaps, with what their inverse depths beside the planes cost, (frames, matches)."""
@@ -115,8 +117,8 @@ class _Lines:
         return cls(along, (relief / _RELIEF_PX) ** 2)
 
     @cached_property
-    def _given(self) -> Float64:
-        return np.asarray(1 + self.flexibility * (self.along * self.along).sum(axis=-1))
+    def _square(self) -> Float64:
+        return np.asarray((self.along * self.along).sum(axis=-1))
 
     def weighed(self, values: Float64) -> Float64:
         """Gaps or derivatives (frames, matches, 2, n) with their part along the lines reduced.
@@ -125,18 +127,24 @@ class _Lines:
         """
         if self.flexibility == 0:
             return values
-        part = (1 - 1 / np.sqrt(self._given)) / np.maximum((self.along * self.along).sum(axis=-1), 1e-18)
+        part = (1 - 1 / np.sqrt(1 + self.flexibility * self._square)) / np.maximum(self._square, 1e-18)
         along = self.along[..., None]
         return np.asarray(
             values - part[..., None, None] * along * (along * values).sum(axis=-2, keepdims=True)
         )
 
-    def beside(self, missing: Float64) -> Float64:
-        """Best inverse depths beside the planes for gaps from there (frames, matches, 2).
+    def beside(self, on_plane: Float64, derivatives: Float64, step: Float64) -> Float64:
+        """Best inverse depths beside the planes after a step. Bounded: wrong matches would ask for any.
 
-        Bounded: wrong matches would ask for any.
+        Args:
+            on_plane: gaps of matches on their planes, (frames, matches, 2).
+            derivatives: of the places, (frames, matches, 2, n).
+            step: (frames, n).
         """
-        best = self.flexibility * (self.along * missing).sum(axis=-1) / self._given
+        if self.flexibility == 0:
+            return np.zeros(self.along.shape[:2])
+        missing = on_plane - np.einsum("fmij,fj->fmi", derivatives, step)
+        best = self.flexibility * (self.along * missing).sum(axis=-1) / (1 + self.flexibility * self._square)
         most = _MOST_RELIEFS * _RELIEF_PX * np.sqrt(self.flexibility)
         return np.asarray(np.clip(best, -most, most))
 
@@ -180,7 +188,7 @@ def adjust(
     cost, damping, tried = np.inf, 1e-3, state
     for _ in range(_ITERATIONS):
         model = tried.projected(problem)
-        gaps = (problem.visible - model.places) * problem.scale
+        gaps = problem.gaps(model)
         root = np.sqrt(1 + problem.squares(tried, gaps, relief) / soft_px**2)
         there = float((problem.weights * 2 * soft_px**2 * (root - 1)).sum())
         there += float((prior * (tried.shared - usual) ** 2).sum() + (own_prior * tried.own**2).sum())
@@ -220,7 +228,7 @@ def adjust(
         shared = state.shared + step
         shared[2:5] = 0  # kept in the matrix
         steps = np.column_stack([np.broadcast_to(step, (frames, len(step))), own_step])
-        beside = lines.beside(on_plane - np.einsum("fmij,fj->fmi", derivatives, steps))
+        beside = lines.beside(on_plane, derivatives, steps)
         tried = State(shared, turn @ state.rotation, state.own + own_step, beside)
     return state, cost / max(problem.weights.sum(), 1e-9)
 
@@ -248,7 +256,7 @@ def covariance_of(
     spread = np.where(free, (prior * PRIOR) ** 2, 0.0)
     model = state.projected(problem)
     lines = _Lines.of(model, problem.scale, relief)
-    on_plane = (problem.visible - model.places) * problem.scale + lines.along * state.beside[..., None]
+    on_plane = problem.gaps(model) + lines.along * state.beside[..., None]
     gaps = lines.weighed(on_plane[..., None])[..., 0]
     weights = 1 / np.sqrt(1 + (gaps * gaps).sum(axis=-1) / soft_px**2)
     derivatives = lines.weighed(model.derivatives * problem.scale)

@@ -18,9 +18,7 @@ Float32 = NDArray[np.float32]
 _LATTICE = 8  # pixels between those for which rays are computed; between them a map is linear to 0.01 px
 _WIDEST = 3.5  # half width of the part of the normalised plane that is looked at: 74 degrees from the axis
 _NODES = 2  # pixels of the image for each node of the table
-_BEYOND = (
-    0.125  # of the image's sides, around it, that the table shows too: maps are interpolated across borders
-)
+_BEYOND = 0.125  # of the image's sides, around it, that the table shows too: for maps across its border
 
 
 @lru_cache(maxsize=8)

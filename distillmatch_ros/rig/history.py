@@ -1,8 +1,8 @@
 """What a drive told of its rig: which one was used, since when, and what happened to it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, cast
 
 from typing_extensions import TypedDict
 
@@ -89,14 +89,7 @@ class DriveEvent:
 
     def record(self) -> RigEventRecord:
         """As a JSON object."""
-        return {
-            "seconds": self.seconds,
-            "finding": self.finding,
-            "sentence": self.sentence,
-            "passes": self.passes,
-            "distance_px": self.distance_px,
-            "turned_degrees": self.turned_degrees,
-        }
+        return cast(RigEventRecord, asdict(self))
 
 
 @dataclass(frozen=True, eq=False)

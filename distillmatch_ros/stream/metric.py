@@ -18,7 +18,7 @@ _AT = (5, 8, 12, 20, MOST)  # numbers of pairs at which it is estimated
 
 
 @dataclass(frozen=True, eq=False)
-class Geometry:
+class SupportedRig:
     """The geometry of a rig, as a pair's own images support it.
 
     Attributes:
@@ -114,18 +114,18 @@ class MetricRig:
 
     def geometry(
         self, registration: Registration, mapping: RigMapping | None, parent: str | None = None
-    ) -> Geometry | None:
+    ) -> SupportedRig | None:
         """What a pair tells of the rig: nothing unless its own images support it.
 
         Args:
             registration: of the pair.
             mapping: see `mapping`.
-            parent: see `Geometry`.
+            parent: see `SupportedRig`.
         """
         if mapping is None or not registration.status.is_own:
             return None
         is_new, self._told = mapping.rig is not self._told, mapping.rig
-        return Geometry(mapping.rig, is_new, parent)
+        return SupportedRig(mapping.rig, is_new, parent)
 
     def _is_due(self, stamp: int) -> bool:
         known = self._scale is not None and self._scale.is_known

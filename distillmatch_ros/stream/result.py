@@ -13,7 +13,7 @@ from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.cloud import thermal_cloud
 from distillmatch_ros.rig.parallax import DepthMapping, seen_mask
 from distillmatch_ros.stream.calibration import PairFormat
-from distillmatch_ros.stream.metric import Geometry
+from distillmatch_ros.stream.metric import SupportedRig
 from distillmatch_ros.stream.sensors import Sensor
 from distillmatch_ros.visualisation.overlay import Style, draw_heat
 
@@ -49,7 +49,7 @@ class Result:
     find_matches: Callable[[Registration], Registration]
     unused: Mapping[Sensor, str] = field(default_factory=dict)
     degrees: Temperature | None = None
-    geometry: Geometry | None = None
+    geometry: SupportedRig | None = None
 
     @cached_property
     def readings(self) -> Frame:

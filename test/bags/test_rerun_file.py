@@ -38,7 +38,7 @@ from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.model import RigModel
 from distillmatch_ros.rig.parallax import DepthMapping
 from distillmatch_ros.stream.calibration import ImageFormat, PairFormat
-from distillmatch_ros.stream.metric import Geometry
+from distillmatch_ros.stream.metric import SupportedRig
 from distillmatch_ros.stream.result import Result
 
 chunks = pytest.importorskip("rerun.chunk", reason="the extra rerun is not installed")
@@ -140,7 +140,7 @@ def test_cameras_of_a_stream_are_in_metres_once_those_are_known(tmp_path: Path) 
     plain = Result(*frames, sizes, on_plane, {}, "blend", lambda: heat, 0, lambda found: found)
     with recording(tmp_path / "out.rrd") as recorded:
         recorded.add_result(plain)
-        recorded.add_result(replace(plain, geometry=Geometry(RIG, True)))
+        recorded.add_result(replace(plain, geometry=SupportedRig(RIG, True)))
         recorded.add_result(replace(plain, registration=replace(on_plane, status=Status.RIG)))
     found = values(read(tmp_path / "out.rrd")[THERMAL], "translation")
     np.testing.assert_allclose([each[0][0] for each in found], [-1, -0.08], rtol=1e-6)
