@@ -252,7 +252,7 @@ def _charts(found: RigCalibration, drives: Drives, compared: _Compared, covered:
     if found.rig is None:
         return charts
     model = found.rig.model
-    unit = "1/m" if model.origins.get("scale") == "given" else "1 / distance of the lenses"
+    unit = "1/m" if model.is_metric else "1 / distance of the lenses"
     lenses = [
         Series(name, distortion(camera))
         for name, camera in (("visible", model.visible), ("thermal", model.thermal))

@@ -95,10 +95,8 @@ def _rows(rig: LearnedRig) -> Iterator[tuple[str, str]]:
     names = ("up or down", "left or right", "about the axis")
     for degrees, name in zip(turns, names, strict=True):
         yield f"cameras turned {name}", f"{degrees:+.2f} degrees"
-    pose, metric = model.T_visible_thermal, model.is_metric
-    unit = "m" if metric else "distances of the lenses"
-    if metric:
-        yield "distance of the lenses", f"{np.linalg.norm(pose.translation):.3f} m"
+    if model.is_metric:
+        yield "distance of the lenses", f"{np.linalg.norm(model.T_visible_thermal.translation):.3f} m"
     for name, camera in (("visible", model.visible), ("thermal", model.thermal)):
         origin = model.origins.get(f"{name} focal length", "measured")
         yield f"{name} focal length", f"{camera.matrix[0, 0]:.0f} px ({origin})"
@@ -108,12 +106,11 @@ def _rows(rig: LearnedRig) -> Iterator[tuple[str, str]]:
             yield f"{name} lens at its corners", f"{bend:+.1f} px from a straight one ({origin})"
     far, near = rig.inverse_depths
     for name, depth in (("farthest", far), ("nearest", near)):
-        where = "far away" if depth <= 1e-3 else f"{1 / depth:.3g} {unit}"
         found = map_deviations(model, depth)
         known = (
             "" if found is None else f"; map known to {found.centre:.1f} px, at corners {found.corner:.1f}"
         )
-        yield f"{name} pair", f"{where}{known}"
+        yield f"{name} pair", f"{model.distance(depth)}{known}"
 
 
 def distortion(camera: Camera) -> Sequence[tuple[float, float]]:

@@ -75,6 +75,11 @@ class RigModel:
         """Whether the translation is in metres."""
         return not self.assumed("scale")
 
+    def distance(self, inverse_depth: float) -> str:
+        """How far away something is, for people."""
+        unit = "m" if self.is_metric else "distances of the lenses"
+        return "far away" if inverse_depth <= 1e-3 else f"{1 / inverse_depth:.3g} {unit}"
+
     def assumed(self, *quantities: str) -> list[str]:
         """Which of these quantities are neither measured nor given; see ``origins``."""
         return [name for name in quantities if self.origins.get(name) == "assumed"]

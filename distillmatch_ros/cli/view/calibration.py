@@ -41,10 +41,10 @@ def show_calibration(found: RigCalibration, drives: Drives, out: str) -> None:
                 facts.add_row(origin, ", ".join(names))
         for name, depth in zip(("farthest", "nearest"), found.rig.inverse_depths, strict=True):
             if name in found.deviations:
-                each = found.deviations[name]
+                each, where = found.deviations[name], found.rig.model.distance(depth)
                 facts.add_row(
                     f"{name} frame",
-                    f"{_distance(depth, found)}: standard deviation of the map {each.centre:.2f} px at the "
+                    f"{where}: standard deviation of the map {each.centre:.2f} px at the "
                     f"centre, {each.corner:.2f} px at the corners",
                 )
     elif found.homography is not None:
@@ -76,9 +76,3 @@ def _evidence(found: RigCalibration) -> Table:
         mark = " (chosen)" if kind == found.evidence.lasting else ""
         table.add_row(kind + mark, f"{each.edges_px:.2f}", f"{each.matches_px:.2f}")
     return table
-
-
-def _distance(inverse_depth: float, found: RigCalibration) -> str:
-    assert found.rig is not None, "distances are those of a rig"
-    unit = "m" if found.rig.model.origins.get("scale") == "given" else "times the distance of the lenses"
-    return "far away" if inverse_depth <= 1e-3 else f"{1 / inverse_depth:.3g} {unit}"

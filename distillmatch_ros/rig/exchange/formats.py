@@ -66,9 +66,13 @@ def _known(path: Path, text: str, sizes: Sizes) -> Known:
             if camera.size != size:
                 sizes.single(camera, "")  # raises, unless the two are exchanged
                 raise ValueError("its cameras are exchanged")
-        metric = model.origins.get("scale") == "given"
-        return Known(model.visible, model.thermal, model.T_visible_thermal, metric)
+        return Known(model.visible, model.thermal, model.T_visible_thermal, _has_scale(model))
     raise ValueError("its format is unknown")
+
+
+def _has_scale(rig: RigModel) -> bool:
+    """Whether the rig says that its lengths are in metres; one that says nothing may be in any unit."""
+    return "scale" in rig.origins and rig.is_metric
 
 
 def write_format(name: str, path: Path, rig: RigModel) -> None:
@@ -77,7 +81,7 @@ def write_format(name: str, path: Path, rig: RigModel) -> None:
     Raises:
         DistillMatchError: the rig has no scale, which the format needs; or the file cannot be written.
     """
-    if name != "camera-info" and rig.origins.get("scale") != "given":
+    if name != "camera-info" and not _has_scale(rig):
         raise DistillMatchError(
             f"{path}: {name} has lengths in metres, which images do not tell; give the distance of the "
             "lenses with --baseline-m"
