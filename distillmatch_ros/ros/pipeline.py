@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Collection, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic_ns, perf_counter
 from typing import Any
@@ -128,12 +128,15 @@ class Pipeline:
 
         It is empty for one that has not come.
         """
-        wanted = [
-            sensor for sensor in MATCHED if self._parameters.undistort and sensor not in self._rectified
-        ]
         return {
-            sensor: self._implausible.get(sensor, "") for sensor in wanted if sensor not in self._calibrated
+            sensor: self._implausible.get(sensor, "")
+            for sensor in MATCHED
+            if self._is_undistorted(sensor) and sensor not in self._calibrated
         }
+
+    def _is_undistorted(self, sensor: Sensor) -> bool:
+        """Whether a sensor's images are to be undistorted."""
+        return self._parameters.undistort and sensor in MATCHED and sensor not in self._rectified
 
     def calibration_for(self, parameters: Parameters, changed: Collection[str]) -> Known | None:
         """Calibration that `configure` needs for these parameters.
@@ -154,27 +157,22 @@ class Pipeline:
 
     def set_camera_info(self, sensor: Sensor, info: CameraInfo) -> None:
         """Set the CameraInfo of a camera; one without a calibration does not replace one with it."""
-        undistorts = self._parameters.undistort and sensor not in self._rectified
-        if undistorts and self._infos.get(sensor) != info:
+        undistorts = self._is_undistorted(sensor)
+        if (undistorts or self._parameters.attached) and self._infos.get(sensor) != info:
             try:
-                camera = Camera.from_camera_info(info)
-                with self._lock:
-                    self._stream.undistort(sensor, camera)
-                self._calibrated.add(sensor)
+                camera = Camera.from_camera_info(info, rectified=sensor in self._rectified)
+                if undistorts:
+                    with self._lock:
+                        self._stream.undistort(sensor, camera)
+                    self._calibrated.add(sensor)
+                self._stream.robot.set_camera(sensor, camera)  # for depth in a frame of its own
             except DistillMatchError as error:
-                self._statistics.drop(sensor.namespace, "CAMERA_INFO")
-                self.unusable = self._implausible[sensor] = str(error)
-                if sensor in self._calibrated:
-                    return
-        if self._parameters.attached:
-            self._learn_camera(sensor, info)
+                if undistorts:
+                    self._statistics.drop(sensor.namespace, "CAMERA_INFO")
+                    self.unusable = self._implausible[sensor] = str(error)
+                    if sensor in self._calibrated:
+                        return
         self._infos[sensor] = info
-
-    def _learn_camera(self, sensor: Sensor, info: CameraInfo) -> None:
-        """Keep a camera for depth in a frame of its own; without a calibration nothing is known of it."""
-        with suppress(DistillMatchError):
-            camera = Camera.from_camera_info(info, rectified=sensor in self._rectified)
-            self._stream.robot.set_camera(sensor, camera)
 
     def take_transforms(self, message: Any) -> None:
         """Take poses of the robot's frames from a TFMessage."""
