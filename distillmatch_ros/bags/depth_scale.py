@@ -53,6 +53,8 @@ def scale_by_depth(
 
     unused: set[str] = set()
     for job in jobs:
+        if is_enough():
+            break
         process_bag(
             job,
             stream,

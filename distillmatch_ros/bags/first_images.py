@@ -28,6 +28,8 @@ def check_one_rig(jobs: Sequence[BagJob]) -> None:
     Raises:
         DistillMatchError: they are not.
     """
+    if len(jobs) < 2:
+        return
     known = [(job, sizes) for job in jobs if (sizes := _sizes(job)) is not None]
     for job, sizes in known[1:]:
         first, others = known[0]

@@ -24,7 +24,6 @@ from distillmatch_ros.stream.result import Result
 from distillmatch_ros.visualisation import canvas
 from distillmatch_ros.visualisation.overlay import draw_overlay
 
-SUFFIX = ".rrd"
 STAMP, PAIR = "stamp", "pair"
 """Timelines: the stamps of a bag, or the numbers of pairs of files."""
 VISIBLE, THERMAL, POINTS = "rig/visible", "rig/thermal", "rig/points"

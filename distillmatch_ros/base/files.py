@@ -84,17 +84,17 @@ def check_outputs(
     check_kind(json_file, ".json", ".jsonl")
 
 
-def check_suffix(path: Path, suffix: str) -> None:
+def check_suffix(path: Path | None, suffix: str) -> None:
     """Check that an output is named after its format, by which other programs will read it.
 
     Args:
-        path: output file.
+        path: output file; None is allowed.
         suffix: the suffix of its format, with the dot.
 
     Raises:
         DistillMatchError: its suffix is another.
     """
-    if path.suffix != suffix:
+    if path is not None and path.suffix != suffix:
         raise DistillMatchError(
             f"{path}: would hold {suffix.removeprefix('.').upper()}; choose a name that ends in {suffix}"
         )

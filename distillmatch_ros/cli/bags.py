@@ -112,8 +112,7 @@ def bag(
     ROS is not needed. A truncated bag is processed as far as it can be read, with exit code 1. Ctrl-C leaves
     a complete bag of the pairs registered so far.
     """
-    if rerun is not None:
-        check_suffix(rerun, ".rrd")
+    check_suffix(rerun, ".rrd")
     output.check([rerun], inputs=[*map(Path, bags), Path(out)])
     with _watching(output.quiet) as watch:
         from distillmatch_ros.fleet.plan import Order

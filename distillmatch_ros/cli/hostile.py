@@ -1,5 +1,6 @@
 """The command that measures on streams with known truth: evaluate-streams."""
 
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from distillmatch_ros.evaluation import streams
 from distillmatch_ros.evaluation.hostile_streams import KINDS, Kind
 from distillmatch_ros.evaluation.panning import synthetic_place
 from distillmatch_ros.images.pairs import PairPaths, files_of, read_folder
+from distillmatch_ros.rig.learning import evenly
 
 
 def _kind(name: str) -> Kind:
@@ -80,7 +82,7 @@ def evaluate_streams(
         f"{'rendered streets' if folder is None else folder}: {len(stills)} places, {seconds:g} s a stream"
     )
     output.give(
-        streams.record(figures),
+        [asdict(each) for each in figures],
         lambda: common.show_table(summary, streams.COLUMNS, streams.rows(figures), streams.LEGEND),
     )
     if stopped.is_set():
@@ -89,4 +91,6 @@ def evaluate_streams(
 
 def _spread(folder: Path, number: int) -> list[PairPaths]:
     pairs = read_folder(folder)
-    return pairs[:: max(1, len(pairs) // number)][:number]
+    if len(pairs) < 2:
+        raise DistillMatchError(f"{folder}: holds one pair; streams that show another place need two")
+    return [pairs[index] for index in evenly(len(pairs), number)]

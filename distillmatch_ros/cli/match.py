@@ -144,8 +144,7 @@ def match(
         raise typer.BadParameter("Give --depth or --parallax regions, not both.")
     if rig == AUTO and pairs is None:
         raise typer.BadParameter("--rig auto needs --pairs.")
-    if rerun is not None:
-        check_suffix(rerun, ".rrd")
+    check_suffix(rerun, ".rrd")
     written = [*([] if out is None else picture_paths(listed, out)), rig_out, rerun]
     taken = [pairs, depth, *files_of(listed), None if out is None else out / RECORDS]
     output.check(written, taken)

@@ -48,8 +48,7 @@ def fit_probability(
     """
     network = engine.model or resources.find(SHIPPED_MODEL)
     target = out or network.with_name(f"{network.stem}{ENDING}")
-    if diagram is not None:
-        check_suffix(diagram, ".svg")
+    check_suffix(diagram, ".svg")
     output.check([target, diagram])
     check_kind(target, ".yaml", ".yml")
     pairs = [pair for folder in folders for pair in read_folder(folder)]

@@ -134,18 +134,13 @@ def take_drives(
     from distillmatch_ros.bags.drives import is_list, listed
     from distillmatch_ros.bags.first_images import check_one_rig
     from distillmatch_ros.bags.guess import count_frames
-    from distillmatch_ros.bags.joining import drives_in
-    from distillmatch_ros.bags.processing import BagJob
     from distillmatch_ros.stream.assembly import open_registrar, open_stream
 
     parameters = taker.parameters
     lists = [source for source in sources if is_list(source)]
-    bags = drives_in([source for source in sources if source not in lists], rgb, thermal)
+    jobs = _jobs(sources, parameters, rgb=rgb, thermal=thermal)
+    bags = [[job.bag, *job.others] for job in jobs]
     total = sum(len(listed(source)) for source in lists) + (count_frames(bags, rgb) or 0)
-    topics = topics_of(rgb=rgb, thermal=thermal)
-    jobs = [
-        BagJob(first, None, topics, (), parameters.undistort, others=tuple(others)) for first, *others in bags
-    ]
     check_one_rig(jobs)
     with open_registrar(parameters) as registrar, registering(total, quiet) as (on_frame, stop):
         stream = open_stream(parameters, registrar)
@@ -163,23 +158,33 @@ def find_scale(
 ) -> "Scale":
     """The distance of a rig's cameras by the depth in the bags among the sources; see `scale_by_depth`."""
     from distillmatch_ros.bags.depth_scale import scale_by_depth
-    from distillmatch_ros.bags.drives import is_list
-    from distillmatch_ros.bags.joining import drives_in
-    from distillmatch_ros.bags.processing import BagJob
     from distillmatch_ros.stream.assembly import open_registrar
 
-    bags = drives_in([each for each in sources if not is_list(each)], topics["rgb"], topics["thermal"])
-    if not bags:
+    jobs = _jobs(sources, parameters, **topics)
+    if not jobs:
         raise typer.BadParameter("--depth needs a bag.")
-    jobs = (
-        BagJob(first, None, topics_of(**topics), (), parameters.undistort, others=tuple(others))
-        for first, *others in bags
-    )
     with open_registrar(parameters) as registrar, registering(0, quiet) as (on_frame, stop):
-        scale = scale_by_depth(jobs, rig, registrar, parameters, on_frame, stop)
+        try:
+            scale = scale_by_depth(jobs, rig, registrar, parameters, on_frame, stop)
+        except DistillMatchError:  # too few pairs, since it was stopped
+            if not stop():
+                raise
         if stop():
             raise KeyboardInterrupt("no calibration is written")
         return scale
+
+
+def _jobs(sources: list[Path], parameters: "Parameters", **topics: str | None) -> "list[BagJob]":
+    """The bags among the sources, each drive as one job without an output."""
+    from distillmatch_ros.bags.drives import is_list
+    from distillmatch_ros.bags.joining import drives_in
+    from distillmatch_ros.bags.processing import BagJob
+
+    bags = drives_in([each for each in sources if not is_list(each)], topics["rgb"], topics["thermal"])
+    return [
+        BagJob(first, None, topics_of(**topics), (), parameters.undistort, others=tuple(others))
+        for first, *others in bags
+    ]
 
 
 def parameters_of(file: Path | None, settings: list[str] | None, engine: EngineOptions) -> "Parameters":

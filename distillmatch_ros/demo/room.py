@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from distillmatch_ros.bags.image_files import match_files
@@ -11,6 +10,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import write_bytes
 from distillmatch_ros.demo.stills import write_pair
 from distillmatch_ros.evaluation.parallax import DEPTHS, ParallaxFigures, true_rig
+from distillmatch_ros.images.files import encode_file
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.rig.cloud import thermal_cloud
 from distillmatch_ros.rig.files import RigFile
@@ -55,7 +55,7 @@ def show_room(registrar: Registrar, out: Path, seed: int = 0) -> RoomDemo:
     rig = LearnedRig(true_rig(pair), DEPTHS, shifted=False)
     RigFile.of(rig, 0).save(out / "rig.yaml")
     millimetres = np.clip(1000 * pair.visible_depth, 0, 65535).astype(np.uint16)
-    write_bytes(out / "depth.png", cv2.imencode(".png", millimetres)[1].tobytes())
+    write_bytes(out / "depth.png", encode_file(millimetres, ".png"))
     paths = [write_pair(out, NAME, pair)]
     (flat,) = match_files(registrar, paths, out / "by_plane", rig=rig)
     (deep,) = match_files(registrar, paths, out, rig=rig, depth=out / "depth.png")
@@ -71,7 +71,7 @@ def show_room(registrar: Registrar, out: Path, seed: int = 0) -> RoomDemo:
     }
     for name, turns in _VIEWS.items():
         path = out / f"{NAME}_{name.replace(' ', '_')}.png"
-        write_bytes(path, cv2.imencode(".png", draw_cloud(cloud, (720, 960), *turns))[1].tobytes())
+        write_bytes(path, encode_file(draw_cloud(cloud, (720, 960), *turns), ".png"))
         pictures[f"the thermal points, {name}"] = path
     errors = [ParallaxFigures.of(mapping, pair).median_px for mapping in (plane, depth)]
     return RoomDemo(errors[0], errors[1], len(cloud), pictures)

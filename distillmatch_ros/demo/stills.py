@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-
 from distillmatch_ros.bags.image_files import PairResult, match_files
 from distillmatch_ros.base.files import write_bytes
 from distillmatch_ros.demo.truth import TruePoints
+from distillmatch_ros.images.files import encode_file
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.scene import SyntheticPair, render_pair
@@ -58,6 +57,6 @@ def write_pair(out: Path, name: str, pair: SyntheticPair) -> PairPaths:
     paths = []
     for side, image in (("visible", pair.visible), ("thermal", pair.thermal)):
         path = out / side / f"{name}.png"
-        write_bytes(path, cv2.imencode(".png", image)[1].tobytes())
+        write_bytes(path, encode_file(image, ".png"))
         paths.append(path)
     return PairPaths.of(*paths)

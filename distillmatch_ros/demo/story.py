@@ -38,9 +38,7 @@ def write_page(demo: Demo) -> None:
         why_not_all="" if live is None else _why_not_all(live, len(demo.moments)),
         stills=_stills(demo),
         room=demo.room,
-        room_pictures=[
-            (name, Picture.of(read_image(path), name)) for name, path in demo.room.pictures.items()
-        ],
+        room_pictures=_room_pictures(demo),
         truth=_truth(demo),
         agreement=[] if live is None else _agreement(live, len(demo.moments)),
     )

@@ -7,7 +7,7 @@ knock, darkness.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -121,18 +121,16 @@ def _late(seconds: float) -> Moments:
     return lambda scenery: _plain(scenery, seconds)
 
 
-def _hung_visible(scenery: Scenery) -> Iterator[Moment]:
-    last: Moment | None = None
-    for moment in _plain(scenery):
-        last = moment if last is None or moment.seconds < ONSET_S else last
-        yield replace(moment, visible=last.visible)
+def _hung(camera: Literal["visible", "thermal"]) -> Moments:
+    """With one camera that repeats its image."""
 
+    def moments(scenery: Scenery) -> Iterator[Moment]:
+        last: Moment | None = None
+        for moment in _plain(scenery):
+            last = moment if last is None or moment.seconds < ONSET_S else last
+            yield replace(moment, **{camera: getattr(last, camera)})
 
-def _hung_thermal(scenery: Scenery) -> Iterator[Moment]:
-    last: Moment | None = None
-    for moment in _plain(scenery):
-        last = moment if last is None or moment.seconds < ONSET_S else last
-        yield replace(moment, thermal=last.thermal)
+    return moments
 
 
 def _slow(scenery: Scenery) -> Iterator[Moment]:
@@ -218,8 +216,8 @@ class Kind:
 
 KINDS: Sequence[Kind] = (
     Kind("plain", _plain),
-    Kind("hung visible", _hung_visible),
-    Kind("hung thermal", _hung_thermal),
+    Kind("hung visible", _hung("visible")),
+    Kind("hung thermal", _hung("thermal")),
     Kind("late 0.1 s", _late(0.1)),
     Kind("late 0.3 s", _late(0.3)),
     Kind("9 Hz at 27 Hz", _slow),

@@ -1,12 +1,11 @@
 """How often a stream is answered wrongly: streams of every hostile kind, with exact truth."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
-from typing_extensions import TypedDict
 
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.evaluation.accuracy import WRONG_PX
@@ -15,13 +14,14 @@ from distillmatch_ros.evaluation.panning import THERMAL, VISIBLE, Place
 from distillmatch_ros.evaluation.probability import calibration_error, reliability
 from distillmatch_ros.evaluation.warped import read_aligned
 from distillmatch_ros.geometry.homography import corner_error
-from distillmatch_ros.images.frames import Frame, to_grey
+from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.registration.probability import RIGHT_PX
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.stream.settings import StreamSettings
 from distillmatch_ros.stream.stream import Stream
+from distillmatch_ros.visualisation.canvas import displayable
 
 ALL = "all"
 COLUMNS = ("kind", "frames", "answered", "wrong", "longest s", "calibration")
@@ -101,18 +101,6 @@ class Figures:
         )
 
 
-class FiguresRecord(TypedDict):
-    """`Figures` as a JSON object."""
-
-    kind: str
-    frames: int
-    answered: float
-    wrong: float
-    longest_s: float
-    calibration_error: float | None
-    statuses: dict[str, int]
-
-
 def read_place(pair: PairPaths, seed: int) -> Place:
     """The place of an aligned pair.
 
@@ -120,7 +108,7 @@ def read_place(pair: PairPaths, seed: int) -> Place:
         DistillMatchError: an image cannot be read, or the pair is not aligned.
     """
     visible, thermal = read_aligned(pair)
-    return Place(_coloured(visible), to_8bit(thermal), seed)
+    return Place(displayable(visible), to_8bit(thermal), seed)
 
 
 def run(
@@ -144,19 +132,19 @@ def run(
         stop: polled after each pair; True ends with the streams so far.
     """
     by_kind: dict[str, list[list[Answer]]] = {}
-    for kind in kinds:
-        for number, place in enumerate(places):
-            scenery = Scenery(place, places[(number + 1) % len(places)], number, seconds)
-            answers = []
-            for answer in answers_to(Stream(registrar, settings(kind)), kind.moments(scenery)):
-                answers.append(answer)
-                if stop():
-                    break
-            else:
-                by_kind.setdefault(kind.name, []).append(answers)
-                on_stream()
-                continue
-            break
+    for kind, (number, place) in product(kinds, enumerate(places)):
+        scenery = Scenery(place, places[(number + 1) % len(places)], number, seconds)
+        answers = []
+        for answer in answers_to(Stream(registrar, settings(kind)), kind.moments(scenery)):
+            answers.append(answer)
+            if stop():
+                return _summarised(by_kind)
+        by_kind.setdefault(kind.name, []).append(answers)
+        on_stream()
+    return _summarised(by_kind)
+
+
+def _summarised(by_kind: Mapping[str, Sequence[Sequence[Answer]]]) -> list[Figures]:
     every = [stream for streams in by_kind.values() for stream in streams]
     return [*(Figures.of(*one) for one in by_kind.items()), *([Figures.of(ALL, every)] if every else [])]
 
@@ -192,11 +180,6 @@ def longest_wrong_s(answers: Sequence[Answer]) -> float:
     return longest
 
 
-def record(figures: Sequence[Figures]) -> list[FiguresRecord]:
-    """Figures as JSON objects."""
-    return [FiguresRecord(**asdict(each)) for each in figures]  # type: ignore[typeddict-item]
-
-
 def rows(figures: Sequence[Figures]) -> list[list[str]]:
     """Figures as text, by `COLUMNS`."""
     return [
@@ -210,11 +193,3 @@ def rows(figures: Sequence[Figures]) -> list[list[str]]:
         ]
         for each in figures
     ]
-
-
-def _coloured(visible: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """uint8 (H, W, 3), grey where the image has other values or channels."""
-    if visible.dtype == np.uint8 and visible.ndim == 3 and visible.shape[2] == 3:
-        return visible
-    grey = to_grey(visible)
-    return np.repeat((grey if grey.dtype == np.uint8 else to_8bit(grey))[..., None], 3, axis=2)

@@ -63,14 +63,14 @@ def write_bag_pages(
 
 def _richest(bag: BagOverview, bags: Bags) -> Recording:
     """The bag's recording with matches and pictures if it and its source lie where it was registered."""
-    recording, about = bags.read(bag.name), bags.about[bag.name]
+    about = bags.about[bag.name]
     out, source = (Path(str(about.get(key) or "")) for key in ("out", "bag"))
     with suppress(DistillMatchError, OSError):
         if out.is_file():
             read = read_bag(out, source if source.exists() else None)
-            if len(read.entries) == len(recording.entries):
+            if len(read.entries) == bag.statuses.total():
                 return replace(read, title=bag.name)
-    return recording
+    return bags.read(bag.name)
 
 
 def _judged_like(bag: BagOverview, recording: Recording) -> Report:

@@ -188,7 +188,7 @@ def read_fields(folder: str) -> dict[str, dict[str, Any]]:
 
 
 def _lines(folder: str) -> Iterator[dict[str, Any]]:
-    """The fields of each line; those of `Record` are valid."""
+    """The fields of each line; those of `Record` are valid, see `_record`."""
     if NAME not in existing(folder):
         return
     place = joined(folder, NAME)

@@ -146,14 +146,17 @@ def _facts(fleet: Fleet) -> list[Fact]:
 
 
 def _charts(fleet: Fleet) -> list[Chart]:
-    timed = sorted((bag for bag in fleet.bags if bag.stamp), key=lambda bag: bag.stamp or 0)
+    stamped = [(bag.stamp, bag) for bag in fleet.bags if bag.stamp is not None]
+    timed = sorted(stamped, key=lambda each: each[0])
     if not timed:
         return []
-    first, last = (bag.stamp or 0 for bag in (timed[0], timed[-1]))
+    (first, earliest), (last, _) = timed[0], timed[-1]
     unit, name = (DAY, "days") if last - first > 2 * DAY * SECOND else (HOUR, "hours")
-    abscissa = f"{name} since {timed[0].begin:%Y-%m-%d %H:%M}"
-    places = {bag.name: ((bag.stamp or 0) - first) / SECOND / unit for bag in timed}
-    registered = [(places[bag.name], each) for bag in timed if (each := bag.registered_percent) is not None]
+    abscissa = f"{name} since {earliest.begin:%Y-%m-%d %H:%M}"
+    places = {bag.name: (stamp - first) / SECOND / unit for stamp, bag in timed}
+    registered = [
+        (places[bag.name], each) for _, bag in timed if (each := bag.registered_percent) is not None
+    ]
     note = "Pairs with a homography of their own."
     charts = [
         line_chart("Registered pairs", note, [Series("bags", registered, "dots")], abscissa, "%"),

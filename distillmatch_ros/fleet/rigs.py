@@ -8,7 +8,7 @@ import numpy as np
 
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.reports.recording import Entry
-from distillmatch_ros.rig.comparison import Displacement, Geometry
+from distillmatch_ros.rig.comparison import Displacement, Geometry, mean_distance
 from distillmatch_ros.rig.history import RigHistory
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.watching import AGREE_PX
@@ -61,7 +61,7 @@ def _of_pairs(entries: Sequence[Entry]) -> Geometry | None:
     if len(places) < 2:
         return None
     median = np.asarray(np.median(places, axis=0), np.float64)
-    scatter = float(np.median(np.linalg.norm(places - median, axis=-1).mean(axis=-1)))
+    scatter = float(np.median(mean_distance(places - median)))
     return Geometry.of_place(median, 1.25 * scatter / float(np.sqrt(len(places))))  # of a median
 
 
