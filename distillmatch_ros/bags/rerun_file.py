@@ -122,7 +122,7 @@ class RerunFile:
         rerun, log = self._rerun, self._stream.log
         for name, picture in (
             (f"{VISIBLE}/image", canvas.displayable(visible)),
-            (f"{THERMAL}/image", _coloured(heat)),
+            (f"{THERMAL}/image", canvas.inferno(heat)),
             (OVERLAY, overlay),
         ):
             log(name, rerun.EncodedImage(contents=_jpeg(picture), media_type="image/jpeg"))
@@ -168,7 +168,7 @@ class RerunFile:
             cloud = cloud[:: -(-len(cloud) // _MOST_POINTS) or 1]
             places = np.stack([cloud[name] for name in "xyz"], axis=-1)
             if len(cloud):
-                colours = _coloured(to_8bit(cloud["thermal"][None]))[0, :, ::-1]
+                colours = canvas.inferno(to_8bit(cloud["thermal"][None]))[0, :, ::-1]
         self._stream.log(POINTS, self._rerun.Points3D(places, colors=colours, radii=-1.5))
 
     def _copy(self, source: int, file: BinaryIO) -> None:
@@ -207,10 +207,6 @@ def _layout(blueprint: Any) -> Any:
         row_shares=[3, 1, 1],
     )
     return blueprint.Blueprint(blueprint.Horizontal(images, over_time))
-
-
-def _coloured(heat: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.asarray(cv2.applyColorMap(heat, cv2.COLORMAP_INFERNO), np.uint8)
 
 
 def _jpeg(picture: NDArray[Any]) -> bytes:

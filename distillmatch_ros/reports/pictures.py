@@ -87,7 +87,7 @@ def views(entry: Entry, images: Images, temperature: Temperature | None = None) 
     before = Picture.of(visible, f"visible image of {name}")
     others = []
     if registration.mapping is None:
-        heat = canvas.resized(_coloured(to_8bit(thermal)), visible.shape[:2])
+        heat = canvas.resized(canvas.inferno(to_8bit(thermal)), visible.shape[:2])
         after = Picture.of(heat, f"thermal image of {name}, not registered")
     else:
         heat = _registered(visible, thermal, registration.mapping)
@@ -114,9 +114,5 @@ def _registered(
     visible: NDArray[np.generic], thermal: NDArray[np.generic], mapping: ImageMapping
 ) -> NDArray[np.uint8]:
     """The warped thermal image in colours, over the dimmed visible image."""
-    warped = _coloured(mapping.warp_thermal(to_8bit(thermal)))
+    warped = canvas.inferno(mapping.warp_thermal(to_8bit(thermal)))
     return np.where(mapping.mask[..., None], warped, canvas.displayable(visible) // 4)
-
-
-def _coloured(heat: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.asarray(cv2.applyColorMap(heat, cv2.COLORMAP_INFERNO), np.uint8)

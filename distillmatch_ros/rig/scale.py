@@ -165,10 +165,14 @@ class ScaleEstimate:
     def __init__(self, most: int = MOST) -> None:
         """Keep the matches of at most so many pairs, the latest ones."""
         self._kept: deque[DepthMatches] = deque(maxlen=most)
+        self._found: deque[tuple[float, float]] = deque(maxlen=most)  # `pair_scale` of the kept, by the rig
+        self._rig: RigModel | None = None
 
     def add(self, matches: DepthMatches) -> None:
         """Add a pair."""
         self._kept.append(matches)
+        if self._rig is not None:
+            self._found.append(pair_scale(self._rig, matches))
 
     @property
     def pairs(self) -> int:
@@ -179,7 +183,11 @@ class ScaleEstimate:
         """The scale of a rig of unit scale; None with too few pairs."""
         if len(self._kept) < _FEWEST:
             return None
-        metres, deviations = np.array([pair_scale(rig, matches) for matches in self._kept]).T
+        if rig is not self._rig:
+            self._rig = rig
+            self._found.clear()
+            self._found.extend(pair_scale(rig, matches) for matches in self._kept)
+        metres, deviations = np.array(self._found).T
         logarithms = np.log(metres)
         middle = float(np.median(logarithms))
         scatter = 1.4826 * float(np.median(np.abs(logarithms - middle)))

@@ -32,6 +32,11 @@ def displayable(image: NDArray[Any]) -> Picture:
     return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
 
 
+def inferno(grey: NDArray[np.uint8]) -> Picture:
+    """Heat in colours: uint8 (H, W) as a picture, from black through red to yellow."""
+    return np.asarray(cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO), np.uint8)
+
+
 def resized(picture: Picture, size: tuple[int, int]) -> Picture:
     """The picture at (height, width): area average where it shrinks, smooth interpolation where it grows."""
     interpolation = cv2.INTER_AREA if size[0] < picture.shape[0] else cv2.INTER_CUBIC

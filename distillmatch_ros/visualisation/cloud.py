@@ -1,13 +1,12 @@
 """Pictures of a thermal point cloud from another place than the camera's."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.geometry.homography import Size
 from distillmatch_ros.geometry.pose import Pose
 from distillmatch_ros.images.gain_control import to_8bit
-from distillmatch_ros.visualisation.canvas import NIGHT, Picture
+from distillmatch_ros.visualisation.canvas import NIGHT, Picture, inferno
 
 _DOT = 3  # pixels of the picture that a point covers, either way
 _FOCAL = 0.6  # focal length, widths of the picture
@@ -23,7 +22,7 @@ def draw_cloud(cloud: NDArray[np.void], size: Size, right: float, down: float) -
         down: likewise downwards.
     """
     points = np.stack([cloud[name] for name in "xyz"], axis=-1).astype(np.float64)
-    colours = cv2.applyColorMap(to_8bit(cloud["thermal"][None]), cv2.COLORMAP_INFERNO)[0]
+    colours = inferno(to_8bit(cloud["thermal"][None]))[0]
     middle = np.median(points, axis=0)
     turn = Pose.from_vectors(np.radians([-down, right, 0.0]), np.zeros(3)).rotation
     seen = (points - middle) @ turn.T + (0.0, 0.0, middle[2])

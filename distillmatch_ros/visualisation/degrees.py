@@ -1,6 +1,5 @@
 """A thermal image in colours, with a scale in degrees beside it."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,11 +26,11 @@ def draw_degrees(celsius: NDArray[np.float32]) -> Picture:
     grey = np.clip(255 * (np.where(known, celsius, low) - low) / span, 0, 255).astype(np.uint8)
     height, width = celsius.shape
     picture = np.full((height, width + 2 * _MARGIN + _BAR + _LABELS, 3), NIGHT, np.uint8)
-    picture[:, :width][known] = cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO)[known]
+    picture[:, :width][known] = canvas.inferno(grey)[known]
 
     top, bottom, left = min(_MARGIN, height // 4), height - min(_MARGIN, height // 4), width + _MARGIN
     ramp = np.linspace(255, 0, bottom - top).astype(np.uint8)[:, None].repeat(_BAR, 1)
-    picture[top:bottom, left : left + _BAR] = cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO)
+    picture[top:bottom, left : left + _BAR] = canvas.inferno(ramp)
     for place in np.linspace(0, 1, _TICKS):
         label = f"{high - place * span:.1f} C"
         row = top + place * (bottom - top - 1)

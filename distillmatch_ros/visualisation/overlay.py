@@ -159,13 +159,13 @@ def _compose(base: Picture, shown: NDArray[np.uint8], style: Style) -> Picture:
         side = max(base.shape[:2]) / _SQUARES
         rows, columns = (np.arange(count) // side for count in base.shape[:2])
         odd = ((rows[:, None] + columns) % 2).astype(bool)
-        return np.where(odd[..., None], _inferno(shown), base)
+        return np.where(odd[..., None], canvas.inferno(shown), base)
     grey = cv2.cvtColor(base, cv2.COLOR_BGR2GRAY)
     if style == "false_colour":
         return np.asarray(cv2.merge([grey, cv2.addWeighted(grey, 0.5, shown, 0.5, 0), shown]), np.uint8)
     if style == "edges":
         halo = cv2.addWeighted(shown, 0.75, cv2.GaussianBlur(shown, (0, 0), 4), 1.1, 0)
-        glow = np.asarray(cv2.applyColorMap(halo, cv2.COLORMAP_INFERNO))
+        glow = canvas.inferno(np.asarray(halo, np.uint8))
         dim = cv2.addWeighted(base, 0.35, cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), 0.2, 0)
         return np.asarray(cv2.add(dim, glow), np.uint8)
     colours, fractions = _blending()
@@ -179,11 +179,7 @@ def _blending() -> tuple[Picture, Picture]:
     heat = np.arange(256, dtype=np.uint8)[:, None]
     opacity = 0.12 + 0.53 * (heat[..., None] / 255) ** 1.5
     fractions = np.broadcast_to(0.9 * (1 - opacity), (256, 1, 3))
-    return np.rint(opacity * _inferno(heat)).astype(np.uint8), np.rint(255 * fractions).astype(np.uint8)
-
-
-def _inferno(shown: NDArray[np.uint8]) -> Picture:
-    return np.asarray(cv2.applyColorMap(shown, cv2.COLORMAP_INFERNO), np.uint8)
+    return np.rint(opacity * canvas.inferno(heat)).astype(np.uint8), np.rint(255 * fractions).astype(np.uint8)
 
 
 def _edge_strength(heat: NDArray[np.uint8]) -> NDArray[np.uint8]:
