@@ -204,8 +204,8 @@ class RigWatch:
             count, passes = len(self._judged), self._passes + 1
             self._tell(
                 Finding.KNOWN,
-                f"the rig is known after {passes} passes, {gap:.1f} px from those that judged it ({count}): "
-                f"{use}",
+                f"the rig is known after {passes} pass{'es' * (passes > 1)}, {gap:.1f} px from those that judged it "
+                f"({count}): {use}",
                 passes,
                 gap,
             )
