@@ -202,10 +202,10 @@ class RigWatch:
             preferred = self._lock().is_preferred
             use = "it maps all pairs" if preferred else "pairs fit edges better, and it guards them"
             count, passes = len(self._judged), self._passes + 1
+            after = f"{passes} pass{'es' * (passes > 1)}"
             self._tell(
                 Finding.KNOWN,
-                f"the rig is known after {passes} pass{'es' * (passes > 1)}, {gap:.1f} px from those that judged it "
-                f"({count}): {use}",
+                f"the rig is known after {after}, {gap:.1f} px from those that judged it ({count}): {use}",
                 passes,
                 gap,
             )
