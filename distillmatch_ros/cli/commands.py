@@ -40,6 +40,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     "Measure": {
         "evaluate": images.evaluate,
         "evaluate-streams": hostile.evaluate_streams,
+        "evaluate-impossible": hostile.evaluate_impossible,
         "benchmark": images.benchmark,
         "benchmark-node": node.benchmark_node,
         "fit-probability": probability.fit_probability,

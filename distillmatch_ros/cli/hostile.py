@@ -1,4 +1,4 @@
-"""The command that measures on streams with known truth: evaluate-streams."""
+"""Commands that measure what is answered wrongly: evaluate-streams, evaluate-impossible."""
 
 from dataclasses import asdict
 from functools import partial
@@ -12,7 +12,7 @@ from distillmatch_ros.cli.interruption import interruptible
 from distillmatch_ros.cli.options import EngineOptions, Output, Settings
 from distillmatch_ros.cli.streams import parameters_of
 from distillmatch_ros.cli.view import common
-from distillmatch_ros.evaluation import streams
+from distillmatch_ros.evaluation import impossible, streams
 from distillmatch_ros.evaluation.hostile_streams import KINDS, Kind
 from distillmatch_ros.evaluation.panning import synthetic_place
 from distillmatch_ros.images.pairs import PairPaths, files_of, read_folder
@@ -94,3 +94,47 @@ def _spread(folder: Path, number: int) -> list[PairPaths]:
     if len(pairs) < 2:
         raise DistillMatchError(f"{folder}: holds one pair; streams that show another place need two")
     return [pairs[index] for index in evenly(len(pairs), number)]
+
+
+def evaluate_impossible(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PAIRS_DIR...",
+            help="Aligned pairs of several places that the network was not trained on.",
+        ),
+    ],
+    number: Annotated[
+        int, typer.Option("--pairs", metavar="N", min=1, help="Impossible pairs of each kind.")
+    ] = 500,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of what is drawn.")] = 0,
+    *,
+    output: Output,
+    engine: EngineOptions,
+) -> None:
+    """Count homographies that are accepted for pairs which no homography registers.
+
+    The images are of two places, or the thermal one is mirrored or turned; half of the pairs have one
+    display, logo or bonnet burnt into both images. They are registered as by `match`.
+    """
+    pairs = [pair for folder in folders for pair in read_folder(folder)]
+    output.check(inputs=files_of(pairs))
+    with (
+        engine.open() as registrar,
+        interruptible() as stopped,
+        common.progress(hidden=output.quiet) as bar,
+    ):
+        task = bar.add_task("registering", total=number * len(impossible.KINDS))
+        advance = partial(bar.advance, task)
+        figures = impossible.count(registrar, pairs, number, seed, advance, stopped.is_set)
+    output.give(
+        [asdict(each) for each in figures],
+        lambda: common.show_table(
+            f"{', '.join(map(str, folders))}: {len(pairs)} pairs",
+            impossible.COLUMNS,
+            impossible.rows(figures),
+            impossible.LEGEND,
+        ),
+    )
+    if stopped.is_set():
+        raise KeyboardInterrupt("the table holds the pairs so far")

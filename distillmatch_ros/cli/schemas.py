@@ -14,11 +14,11 @@ from distillmatch_ros.bags.summary import BagRecord
 from distillmatch_ros.cli.engines import BuiltEngine
 from distillmatch_ros.demo.run import DemoRecord
 from distillmatch_ros.doctor.examination import Examination
+from distillmatch_ros.evaluation import impossible, streams
 from distillmatch_ros.evaluation.latency import Benchmark
 from distillmatch_ros.evaluation.probability import Bin
 from distillmatch_ros.evaluation.report import EvaluationRecord
 from distillmatch_ros.evaluation.rig import DriveRecord
-from distillmatch_ros.evaluation.streams import Figures
 from distillmatch_ros.evaluation.verification import Verification
 from distillmatch_ros.fleet.overview import OverviewRecord
 from distillmatch_ros.registration.probability import ProbabilityModel
@@ -51,7 +51,8 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "calibrate": _of(CalibrationRecord),
     "align": _of(AlignRecord),
     "evaluate": _of(EvaluationRecord | list[DriveRecord]),
-    "evaluate-streams": _of(list[Figures]),
+    "evaluate-streams": _of(list[streams.Figures]),
+    "evaluate-impossible": _of(list[impossible.Figures]),
     "benchmark": _of(Benchmark),
     "benchmark-node": _of(list[NodeBenchmark]),
     "report": _of(ReportRecord),

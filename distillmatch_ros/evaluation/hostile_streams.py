@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from distillmatch_ros.evaluation.panning import TRUTH, VISIBLE, Image, Place, repeating_place
 from distillmatch_ros.geometry.homography import Float64
@@ -159,11 +160,16 @@ def _elsewhere(scenery: Scenery) -> Iterator[Moment]:
         yield Moment(time, scenery.place.visible(time), scenery.other.thermal(time), None)
 
 
+def turned(thermal: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """A thermal image mirrored, upside down, and both: as no camera beside the other sees it."""
+    views = thermal[:, ::-1], thermal[::-1], thermal[::-1, ::-1]
+    mirrored, inverted, both = (np.ascontiguousarray(view) for view in views)
+    return mirrored, inverted, both
+
+
 def _turned(scenery: Scenery) -> Iterator[Moment]:
-    """Thermal images that no camera beside the other can see: mirrored, upside down, or both."""
-    how = (1, 0, -1)[scenery.number % 3]
     for moment in _plain(scenery):
-        yield replace(moment, thermal=np.asarray(cv2.flip(moment.thermal, how), np.uint8), truth=None)
+        yield replace(moment, thermal=turned(moment.thermal)[scenery.number % 3], truth=None)
 
 
 def _repeating(period: int) -> Moments:

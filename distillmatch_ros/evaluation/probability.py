@@ -9,15 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.evaluation.hostile_streams import turned
+from distillmatch_ros.evaluation.impossible import same_place
 from distillmatch_ros.evaluation.warped import PRESETS, Trial, read_aligned, trials
 from distillmatch_ros.geometry.homography import Float64
-from distillmatch_ros.images.frames import to_grey
-from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.registration.gate import Gate
 from distillmatch_ros.registration.probability import FEATURES, RIGHT_PX, ProbabilityModel, features
@@ -25,8 +24,6 @@ from distillmatch_ros.registration.quality import Quality
 from distillmatch_ros.registration.registrar import Registrar
 
 BINS = 10
-COARSE, SAME_PLACE = (64, 48), 0.25
-"""Size at which visible images are compared, and the correlation above which they show the same place."""
 FOLDS = 5
 RIDGE = 1.0
 """L2 penalty on the coefficients of the standardised features, which limits overfitting on few samples."""
@@ -116,24 +113,11 @@ def permissive(gate: Gate) -> Gate:
     return gate.replace(min_peak_prominence=0.0, min_inlier_ratio=0.0, min_inliers=5, min_probability=0.0)
 
 
-def same_place(visible: NDArray[Any], other: NDArray[Any]) -> bool:
-    """Whether two visible images show the same place from a similar position, as frames of one drive may."""
-    coarse = [
-        cv2.resize(to_8bit(to_grey(image)), COARSE, interpolation=cv2.INTER_AREA)
-        for image in (visible, other)
-    ]
-    fine = [
-        image.astype(np.float32) - cv2.GaussianBlur(image.astype(np.float32), (0, 0), 3) for image in coarse
-    ]
-    return float(np.corrcoef(fine[0].ravel(), fine[1].ravel())[0, 1]) > SAME_PLACE
-
-
 def _impossible(trial: Trial, elsewhere: NDArray[Any] | None) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    heat = trial.thermal
-    for view in (heat[:, ::-1], heat[::-1], heat[::-1, ::-1]):
-        yield trial.visible, np.ascontiguousarray(view)
+    for view in turned(trial.thermal):
+        yield trial.visible, view
     if elsewhere is not None:
-        yield elsewhere, heat
+        yield elsewhere, trial.thermal
 
 
 def _judged(

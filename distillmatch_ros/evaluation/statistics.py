@@ -123,6 +123,24 @@ def mcnemar(first: int, second: int) -> float:
     return min(1.0, float(2 * tail / 2**number)) if number else 1.0
 
 
+def upper_bound(count: int, number: int) -> float:
+    """The greatest probability at which so few of a number of independent trials are likely, in [0, 1].
+
+    The upper end of the exact one-sided 95 % interval: Clopper and Pearson, The use of confidence or fiducial
+    limits illustrated in the case of the binomial, Biometrika 1934. 3 in 1000 for 0 of 1000.
+    """
+    if count >= number:
+        return 1.0
+    ways = [math.log(math.comb(number, k)) for k in range(count + 1)]
+    low, high = count / number, 1.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        hit, miss = math.log(middle), math.log1p(-middle)
+        so_few = sum(math.exp(each + k * hit + (number - k) * miss) for k, each in enumerate(ways))
+        low, high = (middle, high) if so_few > 1 - LEVEL / 100 else (low, middle)
+    return high
+
+
 def _group(preset: str, method: str, place: str, trials: Sequence[TrialResult], seed: int) -> Group:
     px, pairs = _errors(trials), [trial.visible for trial in trials]
     percent, drawn = _interval(px, pairs, _under, seed)

@@ -25,7 +25,8 @@ def test_help_names_the_commands() -> None:
     assert listed == [
         *("match", "bag", "calibrate", "align"),
         *("inspect", "report", "fleet", "demo"),
-        *("evaluate", "evaluate-streams", "benchmark", "benchmark-node", "fit-probability"),
+        *("evaluate", "evaluate-streams", "evaluate-impossible", "benchmark", "benchmark-node"),
+        "fit-probability",
         *("train", "ablate", "train-gan", "translate", "evaluate-gan"),
         *("export", "build-engine", "verify", "doctor"),
     ]

@@ -26,6 +26,7 @@ OUTPUTS = {
     "evaluate --out": ("evaluate . --out {}", "evaluation.md"),
     "evaluate --json": ("evaluate . --json {}", "e.json"),
     "evaluate-streams": ("evaluate-streams . --json {}", "s.json"),
+    "evaluate-impossible": ("evaluate-impossible . --json {}", "i.json"),
     "benchmark": ("benchmark . --json {}", "b.json"),
     "benchmark-node": ("benchmark-node --json {}", "b.json"),
     "bag": ("bag drive.mcap {} --rgb /r --thermal /t", "out.mcap"),

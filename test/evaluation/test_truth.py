@@ -16,7 +16,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.cli import app
 from distillmatch_ros.evaluation import report
 from distillmatch_ros.evaluation.accuracy import AccuracyReport, Score, TrialResult, compare_known
-from distillmatch_ros.evaluation.statistics import ALL, compared, grouped, mcnemar, read_trials
+from distillmatch_ros.evaluation.statistics import ALL, compared, grouped, mcnemar, read_trials, upper_bound
 from distillmatch_ros.evaluation.truth import MATRIX, POINTS, read_truths
 from distillmatch_ros.geometry.homography import transform
 
@@ -159,3 +159,14 @@ def test_the_command_takes_a_csv_and_an_earlier_evaluation(folder: Path, write_n
     assert against["trials"] == 1 and against["p"] == 1
     wrong = CliRunner().invoke(app, [*arguments, "--against", str(truth)])
     assert wrong.exit_code == 2 and "no evaluation" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("count", "number", "bound"), [(0, 1000, 0.00299), (3, 2000, 0.00387), (1, 10, 0.394)]
+)
+def test_the_bound_of_a_fraction_is_that_of_clopper_and_pearson(
+    count: int, number: int, bound: float
+) -> None:
+    """Values of the beta distribution's quantiles."""
+    assert upper_bound(count, number) == pytest.approx(bound, rel=2e-3)
+    assert upper_bound(number, number) == 1 == upper_bound(0, 0)
