@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from distillmatch_ros.bags.storage.loss import Loss, LossRecord
 from distillmatch_ros.base.units import Percentiles
-from distillmatch_ros.rig.history import RigHistory, RigHistoryRecord
+from distillmatch_ros.rig.history import UNTOLD, RigHistory, RigHistoryRecord
 from distillmatch_ros.stream.clocks import Clocks, ClocksRecord
 
 TOLD = 20
@@ -77,7 +77,7 @@ class BagSummary:
         notes: what was decided in the user's place, for people.
         losses: what the bag no longer holds.
         clocks: how those of both cameras compare; None if that is not known.
-        rig: what the drive told of its rig; None before its end.
+        rig: what the drive told of its rig; `UNTOLD` before its end.
         interrupted: it was stopped before the end of the bag.
     """
 
@@ -94,7 +94,7 @@ class BagSummary:
     notes: list[str] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     clocks: Clocks | None = None
-    rig: RigHistory | None = None
+    rig: RigHistory = UNTOLD
     interrupted: bool = False
 
     def drop(self, reason: str, problem: str) -> None:
@@ -149,6 +149,6 @@ class BagSummary:
             "notes": self.notes,
             "losses": [loss.record() for loss in self.losses],
             "clocks": self.clocks.record() if self.clocks is not None else None,
-            "rig": self.rig.record() if self.rig is not None else None,
+            "rig": self.rig.record(),
             "interrupted": self.interrupted,
         }

@@ -1,6 +1,5 @@
 """Commands that judge what was registered: report, fleet."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +14,7 @@ from distillmatch_ros.cli.streams import Rgb, Thermal
 from distillmatch_ros.fleet.places import is_url, shown
 
 if TYPE_CHECKING:
-    from distillmatch_ros.fleet.overview import Bags
+    from distillmatch_ros.fleet.stored import Readers
 
 GEOMETRY = "geometry"
 PAGES = "all", "starred", "none"
@@ -130,14 +129,14 @@ def _is_fleet(place: str) -> bool:
     return is_url(place) or any(Path(place).glob("bag=*")) or holds_outputs(place)
 
 
-def _open_fleet(place: str, failed: Callable[[DistillMatchError], None]) -> "Bags":
-    from distillmatch_ros.fleet.outputs import FleetOutputs, holds_outputs
+def _find_bags(place: str) -> "Readers":
+    from distillmatch_ros.fleet.outputs import find_outputs, holds_outputs
 
     if not is_url(place) and holds_outputs(place):
-        return FleetOutputs(place, failed)
+        return find_outputs(place)
     with needing("fleet"):
-        from distillmatch_ros.fleet.table_reading import FleetTable
-    return FleetTable(place, failed)
+        from distillmatch_ros.fleet.table_reading import find_table
+    return find_table(place)
 
 
 def _judge_fleet(table: str, group_by: str, output: Output, page: Path | None, pages: str) -> None:
@@ -147,13 +146,14 @@ def _judge_fleet(table: str, group_by: str, output: Output, page: Path | None, p
     from distillmatch_ros.fleet.bag_pages import Pages, chosen, folder_of, write_bag_pages
     from distillmatch_ros.fleet.overview import overview
     from distillmatch_ros.fleet.page import write_fleet
+    from distillmatch_ros.fleet.stored import StoredBags
 
     if page is not None and folder_of(page).exists() and not output.overwrite:
         raise DistillMatchError(
             f"{folder_of(page)}: exists already; pass --overwrite to replace its pages, or name another page"
         )
     failed: list[DistillMatchError] = []
-    bags = _open_fleet(table, failed.append)
+    bags = StoredBags(_find_bags(table), failed.append)
     found = overview(bags, group_by)
     if page is not None:
         with progress(output.quiet) as bar:

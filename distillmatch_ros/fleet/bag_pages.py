@@ -9,7 +9,8 @@ from urllib.parse import quote
 from distillmatch_ros.base.enums import StrEnum
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import make_folder
-from distillmatch_ros.fleet.overview import BagOverview, Bags, Fleet
+from distillmatch_ros.fleet.overview import BagOverview, Fleet
+from distillmatch_ros.fleet.stored import StoredBags
 from distillmatch_ros.reports.from_bag import read_bag
 from distillmatch_ros.reports.page import Report, write_report
 from distillmatch_ros.reports.recording import Recording
@@ -34,7 +35,7 @@ def chosen(fleet: Fleet, pages: Pages) -> list[BagOverview]:
 
 
 def write_bag_pages(
-    fleet: Fleet, bags: Bags, page: Path, pages: Pages, on_bag: Callable[[], None] = lambda: None
+    fleet: Fleet, bags: StoredBags, page: Path, pages: Pages, on_bag: Callable[[], None] = lambda: None
 ) -> Fleet:
     """Write a page for each chosen bag.
 
@@ -61,13 +62,12 @@ def write_bag_pages(
     return replace(fleet, bags=[replace(bag, report=links.get(bag.name)) for bag in fleet.bags])
 
 
-def _richest(bag: BagOverview, bags: Bags) -> Recording:
+def _richest(bag: BagOverview, bags: StoredBags) -> Recording:
     """The bag's recording with matches and pictures if it and its source lie where it was registered."""
-    about = bags.about[bag.name]
-    out, source = (Path(str(about.get(key) or "")) for key in ("out", "bag"))
+    out, source = Path(bag.out), Path(bag.source)
     with suppress(DistillMatchError, OSError):
         if out.is_file():
-            read = read_bag(out, source if source.exists() else None)
+            read = read_bag(out, source if bag.source and source.exists() else None)
             if len(read.entries) == bag.statuses.total():
                 return replace(read, title=bag.name)
     return bags.read(bag.name)

@@ -8,14 +8,14 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
-from enum import Enum
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
+from distillmatch_ros.base.enums import StrEnum
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import cache_folder, make_folder, open_text, take_lock, write_text
 from distillmatch_ros.fleet.places import existing, is_url, joined, published, shown, staged
@@ -27,7 +27,7 @@ SAVE_S = 30.0
 """Interval of uploads of a manifest in a store, where lines cannot be appended."""
 
 
-class BagState(str, Enum):
+class BagState(StrEnum):
     """State of a bag: PLANNED has no result yet, INTERRUPTED has the pairs up to Ctrl-C."""
 
     PLANNED = "planned"
@@ -73,6 +73,12 @@ class Record:
     more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def line(self) -> dict[str, Any]:
+        """Its fields as a JSON object, those that others added too."""
+        known = asdict(self)
+        return {**known.pop("more"), **known}
+
+    @property
     def identity(self) -> tuple[object, ...]:
         """What the result depends on."""
         return self.input, self.size, self.stamp, self.settings, self.model
@@ -113,7 +119,7 @@ class Manifest:
             DistillMatchError: a line is invalid, or the store cannot be reached.
         """
         self._place = joined(folder, NAME)
-        self._records = {record.name: record for record in map(_record, _lines(folder))}
+        self._records = read_records(folder)
         self._saved = monotonic()
 
     @property
@@ -144,14 +150,14 @@ class Manifest:
         record = self._records[name] = self._records[name].ended(outcome)
         if not is_url(self._place):
             with open_text(Path(self._place), append=True) as file:
-                file.write(_line(record))
+                file.write(_text(record))
         elif monotonic() - self._saved > SAVE_S:
             self.save()
 
     def save(self) -> None:
         """Rewrite the manifest with one line per bag."""
         with published(self._place) as path:
-            write_text(path, "".join(map(_line, self._records.values())))
+            write_text(path, "".join(map(_text, self._records.values())))
         self._saved = monotonic()
 
 
@@ -178,41 +184,44 @@ def open_manifest(folder: str) -> Iterator[Manifest]:
         lock.release()
 
 
-def read_fields(folder: str) -> dict[str, dict[str, Any]]:
-    """Fields of the manifest's lines by name, those that others added too; empty if there is no manifest.
+def read_records(folder: str) -> dict[str, Record]:
+    """The last record of each bag in a folder's manifest, by name; empty if there is no manifest.
 
     Raises:
-        DistillMatchError: see `Manifest`.
+        DistillMatchError: a line is invalid, or the store cannot be reached.
     """
-    return {str(fields["name"]): fields for fields in _lines(folder)}
-
-
-def _lines(folder: str) -> Iterator[dict[str, Any]]:
-    """The fields of each line; those of `Record` are valid, see `_record`."""
     if NAME not in existing(folder):
-        return
+        return {}
     place = joined(folder, NAME)
     with staged(place) as path:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    records: dict[str, Record] = {}
     for number, line in enumerate(lines, 1):
         try:
-            _RECORD.validate_json(line)
-            told: dict[str, Any] = json.loads(line)
-        except ValidationError as error:
+            record = _record(line)
+        except ValueError as error:
             if number == len(lines) and not line.endswith("\n"):
-                return  # the run was killed while it wrote this line
+                break  # the run was killed while it wrote this line
             raise DistillMatchError(
                 f"{shown(place)}: line {number} is invalid; move the file, or name another folder"
             ) from error
-        yield told
+        records[record.name] = record
+    return records
 
 
-def _record(told: dict[str, Any]) -> Record:
+def _record(line: str) -> Record:
+    """The record of a line.
+
+    Raises:
+        ValueError: it is invalid.
+    """
+    told = json.loads(line)
+    if not isinstance(told, dict):
+        raise ValueError("no JSON object")
     known = {name: value for name, value in told.items() if name in _FIELDS}
     others = {name: value for name, value in told.items() if name not in _FIELDS}
     return replace(_RECORD.validate_python(known), more=others)
 
 
-def _line(record: Record) -> str:
-    known = asdict(record)
-    return json.dumps({**known.pop("more"), **known}, ensure_ascii=False) + "\n"
+def _text(record: Record) -> str:
+    return json.dumps(record.line, ensure_ascii=False) + "\n"

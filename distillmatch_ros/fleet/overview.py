@@ -1,43 +1,26 @@
 """Overview of a fleet: result of each bag, its rig among those of the other bags, and what to look at."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 from typing_extensions import TypedDict
 
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.fleet.grouping import GEOMETRY, grouping
 from distillmatch_ros.fleet.rigs import NAMELESS, DriveGeometry, NamedRig, RigDrive, name_rigs
+from distillmatch_ros.fleet.stored import StoredBags
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.reports.movement import STEADY_PX, Movement, movement
 from distillmatch_ros.reports.recording import Recording, cameras
 from distillmatch_ros.reports.verdict import Level, Verdict, judge
 from distillmatch_ros.rig.comparison import Displacement
-from distillmatch_ros.rig.events import DOUBTS
 from distillmatch_ros.rig.history import RigHistory, Use
 from distillmatch_ros.rig.learning import LearnedRig
 
 WORST_FIRST = (Level.POOR, Level.EMPTY, Level.MOVES, Level.PARTLY, Level.GOOD)
-
-
-class Bags(Protocol):
-    """The bags of a fleet.
-
-    Attributes:
-        about: what is recorded of each bag that was read, by its name.
-    """
-
-    @property
-    def about(self) -> Mapping[str, Mapping[str, Any]]: ...
-
-    def __iter__(self) -> Iterator[Recording]:
-        """Read the bags one by one."""
-
-    def read(self, name: str) -> Recording:
-        """Read a bag again."""
 
 
 class OverviewRecord(TypedDict):
@@ -102,9 +85,11 @@ class BagOverview:
         rejected: pairs without a homography that their images support.
         verdict: on this bag; its movement by the fleet's rig if it knew none.
         moved: its movement; None with fewer than two registered pairs.
-        told: what it told of its rig; None if unknown.
-        drive: its geometry; None likewise.
+        told: what it told of its rig.
+        drive: its geometry; None if unknown.
         problems: what could not be read.
+        source: place of the bag when it was registered; empty if unknown.
+        out: place of its output; likewise.
         rig: the group of drives that it belongs to; `NAMELESS` if its geometry is unknown.
         shift: displacement of its geometry from that of the rig's first drive; None likewise.
         drift_px_per_week: of its rig; None if none is found.
@@ -118,9 +103,11 @@ class BagOverview:
     rejected: int
     verdict: Verdict
     moved: Movement | None
-    told: RigHistory | None
+    told: RigHistory
     drive: RigDrive | None
     problems: Sequence[str] = ()
+    source: str = ""
+    out: str = ""
     rig: str = NAMELESS
     shift: Displacement | None = None
     drift_px_per_week: float | None = None
@@ -147,8 +134,7 @@ class BagOverview:
     @property
     def known_s(self) -> float | None:
         """When its rig was known, s since the first pair; None if none was."""
-        known = None if self.told is None else self.told.known
-        return None if known is None else known.seconds
+        return None if self.told.known is None else self.told.known.seconds
 
     def record(self) -> OverviewRecord:
         """The bag as a JSON object."""
@@ -165,9 +151,9 @@ class BagOverview:
             "scatter_px": None if self.moved is None else self.moved.scatter,
             "slip_px": None if self.moved is None else self.moved.slip,
             "rig": self.rig,
-            "rig_use": None if self.told is None else self.told.use,
+            "rig_use": self.told.use,
             "known_s": self.known_s,
-            "knocks": 0 if self.told is None else len(self.told.knocks),
+            "knocks": len(self.told.knocks),
             "shift_px": None if self.shift is None else self.shift.px,
             "shift_deviation_px": None if self.shift is None else self.shift.deviation_px,
             "drift_px_per_week": self.drift_px_per_week,
@@ -185,7 +171,7 @@ class Fleet:
     rigs: Sequence[NamedRig]
 
 
-def overview(bags: Bags, group_by: str = GEOMETRY) -> Fleet:
+def overview(bags: StoredBags, group_by: str = GEOMETRY) -> Fleet:
     """Judge each bag of a fleet, and its rig against those of the other bags.
 
     Args:
@@ -196,8 +182,13 @@ def overview(bags: Bags, group_by: str = GEOMETRY) -> Fleet:
         DistillMatchError: see `grouping`.
     """
     key = grouping(group_by)
-    alone = [_alone(recording) for recording in bags]
-    rigs = name_rigs([(key(bag.name, bags.about[bag.name]), bag.drive) for bag in alone if bag.drive])
+    alone, drives = [], []
+    for each in bags:
+        bag = _alone(each.recording)
+        alone.append(bag)
+        if bag.drive is not None:
+            drives.append((key(each), bag.drive))
+    rigs = name_rigs(drives)
     by_drive = {drive.name: rig for rig in rigs for drive in rig.drives}
     judged = [_of_rig(bag, by_drive[bag.name], bags) if bag.name in by_drive else bag for bag in alone]
     judged = [replace(bag, reasons=tuple(_reasons(bag, by_drive.get(bag.name)))) for bag in judged]
@@ -236,10 +227,12 @@ def _alone(recording: Recording) -> BagOverview:
         recording.rig,
         drive,
         recording.problems,
+        str(recording.provenance.get("bag") or ""),
+        str(recording.provenance.get("out") or ""),
     )
 
 
-def _of_rig(bag: BagOverview, rig: NamedRig, bags: Bags) -> BagOverview:
+def _of_rig(bag: BagOverview, rig: NamedRig, bags: StoredBags) -> BagOverview:
     """A bag among the drives of its rig; its movement is judged by their rig if it knew none itself."""
     bag = replace(
         bag,
@@ -248,8 +241,7 @@ def _of_rig(bag: BagOverview, rig: NamedRig, bags: Bags) -> BagOverview:
         drift_px_per_week=None if rig.drift is None else rig.drift.px_per_week,
     )
     learned = rig.learned(bag.name)
-    knows = bag.told is not None and (bag.told.use == "maps" or bool(bag.told.knocks))
-    if bag.verdict.level is not Level.MOVES or learned is None or knows:
+    if learned is None or bag.verdict.level is not Level.MOVES or bag.told.mapping_rig or bag.told.knocks:
         return bag
     return _judged_by(bag, bags.read(bag.name), learned)
 
@@ -264,8 +256,7 @@ def _reasons(bag: BagOverview, rig: NamedRig | None) -> Iterator[str]:
     """Why a bag should be looked at."""
     verdict = bag.verdict
     if verdict.level is not Level.GOOD and not _is_fixed_in_peace(bag):
-        is_knocked = bag.told is not None and bool(bag.told.knocks)
-        seen = [] if is_knocked else [advice.seen for advice in verdict.advice]
+        seen = [] if bag.told.knocks else [advice.seen for advice in verdict.advice]
         yield " ".join([verdict.headline, *seen[:1]])
     if rig is not None:
         yield from rig.reasons(bag.name)
@@ -281,6 +272,5 @@ def _reasons(bag: BagOverview, rig: NamedRig | None) -> Iterator[str]:
 
 def _is_fixed_in_peace(bag: BagOverview) -> bool:
     """Whether a homography was given for all pairs, and nothing was found against it."""
-    if bag.told is None or bag.told.mode != "fixed" or bag.verdict.level is not Level.EMPTY:
-        return False
-    return bag.statuses["FIXED"] > 0 and not any(event.finding in DOUBTS for event in bag.told.events)
+    given = bag.told.mode == "fixed" and bag.statuses["FIXED"] > 0
+    return given and bag.verdict.level is Level.EMPTY and not bag.told.is_doubted

@@ -56,7 +56,7 @@ def verdict(fleet: Fleet) -> Verdict:
     found = ", ".join(f"{counts[level]} {level}" for level in WORST_FIRST if counts[level])
     reasons = [f"Verdicts on the {len(bags)} bags: {found}."]
     if fleet.rigs:
-        knocked = sum(bag.told is not None and bool(bag.told.knocks) for bag in bags)
+        knocked = sum(bool(bag.told.knocks) for bag in bags)
         rigs = "1 rig" if len(fleet.rigs) == 1 else f"{len(fleet.rigs)} rigs"
         reasons.append(f"They are of {rigs}; the cameras were knocked in {knocked} of the bags.")
     good = sum(bag.needs_look and bag.verdict.level is Level.GOOD for bag in bags)
@@ -88,7 +88,6 @@ class RigRow:
 def _row(rig: NamedRig, fleet: Fleet) -> RigRow:
     bags = {bag.name: bag for bag in fleet.bags}
     own = [bags[drive.name] for drive in rig.drives]
-    told = [bag.told for bag in own if bag.told is not None]
     days = [f"{bag.begin:%Y-%m-%d}" for bag in (own[0], own[-1]) if bag.begin is not None]
     others = [
         (other.all.gap(rig.all), other.name)
@@ -101,10 +100,10 @@ def _row(rig: NamedRig, fleet: Fleet) -> RigRow:
         name=rig.name,
         cameras=rig.drives[0].cameras,
         drives=len(own),
-        known=sum(each.rig is not None for each in told),
+        known=sum(bag.told.rig is not None for bag in own),
         first=days[0] if days else "",
         last=days[-1] if days else "",
-        knocks=sum(len(each.knocks) for each in told),
+        knocks=sum(len(bag.told.knocks) for bag in own),
         mounts=len(rig.mounts),
         drift="none found"
         if drift is None

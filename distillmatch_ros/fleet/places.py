@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from glob import iglob
 from hashlib import sha256
 from os import SEEK_END
+from os.path import normpath, relpath
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -55,6 +56,20 @@ def shown(text: str) -> str:
 def joined(folder: str, name: str) -> str:
     """Join a folder and a relative name."""
     return f"{folder.rstrip('/')}/{name}" if is_url(folder) else str(Path(folder) / name)
+
+
+def to_file(place: str, file: str) -> str:
+    """A place as it is written into a file: a local one relative to the folder of a local file, so that both
+    may move together.
+    """
+    if is_url(place):
+        return shown(place)
+    return str(Path(place).absolute()) if is_url(file) else relpath(place, Path(file).parent)
+
+
+def from_file(place: str, file: str) -> str:
+    """A place that a file names; see `to_file`."""
+    return place if is_url(place) or is_url(file) else normpath(Path(file).parent / place)
 
 
 def version(place: str) -> Version:

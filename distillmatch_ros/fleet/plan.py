@@ -48,6 +48,7 @@ class Unit:
         name: relative name of its outputs without suffix; with folders if a pattern matched several.
         sources: paths or URLs of the bag's parts: one, unless files or bags of cameras belong together.
         target: path or URL of the MCAP file to write.
+        folder: path or URL of the folder of all outputs, with the manifest; None for a single file.
         table: path or URL of the Parquet file of its pairs; None for none.
         rerun: path of the recording for Rerun's viewer; None for none.
         version: version of the bag; None if it does not exist.
@@ -57,6 +58,7 @@ class Unit:
     name: str
     sources: tuple[str, ...]
     target: str
+    folder: str | None = None
     table: str | None = None
     rerun: str | None = None
     version: Version | None = None
@@ -156,6 +158,7 @@ def plan(
             name,
             sources,
             out if single else joined(out, f"{name}.mcap"),
+            None if single else out,
             None if table is None else joined(table, table_file(name)),
             version=known,
         )

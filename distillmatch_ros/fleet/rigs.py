@@ -34,13 +34,12 @@ class DriveGeometry:
     end: Geometry
 
     @classmethod
-    def of(cls, entries: Sequence[Entry], told: RigHistory | None) -> "DriveGeometry | None":
+    def of(cls, entries: Sequence[Entry], told: RigHistory) -> "DriveGeometry | None":
         """By the rig where it maps all pairs, else by the pairs; None with fewer than two registered pairs.
 
         After a knock the last rig says nothing about the begin, and only later pairs about the end.
         """
-        knocks = [] if told is None else told.knocks
-        rig = None if told is None or told.use != "maps" else told.rig
+        knocks, rig = told.knocks, told.mapping_rig
         since = knocks[-1].seconds if knocks else 0.0
         later = [entry for entry in entries if (entry.seconds or 0.0) >= since]
         end = _of_pairs(later) if rig is None else Geometry.of_rig(rig)

@@ -14,6 +14,8 @@ from distillmatch_ros.stream.result import Result
 
 KEY = b"distillmatch"
 """Key of the file's metadata that holds provenance and summary of the bag as a JSON object."""
+OUTPUTS = "outputs"
+"""Key in that object: the folder of the outputs and their manifest, as `to_file` gives it."""
 HOMOGRAPHY = tuple(f"h{row}{column}" for row in range(3) for column in range(3))
 SCHEMA = pa.schema(
     [

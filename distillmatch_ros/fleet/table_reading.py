@@ -1,7 +1,8 @@
 """Reading of fleet tables: each bag becomes a recording without images."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -12,9 +13,10 @@ from pyarrow import compute, parquet
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
-from distillmatch_ros.fleet.outputs import LARGE
-from distillmatch_ros.fleet.places import existing, joined, shown, staged
-from distillmatch_ros.fleet.table import HOMOGRAPHY, KEY, SCHEMA
+from distillmatch_ros.fleet.manifest import Record, read_records
+from distillmatch_ros.fleet.places import existing, from_file, joined, shown, staged
+from distillmatch_ros.fleet.stored import Readers, StoredBag
+from distillmatch_ros.fleet.table import HOMOGRAPHY, KEY, OUTPUTS, SCHEMA
 from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.reports.recording import Entry, Recording
@@ -23,80 +25,57 @@ from distillmatch_ros.rig.history import RigHistory
 _FOLDER, _FILE = "bag=", "pairs.parquet"
 
 
-class FleetTable:
-    """The bags of a table, in the order of their names; each pass over them reads them again."""
+def find_table(place: str) -> Readers:
+    """The bags of a table, in the order of their names.
 
-    def __init__(self, place: str, failed: Callable[[DistillMatchError], None] | None = None) -> None:
-        """Find the bags.
+    Args:
+        place: path or URL of the table's folder.
 
-        Args:
-            place: path or URL of the table's folder.
-            failed: called with the error of a bag that cannot be read, and the others go on; raised if None.
-
-        Raises:
-            DistillMatchError: it holds no pairs, or the store cannot be reached.
-        """
-        if not place:
-            raise DistillMatchError("the path of the table is empty; name the folder that bag --table wrote")
-        names = [PurePosixPath(name) for name in sorted(existing(place))]
-        files = [name for name in names if name.name == _FILE and name.parent.name.startswith(_FOLDER)]
-        if not files:
-            raise DistillMatchError(
-                f"{shown(place)}: holds no {_FOLDER}NAME/{_FILE}; name the folder that bag wrote, or its "
-                "--table"
-            )
-        self._failed = failed
-        self._places = {
-            unquote(file.parent.name.removeprefix(_FOLDER)): joined(place, str(file)) for file in files
-        }
-        self.about: dict[str, Mapping[str, Any]] = {}
-        """What the table says of each bag that was read: see the key `KEY` of its file."""
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __iter__(self) -> Iterator[Recording]:
-        """Read the bags one by one.
-
-        Raises:
-            DistillMatchError: see ``failed``.
-        """
-        for name in self._places:
-            try:
-                yield self.read(name)
-            except DistillMatchError as error:  # noqa: PERF203  files of any size
-                if self._failed is None:
-                    raise
-                self._failed(error)
-
-    def read(self, name: str) -> Recording:
-        """Read a bag.
-
-        Raises:
-            DistillMatchError: it cannot be read.
-        """
-        place = self._places[name]
-        with staged(place) as path:
-            try:
-                with parquet.ParquetFile(path) as file:
-                    about = json.loads((file.metadata.metadata or {}).get(KEY, b"{}"))
-                    rows = _rows(_checked(file.read(SCHEMA.names)))
-            except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-                reason = " ".join(str(error).split())
-                raise DistillMatchError(
-                    f"{shown(place)}: not the pairs of a bag ({reason}); register it again"
-                ) from error
-        self.about[name] = {key: value for key, value in about.items() if key not in LARGE}
-        return Recording(
-            title=name,
-            about=[("recording", name), ("camera images", str(about.get("bag", "")))],
-            entries=[_entry(number, row, rows[0]["visible_stamp"]) for number, row in enumerate(rows, 1)],
-            load=lambda _: {},
-            frames=about.get("frames", {}),
-            dropped=about.get("dropped", {}),
-            problems=about.get("problems", ()),
-            rig=RigHistory.of_record(about.get("rig")),
+    Raises:
+        DistillMatchError: it holds no pairs, or the store cannot be reached.
+    """
+    if not place:
+        raise DistillMatchError("the path of the table is empty; name the folder that bag --table wrote")
+    names = [PurePosixPath(name) for name in sorted(existing(place))]
+    files = [name for name in names if name.name == _FILE and name.parent.name.startswith(_FOLDER)]
+    if not files:
+        raise DistillMatchError(
+            f"{shown(place)}: holds no {_FOLDER}NAME/{_FILE}; name the folder that bag wrote, or its --table"
         )
+    manifest = cache(read_records)
+    places = {unquote(file.parent.name.removeprefix(_FOLDER)): joined(place, str(file)) for file in files}
+    return {name: partial(_read, name, file, manifest) for name, file in places.items()}
+
+
+def _read(name: str, place: str, manifest: Callable[[str], Mapping[str, Record]]) -> StoredBag:
+    with staged(place) as path:
+        try:
+            with parquet.ParquetFile(path) as file:
+                provenance = json.loads((file.metadata.metadata or {}).get(KEY, b"{}"))
+                rows = _rows(_checked(file.read(SCHEMA.names)))
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            reason = " ".join(str(error).split())
+            raise DistillMatchError(
+                f"{shown(place)}: not the pairs of a bag ({reason}); register it again"
+            ) from error
+    recording = Recording(
+        title=name,
+        about=[("recording", name), ("camera images", str(provenance.get("bag", "")))],
+        entries=[_entry(number, row, rows[0]["visible_stamp"]) for number, row in enumerate(rows, 1)],
+        load=lambda _: {},
+        frames=provenance.get("frames", {}),
+        dropped=provenance.get("dropped", {}),
+        problems=provenance.get("problems", ()),
+        rig=RigHistory.of_record(provenance.get("rig")),
+        provenance=provenance,
+    )
+
+    def line() -> Mapping[str, Any]:
+        outputs = provenance.get(OUTPUTS)
+        record = None if outputs is None else manifest(from_file(outputs, place)).get(name)
+        return {} if record is None else record.line
+
+    return StoredBag(recording, line)
 
 
 def _checked(pairs: pa.Table) -> pa.Table:

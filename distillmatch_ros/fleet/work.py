@@ -11,7 +11,7 @@ from distillmatch_ros.bags.provenance import provenance
 from distillmatch_ros.bags.rerun_file import recording
 from distillmatch_ros.bags.summary import BagSummary
 from distillmatch_ros.base.errors import DistillMatchError, needing
-from distillmatch_ros.fleet.places import published, shown, staged
+from distillmatch_ros.fleet.places import published, shown, staged, to_file
 from distillmatch_ros.fleet.plan import Order, Unit
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.stream.assembly import open_registrar, open_stream
@@ -133,9 +133,10 @@ def _table(
         yield lambda _: None, lambda _: None
         return
     with needing("fleet"):
-        from distillmatch_ros.fleet.table import writing_pairs
+        from distillmatch_ros.fleet.table import OUTPUTS, writing_pairs
+    outputs = {} if unit.folder is None else {OUTPUTS: to_file(unit.folder, unit.table)}
     with writing_pairs(unit.table, scratch) as table:
-        yield table.add, table.note
+        yield table.add, lambda about: table.note({**about, **outputs})
 
 
 @contextmanager

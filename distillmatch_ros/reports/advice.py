@@ -81,7 +81,7 @@ def advice_on(recording: Recording, judged: Sequence[Entry], moved: Movement | N
             "images of one size, and none of a few rows, which is a truncated image.",
         )
     elif moved is not None:
-        if moved.moves and not (recording.rig is not None and recording.rig.knocks):
+        if moved.moves and not recording.rig.knocks:
             yield from _about_mounting(moved)
         yield from _about_strays(moved)
     covered = coverage(judged)
@@ -99,8 +99,8 @@ def advice_on(recording: Recording, judged: Sequence[Entry], moved: Movement | N
         yield Advice("files", f"{unread} pairs could not be read.", "The table gives the reasons.")
 
 
-def _about_rig(told: RigHistory | None) -> Iterator[Advice]:
-    for event in () if told is None else told.events:
+def _about_rig(told: RigHistory) -> Iterator[Advice]:
+    for event in told.events:
         if event.finding in _FOUND:
             topic, remedy = _FOUND[Finding(event.finding)]
             yield Advice(topic, f"After {event.seconds:.1f} s: {event.sentence}.", remedy)

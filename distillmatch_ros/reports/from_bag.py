@@ -27,7 +27,7 @@ from distillmatch_ros.reports.recording import (
     Recording,
     cameras,
 )
-from distillmatch_ros.rig.history import RigHistory
+from distillmatch_ros.rig.history import UNTOLD, RigHistory
 from distillmatch_ros.stream.outputs import NODE
 from distillmatch_ros.stream.pair_status import PairStatus
 from distillmatch_ros.stream.sensors import Sensor
@@ -75,7 +75,8 @@ def read_bag(
         pairs = _read_pairs(bag)
         where, sizes = _find_images(bag, source, (rgb, thermal), metadata, pairs.values())
         receipts = _receipts(bag, where.rgb)
-        told = RigHistory.of_record(metadata.get("rig")) or _told_by_node(bag, min(pairs, default=0))
+        told = RigHistory.of_record(metadata.get("rig"))
+        told = told if told.is_told else _told_by_node(bag, min(pairs, default=0))
         problems = [*metadata.get("problems", ()), *map(str, bag.losses)]
         held = source is not None or where.is_held_by(bag)
     latencies = metadata.get("registration_ms", ())
@@ -95,6 +96,7 @@ def read_bag(
         problems=problems,
         temperature=_temperature(metadata),
         rig=told,
+        provenance=metadata,
     )
 
 
@@ -165,10 +167,10 @@ def _read_pairs(bag: Bag) -> dict[int, _Raw]:
     return {stamp: raw for stamp, raw in pairs.items() if stamp in with_homography}
 
 
-def _told_by_node(bag: Bag, begin: int) -> RigHistory | None:
+def _told_by_node(bag: Bag, begin: int) -> RigHistory:
     """What a recorded node's diagnostics tell of its rig; ``begin`` is the stamp of the first pair, ns."""
     if DIAGNOSTICS not in bag.topics:
-        return None
+        return UNTOLD
     messages = ros2_messages()
     figures = (
         (messages.stamp_of(each.message), {pair.key: pair.value for pair in status.values})

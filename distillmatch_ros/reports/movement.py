@@ -10,7 +10,7 @@ from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.registration.probability import RIGHT_PX
 from distillmatch_ros.reports.recording import Entry
 from distillmatch_ros.rig.comparison import Geometry, mean_distance
-from distillmatch_ros.rig.history import RigHistory
+from distillmatch_ros.rig.history import UNTOLD, RigHistory
 
 CELLS = (6, 8)
 """Rows and columns of the cells of the thermal image in which inliers are counted."""
@@ -97,7 +97,7 @@ class Movement:
         return list(np.array_split(self.offsets, parts))
 
 
-def movement(entries: Sequence[Entry], told: RigHistory | None = None) -> Movement | None:
+def movement(entries: Sequence[Entry], told: RigHistory = UNTOLD) -> Movement | None:
     """Movement of the thermal corners; None with fewer than two registered pairs of known size.
 
     Args:
@@ -106,11 +106,11 @@ def movement(entries: Sequence[Entry], told: RigHistory | None = None) -> Moveme
             should be at each depth, so that only what the mount does is left; earlier pairs do not count.
     """
     placed = [entry for entry in entries if entry.corners is not None]
-    rig = None if told is None or told.use != "maps" else told.rig
+    rig = told.mapping_rig
     if rig is not None:
         sizes = {(entry.thermal_size, entry.visible_size) for entry in placed}
         rig = rig if sizes == {(rig.model.thermal.size, rig.model.visible.size)} else None
-    if rig is not None and told is not None and told.known is not None:
+    if rig is not None and told.known is not None:
         since = told.known.seconds
         placed = [entry for entry in placed if entry.seconds is not None and entry.seconds >= since]
     if len(placed) < 2:
@@ -120,8 +120,8 @@ def movement(entries: Sequence[Entry], told: RigHistory | None = None) -> Moveme
     if rig is None:
         return Movement(numbers, places - np.median(places, axis=0))
     offsets, _ = Geometry.of_rig(rig).offsets(places)
-    own = told is not None and told.mode in RIG_MODES
-    return Movement(numbers, offsets, by_rig=True, steady_px=STEADY_PX if own else RIGHT_PX)
+    steady_px = STEADY_PX if told.mode in RIG_MODES else RIGHT_PX
+    return Movement(numbers, offsets, by_rig=True, steady_px=steady_px)
 
 
 def inlier_counts(entries: Sequence[Entry]) -> NDArray[np.float64] | None:

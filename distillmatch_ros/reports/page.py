@@ -100,7 +100,7 @@ class Report:
             "scatter_px": None if moved is None else round(moved.scatter, 3),
             "slip_px": None if moved is None else round(moved.slip, 3),
             "coverage": coverage(entries),
-            "rig": None if self.recording.rig is None else self.recording.rig.record(),
+            "rig": self.recording.rig.record(),
             "problems": list(self.recording.problems),
         }
 

@@ -16,7 +16,7 @@ from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.comparison import reference_corners
-from distillmatch_ros.rig.history import RigHistory
+from distillmatch_ros.rig.history import UNTOLD, RigHistory
 
 REJECTED = "REJECTED"
 """Status of a pair without a homography if the recording does not contain the reason."""
@@ -157,7 +157,9 @@ class Recording:
         live: whether latencies are those of a running node, from the receipt of an image to its homography.
         problems: descriptions of unreadable parts.
         temperature: what thermal readings mean; None if unknown.
-        rig: what the drive told of its rig; None if that is not recorded.
+        rig: what the drive told of its rig.
+        provenance: how it came about, and what became of it: see `bags.provenance` and `BagRecord`; empty if
+            that is not recorded.
     """
 
     title: str
@@ -169,7 +171,8 @@ class Recording:
     live: bool = False
     problems: Sequence[str] = ()
     temperature: Temperature | None = None
-    rig: RigHistory | None = None
+    rig: RigHistory = UNTOLD
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def timed(self) -> bool:

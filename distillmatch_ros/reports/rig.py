@@ -32,18 +32,18 @@ class RigFigures:
     events: list[tuple[str, str]]
 
 
-def rig_figures(told: RigHistory | None) -> RigFigures | None:
-    """What a drive told of its rig; None if that is unknown."""
-    if told is None:
+def rig_figures(told: RigHistory) -> RigFigures | None:
+    """What a drive told of its rig; None if it told nothing."""
+    if not told.is_told:
         return None
     events = [(f"{event.seconds:.1f} s", event.sentence) for event in told.events]
     rows = [] if told.rig is None else list(_rows(told.rig))
     return RigFigures(rig_sentences(told), rows, events)
 
 
-def rig_sentences(told: RigHistory | None) -> list[str]:
-    """Which rig was used, when it was known, and what happened to it; empty if that is unknown."""
-    if told is None:
+def rig_sentences(told: RigHistory) -> list[str]:
+    """Which rig was used, when it was known, and what happened to it; empty if nothing was told."""
+    if not told.is_told:
         return []
     file = "" if told.file is None else Path(told.file).name
     if told.mode == "fixed":

@@ -13,7 +13,6 @@ from distillmatch_ros.reports.advice import Advice, advice_on, camera_of, is_fro
 from distillmatch_ros.reports.movement import Movement
 from distillmatch_ros.reports.recording import Entry, Recording
 from distillmatch_ros.reports.rig import rig_sentences
-from distillmatch_ros.rig.events import DOUBTS
 from distillmatch_ros.rig.history import RigHistoryRecord
 
 ENOUGH, FEW = 0.9, 0.6
@@ -119,7 +118,7 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
     strays = {} if moved is None else moved.strays
     if strays:
         reasons.append(f"{_pairs(len(strays), 'accepted')} {max(strays.values()):.0f} px from the rest.")
-    knocks = [] if recording.rig is None else recording.rig.knocks
+    knocks = recording.rig.knocks
     moves = moved is not None and moved.moves
     frozen, total = recording.frozen.total(), len(recording.entries)
     if frozen:
@@ -167,12 +166,12 @@ def _why_empty(recording: Recording) -> str:
     given = {entry.status for entry in recording.entries} & {Status.FIXED.value, Status.HELD.value}
     if not given:
         return "No pair was registered from its own images, so there is nothing to assess."
-    if recording.rig is None:
+    if not recording.rig.is_told:
         return (
             "All pairs were mapped by a homography that was given, which their images neither confirm nor "
             "deny: register a part of the recording in mode live to assess it."
         )
-    if any(event.finding in DOUBTS for event in recording.rig.events):
+    if recording.rig.is_doubted:
         return "The calibration that was given is not supported by the images."
     return (
         "All pairs were mapped by the homography that was given; of those that were checked, one a second, "

@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 from typing_extensions import TypedDict
 
 from distillmatch_ros.base.units import SECOND
-from distillmatch_ros.rig.events import Finding, RigEvent
+from distillmatch_ros.rig.events import DOUBTS, Finding, RigEvent
 from distillmatch_ros.rig.files import RigFile
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.watching import WatchedRig
@@ -94,7 +94,7 @@ class DriveEvent:
 
 @dataclass(frozen=True, eq=False)
 class RigHistory:
-    """What a drive told of its rig; see `RigHistoryRecord`."""
+    """What a drive told of its rig; see `RigHistoryRecord`. `UNTOLD` stands for one that told nothing."""
 
     mode: str
     file: str | None = None
@@ -132,8 +132,8 @@ class RigHistory:
         return cls(mode, file, use, passes, rig, told)
 
     @classmethod
-    def of_figures(cls, told: Iterable[tuple[float, Mapping[str, str]]]) -> "RigHistory | None":
-        """What diagnostics of a node told, with the time of each since the first pair; None if nothing."""
+    def of_figures(cls, told: Iterable[tuple[float, Mapping[str, str]]]) -> "RigHistory":
+        """What diagnostics of a node told, with the time of each since the first pair."""
         events: list[DriveEvent] = []
         use: Use | None = None
         for seconds, figures in told:
@@ -148,7 +148,17 @@ class RigHistory:
                 number = None if passes is None else int(passes)
                 events.append(DriveEvent(max(0.0, round(seconds, 3)), finding, sentence, number, **values))
         known = [event.passes or 0 for event in events if event.finding == Finding.KNOWN]
-        return cls("rig", use=use, passes=known[-1] if known else 0, events=events) if events else None
+        return cls("rig", use=use, passes=known[-1] if known else 0, events=events) if events else UNTOLD
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the drive told anything."""
+        return bool(self.mode)
+
+    @property
+    def mapping_rig(self) -> LearnedRig | None:
+        """The rig that maps all pairs, from `known` on; None if none does, or only guards them."""
+        return self.rig if self.use == "maps" else None
 
     @property
     def known(self) -> DriveEvent | None:
@@ -161,28 +171,41 @@ class RigHistory:
         """When the cameras moved against each other."""
         return [event for event in self.events if event.finding == Finding.MOVED]
 
-    def record(self) -> RigHistoryRecord:
-        """As a JSON object."""
-        return {
-            "mode": self.mode,
-            "file": self.file,
-            "use": self.use,
-            "passes": self.passes,
-            "rig": None if self.rig is None else RigFile.of(self.rig, self.passes).record(),
-            "events": [event.record() for event in self.events],
-        }
+    @property
+    def is_doubted(self) -> bool:
+        """Whether images speak against the calibration or the rig that was given."""
+        return any(event.finding in DOUBTS for event in self.events)
+
+    def record(self) -> RigHistoryRecord | None:
+        """As a JSON object; None if nothing was told."""
+        return (
+            None
+            if not self.is_told
+            else {
+                "mode": self.mode,
+                "file": self.file,
+                "use": self.use,
+                "passes": self.passes,
+                "rig": None if self.rig is None else RigFile.of(self.rig, self.passes).record(),
+                "events": [event.record() for event in self.events],
+            }
+        )
 
     @classmethod
-    def of_record(cls, record: Mapping[str, Any] | None) -> "RigHistory | None":
-        """Make it from what `record` gave; None if there is nothing, or of another version.
+    def of_record(cls, record: Mapping[str, Any] | None) -> "RigHistory":
+        """Make it from what `record` gave; `UNTOLD` if that is nothing, or of another version.
 
         Recordings are damaged at times, and older than the program that reads them.
         """
         if record is None:
-            return None
+            return UNTOLD
         try:
             rig = None if record["rig"] is None else RigFile.of_record(record["rig"]).rig
             events = [DriveEvent(**event) for event in record["events"]]
             return cls(record["mode"], record["file"], record["use"], record["passes"], rig, events)
         except (KeyError, TypeError, ValueError):
-            return None
+            return UNTOLD
+
+
+UNTOLD = RigHistory("")
+"""What a drive told that told nothing of its rig, or whose recording does not hold it."""

@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 from distillmatch_ros.cli import app
 from distillmatch_ros.fleet.overview import overview
 from distillmatch_ros.fleet.page import verdict
-from distillmatch_ros.fleet.table_reading import FleetTable
+from distillmatch_ros.fleet.stored import StoredBags
+from distillmatch_ros.fleet.table_reading import find_table
 
 ROWS = (
     "[...document.querySelectorAll('#table tbody tr')].filter(row => !row.hidden)"
@@ -45,7 +46,7 @@ def report(*arguments: object) -> Any:
 
 
 def test_the_verdict_counts_what_needs_inspection(table: Path) -> None:
-    fleet = overview(FleetTable(str(table)))
+    fleet = overview(StoredBags(find_table(str(table)), print))
     judged = verdict(fleet)
     assert judged.level.value == "partly" and judged.headline == "2 of 5 bags need inspection."
     assert judged.reasons[0] == "Verdicts on the 5 bags: 1 poor, 4 good." and "2 rigs" in judged.reasons[1]

@@ -3,9 +3,8 @@
 Shifts are downwards, across the line between the lenses: along it they would look like another depth.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,10 @@ from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.fleet.grouping import grouping
 from distillmatch_ros.fleet.overview import BagOverview, Fleet, overview
 from distillmatch_ros.fleet.rigs import WEEK
+from distillmatch_ros.fleet.stored import StoredBag, StoredBags
 from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.reports.recording import Recording
-from distillmatch_ros.rig.history import RigHistory
+from distillmatch_ros.rig.history import UNTOLD, RigHistory
 from distillmatch_ros.rig.model import RigModel
 from test.support.simulated_rig import RIG, THERMAL, VISIBLE
 
@@ -58,23 +58,16 @@ def drive(name: str, week: float = 0.0, down: float = 0.0, knows: bool = True, *
     return recording(entries, **({"title": name, "rig": told} | changes))
 
 
-@dataclass
-class Bags:
-    """A fleet in memory."""
-
-    recordings: Sequence[Recording]
-    about: Mapping[str, Mapping[str, Any]]
-
-    def __iter__(self) -> Iterator[Recording]:
-        return iter(self.recordings)
-
-    def read(self, name: str) -> Recording:
-        return next(each for each in self.recordings if each.title == name)
+def stored(drive: Recording, **line: str) -> StoredBag:
+    return StoredBag(drive, lambda: line)
 
 
-def fleet(*drives: Recording, by: str = "geometry", paths: Mapping[str, str] | None = None) -> Fleet:
-    about = {each.title: {"bag": (paths or {}).get(each.title, f"{each.title}.mcap")} for each in drives}
-    return overview(Bags(drives, about), by)
+def fleet(*drives: Recording, by: str = "geometry") -> Fleet:
+    return overview(StoredBags({each.title: partial(stored, each) for each in drives}, fail), by)
+
+
+def fail(error: DistillMatchError) -> None:
+    raise error
 
 
 def by_name(found: Fleet) -> dict[str, BagOverview]:
@@ -120,8 +113,9 @@ def test_a_rig_that_drifts_stays_one_and_its_speed_is_told() -> None:
 
 def test_cameras_that_were_mounted_anew_are_starred_once_in_a_named_group() -> None:
     drives = [drive(f"w{week}", week, down=0.0 if week < 4 else 20.0) for week in range(7)]
-    paths = {each.title: f"robots/seven/{each.title}.mcap" for each in drives}
-    found = fleet(*drives, by="path", paths=paths)
+    for each in drives:
+        object.__setattr__(each, "provenance", {"bag": f"robots/seven/{each.title}.mcap"})
+    found = fleet(*drives, by="path")
     (rig,) = found.rigs
     assert rig.name == "seven" and len(rig.mounts) == 2 and rig.drift is None
     assert starred(found) == {"w4"}
@@ -152,7 +146,7 @@ def test_a_given_homography_that_nothing_contradicts_is_no_reason() -> None:
     entries = [entry(number, "FIXED") for number in range(1, 11)]
     fixed = recording(entries, title="fixed", rig=RigHistory("fixed", "one.yaml"))
     assert starred(fleet(fixed)) == set()
-    assert starred(fleet(replace(fixed, rig=None))) == {"fixed"}
+    assert starred(fleet(replace(fixed, rig=UNTOLD))) == {"fixed"}
 
 
 @pytest.mark.parametrize(
@@ -164,16 +158,19 @@ def test_a_given_homography_that_nothing_contradicts_is_no_reason() -> None:
         ("path:2", "s3://fleet/seven/mon.mcap", "seven"),
         ("path:-2", "x/rgb.mcap + x/thermal.mcap", "x"),
         ("thermal", "x", "/rear/thermal"),
+        ("rig", "x", "seven"),
     ],
 )
 def test_groups_by_path_or_field(by: str, path: str, name: str) -> None:
-    assert grouping(by)("mon", {"bag": path, "thermal": "/rear/thermal"}) == name
+    provenance = {"bag": path, "rig": {"mode": "rig"}, "topics": {"thermal": "/rear/thermal"}}
+    bag = stored(recording([], title="mon", provenance=provenance), rig="seven")
+    assert grouping(by)(bag) == name
 
 
 @pytest.mark.parametrize("by", ["path", "path:7", "robot"])
 def test_a_bag_without_that_part_or_field_is_named(by: str) -> None:
     with pytest.raises(DistillMatchError, match=r"mon(\.mcap)? has"):
-        grouping(by)("mon", {"bag": "mon.mcap"})
+        grouping(by)(stored(recording([], title="mon", provenance={"bag": "mon.mcap"})))
 
 
 @pytest.mark.parametrize("by", ["", "path:0", "path:x"])

@@ -21,8 +21,9 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.cli import app
 from distillmatch_ros.fleet import table
 from distillmatch_ros.fleet.overview import overview
+from distillmatch_ros.fleet.stored import StoredBags
 from distillmatch_ros.fleet.table import HOMOGRAPHY, SCHEMA
-from distillmatch_ros.fleet.table_reading import FleetTable
+from distillmatch_ros.fleet.table_reading import find_table
 from distillmatch_ros.reports.from_bag import read_bag
 
 
@@ -46,7 +47,7 @@ def registered(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 def test_a_row_tells_what_the_bag_tells_of_its_pair(registered: Path) -> None:
-    recordings = list(FleetTable(str(registered)))
+    recordings = [read().recording for read in find_table(str(registered)).values()]
     assert [recording.title for recording in recordings] == ["a b", "c"]
     for recording in recordings:
         written = read_bag(registered.parent / "out" / f"{recording.title}.mcap")
@@ -109,6 +110,12 @@ def test_fields_that_others_add_to_the_manifest_are_kept_and_group_drives(regist
     assert all(json.loads(line)["robot"] == "seven" for line in manifest.read_text().splitlines())
     result = run("fleet", registered, "--group-by", "robot", "--json", "-")
     assert {bag["rig"] for bag in json.loads(result.stdout)} == {"seven"}
+    for moved in ("out", "table"):
+        (registered.parent / "elsewhere").mkdir(exist_ok=True)
+        shutil.move(registered.parent / moved, registered.parent / "elsewhere" / moved)
+        result = run("fleet", registered.parent / "elsewhere" / moved, "--group-by", "robot", "--json", "-")
+        assert {bag["rig"] for bag in json.loads(result.stdout)} == {"seven"}, result.stderr
+    registered = registered.parent / "elsewhere/table"
     result = run("fleet", registered, "--group-by", "rgb", "--json", "-")
     assert {bag["rig"] for bag in json.loads(result.stdout)} == {"/rgb/image"}
 
@@ -169,7 +176,7 @@ def test_the_overview_names_the_bags_that_need_a_look(tmp_path: Path) -> None:
         write_pairs(tmp_path, name, shift)
     write_pairs(tmp_path, "other", 60.0, size=1280)
     write_pairs(tmp_path, "dark", 0.0, status="FEW_MATCHES")
-    bags = {bag.name: bag for bag in overview(FleetTable(str(tmp_path))).bags}
+    bags = {bag.name: bag for bag in overview(StoredBags(find_table(str(tmp_path)), print)).bags}
     assert set(list(bags)[:2]) == {"dark", "moved"}
     assert {name for name, bag in bags.items() if bag.needs_look} == {"dark", "moved"}
     shifts = {name: bag.shift.px for name, bag in bags.items() if bag.shift is not None}
@@ -202,7 +209,7 @@ def test_a_damaged_bag_is_named_and_the_others_are_shown(
     pairs = parquet.ParquetFile(file).read()
     parquet.write_table(pairs.set_column(pairs.schema.get_field_index(column), column, values), file)
     with pytest.raises(DistillMatchError, match=re.escape(reason)):
-        list(FleetTable(str(tmp_path / "table")))
+        find_table(str(tmp_path / "table"))["bad"]()
     for command in (("fleet",), ("report", "-o", tmp_path / "fleet.html")):
         result = run(*command, tmp_path / "table")
         assert result.exit_code == 1 and "1 bag, 10 pairs" in result.stdout
@@ -211,11 +218,11 @@ def test_a_damaged_bag_is_named_and_the_others_are_shown(
 
 def test_what_is_no_table_is_said(tmp_path: Path) -> None:
     with pytest.raises(DistillMatchError, match="holds no bag=NAME"):
-        list(FleetTable(str(tmp_path)))
+        find_table(str(tmp_path))
     (tmp_path / "bag=x").mkdir()
     (tmp_path / "bag=x/pairs.parquet").write_bytes(b"no Parquet")
     with pytest.raises(DistillMatchError, match=r"bag=x.pairs.parquet: not the pairs of a bag"):
-        list(FleetTable(str(tmp_path)))
+        find_table(str(tmp_path))["x"]()
     parquet.write_table(pa.table({"status": ["OK"]}), tmp_path / "bag=x/pairs.parquet")
     with pytest.raises(DistillMatchError, match="not the pairs of a bag"):
-        list(FleetTable(str(tmp_path)))
+        find_table(str(tmp_path))["x"]()

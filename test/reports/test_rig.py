@@ -13,7 +13,7 @@ from distillmatch_ros.reports.recording import Entry
 from distillmatch_ros.reports.rig import rig_figures, rig_sentences
 from distillmatch_ros.reports.verdict import Level, Verdict, judge
 from distillmatch_ros.rig.events import Finding
-from distillmatch_ros.rig.history import DriveEvent, RigHistory
+from distillmatch_ros.rig.history import UNTOLD, DriveEvent, RigHistory
 from test.support.simulated_rig import RIG, THERMAL, VISIBLE
 
 
@@ -30,7 +30,7 @@ def pairs(depths: Sequence[float], shift: float = 0.0) -> list[Entry]:
     return entries
 
 
-def verdict(entries: Sequence[Entry], told: RigHistory | None) -> Verdict:
+def verdict(entries: Sequence[Entry], told: RigHistory) -> Verdict:
     return judge(recording(entries, rig=told), movement(entries, told))
 
 
@@ -39,7 +39,7 @@ NEARER = [0.002 * index for index in range(40)]
 
 def test_a_scene_that_comes_nearer_is_no_mount_that_slips() -> None:
     entries = pairs(NEARER)
-    alone = verdict(entries, None)
+    alone = verdict(entries, UNTOLD)
     assert alone.level is Level.MOVES
     told = verdict(entries, learned())
     assert told.level is Level.GOOD and not told.advice

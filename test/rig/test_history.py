@@ -1,13 +1,14 @@
 """What a drive told of its rig is the same after it was written and read."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from distillmatch_ros.base.units import SECOND
-from distillmatch_ros.rig.events import Finding, RigEvent
-from distillmatch_ros.rig.history import RigHistory, rig_figures
+from distillmatch_ros.rig.events import DOUBTS, Finding, RigEvent
+from distillmatch_ros.rig.history import UNTOLD, DriveEvent, RigHistory, rig_figures
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.watching import WatchedRig
 from test.support.simulated_rig import RIG
@@ -24,7 +25,7 @@ EVENTS = [
 def test_a_history_survives_its_record() -> None:
     told = RigHistory.of("rig", None, KNOWN, EVENTS, BEGIN)
     read = RigHistory.of_record(json.loads(json.dumps(told.record())))
-    assert read is not None and read.rig is not None
+    assert read.rig is not None
     assert [event.seconds for event in read.events] == [10, 30, 41]
     assert (read.events, read.use, read.passes) == (told.events, "maps", 12)
     assert read.known is not None and read.known.seconds == 41
@@ -49,15 +50,26 @@ def test_diagnostics_of_a_node_tell_the_same_events() -> None:
         for late in (0.5, 1.5)
     ]
     read = RigHistory.of_figures([(0.5, dict(rig_figures(None, None))), *told])
-    assert read is not None and read.use == "maps" and read.rig is None
+    assert read.use == "maps" and read.rig is None
     assert [(event.seconds, event.passes) for event in read.events] == [(10.5, 11), (30.5, None), (41.5, 11)]
     assert read.known is not None and read.known.seconds == 41.5
     assert [(knock.distance_px, knock.turned_degrees) for knock in read.knocks] == [(25.0, -1.5)]
-    assert RigHistory.of_figures([(1.0, {"rig finding": "known", "rig": "x", "rig passes": "many"})]) is None
+    assert (
+        RigHistory.of_figures([(1.0, {"rig finding": "known", "rig": "x", "rig passes": "many"})]) is UNTOLD
+    )
 
 
 @pytest.mark.parametrize(
     "record", [None, {}, {"mode": "rig"}, 7, [], {"rig": {"version": 99}, "mode": "rig"}]
 )
 def test_what_is_no_record_is_no_history(record: object) -> None:
-    assert RigHistory.of_record(record) is None  # type: ignore[arg-type]
+    assert RigHistory.of_record(record) is UNTOLD  # type: ignore[arg-type]
+
+
+def test_a_history_answers_what_is_asked_of_it() -> None:
+    told = RigHistory.of("rig", None, KNOWN, EVENTS, BEGIN)
+    assert told.is_told and told.mapping_rig is told.rig is not None and not told.is_doubted
+    assert replace(told, use="guards").mapping_rig is None
+    assert not UNTOLD.is_told and UNTOLD.mapping_rig is None and UNTOLD.record() is None
+    doubted = [DriveEvent(0.0, finding.value, "") for finding in DOUBTS]
+    assert all(RigHistory("fixed", events=[event]).is_doubted for event in doubted)
