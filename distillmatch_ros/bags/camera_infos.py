@@ -32,12 +32,19 @@ def first_info(bag: Bag, image: str) -> Any:
     return None if first is None else first.message
 
 
+def first_camera(bag: Bag, image: str) -> Camera | None:
+    """The camera of an image topic by the CameraInfo beside it; None without a usable one."""
+    info = first_info(bag, image)
+    with suppress(DistillMatchError):  # it is not calibrated
+        return None if info is None else Camera.from_camera_info(info, rectified=is_rectified(image))
+    return None
+
+
 def describe_robot(bag: Bag, topics: Mapping[Sensor, str], robot: Robot) -> None:
-    """Tell the cameras and the frames that a bag describes, for depth in a frame of its own."""
+    """Tell the cameras and the frames that a bag describes."""
     for sensor, topic in topics.items():
-        with suppress(DistillMatchError):  # a camera that is not calibrated
-            if (info := first_info(bag, topic)) is not None:
-                robot.set_camera(sensor, Camera.from_camera_info(info, rectified=is_rectified(topic)))
+        if (camera := first_camera(bag, topic)) is not None:
+            robot.set_camera(sensor, camera)
     if TF_STATIC in bag.topics:
         for each in bag.messages((TF_STATIC,)):
             robot.take_transforms(each.message)

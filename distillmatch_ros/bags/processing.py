@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from distillmatch_ros.bags.camera_infos import describe_robot, first_info, undistort
+from distillmatch_ros.bags.camera_infos import describe_robot, first_camera, first_info, undistort
 from distillmatch_ros.bags.guess import guess_topics, usable_encodings
 from distillmatch_ros.bags.provenance import KEY
 from distillmatch_ros.bags.reading import Bag, Recorded, Topic, open_bag
@@ -25,7 +25,7 @@ from distillmatch_ros.stream.outputs import NODE, TOPICS, Outgoing
 from distillmatch_ros.stream.parameters import Parameters
 from distillmatch_ros.stream.result import Result
 from distillmatch_ros.stream.robot import TF_STATIC
-from distillmatch_ros.stream.sensors import MATCHED, Sensor, is_rectified
+from distillmatch_ros.stream.sensors import MATCHED, Sensor
 from distillmatch_ros.stream.stream import Stream
 from distillmatch_ros.stream.synchroniser import Pair, Synchroniser
 from distillmatch_ros.stream.temporal import Mode
@@ -102,8 +102,7 @@ def process_bag(
         infos = {sensor: first_info(bag, topics[sensor]) for sensor in MATCHED}
         if job.undistort:
             undistort(stream, infos, topics, summary)
-        if topics.keys() - set(MATCHED):
-            describe_robot(bag, topics, stream.robot)
+        describe_robot(bag, topics, stream.robot)
         summary.topics = {sensor.namespace: topic for sensor, topic in topics.items()}
         with _sink(job, infos, {**(about or {}), **summary.topics}, summary) as write:
             begun = 0
@@ -149,10 +148,7 @@ def recorded_cameras(job: BagJob) -> dict[Sensor, Camera]:
     with open_bag(job.bag, *job.others) as bag:
         topics = image_topics(bag, job, BagSummary(str(job.bag), None))
         for sensor in MATCHED:
-            if (info := first_info(bag, topics[sensor].name)) is None:
-                continue
-            with suppress(DistillMatchError):  # it is not calibrated
-                camera = Camera.from_camera_info(info, rectified=is_rectified(topics[sensor].name))
+            if (camera := first_camera(bag, topics[sensor].name)) is not None:
                 found[sensor] = Camera(camera.size, camera.matrix) if job.undistort else camera
     return found
 

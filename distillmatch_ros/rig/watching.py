@@ -13,6 +13,7 @@ from math import sqrt
 import numpy as np
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import Float64, Size, corner_error
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.images.prepared import PreparedPair
@@ -36,6 +37,8 @@ MAX_KEPT = 16
 
 OnLearned = Callable[[LearnedRig, int], None]
 """Takes a rig, and the number of passes that it was learned from."""
+Lenses = tuple[Camera | Size, Camera | Size]
+"""The thermal and the visible camera, or the size of its images where it is not calibrated."""
 
 _FITS = (6, 12, 24, 48, 96)  # numbers of passes at which a rig is fitted
 _EXCESS_PX = 2.0  # by how much a rig may add to the distances of matches
@@ -113,6 +116,7 @@ class RigWatch:
         visible: Size,
         known: LearnedRig | None = None,
         on_learned: OnLearned = ignore,
+        lenses: Callable[[], Lenses] | None = None,
     ) -> None:
         """Start without passes.
 
@@ -121,9 +125,13 @@ class RigWatch:
             visible: size of the visible images.
             known: a rig that was learned earlier; it is relied on once passes confirm it.
             on_learned: called with each rig that is locked or improved, and the number of its passes.
+            lenses: asked before each fit for the cameras; they may become known late. None if they are not
+                known. A camera that no rig holds with is estimated instead.
         """
         self._sizes = thermal, visible
         self._on_learned = on_learned
+        self._lenses = (lambda: self._sizes) if lenses is None else lenses
+        self._uses_lenses = True
         self.events: deque[RigEvent] = deque(maxlen=_EVENTS)
         """What was found about the rig, oldest first."""
         self._stamp = 0
@@ -185,6 +193,7 @@ class RigWatch:
         return Judgement(gap, sqrt(max(0.0, by_rig**2 - by_pair**2)), gap > FAR_PX, likely, better)
 
     def _decide(self, judgement: Judgement, observed: Observation, own: Float64) -> None:
+        assert self._candidate is not None, "judged only with a rig"
         self._history.append(judgement.gap_px <= AGREE_PX)
         if judgement.fits_better is not None:
             self._fits_better.append(judgement.fits_better)
@@ -212,7 +221,11 @@ class RigWatch:
             return
         if len(self._judged) < most:
             return
-        what = "the rig of the file does not fit" if self._from_file else "no rig holds yet"
+        lenses = (
+            " with the lenses of camera_info" if "given" in self._candidate.model.origins.values() else ""
+        )
+        what = "the rig of the file does not fit" if self._from_file else f"no rig holds yet{lenses}"
+        self._uses_lenses = self._from_file or not self._uses_lenses  # next time the other way
         self._tell(
             Finding.NO_RIG,
             f"{what}, and pairs are registered one by one: the last one is {gap:.1f} px from passes in the "
@@ -264,7 +277,8 @@ class RigWatch:
 
     def _fit(self) -> None:
         try:
-            rig = learn(self._kept, *self._sizes, shifted=False)
+            cameras = self._lenses() if self._uses_lenses else self._sizes
+            rig = learn(self._kept, *cameras, shifted=False)
         except DistillMatchError:
             return
         self._candidate = rig

@@ -158,14 +158,14 @@ class Pipeline:
     def set_camera_info(self, sensor: Sensor, info: CameraInfo) -> None:
         """Set the CameraInfo of a camera; one without a calibration does not replace one with it."""
         undistorts = self._is_undistorted(sensor)
-        if (undistorts or self._parameters.attached) and self._infos.get(sensor) != info:
+        if self._infos.get(sensor) != info:
             try:
                 camera = Camera.from_camera_info(info, rectified=sensor in self._rectified)
                 if undistorts:
                     with self._lock:
                         self._stream.undistort(sensor, camera)
                     self._calibrated.add(sensor)
-                self._stream.robot.set_camera(sensor, camera)  # for depth in a frame of its own
+                self._stream.robot.set_camera(sensor, camera)
             except DistillMatchError as error:
                 if undistorts:
                     self._statistics.drop(sensor.namespace, "CAMERA_INFO")

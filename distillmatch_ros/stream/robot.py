@@ -7,6 +7,7 @@ import numpy as np
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.frames import FrameTree
+from distillmatch_ros.geometry.homography import Size
 from distillmatch_ros.geometry.pose import Pose
 from distillmatch_ros.stream.sensors import Sensor
 
@@ -44,6 +45,11 @@ class Robot:
         current = self._cameras.get(sensor)
         if current is None or not current.same_as(camera):
             self._cameras[sensor] = camera
+
+    def lens(self, sensor: Sensor, size: Size) -> Camera | Size:
+        """The camera of a sensor whose images have this size; the size if none of such images is known."""
+        camera = self._cameras.get(sensor)
+        return size if camera is None or camera.size != size else camera
 
     def camera(self, sensor: Sensor) -> Camera:
         """The camera of a sensor.

@@ -13,6 +13,7 @@ import numpy as np
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
+from distillmatch_ros.geometry.homography import Size
 from distillmatch_ros.geometry.undistortion import Undistorter
 from distillmatch_ros.images.frames import Frame, check_image
 from distillmatch_ros.images.gain_control import stretch
@@ -25,7 +26,7 @@ from distillmatch_ros.rig.model import RigMapping, RigModel
 from distillmatch_ros.rig.parallax import with_depth
 from distillmatch_ros.rig.regions import Parallax
 from distillmatch_ros.rig.scale import Scale
-from distillmatch_ros.rig.watching import OnLearned, RigWatch, WatchedRig, ignore
+from distillmatch_ros.rig.watching import Lenses, OnLearned, RigWatch, WatchedRig, ignore
 from distillmatch_ros.stream.calibration import Calibration, ImageFormat, Known, PairFormat
 from distillmatch_ros.stream.depth import depth_of_visible
 from distillmatch_ros.stream.executors import InlineExecutor
@@ -72,7 +73,7 @@ class Stream:
         self._undistorters: dict[Sensor, Undistorter] = {}
         self._state: RigState | None = None
         self.robot = Robot()
-        """What is known of the sensors, for depth in a frame of its own."""
+        """What is known of the sensors: a rig is learned with the lenses, depth is carried over by frames."""
         self._settings = settings or StreamSettings()
         self.configure(self._settings, calibration)
 
@@ -137,7 +138,8 @@ class Stream:
         if self._calibration is not None and self._settings.mode is Mode.FIXED:
             _check(self._calibration, formats)
         if self._state is None or self._state.formats != formats:
-            watch = RigWatch(formats.thermal.size, formats.visible.size, self._known, self._on_learned)
+            sizes = formats.thermal.size, formats.visible.size
+            watch = RigWatch(*sizes, self._known, self._on_learned, partial(self._lenses, *sizes))
             passes = self._executor, self._asynchronous
             self._state = RigState(formats, self._settings, self._registrar, watch, *passes)
         pair = PreparedPair.of(visible.image, thermal.image, self._settings.orientations)
@@ -248,6 +250,14 @@ class Stream:
         if model.origins.get("scale") == "measured" and known is not None and known.passes:
             metres = float(np.linalg.norm(model.T_visible_thermal.translation))
             self._on_learned(known.rig.with_baseline(metres, "measured"), known.passes)
+
+    def _lenses(self, thermal: Size, visible: Size) -> Lenses:
+        """The cameras of images of these sizes, as far as their CameraInfo tells them."""
+        return self._lens(Sensor.THERMAL, thermal), self._lens(Sensor.VISIBLE, visible)
+
+    def _lens(self, sensor: Sensor, size: Size) -> Camera | Size:
+        undistorter = self._undistorters.get(sensor)
+        return self.robot.lens(sensor, size) if undistorter is None else undistorter.straightened
 
     def _undistorted(self, sensor: Sensor, frame: Frame) -> Frame:
         undistorter = self._undistorters.get(sensor)

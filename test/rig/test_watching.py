@@ -90,6 +90,23 @@ def test_a_rig_is_locked_by_passes_it_was_not_learned_from_and_given_up_after_a_
 
 
 @pytest.mark.slow
+def test_known_lenses_are_used_unless_no_rig_holds_with_them(
+    drive: list[tuple[PreparedPair, RigMapping]],
+) -> None:
+    rng, wrong = np.random.default_rng(10), replace(RIG.visible, matrix=RIG.visible.matrix * [[2], [1], [1]])
+    right = RigWatch(THERMAL, VISIBLE, lenses=lambda: (RIG.thermal, RIG.visible))
+    misled = RigWatch(THERMAL, VISIBLE, lenses=lambda: (RIG.thermal, wrong))
+    for index, (pair, mapping) in enumerate(drive):
+        for watch in (right, misled) if index < FIRST_FIT + JUDGES else (misled,):
+            watch.take(pair, passed(mapping, rng), index)
+    assert right.locked is not None and misled.locked is not None
+    assert right.locked.rig.model.visible.same_as(RIG.visible)
+    assert right.locked.rig.model.origins["visible focal length"] == "given"
+    assert not misled.locked.rig.model.visible.same_as(wrong)
+    assert [event.finding for event in misled.events] == [Finding.NO_RIG, Finding.KNOWN]
+
+
+@pytest.mark.slow
 def test_passes_that_share_no_geometry_stay_pairs(drive: list[tuple[PreparedPair, RigMapping]]) -> None:
     """Cameras that are not triggered together, on a robot that turns: each pair is off in its own way."""
     rng, watch = np.random.default_rng(6), RigWatch(THERMAL, VISIBLE)
