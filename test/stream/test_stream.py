@@ -61,6 +61,17 @@ def test_outputs_are_of_the_visible_camera_and_keep_the_thermal_values() -> None
     assert (overlay.encoding, overlay.image.dtype, overlay.image.ndim) == ("bgr8", np.uint8, 3)
 
 
+def test_a_rig_is_learned_with_the_lenses_of_the_images_that_are_registered() -> None:
+    stream, other = open_stream(), (540, 480)
+    assert stream._lenses(THERMAL, VISIBLE) == (THERMAL, VISIBLE)
+    stream.robot.set_camera(Sensor.VISIBLE, LENS)
+    assert stream._lenses(THERMAL, VISIBLE) == (THERMAL, LENS)
+    assert stream._lenses(THERMAL, other) == (THERMAL, other)  # the CameraInfo is that of other images
+    stream.undistort(Sensor.VISIBLE, LENS)
+    _, straight = stream._lenses(THERMAL, VISIBLE)
+    assert isinstance(straight, Camera) and straight.same_as(Camera(VISIBLE, LENS.matrix))
+
+
 def test_thermal_values_in_degrees() -> None:
     visible, thermal = frames(0)
     result = open_stream(NO_PRIOR.replace(temperature="a65")).process(visible, thermal)
