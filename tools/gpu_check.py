@@ -164,7 +164,7 @@ def measure(variant: str, path: Path, rehearse: bool) -> Result:
 
     from distillmatch_ros.base.errors import DistillMatchError
     from distillmatch_ros.base.units import Percentiles
-    from distillmatch_ros.engines import open_engine
+    from distillmatch_ros.engines.onnx import open_on_cpu
     from distillmatch_ros.engines.protocol import BackendMissingError
     from distillmatch_ros.evaluation.verification import compare, register_all, rendered_pairs
     from distillmatch_ros.registration.registrar import Registrar
@@ -176,11 +176,7 @@ def measure(variant: str, path: Path, rehearse: bool) -> Result:
     except DistillMatchError as error:
         return Result(variant, "failed", why=str(error))
     images = rendered_pairs()
-    reference = open_engine(path, "onnx")
-    if getattr(reference, "on_gpu", False):  # float32 on the CPU, whatever provider is there
-        from distillmatch_ros.engines.onnx import OnnxEngine
-
-        reference = OnnxEngine.open(path, gpu=False)
+    reference = open_on_cpu(path, None)  # float32, whatever provider is there
     expected = register_all(reference, images)
     compared = compare(variant, engine.info, reference.info, register_all(engine, images), expected, images)
 

@@ -20,6 +20,7 @@ from distillmatch_ros.engines.registry import (
     BACKEND_BY_SUFFIX,
     NAMES,
     TENSORRT,
+    Runtime,
     check_backend,
     importing,
     ranked,
@@ -39,9 +40,10 @@ def open_engine(path: Path, backend: str = AUTO, threads: int | None = None) -> 
     Args:
         path: the network's file.
         backend: one of `registry.BACKENDS`: a runtime (``tensorrt`` builds an engine of an ONNX file if none
-            exists; ``onnx`` takes CUDA if it works), or ``auto`` to select by the file's suffix. For an ONNX
-            file ``auto`` takes TensorRT if an engine was built for it, else ONNX Runtime with CUDA, else
-            OpenVINO if it is installed and the CPU is Intel's or AMD's, else ONNX Runtime on the CPU.
+            exists; ``onnx`` takes its TensorRT provider if that works, for which it too builds one, else
+            CUDA, else the CPU), or ``auto`` to select by the file's suffix. For an ONNX file ``auto`` takes
+            TensorRT if an engine was built for it, else ONNX Runtime with CUDA, else OpenVINO if it is
+            installed and the CPU is Intel's or AMD's, else ONNX Runtime on the CPU.
         threads: CPU threads of the runtime; by default one for each core this process may use.
 
     Raises:
@@ -92,11 +94,15 @@ def _open_named(path: Path, backend: str, threads: int | None) -> Engine:
     *faster, last = ranked(backend)
     for runtime in faster:
         with suppress(BackendMissingError):
-            return runtime.open(path, threads)
+            return _open_or_build(runtime, path, threads)
+    return _open_or_build(last, path, threads)
+
+
+def _open_or_build(runtime: Runtime, path: Path, threads: int | None) -> Engine:
     try:
-        return last.open(path, threads)
+        return runtime.open(path, threads)
     except EngineNotBuiltError:
-        return last.build(path, threads)
+        return runtime.build(path, threads)
 
 
 def _open_fastest(path: Path, threads: int | None) -> Engine:

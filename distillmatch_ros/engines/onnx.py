@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
@@ -18,29 +19,39 @@ if TYPE_CHECKING:
 
 ERRORS = 3
 """ONNX Runtime's level of log records from which on they are written."""
-CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+TENSORRT, CUDA, CPU = "TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"
+ON_GPU = {TENSORRT: "TensorRT", CUDA: "CUDA"}
+"""Providers of a GPU by name, and what people call them."""
+Provider = tuple[str, dict[str, Any]]
+"""What runs a network: its name for ONNX Runtime, and its options."""
 NOISE = b"Unknown CPU vendor"
 """Of a line that ONNX Runtime writes to stderr when it is imported, before its log can be set."""
 
 
 class OnnxEngine:
-    """A network in ONNX Runtime, on CUDA if the runtime offers it, else on the CPU."""
+    """A network in ONNX Runtime.
+
+    Attributes:
+        provider: name of the provider that runs it.
+    """
 
     def __init__(self, session: "InferenceSession", info: EngineInfo) -> None:
         self._session = session
-        self.on_gpu: bool = session.get_providers()[0] == CUDA
+        self.provider: str = session.get_providers()[0]
         self._info = info
 
     @classmethod
-    def open(cls, path: Path, threads: int | None = None, gpu: bool = True) -> "OnnxEngine":
+    def open(cls, path: Path, threads: int | None = None, providers: Sequence[Provider] = ()) -> "OnnxEngine":
         """Load an exported network and check that it fulfils the engine contract.
 
         Args:
             path: the ONNX file.
             threads: CPU threads; by default one for each core this process may use.
-            gpu: whether to use the CUDA provider if it works.
+            providers: those of a GPU, the first before the others and all before the CPU. ONNX Runtime leaves
+                out one whose libraries are missing.
 
         Raises:
+            BackendMissingError: one of the providers fails.
             DistillMatchError: the file is missing, not ONNX, or not this network.
         """
         onnxruntime = import_runtime()
@@ -52,18 +63,22 @@ class OnnxEngine:
         # Errors only: warnings about the graph do not help a user.
         options.log_severity_level = ERRORS
         onnxruntime.set_default_logger_severity(ERRORS)
-        # Not the TensorRT provider: it would build an engine at each opening, for minutes and unasked.
-        offered = onnxruntime.get_available_providers()
-        providers = [name for name in ((CUDA, CPU) if gpu else (CPU,)) if name in offered]
+        asked = [*providers, (CPU, {})]
         try:
-            session = onnxruntime.InferenceSession(str(path), options, providers)
+            # The runtime's own fallback prints to stdout, which may carry JSON.
+            session = onnxruntime.InferenceSession(str(path), options, asked, enable_fallback=0)
         except Exception as error:  # the runtime's exceptions have no other common base class
+            reason = str(error).splitlines()[0]
+            if providers:
+                name = ON_GPU[providers[0][0]]
+                raise BackendMissingError(
+                    f"{path}: ONNX Runtime's {name} provider fails ({reason})"
+                ) from error
             raise DistillMatchError(
-                f"{path}: ONNX Runtime cannot load it ({str(error).splitlines()[0]}); {EXPORT_AGAIN}"
+                f"{path}: ONNX Runtime cannot load it ({reason}); {EXPORT_AGAIN}"
             ) from error
-        on_gpu = session.get_providers()[0] == CUDA
-        device = "onnxruntime CUDA" if on_gpu else f"onnxruntime CPU, {threads} thread{'s' * (threads > 1)}"
-        info = read_info(path, session.get_modelmeta().custom_metadata_map, device)
+        device = ON_GPU.get(session.get_providers()[0], f"CPU, {threads} thread{'s' * (threads > 1)}")
+        info = read_info(path, session.get_modelmeta().custom_metadata_map, f"onnxruntime {device}")
         _check_signature(path, session, info)
         return cls(session, info)
 
@@ -84,7 +99,7 @@ class OnnxEngine:
 
 def open_on_cpu(path: Path, threads: int | None) -> OnnxEngine:
     """Open a network on the CPU, whatever else the runtime offers."""
-    return OnnxEngine.open(path, threads, gpu=False)
+    return OnnxEngine.open(path, threads)
 
 
 def open_on_cuda(path: Path, threads: int | None) -> OnnxEngine:
@@ -94,16 +109,37 @@ def open_on_cuda(path: Path, threads: int | None) -> OnnxEngine:
         BackendMissingError: the runtime has no working CUDA provider on this machine.
         DistillMatchError: the file is not this network.
     """
-    if CUDA not in import_runtime().get_available_providers():
+    check_offered(CUDA)
+    return open_with(path, threads, [(CUDA, {})], "a GPU, its driver, and CUDA and cuDNN")
+
+
+def check_offered(provider: str) -> None:
+    """Check that a provider is in this wheel of ONNX Runtime.
+
+    Raises:
+        BackendMissingError: it is not.
+    """
+    if provider not in import_runtime().get_available_providers():
         raise BackendMissingError(
-            "this ONNX Runtime has no CUDA provider; pip install onnxruntime-gpu instead of onnxruntime"
+            f"this ONNX Runtime has no {ON_GPU[provider]} provider; "
+            "pip install onnxruntime-gpu instead of onnxruntime"
         )
-    engine = OnnxEngine.open(path, threads)
-    if not engine.on_gpu:  # built with CUDA, which is not all that it takes
+
+
+def open_with(path: Path, threads: int | None, providers: Sequence[Provider], needs: str) -> OnnxEngine:
+    """Open a network with the first of the providers, and with the others what that cannot run.
+
+    Raises:
+        BackendMissingError: it does not start; it needs these things.
+        DistillMatchError: the file is not this network.
+    """
+    engine = OnnxEngine.open(path, threads, providers)
+    wanted = providers[0][0]
+    if engine.provider != wanted:  # built with it, which is not all that it takes
         engine.close()
         raise BackendMissingError(
-            "ONNX Runtime's CUDA provider does not start here; it needs a GPU, its driver, and CUDA and "
-            "cuDNN of the versions that it was built for"
+            f"ONNX Runtime's {ON_GPU[wanted]} provider does not start here; it needs {needs} "
+            "of the versions that it was built for"
         )
     return engine
 

@@ -32,7 +32,7 @@ class Runtime:
         install: how.
         device: the device, where the runtime has several rows.
         rank: place among those that `auto` tries for an ONNX file, the fastest first; None to open it by name
-            only.
+            only, before others of the name.
         slower: the reason for `auto` to pass it over on this machine, None if there is none.
         nvidia: whether it needs a GPU of NVIDIA.
         suffixes: files that `auto` opens with this backend.
@@ -119,6 +119,16 @@ _ONNX_ON_CPU = Runtime(
 RUNTIMES = (
     _ONNX_ON_CPU,
     replace(_ONNX_ON_CPU, opener="onnx:open_on_cuda", rank=2, device="CUDA", nvidia=True, suffixes=()),
+    # By name only: where there is TensorRT, `auto` takes it directly.
+    replace(
+        _ONNX_ON_CPU,
+        opener="onnx_tensorrt:open_built",
+        builder="onnx_tensorrt:build_and_open",
+        rank=None,
+        device="TensorRT",
+        nvidia=True,
+        suffixes=(),
+    ),
     Runtime(
         "openvino",
         "OpenVINO",

@@ -64,7 +64,7 @@ def test_the_shipped_network_registers_as_in_onnx_runtime(day: SyntheticPair) ->
     model = resources.find(SHIPPED_MODEL)
     found, expected = (
         Registrar(engine).register(day.visible, day.thermal)
-        for engine in (OpenVinoEngine.open(model), OnnxEngine.open(model, gpu=False))
+        for engine in (OpenVinoEngine.open(model), OnnxEngine.open(model))
     )
     assert found.status is expected.status
     assert found.inliers.sum() > 0.7 * expected.inliers.sum()
