@@ -31,7 +31,9 @@ ROOMS: dict[str, set[str]] = {
     "doctor": {"base", "engines", "ros"},
     "reports": {"base", "images", "geometry", "registration", "visualisation", "rig", "stream", "bags"},
     "fleet": {"base", "geometry", "registration", "visualisation", "rig", "stream", "bags", "reports"},
-    "tools": {"base", "scene", "geometry", "registration", "stream", "bags", "ros"},
+    "tools": {
+        *("base", "scene", "geometry", "registration", "rig", "evaluation", "stream", "bags", "ros"),
+    },
     "demo": {
         *("base", "scene", "images", "geometry", "registration", "rig", "visualisation", "evaluation"),
         *("stream", "bags", "reports", "tools"),

@@ -126,6 +126,16 @@ class Camera:
         """Whether straight lines stay straight. A fisheye bends them even if all coefficients are 0."""
         return self.model != EQUIDISTANT and not self.distortion.any()
 
+    @property
+    def is_radial(self) -> bool:
+        """Whether it bends lines by a polynomial of the radius alone, k1, k2 and perhaps k3."""
+        return self.model == PLUMB_BOB and bool(self.distortion.any()) and not self.distortion[2:4].any()
+
+    @property
+    def reach(self) -> float:
+        """Radius on the normalised plane beyond which the lens model folds back."""
+        return float(self._radial[0][-1])
+
     def project(self, points: Points) -> Float64:
         """Pixels of points in front of the camera.
 
@@ -160,7 +170,7 @@ class Camera:
         """Where the lens shows points (N, 2) of the normalised plane; NaN where its model folds back."""
         if self.is_pinhole:
             return plane
-        within = np.hypot(plane[:, 0], plane[:, 1]) < self._reach
+        within = np.hypot(plane[:, 0], plane[:, 1]) < self.reach
         rays = np.where(within[:, None], plane, 0.0)[:, None]
         if len(plane) == 0:
             return plane
@@ -210,10 +220,6 @@ class Camera:
         growing = np.append(np.diff(shown) > 0, False)  # NaN does not grow
         count = max(int(growing.argmin()), 1)
         return radii[:count], shown[:count]
-
-    @property
-    def _reach(self) -> float:
-        return float(self._radial[0][-1])
 
 
 def _settled(name: str, distortion: Float64) -> tuple[str, Float64]:

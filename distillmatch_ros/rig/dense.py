@@ -72,15 +72,27 @@ def project_dense(camera: Camera, x: Float32, y: Float32) -> tuple[Float32, Floa
         Columns and rows, float32 (H, W); NaN for points far beside the image.
     """
     (across, skew, left), (_, down, top), _ = camera.matrix
+    if camera.is_radial:  # as all lenses that are learned
+        bend = _radial_factor(camera, x, y)
+        x, y = x * bend, y * bend
     columns = _scaled(x, across, left) if skew == 0 else _scaled(x, across, left) + np.float32(skew) * y
     rows = _scaled(y, down, top)
-    if camera.is_pinhole:
+    if camera.is_pinhole or camera.is_radial:
         return columns, rows
     table, (x0, y0), (step_x, step_y) = _bending(camera)
     places = _scaled(x, 1 / step_x, -x0 / step_x), _scaled(y, 1 / step_y, -y0 / step_y)
     remap: Any = cv2.remap
     bending = remap(table, *places, cv2.INTER_LINEAR, borderValue=[np.nan] * 4)
     return columns + bending[..., 0], rows + bending[..., 1]
+
+
+def _radial_factor(camera: Camera, x: Float32, y: Float32) -> Float32:
+    """By how much a lens stretches points of the normalised plane; NaN where its model folds back."""
+    square = x * x + y * y
+    k1, k2, _, _, k3 = np.pad(camera.distortion, (0, 1))[:5].astype(np.float32)
+    factor = np.asarray(1 + square * (k1 + square * (k2 + square * k3)), np.float32)
+    np.putmask(factor, square >= np.float32(min(camera.reach, _WIDEST) ** 2), np.float32(np.nan))
+    return factor
 
 
 def _scaled(values: Float32, factor: float, offset: float) -> Float32:

@@ -10,14 +10,15 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import Float64, Size
 from distillmatch_ros.geometry.pose import Pose
+from distillmatch_ros.rig.carrying import NOTHING, carry, closed, pixels_at, z_buffer
 from distillmatch_ros.rig.dense import Float32
-from distillmatch_ros.rig.parallax import carry, z_buffer
 
 PLAUSIBLE_M = (0.1, 300.0)
 """Metres between which the median of a depth image has to lie."""
 
 _MILLIMETRES = 1000.0
 _ASPECT = 0.01  # relative difference of two images' aspect ratios that rounding explains
+_ENOUGH = 10_000  # distances of which the median is that of all
 _SPREAD = 0.01  # of the image's width, over which a LiDAR's point stands for its surroundings
 
 
@@ -88,7 +89,10 @@ def from_camera(depth: NDArray[Any], camera: Camera, pose: Pose, visible: Camera
         )
     places, carried = carry(inverse_depth_of(depth), camera, pose, visible)
     magnification = visible.matrix[0, 0] / camera.matrix[0, 0]
-    found = z_buffer(places, np.where(np.isnan(carried), -np.inf, carried), visible.size, magnification)
+    pixels = pixels_at(places, visible.size)
+    found = closed(
+        z_buffer(pixels, np.where(np.isnan(carried), NOTHING, carried), visible.size), magnification
+    )
     return np.where(np.isfinite(found), found, np.float32(np.nan))
 
 
@@ -110,13 +114,14 @@ def from_points(points: Float64, pose: Pose, visible: Camera) -> Float32:
     places = visible.project(moved).astype(np.float32)
     with np.errstate(divide="ignore"):
         inverse = (1 / moved[:, 2]).astype(np.float32)
-    found = z_buffer(places, inverse, visible.size, 0)
+    found = z_buffer(pixels_at(places, visible.size), inverse, visible.size)
     return _spread(np.where(np.isfinite(found), found, np.float32(np.nan)))
 
 
 def _check_unit(metres: NDArray[Any], kind: "np.dtype[Any]") -> None:
     """Reject distances that no robot sees; raises DistillMatchError."""
-    median = float(np.median(metres)) if metres.size else PLAUSIBLE_M[0]
+    some = metres[:: 1 + len(metres) // _ENOUGH]
+    median = float(np.median(some)) if some.size else PLAUSIBLE_M[0]
     if not PLAUSIBLE_M[0] <= median <= PLAUSIBLE_M[1]:
         unit = "millimetres" if kind == np.uint16 else "metres"
         raise DistillMatchError(

@@ -224,9 +224,13 @@ def _grid_rays(camera: Camera) -> tuple[Float64, Float64]:
 
 
 def within(places: NDArray[np.float32], size: Size) -> NDArray[np.bool_]:
-    x, y = places[..., 0], places[..., 1]
-    inside = (x > -0.5) & (x < size[1] - 0.5) & (y > -0.5) & (y < size[0] - 0.5)  # false for NaN
-    return np.asarray(inside, np.bool_)
+    """Whether pixels, float32 (..., 2), lie in an image; false for NaN."""
+    if places.size == 0:
+        return np.zeros(places.shape[:-1], np.bool_)
+    ends = np.array(((-0.5, -0.5), (size[1] - 0.5, size[0] - 0.5)), np.float32)
+    low, high = np.nextafter(ends, ends[::-1]).tolist()  # the borders themselves are outside
+    inside = cv2.inRange(places.reshape(1, -1, 2), tuple(low), tuple(high)) > 0
+    return np.asarray(inside.reshape(places.shape[:-1]), np.bool_)
 
 
 def sample(image: NDArray[Any], places: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[Any]:

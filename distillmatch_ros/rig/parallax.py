@@ -14,23 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import Float64, Points, Size
 from distillmatch_ros.geometry.mapping import ImageMapping
-from distillmatch_ros.geometry.pose import Pose
-from distillmatch_ros.rig.dense import Float32, dense_rays, interpolate, lattice_rays, project_dense
+from distillmatch_ros.rig.carrying import NOTHING, carry, closed, pixels_at, z_buffer
+from distillmatch_ros.rig.dense import Float32, interpolate, lattice_rays
+from distillmatch_ros.rig.holes import bridged, noise
 from distillmatch_ros.rig.model import RigMapping, RigModel, closest_homography, sample, within
 
 ASSUMED = 128
 """In `seen_mask`: both cameras see the pixel as far as its surroundings, or the plane, tell its depth."""
 
-_NOTHING = np.float32(-np.inf)  # inverse depth where no ray ends
 _FLOOR_PX = 0.12  # of parallax, and
 _FLOOR = 0.02  # of inverse depth: a smaller difference hides nothing
 _NOISES = 4.0  # standard deviations of the depth's own noise that hide nothing
-_APART = 4  # pixels between those that the noise is told from
-_BRIDGE = 0.06  # of the image's width, beyond which a hole's rim says nothing about it
-_SAME = 0.1  # relative difference of inverse depths that one slanted surface explains
+_OUTSIDE = -2.0  # pixels, of a place that is in no image
 _EVERY = 16  # pixels between those that the closest homography is fitted to
 
 
@@ -71,22 +68,15 @@ class DepthMapping:
     @cached_property
     def hidden(self) -> NDArray[np.bool_]:
         """Visible pixels that something nearer hides from the thermal camera."""
-        places, depth = self._seen
+        _, depth = self._seen
         length = float(np.linalg.norm(self.rig.T_visible_thermal.translation))
         if length == 0 or not self.hides:
             return np.zeros(self.visible_size, np.bool_)
         floor = _FLOOR_PX / (float(self.rig.thermal.matrix[0, 0]) * length)
         # Thermal edges are as wide as a pixel: what lies beside a nearer thing carries its value too.
         nearest = cv2.dilate(self.thermal_inverse_depth, np.ones((3, 3), np.uint8))
-        there = cv2.remap(
-            nearest,
-            places[..., 0],
-            places[..., 1],
-            cv2.INTER_NEAREST,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=[-np.inf] * 4,
-        )
-        fraction = max(_FLOOR, _NOISES * _noise(self._complete))
+        there = np.append(nearest, NOTHING)[self._pixels]
+        fraction = max(_FLOOR, _NOISES * noise(self._complete))
         return np.asarray(there - depth > floor + np.float32(fraction) * np.abs(depth), np.bool_)
 
     @cached_property
@@ -95,13 +85,14 @@ class DepthMapping:
 
         Negative infinity where the visible camera sees nothing of what the thermal one sees.
         """
-        places, depth = self._seen
+        _, depth = self._seen
+        size = self.thermal_size
         focal = self.rig.thermal.matrix[0, 0] / self.rig.visible.matrix[0, 0]
-        known = z_buffer(places, np.where(self.filled, _NOTHING, depth), self.thermal_size, focal)
-        if not self.filled.any():
-            return known
-        assumed = z_buffer(places, depth, self.thermal_size, focal)
-        return np.where(known == _NOTHING, assumed, known)
+        if not self._has_holes:
+            return closed(z_buffer(self._pixels, depth, size), focal)
+        known = closed(z_buffer(self._pixels, np.where(self.filled, NOTHING, depth), size), focal)
+        assumed = z_buffer(self._pixels[self.filled], depth[self.filled], size)
+        return closed(np.where(known == NOTHING, assumed, known), focal)
 
     def to_visible(self, points: Points) -> Float64:
         """See `ImageMapping`; NaN where something hides a point, outside the image by the plane."""
@@ -125,17 +116,17 @@ class DepthMapping:
 
     def warp_thermal(self, image: NDArray[Any]) -> NDArray[Any]:
         """See `ImageMapping`."""
-        return sample(image, np.where(self.mask[..., None], self._seen[0], np.float32(-2)), self.mask)
+        return sample(image, self._from_thermal, self.mask)
 
     def warp_visible(self, image: NDArray[Any]) -> NDArray[Any]:
         """See `ImageMapping`."""
-        places = np.where(self.thermal_mask[..., None], self._from_visible, np.float32(-2))
-        return sample(image, places, self.thermal_mask)
+        return sample(image, _only(self._from_visible, self.thermal_mask), self.thermal_mask)
 
     @cached_property
     def mask(self) -> NDArray[np.bool_]:
         """See `ImageMapping`; false where hidden. `filled` says where it rests on the plane."""
-        return within(self._seen[0], self.thermal_size) & ~self.hidden
+        height, width = self.thermal_size
+        return np.asarray((self._pixels < height * width) & ~self.hidden, np.bool_)
 
     @cached_property
     def thermal_mask(self) -> NDArray[np.bool_]:
@@ -160,10 +151,14 @@ class DepthMapping:
     @cached_property
     def _complete(self) -> Float32:
         """The inverse depth, with that of its surroundings or of the plane where it is unknown."""
-        if not self.filled.any():
+        if not self._has_holes:
             return self.inverse_depth
-        bridged = _bridged(self.inverse_depth)
-        return np.where(np.isnan(bridged), plane_inverse_depth(self.rig, self.plane, self.shift), bridged)
+        found = bridged(self.inverse_depth)
+        return np.where(np.isnan(found), plane_inverse_depth(self.rig, self.plane, self.shift), found)
+
+    @cached_property
+    def _has_holes(self) -> bool:
+        return bool(self.filled.any())
 
     @cached_property
     def _seen(self) -> tuple[Float32, Float32]:
@@ -172,10 +167,20 @@ class DepthMapping:
         return carry(self._complete, self.rig.visible, turn, self.rig.thermal, before=np.negative(self.shift))
 
     @cached_property
+    def _pixels(self) -> NDArray[np.int32]:
+        """Indices of the thermal pixels on which the visible ones fall, int32 (H, W); see `pixels_at`."""
+        return pixels_at(self._seen[0], self.thermal_size)
+
+    @cached_property
+    def _from_thermal(self) -> Float32:
+        """Thermal pixel of each visible pixel, float32 (H, W, 2); outside where hidden."""
+        return _only(self._seen[0], self.mask)
+
+    @cached_property
     def _from_visible(self) -> Float32:
         """Visible pixel of each thermal pixel, float32 (H, W, 2); NaN where hidden."""
         depth = self.thermal_inverse_depth
-        depth = np.where(depth == _NOTHING, np.float32(np.nan), depth)
+        depth = np.where(depth == NOTHING, np.float32(np.nan), depth)
         return carry(depth, self.rig.thermal, self.rig.T_visible_thermal, self.rig.visible, after=self.shift)[
             0
         ]
@@ -220,96 +225,10 @@ def plane_inverse_depth(rig: RigModel, plane: Float64, shift: tuple[float, float
     return interpolate(values, rig.visible.size, rig.visible.size)
 
 
-def carry(
-    inverse_depth: Float32,
-    camera: Camera,
-    pose: Pose,
-    other: Camera,
-    before: Float64 | tuple[float, float] = (0.0, 0.0),
-    after: tuple[float, float] = (0.0, 0.0),
-) -> tuple[Float32, Float32]:
-    """Carry all pixels of one camera into another.
-
-    Args:
-        inverse_depth: float32 (H, W), along the camera's axis.
-        camera: the camera.
-        pose: takes its frame to the other's.
-        other: the other camera.
-        before: added to rays on the camera's normalised plane, (2,).
-        after: added on the other's, (2,).
-
-    Returns:
-        Pixels of the other image, float32 (H, W, 2), and inverse depths along its axis, float32 (H, W).
-    """
-    x, y, _ = dense_rays(camera)
-    offset = pose.rotation @ (*before, 1.0)
-    moved = [
-        np.float32(row[0]) * x
-        + np.float32(row[1]) * y
-        + (np.float32(constant) + np.float32(shift) * inverse_depth)
-        for row, constant, shift in zip(pose.rotation, offset, pose.translation, strict=True)
-    ]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scale = np.where(moved[2] > 0, np.float32(1) / moved[2], np.float32(np.nan))
-    across, down = (moved[axis] * scale + np.float32(after[axis]) for axis in (0, 1))
-    places = cv2.merge(project_dense(other, across, down))
-    return np.asarray(places, np.float32), np.asarray(inverse_depth * scale, np.float32)
-
-
-def z_buffer(places: Float32, inverse_depth: Float32, size: Size, magnification: float) -> Float32:
-    """The nearest of what falls on each pixel.
-
-    Args:
-        places: float32 (..., 2), pixels.
-        inverse_depth: float32 (...), minus infinity for what does not count.
-        size: of the result.
-        magnification: pixels of the result for one of those carried over; gaps up to it are closed.
-
-    Returns:
-        float32, minus infinity where nothing falls.
-    """
-    counts = within(places, size) & (inverse_depth > _NOTHING)
-    columns, rows = (np.rint(places[..., axis][counts]).astype(np.int32) for axis in (0, 1))
-    found = np.full(size[0] * size[1], _NOTHING)
-    np.maximum.at(found, rows * size[1] + columns, inverse_depth[counts])
-    found = found.reshape(size)
-    window = np.ones((2 * int(np.ceil(magnification)) + 1,) * 2, np.uint8)
-    closed = cv2.morphologyEx(found, cv2.MORPH_CLOSE, window)
-    return np.where(found == _NOTHING, closed, found)
-
-
-def _bridged(inverse_depth: Float32) -> Float32:
-    """Close holes along rows, from rim to rim of a surface, else with the farther rim.
-
-    Near things throw the shadows in which stereo and structured light see nothing.
-    """
-    height, width = inverse_depth.shape
-    unknown = np.isnan(inverse_depth)
-    columns = np.broadcast_to(np.arange(width, dtype=np.int32), (height, width))
-    before = np.maximum.accumulate(np.where(unknown, -width, columns), axis=1)
-    after = np.minimum.accumulate(np.where(unknown, 2 * width, columns)[:, ::-1], axis=1)[:, ::-1]
-    rows, here = np.nonzero(unknown)
-    rims = np.full((2, len(here)), np.nan, np.float32)
-    gaps = np.stack([here - before[unknown], after[unknown] - here])
-    for rim, gap, place in zip(rims, gaps, (before[unknown], after[unknown]), strict=True):
-        near = gap <= _BRIDGE * width
-        rim[near] = inverse_depth[rows[near], place[near]]
-    between = (rims[0] * gaps[1] + rims[1] * gaps[0]) / gaps.sum(axis=0)
-    one = np.abs(rims[0] - rims[1]) <= _SAME * np.abs(rims).max(axis=0)
-    bridged = inverse_depth.copy()
-    bridged[unknown] = np.where(one, between, np.fmin(*rims))
-    return bridged
-
-
-def _noise(inverse_depth: Float32) -> float:
-    """Standard deviation of an inverse depth's noise, as a fraction: on a plane it is linear in the pixel."""
-    some = inverse_depth[::_APART]
-    before, here, after = some[:, : -2 * _APART], some[:, _APART:-_APART], some[:, 2 * _APART :]
-    before, here, after = (each[:, ::_APART] for each in (before, here, after))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        fractions = np.abs(before - 2 * here + after) / np.abs(here)
-    fractions = fractions[np.isfinite(fractions)]
-    return float(np.median(fractions)) / (0.6745 * np.sqrt(6.0)) if fractions.size else 0.0
+def _only(places: Float32, seen: NDArray[np.bool_]) -> Float32:
+    """Places (H, W, 2) of the pixels that are seen; the others are outside."""
+    chosen = np.full(places.shape, _OUTSIDE, np.float32)
+    return np.asarray(cv2.copyTo(places, seen.view(np.uint8), chosen), np.float32)
 
 
 def _at(points: Points, values: Float32) -> tuple[NDArray[np.bool_], Float64]:

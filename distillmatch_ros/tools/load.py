@@ -1,4 +1,7 @@
-"""Processes of the node benchmark: ``cameras``, ``listener FILE OUTPUT...``, ``node FILE --ros-args ...``."""
+"""Processes of the node benchmark.
+
+``cameras [depth]``, ``listener FILE OUTPUT...``, ``node FILE --ros-args ...``.
+"""
 
 import json
 import sys
@@ -22,7 +25,7 @@ from distillmatch_ros.ros.statistics import AGE, Statistics
 from distillmatch_ros.scene import render_pair
 from distillmatch_ros.stream.outputs import NODE, TOPICS
 from distillmatch_ros.tools.graph import RELIABLE, guest
-from distillmatch_ros.tools.node_benchmark import SIZE
+from distillmatch_ros.tools.near_view import SIZE, NearView
 
 RATE_HZ = 30.0
 PICTURES = 8
@@ -31,11 +34,11 @@ OUTSIDE = ("decode", "undistort", "publish", AGE)
 """Latency stages that are not part of the registration."""
 
 
-def cameras() -> None:
-    """Publish both cameras' images until a signal ends the process."""
+def cameras(depth: bool = False) -> None:
+    """Publish both cameras' images, and those of a depth camera, until a signal ends the process."""
     with guest("cameras") as node:
-        publishers = {side: node.create_publisher(Image, f"/{side}/image", 5) for side in ("rgb", "thermal")}
-        messages = _messages()
+        messages = _with_depth() if depth else _messages()
+        publishers = {side: node.create_publisher(Image, f"/{side}/image", 5) for side in messages[0]}
         due, index = monotonic(), 0
         while rclpy.ok():
             sleep(max(0.0, due - monotonic()))
@@ -98,13 +101,22 @@ class _Recording(Statistics):
 
 
 def _messages() -> list[dict[str, Image]]:
-    scene, values = render_pair(0), np.random.default_rng(0)
+    scene = render_pair(0)
     small = cv2.resize(scene.visible, SIZE[::-1], interpolation=cv2.INTER_AREA)
     rgb = image_message("rgb", "rgb8", cv2.cvtColor(small, cv2.COLOR_BGR2RGB))
-    return [
-        {"rgb": rgb, "thermal": image_message("thermal", "16UC1", scene.thermal + noise)}
-        for noise in values.integers(0, 4, (PICTURES, *SIZE), dtype=np.uint16)
-    ]
+    return [{"rgb": rgb, "thermal": thermal} for thermal in _noisy(scene.thermal)]
+
+
+def _with_depth() -> list[dict[str, Image]]:
+    view = NearView.render()
+    rgb = image_message("rgb", "rgb8", cv2.cvtColor(view.visible, cv2.COLOR_BGR2RGB))
+    depth = image_message("rgb", "16UC1", view.depth)
+    return [{"rgb": rgb, "thermal": thermal, "depth": depth} for thermal in _noisy(view.thermal)]
+
+
+def _noisy(thermal: NDArray[np.uint16]) -> list[Image]:
+    values = np.random.default_rng(0).integers(0, 4, (PICTURES, *SIZE), dtype=np.uint16)
+    return [image_message("thermal", "16UC1", thermal + noise) for noise in values]
 
 
 def image_message(frame_id: str, encoding: str, image: NDArray[Any]) -> Image:
@@ -127,4 +139,4 @@ if __name__ == "__main__":
     if role == "listener":
         listener(Path(rest[0]), rest[1:])
     else:
-        cameras()
+        cameras("depth" in rest)

@@ -16,16 +16,18 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import Percentiles
 from distillmatch_ros.geometry.homography import corner_error
 from distillmatch_ros.registration.status import Status
+from distillmatch_ros.rig.files import RigFile
 from distillmatch_ros.ros.installation import require_ros
 from distillmatch_ros.stream.outputs import TOPICS
+from distillmatch_ros.tools.near_view import SIZE, NearView
 from distillmatch_ros.tools.processes import own_graph, running
 
 AGE_FACTOR, AGE_SLACK_MS = 1.3, 15.0
 """Limit of an output's age relative to the registration's time, at the 95th percentile: factor, and ms."""
-SIZE = (512, 640)
-"""Rows and columns of both cameras' images."""
 WARM_UP_S = 10.0
 MIB = 1 << 20  # bytes
+OUTPUTS = tuple(name for name in TOPICS if name != "points")
+"""Outputs that are subscribed to unless others are named; a cloud is as large as all of them together."""
 START_S = 120
 """Time limit for the first output, s; a busy machine starts slowly."""
 
@@ -93,8 +95,9 @@ def run_node_benchmark(
     seconds: float = 60.0,
     pass_seconds: float = 1.0,
     arguments: Sequence[str] = (),
-    outputs: Sequence[str] = tuple(TOPICS),
+    outputs: Sequence[str] = OUTPUTS,
     on_second: Callable[[], None] = lambda: None,
+    depth: bool = False,
 ) -> NodeBenchmark:
     """Run cameras at 640x512 and 30 Hz, the node, and a subscriber to its outputs.
 
@@ -104,6 +107,7 @@ def run_node_benchmark(
         arguments: further arguments of the node, such as ``-p``, ``threads:=1``.
         outputs: names of the outputs that are subscribed to; without ``homography`` there is no jitter.
         on_second: called every second of the measurement, for a progress bar.
+        depth: whether a depth camera publishes too, and the node knows its rig, in mode rig.
 
     Raises:
         DistillMatchError: ROS 2 is not installed, a process ended, or nothing was published.
@@ -113,12 +117,17 @@ def run_node_benchmark(
         folder = Path(name)
         environment, rows, log = own_graph(folder), folder / "rows.jsonl", folder / "log"
         homographies = folder / "homographies.jsonl"
-        options = ["--ros-args", "-p", f"pass_seconds:={float(pass_seconds)}", *arguments]
+        options = ["--ros-args", "-p", f"pass_seconds:={float(pass_seconds)}"]
+        if depth:
+            RigFile.of(NearView.render().rig, 0).save(folder / "rig.yaml")
+            known = "mode:=rig", f"rig_file:={folder / 'rig.yaml'}", "depth:=true"
+            options += [part for each in known for part in ("-p", each)]
+        options += arguments
         with (
             log.open("w") as said,
             running("tools.load", ["node", str(rows), *options], environment, said) as node,
             running("tools.load", ["listener", str(homographies), *outputs], environment, said) as listener,
-            running("tools.load", ["cameras"], environment, said) as cameras,
+            running("tools.load", ["cameras", *(["depth"] if depth else [])], environment, said) as cameras,
         ):
             used: list[Usage] = []
             started, begun = monotonic(), None

@@ -95,16 +95,21 @@ def test_settings_take_both_forms(form: str, monkeypatch: pytest.MonkeyPatch, tm
     told: list[Any] = []
 
     def measure(
-        seconds: float, period: float, arguments: list[str], outputs: tuple[str, ...], on_second: object
+        seconds: float,
+        period: float,
+        arguments: list[str],
+        outputs: tuple[str, ...],
+        on_second: object,
+        depth: bool,
     ) -> NodeBenchmark:
-        told.extend((*arguments, outputs))
+        told.extend((*arguments, depth, outputs))
         return MEASURED
 
     monkeypatch.setattr(node_benchmark, "run_node_benchmark", measure)
     assert run("benchmark-node", "--set", form).exit_code == 0
-    assert told == ["-p", "tolerance:=0.05", tuple(TOPICS)]
-    assert run("benchmark-node", "--only", "status", "--only", "homography").exit_code == 0
-    assert told[-1] == ("homography", "status")
+    assert told == ["-p", "tolerance:=0.05", False, tuple(name for name in TOPICS if name != "points")]
+    assert run("benchmark-node", "--only", "status", "--only", "homography", "--depth").exit_code == 0
+    assert told[-2:] == [True, ("homography", "status")]
     assert_wrong_use(run("benchmark-node", "--only", "picture"), "choose from correspondences")
     # A value that does not fit is named, which an unread one would not be.
     result = run("calibrate", tmp_path / "absent.mcap", "--set", form.replace("0.05", "fast"))

@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.rig.depth_image import registered
+from distillmatch_ros.rig.parallax import with_depth
+from distillmatch_ros.scene import SyntheticPair
 from distillmatch_ros.tools import node_benchmark
+from distillmatch_ros.tools.near_view import SIZE, NearView
 from distillmatch_ros.tools.node_benchmark import WARM_UP_S, Usage, evaluate, run_node_benchmark
 
 
@@ -56,3 +60,15 @@ def test_wrong_parameter_is_said() -> None:
     pytest.importorskip("rclpy", reason="ROS 2 for Python is not installed")
     with pytest.raises(DistillMatchError, match="shiny"):
         run_node_benchmark(1.0, arguments=["-p", "overlay:=shiny"])
+
+
+def test_depth_of_the_benchmark_is_that_of_its_images(near_street: SyntheticPair) -> None:
+    view = NearView.of(near_street)
+    assert view.visible.shape[:2] == view.thermal.shape == view.depth.shape == SIZE
+    mapping = with_depth(view.rig.model.at(0.05), registered(view.depth, SIZE))
+    places = near_street.visible_truth.places
+    scale = np.array(places.shape[:2]) / SIZE
+    rows, columns = np.indices(SIZE)[:, ::16, ::16].reshape(2, -1)
+    y, x = ((np.stack([rows, columns]) + 0.5) * scale[:, None]).astype(int)
+    gaps = np.hypot(*(mapping.to_thermal(np.column_stack([columns, rows])) - places[y, x]).T)
+    assert np.nanmedian(gaps) < 1

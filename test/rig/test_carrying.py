@@ -1,0 +1,64 @@
+"""Pixels carried from camera to camera: lenses, borders, and what is nearest."""
+
+import cv2
+import numpy as np
+from support.simulated_rig import THERMAL, camera
+
+from distillmatch_ros.geometry.camera import Camera
+from distillmatch_ros.geometry.pose import Pose
+from distillmatch_ros.rig.carrying import NOTHING, carry, closed, pixels_at, z_buffer
+from distillmatch_ros.rig.dense import project_dense
+from distillmatch_ros.rig.model import within
+
+
+def test_lenses_bend_points_as_the_camera_says() -> None:
+    x, y = (
+        each.astype(np.float32)
+        for each in np.meshgrid(np.linspace(-0.6, 0.6, 41), np.linspace(-0.5, 0.5, 31))
+    )
+    rays = np.column_stack([x.ravel(), y.ravel(), np.ones(x.size)])
+    for lens in ((), (-0.2, 0.05), (-0.25, 0.1, 0, 0, -0.02), (-0.2, 0.05, 1e-3, -2e-3)):
+        seen = camera(THERMAL, 500.0, *lens)
+        found = np.stack(project_dense(seen, x, y), axis=-1).reshape(-1, 2)
+        inside = within(found, THERMAL)
+        assert inside.sum() > 300
+        np.testing.assert_allclose(found[inside], seen.project(rays)[inside], atol=0.04)
+
+
+def test_no_lens_shows_what_lies_where_its_model_folds_back() -> None:
+    folding = camera(THERMAL, 500.0, -0.4)
+    far = np.linspace(folding.reach + 1e-3, 3, 50, dtype=np.float32)
+    assert np.isnan(project_dense(folding, far, np.zeros_like(far))[0]).all()
+
+
+def test_pixels_reach_half_a_pixel_beyond_their_centres() -> None:
+    places = np.array(
+        [(-0.5, 1), (-0.49, 1), (3.49, 1), (3.5, 1), (1, -0.5), (1, 2.49), (1, 2.5), (np.nan, 1)]
+    )
+    inside = within(places.astype(np.float32), (3, 4))
+    np.testing.assert_array_equal(inside, [False, True, True, False, False, True, False, False])
+    np.testing.assert_array_equal(pixels_at(places.astype(np.float32), (3, 4)), [12, 4, 7, 12, 12, 9, 12, 12])
+    assert within(np.zeros((0, 2), np.float32), (3, 4)).shape == (0,)
+
+
+def test_the_nearest_counts_and_small_gaps_are_closed() -> None:
+    pixels = np.array([0, 0, 1, 3, 5, 6, 6], np.int32)
+    found = z_buffer(pixels, np.array([0.2, 0.5, 0.1, NOTHING, 0.3, 9, 9], np.float32), (1, 6))
+    np.testing.assert_allclose(found[0], [0.5, 0.1, NOTHING, NOTHING, NOTHING, 0.3])
+    np.testing.assert_allclose(closed(found, 1)[0, :2], [0.5, 0.1])
+    assert closed(np.array([[0.5, NOTHING, 0.1]], np.float32), 1)[0, 1] > 0
+
+
+def test_what_is_carried_lies_where_the_point_is_seen() -> None:
+    one, other = camera((240, 320), 300.0, -0.1), camera((200, 250), 250.0, -0.2)
+    pose = Pose(cv2.Rodrigues(np.array([0.05, -0.1, 0.02]))[0], np.array([0.1, -0.02, 0.03]))
+    depth = np.random.default_rng(0).uniform(0.2, 2, one.size).astype(np.float32)
+    places, carried = carry(depth, one, pose, other, before=(0.01, 0.0))
+    rows, columns = np.indices(one.size).reshape(2, -1)
+    rays = one.unproject(np.column_stack([columns, rows])) + np.array([0.01, 0, 0])
+    points = pose.apply(rays / depth.reshape(-1, 1))
+    inside = within(places, other.size).ravel()
+    np.testing.assert_allclose(places.reshape(-1, 2)[inside], other.project(points)[inside], atol=0.04)
+    np.testing.assert_allclose(carried.ravel()[inside], 1 / points[inside, 2], rtol=2e-3)
+    behind = Pose(np.eye(3), np.array([0.0, 0, -9]))
+    assert np.isnan(carry(depth, one, behind, Camera(one.size, one.matrix))[0]).all()
