@@ -1,7 +1,9 @@
-"""How probable a homography is that one pass after another confirms.
+"""How probable a homography of a stream is: by the pass that found it, and by those that confirm it.
 
-A pass tells how probable its own homography is. Passes over different views go wrong in different ways: where
-they agree, each leaves less doubt. A pass over the view that the last one saw says nothing new.
+A pass tells how probable its homography is among pairs of any two images, most of which show nothing in
+common. In a stream two cameras see the same, so that what the gate accepts is right far more often. Passes
+over different views go wrong in different ways: where they agree, each leaves less doubt. A pass over the
+view that the last one saw says nothing new.
 """
 
 from dataclasses import dataclass
@@ -9,10 +11,20 @@ from dataclasses import dataclass
 from distillmatch_ros.images.likeness import Look
 
 MOST = 0.98
-"""Highest probability that passes which agree give: a whole place may mislead all of them."""
+"""Highest probability in a stream: a whole place may mislead all passes over it."""
+IN_STREAMS = 10.0
+"""Times the odds of a pass are greater in a stream: the correction of a classifier for another base rate
+(Saerens et al. 2002, Adjusting the outputs of a classifier to new a priori probabilities). Three of four
+pairs in the fit of the probability are impossible. Chosen on 25 panned streets by day and night, and rounded:
+20 would fit those better whose own alignment is good, 7 all of them."""
 
 _ANOTHER = 0.2  # fraction of the visible image that shows something else, from which on it is another view
 _LEAST_LEFT = 0.5  # fraction of the doubt that each pass leaves, at least
+
+
+def in_stream(probability: float) -> float:
+    """The probability of an accepted pass in a stream, by its own one."""
+    return min(MOST, _with_odds(probability, IN_STREAMS))
 
 
 @dataclass(frozen=True)
@@ -28,7 +40,7 @@ class Belief:
     view: Look
 
     def confirmed(self, probability: float, view: Look) -> "Belief":
-        """With a pass of some probability over a view that agrees with the homography."""
+        """With a pass of some probability in the stream over a view that agrees with the homography."""
         if view.change(self.view) < _ANOTHER:
             return Belief(max(self.probability, probability), self.view)
         doubt = (1 - self.probability) * max(_LEAST_LEFT, 1 - probability)
@@ -39,5 +51,10 @@ class Belief:
 
         The odds fall in that proportion.
         """
-        odds = self.probability / max(1 - self.probability, 1e-9) * min(1.0, max(0.0, support))
-        return odds / (1 + odds)
+        return _with_odds(self.probability, min(1.0, max(0.0, support)))
+
+
+def _with_odds(probability: float, factor: float) -> float:
+    """A probability whose odds are so many times as great."""
+    odds = probability / max(1 - probability, 1e-9) * factor
+    return odds / (1 + odds)

@@ -23,7 +23,7 @@ from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.registration.tracking import Matches, Track, find_matches, follow
-from distillmatch_ros.stream.belief import Belief
+from distillmatch_ros.stream.belief import Belief, in_stream
 from distillmatch_ros.stream.followed import Followed, unchanged
 from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.temporal import FORGET_AFTER
@@ -235,20 +235,19 @@ class Follower:
             self._doubted = None
         self._matches = Matches.of(registration)
         self._believe(registration, ended.view, confirmed)
-        if not confirmed or tracked is None:
-            return registration
-        steadied = self._steadied(registration, tracked)
-        return steadied if self._belief is None else replace(steadied, probability=self._belief.probability)
+        if confirmed and tracked is not None:
+            registration = self._steadied(registration, tracked)
+        return replace(registration, probability=None if self._belief is None else self._belief.probability)
 
     def _believe(self, registration: Registration, view: Look, confirmed: bool) -> None:
         """Take the probability of a pass, which confirms the homography of those before it or replaces it."""
-        own = self._probability = registration.probability
-        if own is None:
+        self._probability = registration.probability
+        if self._probability is None:
             self._belief = None
-        elif confirmed and self._belief is not None:
-            self._belief = self._belief.confirmed(own, view)
-        else:
-            self._belief = Belief(own, view)
+            return
+        own = in_stream(self._probability)
+        known = self._belief if confirmed else None
+        self._belief = Belief(own, view) if known is None else known.confirmed(own, view)
 
     def _contradicts(self, registration: Registration, homography: Float64, stamp: int) -> bool:
         """Whether a doubtful pass disagrees with a better one shortly before.

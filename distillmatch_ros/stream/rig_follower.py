@@ -20,6 +20,7 @@ from distillmatch_ros.registration.status import Status
 from distillmatch_ros.registration.tracking import Matches
 from distillmatch_ros.rig.following import PairOfEdges, RigAlignment, RigTrack
 from distillmatch_ros.rig.watching import AGREE_PX, FAR_PX, WatchedPass, WatchedRig
+from distillmatch_ros.stream.belief import in_stream
 from distillmatch_ros.stream.followed import Followed
 from distillmatch_ros.stream.search import Search
 from distillmatch_ros.stream.temporal import FORGET_AFTER
@@ -210,7 +211,7 @@ class RigFollower:
                     return _contradicted(own, judgement.gap_px), found
             elif judgement.gap_px <= AGREE_PX:
                 self._matches = Matches.of(own)
-                probability = max(locked.probability or 0.0, own.probability or 0.0)
+                probability = max(locked.probability or 0.0, in_stream(own.probability or 0.0))
                 inliers = _inliers(own, found.mapping, gate)
                 confirmed = replace(
                     own, mapping=found.mapping, status=Status.OK, probability=probability, inliers=inliers

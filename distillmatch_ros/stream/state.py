@@ -16,6 +16,7 @@ from distillmatch_ros.rig.events import RigEvent
 from distillmatch_ros.rig.fixed import FixedWatch
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.watching import AGREE_PX, FAR_PX, RigWatch, WatchedRig
+from distillmatch_ros.stream.belief import in_stream
 from distillmatch_ros.stream.calibration import Accumulator, PairFormat
 from distillmatch_ros.stream.followed import Followed
 from distillmatch_ros.stream.follower import Follower
@@ -237,4 +238,6 @@ class RigState:
         # A pass started while pairs were tracked may still be running.
         found = self._executor.submit(self._search.register, pair, stamp, prior).result()
         registration = self._filter.update(found, stamp, primed=prior is not None)
+        if registration.status.is_confirmed and (own := registration.probability) is not None:
+            registration = replace(registration, probability=in_stream(own))
         return Followed(registration, ((stamp, registration),))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillmatch_ros.images.likeness import Look
-from distillmatch_ros.stream.belief import MOST, Belief
+from distillmatch_ros.stream.belief import MOST, Belief, in_stream
 
 VIEWS = [Look(np.random.default_rng(seed).integers(0, 256, (48, 64)).astype(np.uint8)) for seed in range(2)]
 PROBABILITIES = st.floats(0.0, 1.0)
@@ -35,3 +35,11 @@ def test_a_probability_stays_one_and_fades_with_the_edges(
     assert max(before, again) - 1e-9 <= max(belief.probability, before) <= 1
     assert 0 <= belief.faded(support) <= belief.probability + 1e-6
     assert belief.faded(1.0) == pytest.approx(belief.probability, abs=1e-6)
+
+
+@given(PROBABILITIES, PROBABILITIES)
+def test_a_pass_is_likelier_in_a_stream_and_never_certain(one: float, other: float) -> None:
+    found = in_stream(one)
+    assert min(one, MOST) - 1e-9 <= found <= MOST
+    assert one > other or found <= in_stream(other) + 1e-9
+    assert in_stream(0.5) == pytest.approx(10 / 11)

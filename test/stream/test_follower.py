@@ -11,6 +11,7 @@ from support.tracked_rig import SEEN, TrackedRig, error, pair, statuses, truth
 
 from distillmatch_ros import Status
 from distillmatch_ros.registration.gate import Gate
+from distillmatch_ros.stream.belief import in_stream
 from distillmatch_ros.stream.settings import StreamSettings
 from distillmatch_ros.stream.temporal import Mode
 
@@ -53,6 +54,13 @@ def test_zero_is_a_pass_for_each_pair() -> None:
     rig = TrackedRig(pass_seconds=0, verify_every=1)
     assert statuses([rig.process(number) for number in range(4)]) == [Status.OK] * 4
     assert rig.passes == 4
+
+
+@pytest.mark.parametrize("pass_seconds", [0, 60])
+def test_what_a_pass_finds_is_likelier_in_a_stream_than_alone(pass_seconds: float) -> None:
+    rig = TrackedRig(pass_seconds=pass_seconds, probability=Mock(return_value=0.5), mode=Mode.LIVE)
+    by_pass, next_one = (rig.process(number).registration.probability for number in range(2))
+    assert by_pass == pytest.approx(in_stream(0.5)) and 0.8 < next_one <= by_pass
 
 
 def test_a_knock_is_followed_and_calls_for_a_pass() -> None:
