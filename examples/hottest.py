@@ -24,15 +24,15 @@ def detect(visible: np.ndarray) -> list[np.ndarray]:
 def main(visible_file: str, thermal_file: str, picture: str, rig: str = "", depth: str = "") -> None:
     visible, thermal = read_image(Path(visible_file)), read_image(Path(thermal_file))
     with Registrar.open() as registrar:
-        found = registrar.register(visible, thermal)
+        pair = registrar.prepare(visible, thermal)
+        found = registrar.register_prepared(pair)
     if rig:  # without a depth image, depth is found by regions
         known = read_image(Path(depth)) if depth else None
-        found = by_rig(RigFile.load(Path(rig)).rig, visible, thermal, found, Parallax.REGIONS, known)
+        found = by_rig(RigFile.load(Path(rig)).rig, pair, found, Parallax.REGIONS, known)
     if found.mapping is None:
         sys.exit(f"rejected: {found.status}")
     drawn = cv2.applyColorMap(to_8bit(thermal), cv2.COLORMAP_INFERNO)
-    x, y = np.meshgrid(np.linspace(0.35, 0.65, 9), np.linspace(0.2, 0.8, 9))
-    middle = np.column_stack([x.ravel(), y.ravel(), np.ones(x.size)])
+    middle = np.array([(x, y, 1) for x in np.linspace(0.35, 0.65, 9) for y in np.linspace(0.2, 0.8, 9)])
     for left, top, width, height in detect(visible):
         # A box moves as its middle does, not as what is behind its corners.
         there = found.to_thermal(middle[:, :2] * (width, height) + (left, top))

@@ -19,7 +19,7 @@ from tools.platforms.checks import Check, Outcome, Visit
 from tools.platforms.debian import UnavailableError
 from tools.platforms.environments import ENVIRONMENTS, UNTRIED, Environment
 from tools.platforms.material import Material
-from tools.platforms.page import page
+from tools.platforms.page import commands, page
 from tools.platforms.places import Done, Place, find_python
 
 HERE = Environment("here", "3.11")
@@ -58,6 +58,7 @@ def test_the_published_page_has_a_date_or_a_reason_for_each(published: str) -> N
     assert len(tried) + len(not_tried) == len(ENVIRONMENTS) + len(UNTRIED)
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", row[3]) for row in tried)
     assert all(re.fullmatch(r"`.+`", row[1]) and row[2] for row in not_tried)
+    assert "\n".join(commands()) in published
 
 
 def test_page_of_a_platform_that_works_one_that_fails_and_one_that_cannot_be_made() -> None:

@@ -19,11 +19,11 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.images.likeness import Look, sharpness
+from distillmatch_ros.images.prepared import to_grey_8bit
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.learning import LearnedRig
-from distillmatch_ros.rig.observing import to_grey_8bit
 from distillmatch_ros.rig.uncertainty import map_deviations
 from distillmatch_ros.stream.parameters import Parameters
 from distillmatch_ros.stream.result import Result
@@ -119,7 +119,7 @@ class Aligning:
         for number, (paths, pair) in enumerate(read_listed(path, self.parameters, self.errors, stop)):
             visible, thermal = pair.visible.image, pair.thermal.image
             own = registrar.register_prepared(pair)
-            used = own if self.rig is None else by_rig(self.rig, visible, thermal, own)
+            used = own if self.rig is None else by_rig(self.rig, pair, own)
             self._take(visible, thermal, own, used, number * SECOND, paths.listed_as[0])
             on_pair()
 

@@ -8,13 +8,13 @@ from distillmatch_ros.bags.rig_learning import read_depth
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.files import read_pair
 from distillmatch_ros.images.pairs import PairPaths
+from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.depth_image import registered
-from distillmatch_ros.rig.learning import LearnedRig, evenly
-from distillmatch_ros.rig.observing import observe
+from distillmatch_ros.rig.learning import LearnedRig, Observation, evenly
 from distillmatch_ros.rig.scale import MOST, Scale, ScaleEstimate, match_depth
 from distillmatch_ros.stream.parameters import Parameters
 from distillmatch_ros.stream.stream import Stream
@@ -97,7 +97,8 @@ def scale_of_files(
         except DistillMatchError as error:
             unused.add(str(error))
             continue
-        seen = observe(visible, thermal, Registration.without_matches(Status.FIXED, None, {}))
+        pair = PreparedPair.of(visible, thermal)
+        seen = Observation.of(pair, Registration.without_matches(Status.FIXED, None, {}))
         known = estimate.scale(rig.model)
         metres = None if known is None else known.metres
         found = match_depth(seen.visible, seen.thermal, rig.register(seen), measured, metres)

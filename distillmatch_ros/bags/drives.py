@@ -1,7 +1,7 @@
 """Drives of one rig, as a calibration sees them: bags, and lists of image files."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -15,7 +15,7 @@ from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import Size
 from distillmatch_ros.images.files import read_pair
 from distillmatch_ros.images.pairs import PairPaths, read_csv, read_folder
-from distillmatch_ros.images.prepared import PreparedPair
+from distillmatch_ros.images.prepared import PreparedPair, to_grey_8bit
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.estimation import FrameMatches
@@ -23,7 +23,6 @@ from distillmatch_ros.rig.exchange.formats import read_known
 from distillmatch_ros.rig.exchange.known import Known, Sizes
 from distillmatch_ros.rig.learning import MAX_FRAMES, KnownRig, Observation
 from distillmatch_ros.rig.motion import MotionMeter, TimeOffset, time_offset
-from distillmatch_ros.rig.observing import observe, to_grey_8bit
 from distillmatch_ros.stream.calibration import Accumulator, ImageFormat, PairFormat
 from distillmatch_ros.stream.parameters import Parameters
 from distillmatch_ros.stream.result import Result
@@ -195,7 +194,10 @@ class Drives:
         self.accumulator.add(found, stamp)
         self.pairs += 1
         own = found if found.status.is_confirmed else None
-        self._kept.add(lambda: observe(visible, thermal, found, own is not None))
+        mapping = None if own is None else own.mapping  # a held one is not the pair's
+        self._kept.add(
+            lambda: Observation.of(PreparedPair.of(visible, thermal), replace(found, mapping=mapping))
+        )
         if own is not None:
             places = np.flatnonzero(own.inliers)
             some = places[np.linspace(0, len(places) - 1, min(len(places), _INLIERS)).round().astype(int)]

@@ -182,7 +182,7 @@ def match_files(
             registration = registrar.register_prepared(prepared, search=True, verify=True)
             if rig is not None:
                 known = None if depth is None else read_depth(depth, pair.visible)
-                registration = by_rig(rig, visible, thermal, registration, parallax, known)
+                registration = by_rig(rig, prepared, registration, parallax, known)
         except DistillMatchError as error:
             yield PairResult(pair, None, str(error))
             continue

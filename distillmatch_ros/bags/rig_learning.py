@@ -11,14 +11,14 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.images.files import read_image, read_pair
 from distillmatch_ros.images.pairs import PairPaths, list_images
+from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.depth_image import registered
 from distillmatch_ros.rig.evidence import Evidence, judge
-from distillmatch_ros.rig.learning import MAX_FRAMES, LearnedRig, evenly, learn
-from distillmatch_ros.rig.observing import observe
+from distillmatch_ros.rig.learning import MAX_FRAMES, LearnedRig, Observation, evenly, learn
 from distillmatch_ros.rig.regions import Parallax
 
 
@@ -51,12 +51,12 @@ def learn_from_files(
     observed = []
     for index in evenly(len(pairs), MAX_FRAMES):
         try:
-            visible, thermal = read_pair(pairs[index], visible_from_thermal, max_pixels)
-            observed.append(observe(visible, thermal, registrar.register(visible, thermal)))
+            pair = registrar.prepare(*read_pair(pairs[index], visible_from_thermal, max_pixels))
+            observed.append(Observation.of(pair, registrar.register_prepared(pair)))
         except DistillMatchError:
             pass  # `match_files` reports it
         on_pair()
-    sizes = {(pair.thermal.shape, pair.visible.shape) for pair in observed}
+    sizes = {(each.thermal.shape, each.visible.shape) for each in observed}
     if len(sizes) > 1:
         raise DistillMatchError(
             f"rig: the images are of {len(sizes)} different sizes, but those of one rig are of one; "
@@ -70,8 +70,7 @@ def learn_from_files(
 
 def by_rig(
     rig: LearnedRig,
-    visible: NDArray[Any],
-    thermal: NDArray[Any],
+    pair: PreparedPair,
     found: Registration,
     parallax: Parallax = Parallax.PLANE,
     depth: NDArray[Any] | None = None,
@@ -80,8 +79,7 @@ def by_rig(
 
     Args:
         rig: the rig.
-        visible: the visible image.
-        thermal: the thermal image.
+        pair: the images, as ``found`` was made of them.
         found: the pair's own registration.
         parallax: as a plane, or by regions around it.
         depth: a depth image that is registered to the visible one, see `inverse_depth_of`; used instead of
@@ -90,11 +88,12 @@ def by_rig(
     Raises:
         DistillMatchError: the images differ in size from the rig's, or the depth cannot be used.
     """
-    rig.check(thermal.shape[:2], visible.shape[:2])
-    seen = observe(visible, thermal, found)
+    visible = pair.visible.image.shape[:2]
+    rig.check(pair.thermal.image.shape[:2], visible)
+    seen = Observation.of(pair, found)
     mapping: ImageMapping
     if depth is not None:
-        mapping = rig.by_depth(seen, registered(depth, visible.shape[:2]))
+        mapping = rig.by_depth(seen, registered(depth, visible))
     elif parallax is Parallax.REGIONS:
         mapping = rig.by_regions(seen)
     else:

@@ -14,7 +14,6 @@ from distillmatch_ros.images.files import read_pair
 from distillmatch_ros.images.pairs import HEADER, PairPaths, read_folder
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.rig.learning import LearnedRig, Observation, learn
-from distillmatch_ros.rig.observing import observe
 from distillmatch_ros.rig.quality import distances_from
 from distillmatch_ros.rig.residuals import residuals
 
@@ -99,9 +98,9 @@ def observe_drive(
         DistillMatchError: an image cannot be read.
     """
     found = []
-    for pair in pairs:
-        visible, thermal = read_pair(pair)
-        found.append(observe(visible, thermal, registrar.register(visible, thermal)))
+    for paths in pairs:
+        pair = registrar.prepare(*read_pair(paths))
+        found.append(Observation.of(pair, registrar.register_prepared(pair)))
         on_pair()
     return found
 

@@ -18,9 +18,8 @@ from distillmatch_ros.geometry.pose import Pose
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.rig.estimation import fit_own
 from distillmatch_ros.rig.evidence import judge
-from distillmatch_ros.rig.learning import learn
+from distillmatch_ros.rig.learning import Observation, learn
 from distillmatch_ros.rig.model import RigModel
-from distillmatch_ros.rig.observing import observe
 from distillmatch_ros.rig.uncertainty import image_grid, places
 from distillmatch_ros.scene.camera import SyntheticCamera
 from distillmatch_ros.scene.pair import SyntheticPair
@@ -91,9 +90,8 @@ def main() -> None:
         for number in range(options.pairs):
             pair = scene.render(_INTERVAL * number)
             pairs.append(pair)
-            observed.append(
-                observe(pair.visible, pair.thermal, registrar.register(pair.visible, pair.thermal))
-            )
+            prepared = registrar.prepare(pair.visible, pair.thermal)
+            observed.append(Observation.of(prepared, registrar.register_prepared(prepared)))
             if options.out is not None:
                 for side, image in (("visible", pair.visible), ("thermal", pair.thermal)):
                     (options.out / side).mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from distillmatch_ros.images.borders import find_crop
 from distillmatch_ros.images.crop import Crop
 from distillmatch_ros.images.frames import check_image, to_grey
 from distillmatch_ros.images.gain_control import Range, range_of, stretch, without_status_bits
-from distillmatch_ros.images.orientation import Orientation, Orientations
+from distillmatch_ros.images.orientation import UPRIGHT, Orientation, Orientations
 
 _RESIZABLE = (np.uint8, np.uint16, np.int16, np.float32)
 """Types that OpenCV resizes without loss."""
@@ -103,3 +103,8 @@ class PreparedPair:
             PreparedImage(visible, turns.visible, stretched=False),
             PreparedImage(thermal, turns.thermal, stretched=True),
         )
+
+
+def to_grey_8bit(image: NDArray[Any], *, stretch: bool) -> NDArray[np.uint8]:
+    """One channel of 8 bits; the values of a thermal image are to be stretched."""
+    return PreparedImage(image, UPRIGHT, stretched=stretch).grey_8bit

@@ -7,8 +7,8 @@ import pytest
 from support.simulated_rig import RIG, THERMAL
 
 from distillmatch_ros.evaluation.parallax import true_rig
+from distillmatch_ros.images.prepared import to_grey_8bit
 from distillmatch_ros.rig.depth_image import registered
-from distillmatch_ros.rig.observing import to_grey_8bit
 from distillmatch_ros.rig.scale import DepthMatches, ScaleEstimate, match_depth, pair_scale
 from distillmatch_ros.scene import SyntheticPair
 

@@ -21,7 +21,18 @@ from tools.platforms.places import Done, Place, find_python
 
 PYTHON = "venv/bin/python"
 PROGRAM = (PYTHON, "-m", "distillmatch_ros.cli")
+PIP_INSTALL = ("pip", "install")
 TOPICS = ("--rgb", RGB, "--thermal", THERMAL)
+COMMANDS = {
+    "match": ("match", "visible.png", "thermal.png", "--json", "-"),
+    "bag": ("bag", "drive.mcap", "registered.mcap", *TOPICS),
+    "calibrate": ("calibrate", "drive.mcap", *TOPICS, "--out", "rig.yaml"),
+    "report": ("report", "registered.mcap", "--out", "report.html"),
+    "doctor": ("doctor", "--json", "-"),
+    "node": ("benchmark-node", "--minutes", "0.1", "--json", "-"),
+}
+"""What the program is asked for, by the name of the check."""
+TESTS = ("pytest", "-q", "-m", "not slow")
 TEST_NEEDS = ("pytest<9", "pytest-timeout", "hypothesis", "jsonschema", "onnx")
 SHOWN = ("onnxruntime", "numpy", "opencv-python-headless", "rosbags", "ros-rclpy")
 """Packages whose versions are kept."""
@@ -161,9 +172,9 @@ class Visit:
         if installed.state == "failed":
             return
         yield self._match()
-        yield self._command("bag", "drive.mcap", "registered.mcap", *TOPICS)
-        yield self._command("calibrate", "drive.mcap", *TOPICS, "--out", "rig.yaml")
-        yield self._command("report", "registered.mcap", "--out", "report.html")
+        for name in ("bag", "calibrate", "report"):
+            done = self._ask(name)
+            yield _failed(name, done) if done.code else Check(name, "ok", "ok", done.seconds)
         yield self._doctor()
         yield self._tests()
         if self._environment.ros is not None:
@@ -180,20 +191,17 @@ class Visit:
         return {"Python": python, **{name: found[name] for name in SHOWN if name in found}}
 
     def _install(self) -> Check:
-        extra = f"[{self._environment.ros}]" if self._environment.ros else ""
         made = self._run(self._python, "-m", "venv", "venv")
         if made.code:
             return _failed("install", made)
-        # The name of a wheel beside is no requirement with extras, its path is.
-        done = self._run(
-            PYTHON, "-m", "pip", "install", "--quiet", f"./{self._material.wheel}{extra}", seconds=LONG_S
-        )
+        wheel = requirement(self._material.wheel, self._environment.ros)
+        done = self._run(PYTHON, "-m", *PIP_INSTALL, "--quiet", wheel, seconds=LONG_S)
         if done.code:
             return _failed("install", done)
         return Check("install", "ok", "ok", done.seconds)
 
     def _match(self) -> Check:
-        done = self._run(*PROGRAM, "match", "visible.png", "thermal.png", "--json", "-")
+        done = self._ask("match")
         if done.code:
             return _failed("match", done)
         record = json.loads(done.stdout)
@@ -207,12 +215,11 @@ class Visit:
             text += f", {apart:.4f} from the first"
         return Check("match", "ok", text, done.seconds)
 
-    def _command(self, name: str, *arguments: str) -> Check:
-        done = self._run(*PROGRAM, name, *arguments)
-        return _failed(name, done) if done.code else Check(name, "ok", "ok", done.seconds)
+    def _ask(self, name: str) -> Done:
+        return self._run(*PROGRAM, *COMMANDS[name])
 
     def _doctor(self) -> Check:
-        done = self._run(*PROGRAM, "doctor", "--json", "-")
+        done = self._ask("doctor")
         try:
             findings = json.loads(done.stdout)["findings"]
         except ValueError:
@@ -221,11 +228,11 @@ class Visit:
         return Check("doctor", "failed" if faults else "ok", "; ".join(faults) or "no fault", done.seconds)
 
     def _tests(self) -> Check:
-        needs = self._run(PYTHON, "-m", "pip", "install", "--quiet", *TEST_NEEDS)
+        needs = self._run(PYTHON, "-m", *PIP_INSTALL, "--quiet", *TEST_NEEDS)
         if needs.code:
             return _failed("tests", needs)
         rooms = [f"test/{room}" for room in self._environment.rooms]
-        options = ("-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider")
+        options = ("-m", *TESTS, "-p", "no:cacheprovider")
         script = f'cd checkout && exec ../{PYTHON} "$@"'
         done = self._run("sh", "-c", script, "sh", *options, *rooms, seconds=LONG_S)
         last = done.stdout.strip().rpartition("\n")[2]
@@ -236,12 +243,17 @@ class Visit:
         return Check("tests", "failed" if done.code else "ok", text, done.seconds)
 
     def _node(self) -> Check:
-        done = self._run(*PROGRAM, "benchmark-node", "--minutes", "0.1", "--json", "-")
+        done = self._ask("node")
         if done.code:
             return _failed("node", done)
         (measured,) = json.loads(done.stdout)
         pairs = ", ".join(f"{number} {status}" for status, number in measured["statuses"].items())
         return Check("node", "ok" if pairs else "failed", pairs or "no pair", done.seconds)
+
+
+def requirement(wheel: str, extra: str | None) -> str:
+    """What pip is to install: the path of a wheel beside, since its name is no requirement with extras."""
+    return f"./{wheel}" + (f"[{extra}]" if extra else "")
 
 
 def _failed(name: str, done: Done) -> Check:

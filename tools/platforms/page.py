@@ -1,9 +1,10 @@
 """The page of platforms, in Markdown."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 
-from tools.platforms.checks import TEST_NEEDS, TOPICS, Check, Outcome
-from tools.platforms.environments import Environment, Untried
+from tools.platforms.checks import COMMANDS, PIP_INSTALL, TEST_NEEDS, TESTS, Check, Outcome, requirement
+from tools.platforms.environments import ROOMS, Environment, Untried
 
 CHECKS = ("install", "match", "bag", "calibrate", "report", "doctor", "tests", "node")
 ROS = {"ros": "Jazzy", "ros-kilted": "Kilted", None: "none"}
@@ -44,7 +45,7 @@ def page(
         HEAD,
         _table(["platform", "Python", "ROS 2", "date", *CHECKS], [_row(*each) for each in ran]),
         EXPLAINED,
-        '## Commands\n\n```sh title="takes long"\n' + "\n".join(_commands()) + "\n```\n",
+        '## Commands\n\n```sh title="takes long"\n' + "\n".join(commands()) + "\n```\n",
         "## Versions\n",
         _table(
             ["platform", *packages],
@@ -101,18 +102,14 @@ def _ros(environment: Environment) -> str:
     return f", {ROS[environment.ros]}" if environment.ros else ""
 
 
-def _commands() -> list[str]:
-    topics = " ".join(TOPICS)
-    needs = " ".join(f"'{each}'" if "<" in each else each for each in TEST_NEEDS)
+def commands() -> list[str]:
+    """What is run on each platform, as a person would type it."""
+    wheel = requirement("distillmatch_ros-VERSION-py3-none-any.whl", "ros")
     return [
-        "pip install './distillmatch_ros-VERSION-py3-none-any.whl[ros]'  # in a new virtual environment",
-        "distillmatch match visible.png thermal.png --json -",
-        f"distillmatch bag drive.mcap registered.mcap {topics}",
-        f"distillmatch calibrate drive.mcap {topics} --out rig.yaml",
-        "distillmatch report registered.mcap --out report.html",
-        "distillmatch doctor --json -",
-        f"pip install {needs} && pytest -m 'not slow' test/base test/geometry  # and others",
-        "distillmatch benchmark-node --minutes 0.1",
+        f"{shlex.join((*PIP_INSTALL, wheel))}  # in a new virtual environment",
+        *(shlex.join(("distillmatch", *words)) for words in COMMANDS.values()),
+        shlex.join((*PIP_INSTALL, *TEST_NEEDS)),
+        shlex.join((*TESTS, *(f"test/{room}" for room in ROOMS))),
     ]
 
 
