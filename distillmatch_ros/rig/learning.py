@@ -134,6 +134,17 @@ class LearnedRig:
             own = fit_own(self.model, [edges], 5 if self.shifted else 3, EDGE_SOFT_PX, own[None])[0]
         return own
 
+    def by_matches(self, pair: Observation) -> Float64:
+        """What a pair adds to the rig, found on its matches: in a tenth of the time, to a few pixels.
+
+        Returns:
+            (5,), see `own`, which is asked if there are too few matches.
+        """
+        if len(pair.matches.thermal) < _LEAST_MATCHES:
+            return self.own(pair)
+        found: Float64 = fit_own(self.model, [pair.matches], 3)[0]
+        return found
+
     def _start(self, pair: Observation) -> Float64:
         """A plane that faces the thermal camera, at the depth of edges or matches, by edges' agreement."""
         low, high = self.inverse_depths

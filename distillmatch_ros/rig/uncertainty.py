@@ -6,6 +6,7 @@ an error that another inverse depth undoes over the whole image does not count.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -36,8 +37,12 @@ class Deviations:
     corner: float
 
 
+@lru_cache(maxsize=2)
 def map_deviations(rig: RigModel, inverse_depth: float) -> Deviations | None:
-    """The deviations at the centre and the corners; None if the rig's covariance is unknown."""
+    """The deviations at the centre and the corners; None if the rig's covariance is unknown.
+
+    They are kept, since pairs in a row have the same map while it is not aligned anew.
+    """
     covariances = map_covariance(rig, inverse_depth, places(rig.thermal.size))
     if covariances is None:
         return None

@@ -174,7 +174,8 @@ class RigWatch:
         observed = Observation.of(pair, found)
         own, judgement = None, None
         if self._candidate is not None:
-            own = self._candidate.own(observed)
+            compares = self.locked is None or len(self._fits_better) < _COMPARED
+            own = (self._candidate.own if compares else self._candidate.by_matches)(observed)
             judgement = self._judge(observed, found, own)
             self._decide(judgement, observed, own)
         self._keep(observed)

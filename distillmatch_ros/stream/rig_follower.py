@@ -29,9 +29,12 @@ SEARCH_S = 1.0
 """Time between searches over all depths while edges support none, s."""
 FOLLOW_S = 0.09
 """Time between pairs that are aligned on their edges, s; depth and mount change little in less."""
+SETTLED = 2.0
+"""Time between passes of a dense stream whose last pass and edges confirm the rig, in ``pass_seconds``."""
 DOUBT_S = 0.2
 """Least time between passes that edges ask for, s."""
 
+_DENSE_S = 0.3  # between pairs; those farther apart may be of other scenes, about which edges said nothing
 _BETTER = 0.03  # correlation by which another start has to be better than what a pass's pair was found at
 
 
@@ -61,7 +64,7 @@ class RigFollower:
         self._found: RigAlignment | None = None
         """The last pair whose own images supported the rig."""
         self._followed = self._passed = self._searched = 0
-        self._doubted = self._was_supported = self._suspected = False
+        self._doubted = self._was_supported = self._suspected = self._was_confirmed = False
         self._matches: Matches | None = None
 
     def process(
@@ -112,7 +115,7 @@ class RigFollower:
         assert said is not None, "a pass made the rig known"
         assert said.own is not None, "a pass that judged the rig"
         edges = PairOfEdges(locked.rig.model, pair, gate)
-        found = edges.at(said.own)
+        found = edges.follow(RigTrack.begin(said.own), 0.0)
         answer, found = self._by_pass(said, edges, found, None, locked, gate)
         self._found, self._followed, self._passed = found, stamp, stamp
         return Followed(answer, ((stamp, said.registration),))
@@ -201,7 +204,7 @@ class RigFollower:
         if said.locked is None:  # this pass was the last of those that mean a knock
             return own, found
         if said.own is not None and judgement is not None:
-            exact = edges.at(said.own)
+            exact = edges.follow(RigTrack.begin(said.own), 0.0)
             if exact.alignment.correlation > found.alignment.correlation - _BETTER:
                 found, away = exact, self._away(edges, exact, locked)
             if judgement.contradicts:
@@ -223,7 +226,10 @@ class RigFollower:
         if pass_seconds is None:
             return False
         since = (stamp - self._passed) / SECOND
-        due = since >= pass_seconds or since < 0 or (self._doubted and since >= min(DOUBT_S, pass_seconds))
+        dense = 0 <= stamp - self._followed <= _DENSE_S * SECOND
+        settled = dense and self._was_confirmed and self._was_supported
+        usual = pass_seconds * SETTLED if settled else pass_seconds
+        due = since >= usual or since < 0 or (self._doubted and since >= min(DOUBT_S, pass_seconds))
         return self._pending is None and due
 
     def _begin(self, pair: PreparedPair, stamp: int) -> None:
@@ -239,7 +245,10 @@ class RigFollower:
         if self._pending is None or not (waits or self._pending.done()):
             return None
         future, self._pending = self._pending, None
-        return future.result()
+        ended = future.result()
+        judgement = ended.said.judgement
+        self._was_confirmed = judgement is not None and judgement.gap_px <= AGREE_PX
+        return ended
 
     def _finder(self, answer: Registration, found: RigAlignment) -> Callable[[Registration], Registration]:
         if self._matches is None or answer.status not in (Status.TRACKED, Status.RIG):

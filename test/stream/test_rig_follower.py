@@ -19,7 +19,7 @@ from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.watching import KNOCKS, RigWatch, WatchedRig
 from distillmatch_ros.stream.executors import InlineExecutor
 from distillmatch_ros.stream.followed import Followed
-from distillmatch_ros.stream.rig_follower import RigFollower
+from distillmatch_ros.stream.rig_follower import SETTLED, RigFollower
 from distillmatch_ros.stream.search import Search
 from test.support.simulated_rig import RIG, THERMAL, VISIBLE, shapes
 
@@ -162,8 +162,12 @@ def test_a_pass_is_made_at_its_interval(drive: Drive) -> None:
     truth = RIG.at(0.04)
     drive.registrar.result = passed(truth)
     for _ in range(33):
-        drive.see(thermal_of(truth), pass_seconds=0.5)
+        drive.see(thermal_of(truth), pass_seconds=0.5 / SETTLED)
     assert drive.registrar.passes == 1 + 2
+    drive.registrar.result = replace(passed(truth), status=Status.DEGENERATE, mapping=None)
+    for _ in range(33):
+        drive.see(thermal_of(truth), pass_seconds=0.25)
+    assert drive.registrar.passes == 3 + 3  # what passes do not confirm is looked at more often
 
 
 def test_a_fixed_rig_needs_no_pass(drive: Drive) -> None:
