@@ -132,6 +132,10 @@ class PairOfEdges(EdgesOfPair):
         found = RigTrack(track.own + change * scales, known + step.information / np.outer(scales, scales))
         return self._measured(found, seen, self.template.map_of(directions @ change))
 
+    def at(self, own: Float64) -> RigAlignment:
+        """How well edges agree with numbers that were found in another way; see `RigTrack`."""
+        return self._measured(RigTrack.begin(own), self.seen(self._mapping(own)), np.eye(3))
+
     def search(self, inverse_depths: tuple[float, float], shift: Float64) -> RigTrack:
         """A start without a state: the inverse depth at which edges agree best, between two.
 

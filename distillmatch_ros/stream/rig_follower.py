@@ -115,7 +115,7 @@ class RigFollower:
         assert said is not None, "a pass made the rig known"
         assert said.own is not None, "a pass that judged the rig"
         edges = PairOfEdges(locked.rig.model, pair, gate)
-        found = edges.follow(RigTrack.begin(said.own), 0.0)
+        found = edges.at(said.own)
         answer, found = self._by_pass(said, edges, found, None, locked, gate)
         self._found, self._followed, self._passed = found, stamp, stamp
         return Followed(answer, ((stamp, said.registration),))
@@ -204,7 +204,7 @@ class RigFollower:
         if said.locked is None:  # this pass was the last of those that mean a knock
             return own, found
         if said.own is not None and judgement is not None:
-            exact = edges.follow(RigTrack.begin(said.own), 0.0)
+            exact = edges.at(said.own)
             if exact.alignment.correlation > found.alignment.correlation - _BETTER:
                 found, away = exact, self._away(edges, exact, locked)
             if judgement.contradicts:

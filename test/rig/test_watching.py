@@ -182,5 +182,5 @@ def test_edges_that_agree_elsewhere_are_found_after_a_knock() -> None:
 def test_blank_images_neither_support_nor_contradict() -> None:
     blank = PreparedPair.of(shapes(1), np.full(THERMAL, 128, np.uint8))
     edges = PairOfEdges(RIG, blank, Gate())
-    assert not edges.follow(RigTrack.begin(np.array([0, 0, 0.04, 0, 0])), 0.0).is_supported
+    assert not edges.at(np.array([0, 0, 0.04, 0, 0])).is_supported
     assert edges.away(RIG.at(0.04)) is None
