@@ -145,6 +145,12 @@ CAUSES: dict[str, Cause] = {
         "the images of a pair show different moments, and the cameras turn",
         "Set thermal_offset as the node, `bag` and `calibrate` advise: they tell the latency.",
     ),
+    "unknown_latency": Cause(
+        Status.DEGENERATE,
+        "clock",
+        "the cameras turn fast, and nothing tells yet whether the images of a pair show one moment",
+        "Nothing has to be done: it ends after 1.5 s, and does not happen if the cameras start at rest.",
+    ),
     "burnt_in": Cause(
         Status.DEGENERATE,
         "overlay",

@@ -19,6 +19,7 @@ WIDTH = 160
 """Pixels across, at which motion is measured."""
 
 _BLUR = 25  # pixels, of the mean that is subtracted: brightness does not move with the scene
+_CLEAR = 0.3  # response of the correlation: 0.9 of a picture that moved, at most 0.2 of two places
 _STEP = 0.005  # s, between offsets that are tried
 _LEAST_STEPS = 40  # measured speeds of each stream
 _LEAST_CORRELATION, _LEAST_FALL = 0.6, 0.03  # of the best offset, and from it to those 0.15 s away
@@ -54,6 +55,8 @@ class MotionMeter:
         self._rows: deque[tuple[float, float, float]] = deque(maxlen=kept)
         self.way: Float64 = np.zeros(2)
         """(2,), how far the picture has moved altogether, x and y in px of one `WIDTH` across."""
+        self.is_clear = False
+        """Whether the last image showed what the one before did, moved as a whole."""
 
     def add(self, grey: NDArray[np.uint8], stamp: int) -> bool:
         """Add the next image, uint8 (H, W), with its stamp in ns; whether its motion could be measured."""
@@ -62,10 +65,12 @@ class MotionMeter:
         detail = small.astype(np.float32)
         detail -= cv2.blur(detail, (_BLUR, _BLUR))
         last, self._last = self._last, (detail, stamp)
+        self.is_clear = False
         if last is None or last[0].shape != detail.shape or stamp <= last[1]:
             return False
         window = cv2.createHanningWindow(detail.shape[::-1], cv2.CV_32F)
-        (x, y), _ = cv2.phaseCorrelate(last[0], detail, window)
+        (x, y), response = cv2.phaseCorrelate(last[0], detail, window)
+        self.is_clear = response > _CLEAR
         seconds = (stamp - last[1]) / SECOND
         self._rows.append(((stamp + last[1]) / 2 / SECOND, x / seconds, y / seconds))
         self.way = self.way + np.array([x, y])

@@ -13,6 +13,9 @@ import numpy as np
 from distillmatch_ros.geometry.homography import Float64
 from distillmatch_ros.rig.motion import REACH, TimeOffset
 
+LIKELY_S = 0.3
+"""Greatest latency that is feared before anything is known of it, s."""
+
 _STEP = 0.025  # s, between latencies that are tried
 _LEAST, _SPAN_S = 5, 2.5  # pairs that are needed, and time for which they are kept
 _GAP_S = 0.35  # between pairs, beyond which motion is unknown
@@ -84,6 +87,19 @@ class Swing:
             return before
         deviation = abs(seconds) * np.sqrt(left / (len(centres) * max(displaced, 1e-9)))
         return TimeOffset(seconds, max(float(deviation), _STEP), float(np.sqrt(1 - left / swing)))
+
+    def longest(self) -> float:
+        """The greatest latency of either camera that the pairs do not exclude, s; of those up to `LIKELY_S`.
+
+        A latency is excluded by motion with which the homography would have swung, and did not.
+        """
+        if len(self._places) < 2:
+            return LIKELY_S
+        centres = np.array([place.centre for place in self._places])
+        late = np.arange(2 * _STEP, LIKELY_S + _STEP / 2, _STEP)
+        most = float(_variance(centres)) + _SWING_PX**2
+        possible = [late[_variance(centres - self._displaced(sign * late)) <= most] for sign in (-1, 1)]
+        return float(np.concatenate([*possible, [0.0]]).max())
 
     def _best(self, centres: Float64, sign: int) -> tuple[float, float, float]:
         """What the best latency of one camera leaves of the variance, that offset, and what it explains."""

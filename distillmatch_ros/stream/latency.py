@@ -11,14 +11,18 @@ from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, jacobian
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.images.prepared import PreparedPair
+from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.rig.events import Finding, RigEvent
 from distillmatch_ros.rig.motion import WIDTH, MotionMeter, TimeOffset, time_offset
-from distillmatch_ros.rig.swing import Swing
+from distillmatch_ros.rig.swing import LIKELY_S, Swing
 
 LEAST_S = 0.04
 """Least latency that is told, s: the time of a frame, which pairing cannot better."""
 SWING_PX = 10.0
 """Displacement by the latency, reference pixels, from which on a pair's own homography is not believed."""
+FEARED_PX, PATIENCE_S = 20.0, 1.5
+"""The same by a latency of which nothing is known, and time after the first homography for which it is
+feared, s. Cameras that start to turn tell it at once, those that turn already once their speed changes."""
 
 _EVERY_S = 0.09  # between measured images
 _FIRST_S, _LONGEST_S = 2.0, 30.0  # between estimates: each time half as long again, as they take time
@@ -42,6 +46,8 @@ class LatencyWatch:
         self._pause = _FIRST_S
         self._swing = Swing()
         self._swung: TimeOffset | None = None
+        self._feared_s = LIKELY_S
+        self._first: int | None = None
         self._found: TimeOffset | None = None
 
     def update(self, pair: PreparedPair, stamp: int) -> None:
@@ -82,6 +88,9 @@ class LatencyWatch:
             jacobian(mapping.homography, middle) * scale * thermal[1] / WIDTH,
         )
         self._swung = self._swing.offset(self._swung)
+        self._first = stamp if self._first is None else self._first
+        is_early = stamp - self._first < PATIENCE_S * SECOND
+        self._feared_s = self._swing.longest() if is_early and self._feared_s > 0 else 0.0
         if not self.events and self.offset is not None and self._swing.span_s >= _SPAN_S:
             self._tell(self.offset, stamp, "how the homography swings with the motion")
 
@@ -97,11 +106,29 @@ class LatencyWatch:
     @property
     def swing_px(self) -> float:
         """How far the latency displaces the present pair's homography, reference pixels; 0 without one."""
-        offset, speeds = self.offset, self._visible.speeds
-        if offset is None or not len(speeds):
+        offset = self.offset
+        return 0.0 if offset is None else self._fastest_px * abs(offset.seconds)
+
+    def doubt(self, *, rig_is_known: bool) -> Rejection | None:
+        """Why the present pair's own homography is not believed; None if it is.
+
+        Args:
+            rig_is_known: whether it agrees with a rig: then nothing is feared of which nothing is known.
+        """
+        if (swing := self.swing_px) > SWING_PX:
+            return Rejection("latency", swing, SWING_PX)
+        is_open = self._found is None and self._swung is None and not rig_is_known
+        turns = self._visible.is_clear and self._thermal.is_clear
+        feared = self._fastest_px * self._feared_s if is_open and turns else 0.0
+        return Rejection("unknown_latency", feared, FEARED_PX) if feared > FEARED_PX else None
+
+    @property
+    def _fastest_px(self) -> float:
+        """Greatest speed of the latest pictures, reference pixels per s."""
+        speeds = self._visible.speeds
+        if not len(speeds):
             return 0.0
-        fastest = float(np.hypot(*speeds[-3:, 1:].T).max()) * REFERENCE_WIDTH / WIDTH
-        return fastest * abs(offset.seconds)
+        return float(np.hypot(*speeds[-3:, 1:].T).max()) * REFERENCE_WIDTH / WIDTH
 
 
 def _in_order(offset: TimeOffset) -> bool:

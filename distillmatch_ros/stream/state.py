@@ -21,7 +21,7 @@ from distillmatch_ros.stream.calibration import Accumulator, PairFormat
 from distillmatch_ros.stream.followed import Followed
 from distillmatch_ros.stream.follower import Follower
 from distillmatch_ros.stream.heat_range import RangeFilter
-from distillmatch_ros.stream.latency import SWING_PX, LatencyWatch
+from distillmatch_ros.stream.latency import LatencyWatch
 from distillmatch_ros.stream.metric import MetricRig
 from distillmatch_ros.stream.regions import RegionTrack
 from distillmatch_ros.stream.repetition import RepeatWatch
@@ -153,8 +153,9 @@ class RigState:
         found = followed.registration
         if found.status.is_own and found.mapping is not None:
             self._latency.heed(found.mapping, stamp)
-        if found.status.is_own and (swing := self._latency.swing_px) > SWING_PX:
-            followed = Followed.rejected(Rejection("latency", swing, SWING_PX))
+        doubt = self._latency.doubt(rig_is_known=known is not None) if found.status.is_own else None
+        if doubt is not None:
+            followed = Followed.rejected(doubt)
         self._said = followed.registration
         for passed, registration in followed.passes:
             self.accumulator.add(registration, passed)

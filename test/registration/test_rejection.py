@@ -107,6 +107,7 @@ def test_the_table_of_statuses_lists_what_rejects_a_pair_on_its_own() -> None:
             "earlier_pairs",
             "max_jump_px",
             "latency",
+            "unknown_latency",
         }
 
 

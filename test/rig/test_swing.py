@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillmatch_ros.rig.motion import TimeOffset
-from distillmatch_ros.rig.swing import Swing
+from distillmatch_ros.rig.swing import LIKELY_S, Swing
 
 HZ = 10.0
 TO_VISIBLE = np.array([[2.0, 0.1], [-0.1, 2.0]])
@@ -75,3 +75,19 @@ def test_a_gap_begins_anew() -> None:
 def test_the_time_of_pairs_without_a_gap_is_known() -> None:
     assert Swing().span_s == 0
     assert swung(0.3, seconds=1.0).span_s == pytest.approx(0.9)
+
+
+def test_latencies_are_excluded_once_motion_has_changed() -> None:
+    assert swung(0.0, seconds=0.1).longest() == LIKELY_S  # one pair
+    assert swung(0.0, seconds=2.0).longest() < 0.1
+    late = swung(0.3, seconds=2.0).longest()
+    assert late == pytest.approx(0.3, abs=0.03)
+
+
+@given(st.floats(20.0, 300.0))
+def test_an_even_turn_excludes_no_latency(speed: float) -> None:
+    swing = Swing()
+    for number in range(12):
+        moved = np.array([speed * number / HZ, 0.0])
+        swing.add(number / HZ, moved, moved @ np.linalg.inv(TO_VISIBLE).T, np.zeros(2), TO_VISIBLE)
+    assert swing.longest() == pytest.approx(LIKELY_S)

@@ -11,7 +11,7 @@ from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.gate import Gate
-from distillmatch_ros.stream.latency import SWING_PX, LatencyWatch
+from distillmatch_ros.stream.latency import PATIENCE_S, SWING_PX, LatencyWatch
 from distillmatch_ros.stream.settings import StreamSettings
 from distillmatch_ros.stream.stream import Stream
 from distillmatch_ros.stream.temporal import Mode
@@ -84,16 +84,53 @@ def test_late_pairs_are_not_believed_while_the_cameras_turn() -> None:
     assert any("thermal_offset" in event.sentence for event in stream.rig_events)
 
 
+def heed(watch: LatencyWatch, number: int, pair: tuple[np.ndarray, np.ndarray], moved: float = 0.0) -> None:
+    """Show a pair, and its homography, which may be moved."""
+    stamp = START + number * SECOND // HZ
+    watch.update(PreparedPair.of(*pair), stamp)
+    homography = np.array([[2.0, 0, moved], [0, 2, 0], [0, 0, 1]])
+    watch.heed(HomographyMapping(homography, (180, 240), (360, 480)), stamp)
+
+
 @pytest.mark.parametrize("late", [0.3, 0.0])
 def test_a_homography_that_swings_with_the_motion_is_doubted_within_a_second(late: float) -> None:
     watch, swings = LatencyWatch(), []
     for number in range(20):
         seconds = number / HZ
-        moved = -(turned_to(seconds, True) - turned_to(seconds - late, True))
-        homography = np.array([[2.0, 0, moved], [0, 2, 0], [0, 0, 1]])
-        stamp = START + number * SECOND // HZ
-        watch.update(PreparedPair.of(*images(number, late)), stamp)
-        watch.heed(HomographyMapping(homography, (180, 240), (360, 480)), stamp)
+        heed(watch, number, images(number, late), turned_to(seconds - late, True) - turned_to(seconds, True))
         swings.append(watch.swing_px)
     assert (max(swings[:10]) > SWING_PX) == (late > 0)
     assert [f"{late:.1f}" in event.sentence for event in watch.events] == [True] * (late > 0)
+
+
+def evenly(number: int, rests: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images of cameras that rest for some pairs, and then turn at 200 px/s."""
+    x = 100 + 20.0 * max(0, number - rests)
+    view = cv2.warpAffine(SCENE, np.array([[1, 0, -x], [0, 1, 0.0]]), (480, 360))
+    return view, 255 - cv2.resize(view, (240, 180), interpolation=cv2.INTER_AREA)
+
+
+def test_an_even_turn_at_the_beginning_is_feared_to_hide_a_latency_for_a_while() -> None:
+    watch, doubts = LatencyWatch(), []
+    for number in range(20):
+        heed(watch, number, evenly(number, 0))
+        assert watch.doubt(rig_is_known=True) is None
+        doubts.append(watch.doubt(rig_is_known=False))
+    feared = [number for number, doubt in enumerate(doubts) if doubt is not None]
+    assert feared == list(range(1, round(PATIENCE_S * HZ)))
+    assert {doubt.threshold for doubt in doubts if doubt is not None} == {"unknown_latency"}
+
+
+def test_cameras_that_start_to_turn_are_believed_at_once() -> None:
+    watch = LatencyWatch()
+    for number in range(20):
+        heed(watch, number, evenly(number, 5))
+        assert watch.doubt(rig_is_known=False) is None
+
+
+def test_pictures_that_change_altogether_turn_at_no_speed() -> None:
+    watch, rng = LatencyWatch(), np.random.default_rng(1)
+    for number in range(12):
+        view = cv2.resize(rng.integers(0, 256, (12, 16)).astype(np.uint8), (480, 360))
+        heed(watch, number, (view, 255 - cv2.resize(view, (240, 180))))
+        assert watch.doubt(rig_is_known=False) is None
