@@ -1,6 +1,5 @@
 """Commands that measure on images: evaluate, benchmark."""
 
-import json
 from dataclasses import asdict
 from enum import Enum
 from functools import partial
@@ -17,12 +16,13 @@ from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, fail_with_errors
 from distillmatch_ros.cli.view import common
 from distillmatch_ros.evaluation import report
 from distillmatch_ros.evaluation import rig as rigs
-from distillmatch_ros.evaluation.accuracy import Register, TrialResult, compare, compare_known
+from distillmatch_ros.evaluation.accuracy import Register, compare, compare_known
 from distillmatch_ros.evaluation.baselines import BASELINES, CLASSIC, open_baselines
+from distillmatch_ros.evaluation.comparison import check_common, compared, read_evaluation
 from distillmatch_ros.evaluation.latency import read_images, run_benchmark
-from distillmatch_ros.evaluation.statistics import compared, grouped, read_trials
+from distillmatch_ros.evaluation.statistics import grouped
 from distillmatch_ros.evaluation.truth import read_truths
-from distillmatch_ros.evaluation.warped import ALL, HARD, RIG, SMALL, WIDE
+from distillmatch_ros.evaluation.warped import ALL, HARD, PRESETS, RIG, SMALL, WIDE
 from distillmatch_ros.images.pairs import files_of, read_folder
 from distillmatch_ros.rig.files import RigFile
 
@@ -79,10 +79,8 @@ def evaluate(
         typer.Option(
             metavar="auto|FILE",
             help="Accuracy by drive of a rig instead: PAIRS_DIR holds raw pairs of a drive, or a folder "
-            "for each "
-            "drive. auto: learned from the other drives, or from the other half of a single one; or a "
-            "file of "
-            "calibrate.",
+            "for each drive. auto: learned from the other drives, or from the other half of a single one; or "
+            "a file of calibrate.",
         ),
     ] = None,
     *,
@@ -93,14 +91,25 @@ def evaluate(
 
     Each thermal image is warped by known homographies; errors are the mean over its corners, in pixels of a
     visible image 640 px wide. A CSV in place of the folder lists pairs as they are, with their homographies
-    (h00 to h22) or clicked points (x_visible, y_visible, x_thermal, y_thermal).
+    (h00 to h22) or clicked points (x_visible, y_visible, x_thermal, y_thermal), at which errors are then the
+    mean.
     """
+    presets = [each for each in ALL if each.name in preset]
     if rig is not None:
+        if out is not None or against is not None:
+            raise DistillMatchError("--rig: measures drives; leave out --out and --against, and write --json")
         _evaluate_rig(folder, None if rig == AUTO else Path(rig), output, engine)
         return
     known = read_truths(folder) if folder.suffix.lower() == ".csv" else []
     pairs = [each.pair for each in known] or read_folder(folder)
-    earlier = None if against is None else _earlier(against)
+    if known and (presets, warps, seed) != (list(PRESETS), 3, 0):
+        raise DistillMatchError(
+            f"{folder}: its pairs are taken as they are; leave out --preset, --warps and --seed"
+        )
+    earlier = None if against is None else read_evaluation(against)
+    if earlier is not None:
+        names = {each.preset for each in known} or {each.name for each in presets}
+        check_common(earlier, [each.listed_as[0] for each in pairs], names, None if known else seed)
     written = [] if out is None else [out / f"evaluation.{kind}" for kind in ("json", "md", "csv", "tex")]
     output.check(written, [*files_of(pairs), *([folder] if known else []), against])
     others = open_baselines(_baselines(baselines))
@@ -117,36 +126,21 @@ def evaluate(
         if known:
             evaluated = compare_known(methods, known, *watch)
         else:
-            presets = [each for each in ALL if each.name in preset]
             evaluated = compare(methods, pairs, presets, seed, warps, *watch)
-    groups = grouped(evaluated.trials, seed)
+    groups = grouped(evaluated.trials)
     ours = [trial for trial in evaluated.trials if trial.method == network.config]
-    versus = [] if earlier is None else compared(ours, earlier, seed)
+    versus = [] if earlier is None else compared(ours, network, earlier)
     about = str(folder), network, groups, versus
     record = report.record(evaluated, *about)
     if out is not None:
         write_json(out / "evaluation.json", record)
         write_text(out / "evaluation.md", report.to_markdown(evaluated, *about))
         write_text(out / "evaluation.csv", report.to_csv(evaluated))
-        write_text(out / "evaluation.tex", report.to_latex(evaluated, groups))
+        write_text(out / "evaluation.tex", report.to_latex(evaluated, groups, versus))
     output.give(record, lambda: common.show_evaluation(evaluated, str(folder), groups, versus))
     if stopped.is_set():
         raise KeyboardInterrupt(f"evaluated {evaluated.pairs} of {len(pairs)} pairs")
     fail_with_errors([pair.reason for pair in evaluated.unreadable])
-
-
-def _earlier(path: Path) -> list[TrialResult]:
-    """The trials of an earlier evaluation's network.
-
-    Raises:
-        DistillMatchError: the file is none.
-    """
-    try:
-        return read_trials(json.loads(path.read_text()))
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise DistillMatchError(
-            f"{path}: no evaluation ({error}); name an evaluation.json of evaluate --out"
-        ) from error
 
 
 def _evaluate_rig(folder: Path, file: Path | None, output: Output, engine: EngineOptions) -> None:

@@ -1,6 +1,6 @@
 """Accuracy of methods on warped pairs: corner error, AUC, rejections and wrong homographies."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, TypeVar
 
@@ -9,7 +9,6 @@ from pydantic import WithJsonSchema
 from typing_extensions import TypedDict
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.evaluation.truth import PRESET as GIVEN
 from distillmatch_ros.evaluation.truth import KnownPair, KnownTrial
 from distillmatch_ros.evaluation.warped import PRESETS, RIG, Image, Preset, Trial, read_aligned, trials
 from distillmatch_ros.geometry.homography import Float64
@@ -117,7 +116,7 @@ class AccuracyReport:
 
     Attributes:
         pairs: number of pairs, including the unreadable ones.
-        warps: random homographies per pair and preset.
+        warps: random homographies per pair and preset; 0 if the pairs were taken as they are.
         seed: seed of the homographies.
         scores: one per preset and method.
         trials: one per warped pair and method.
@@ -197,10 +196,10 @@ def compare_known(
         trial = known.trial()
         for name, register in methods.items():
             fields = _fields(register(trial.visible, trial.thermal), trial)
-            yield TrialResult(*known.pair.listed_as, GIVEN, 0, name, **fields, place=known.place)
+            yield TrialResult(*known.pair.listed_as, known.preset, 0, name, **fields, place=known.place)
 
     report = _report(pairs, lambda known: known.pair, trials_of, on_pair, stop)
-    return replace(report, scores=_scores(report, methods, [GIVEN]))
+    return replace(report, scores=_scores(report, methods, dict.fromkeys(each.preset for each in pairs)))
 
 
 def _report(
@@ -226,11 +225,11 @@ def _report(
         except DistillMatchError as error:
             unreadable.append(Unreadable(*files(pair).listed_as, str(error)))
         on_pair()
-    return AccuracyReport(begun, 1, 0, (), tuple(results), tuple(unreadable))
+    return AccuracyReport(begun, 0, 0, (), tuple(results), tuple(unreadable))
 
 
 def _scores(
-    report: AccuracyReport, methods: Mapping[str, Register], presets: Sequence[str]
+    report: AccuracyReport, methods: Mapping[str, Register], presets: Iterable[str]
 ) -> tuple[Score, ...]:
     errors: dict[tuple[str, str], list[float | None]] = {
         (preset, method): [] for preset in presets for method in methods

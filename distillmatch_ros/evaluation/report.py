@@ -4,7 +4,7 @@ import csv
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from io import StringIO
 from typing import Any
 
@@ -13,7 +13,9 @@ from typing_extensions import TypedDict
 
 from distillmatch_ros.engines.protocol import EngineInfo
 from distillmatch_ros.evaluation.accuracy import WRONG_PX, AccuracyReport, Score, TrialResult, Unreadable
-from distillmatch_ros.evaluation.statistics import Comparison, Group
+from distillmatch_ros.evaluation.comparison import Comparison
+from distillmatch_ros.evaluation.statistics import Group
+from distillmatch_ros.evaluation.truth import CLICKED
 from distillmatch_ros.registration.probability import RIGHT_PX
 
 AUCS = ("AUC@3", "AUC@5", "AUC@10", "AUC@20")
@@ -22,8 +24,6 @@ LEGEND = (
     "AUC and < 10 px: percent; median: px; rejected: no homography; "
     f"wrong: off by more than {WRONG_PX:.0f} px"
 )
-
-
 QUALITY_COLUMNS = (
     *("preset", "outcome", "trials", "inliers", "ratio", "spread", "rms"),
     *("edges", "2nd", "prob."),
@@ -34,14 +34,32 @@ QUALITY_LEGEND = (
 )
 OUTCOMES = ("right", "off", "rejected")
 GROUP_COLUMNS = ("preset", "method", "place", "trials", "< 10 px", "95 %", "AUC@10", "95 %")
-GROUP_LEGEND = "95 %: confidence interval, by bootstrap over the pairs; percent"
-COMPARISON_COLUMNS = (
-    *("preset", "method", "against", "trials", "both", "only this", "only that"),
-    *("difference", "95 %", "p"),
-)
+GROUP_LEGEND = "Percent, with 95 % confidence intervals; trials of one pair count as one"
+COMPARISON_COLUMNS = ("preset", "answer", "trials", "both", "this", "that", "difference", "95 %", "p")
 COMPARISON_LEGEND = (
-    f"Trials within {RIGHT_PX:.0f} px; difference: percent of the trials; p: McNemar's exact test"
+    f"Answer: whether this network is the better one, at 5 %. Trials within {RIGHT_PX:.0f} px: with both, "
+    "with this or that one alone; difference: percent of the trials; p: sign flips of the pairs (McNemar's "
+    "exact test)"
 )
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of an evaluation, as text.
+
+    Attributes:
+        columns: their names.
+        rows: one text a column.
+        legend: explains the columns.
+        names: the first columns, which hold names.
+        title: what the table is about; empty for that of the evaluation.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, ...]]
+    legend: str
+    names: int = 2
+    title: str = ""
 
 
 class EvaluationRecord(TypedDict):
@@ -51,7 +69,7 @@ class EvaluationRecord(TypedDict):
         folder: folder of the pairs.
         model: the network.
         pairs: number of pairs, including the unreadable ones.
-        warps: random homographies per pair and preset.
+        warps: random homographies per pair and preset; 0 if the pairs were taken as they are.
         seed: seed of the homographies.
         scores: one per preset and method.
         trials: one per warped pair and method.
@@ -72,13 +90,40 @@ class EvaluationRecord(TypedDict):
     against: list[Comparison]
 
 
-def rows(report: AccuracyReport) -> list[tuple[str, ...]]:
-    """One row of `COLUMNS` for each preset and method."""
-    return [_row(score) for score in report.scores]
+def score_table(report: AccuracyReport) -> Table:
+    """A row for each preset and method."""
+    return Table(COLUMNS, [_row(score) for score in report.scores], LEGEND)
 
 
-def quality_rows(report: AccuracyReport) -> list[tuple[str, ...]]:
-    """One row of `QUALITY_COLUMNS` for each preset and outcome, of the methods that tell their quality."""
+def group_table(groups: Sequence[Group]) -> Table:
+    """A row for each group."""
+    rows = [
+        (
+            *(each.preset, each.method, each.place, str(each.trials)),
+            *(f"{each.under_10_px:.1f}", _range(each.under_10_px_95)),
+            *(f"{each.auc_10:.1f}", _range(each.auc_10_95)),
+        )
+        for each in groups
+    ]
+    return Table(GROUP_COLUMNS, rows, GROUP_LEGEND, names=3)
+
+
+def comparison_table(comparisons: Sequence[Comparison]) -> Table:
+    """A row for each comparison; all are of the same two networks."""
+    rows = [
+        (
+            *(each.preset, each.answer),
+            *map(str, (each.trials, each.both, each.only_method, each.only_other)),
+            *(f"{each.difference:+.1f}", _range(each.difference_95), f"{each.p:.2g}"),
+        )
+        for each in comparisons
+    ]
+    title = f"This: {comparisons[0].method}; that: {comparisons[0].other}" if comparisons else ""
+    return Table(COMPARISON_COLUMNS, rows, COMPARISON_LEGEND, title=title)
+
+
+def quality_table(report: AccuracyReport) -> Table:
+    """A row for each preset and outcome, of the methods that tell their quality."""
     measured = [trial for trial in report.trials if trial.quality is not None]
     presets = dict.fromkeys(trial.preset for trial in measured)
     groups = [
@@ -90,31 +135,13 @@ def quality_rows(report: AccuracyReport) -> list[tuple[str, ...]]:
         for preset in presets
         for outcome in OUTCOMES
     ]
-    return [_quality_row(*group) for group in groups if group[-1]]
+    return Table(QUALITY_COLUMNS, [_quality_row(*group) for group in groups if group[-1]], QUALITY_LEGEND)
 
 
-def group_rows(groups: Sequence[Group]) -> list[tuple[str, ...]]:
-    """One row of `GROUP_COLUMNS` for each group."""
-    return [
-        (
-            *(each.preset, each.method, each.place, str(each.trials)),
-            *(f"{each.under_10_px:.1f}", _range(each.under_10_px_95)),
-            *(f"{each.auc_10:.1f}", _range(each.auc_10_95)),
-        )
-        for each in groups
-    ]
-
-
-def comparison_rows(comparisons: Sequence[Comparison]) -> list[tuple[str, ...]]:
-    """One row of `COMPARISON_COLUMNS` for each comparison."""
-    return [
-        (
-            *(each.preset, each.method, each.other),
-            *map(str, (each.trials, each.both, each.only_method, each.only_other)),
-            *(f"{each.difference:+.1f}", _range(each.difference_95), f"{each.p:.2g}"),
-        )
-        for each in comparisons
-    ]
+def tables(report: AccuracyReport, groups: Sequence[Group], against: Sequence[Comparison]) -> list[Table]:
+    """All tables that have rows."""
+    every = (score_table(report), group_table(groups), comparison_table(against), quality_table(report))
+    return [table for table in every if table.rows]
 
 
 def to_csv(report: AccuracyReport) -> str:
@@ -129,32 +156,29 @@ def to_csv(report: AccuracyReport) -> str:
     return text.getvalue()
 
 
-def to_latex(report: AccuracyReport, groups: Sequence[Group]) -> str:
-    """The tables of scores and groups for a paper, each a ``tabular``."""
-    tables = ((COLUMNS, rows(report)), (GROUP_COLUMNS, group_rows(groups)))
-    return "\n".join(_tabular(columns, found) for columns, found in tables if found)
+def to_latex(report: AccuracyReport, groups: Sequence[Group], against: Sequence[Comparison] = ()) -> str:
+    """The tables for a paper, each a ``tabular``; without that of the quality."""
+    every = (score_table(report), group_table(groups), comparison_table(against))
+    return "\n".join(_tabular(table) for table in every if table.rows)
 
 
-def _tabular(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _tabular(table: Table) -> str:
     def line(cells: Sequence[str]) -> str:
         return " & ".join(_escaped(cell) for cell in cells) + r" \\"
 
-    begin = rf"\begin{{tabular}}{{ll{'r' * (len(columns) - 2)}}}"
-    body = [line(columns), r"\hline", *map(line, rows)]
-    return "\n".join([begin, *body, r"\end{tabular}"]) + "\n"
+    head = f"% {table.title}\n" if table.title else ""
+    begin = rf"\begin{{tabular}}{{{'l' * table.names}{'r' * (len(table.columns) - table.names)}}}"
+    body = [line(table.columns), r"\hline", *map(line, table.rows)]
+    return head + "\n".join([begin, *body, r"\end{tabular}"]) + "\n"
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([%&_#$])", r"\\\1", text).replace("<", "$<$").replace(" to ", "--")
+    words = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$"}
+    return re.sub(r"[\\~^<%&_#${}]", lambda found: words.get(found[0], f"\\{found[0]}"), text)
 
 
 def _range(interval: tuple[float, float]) -> str:
     return f"{interval[0]:.1f} to {interval[1]:.1f}"
-
-
-def markdown_table(report: AccuracyReport) -> list[str]:
-    """`rows` as the lines of a Markdown table."""
-    return _markdown(COLUMNS, rows(report))
 
 
 def to_markdown(
@@ -164,22 +188,17 @@ def to_markdown(
     groups: Sequence[Group] = (),
     against: Sequence[Comparison] = (),
 ) -> str:
-    """The table with the measured data and the pairs left out, for a model card."""
+    """The tables with the measured data and the pairs left out, for a model card."""
     network = f"`{engine.config}` {engine.precision}, weights {engine.weights_hash[:12]}"
-    lines = [
-        f"{summary(report, folder)}; {network}.",
-        "",
-        *markdown_table(report),
-        "",
-        f"{LEGEND}.",
-    ]
-    if groups:
-        lines += ["", *_markdown(GROUP_COLUMNS, group_rows(groups)), "", f"{GROUP_LEGEND}."]
-    if against:
-        table = _markdown(COMPARISON_COLUMNS, comparison_rows(against))
-        lines += ["", *table, "", f"{COMPARISON_LEGEND}."]
-    if quality := quality_rows(report):
-        lines += ["", *_markdown(QUALITY_COLUMNS, quality), "", f"{QUALITY_LEGEND}."]
+    lines = [f"{summary(report, folder)}; {network}."]
+    for table in tables(report, groups, against):
+        lines += [
+            "",
+            *([f"{table.title}.", ""] if table.title else []),
+            *markdown(table),
+            "",
+            f"{table.legend}.",
+        ]
     if report.unreadable:
         lines += ["", "Left out:", *(f"- {pair.reason}" for pair in report.unreadable)]
     return "\n".join(lines) + "\n"
@@ -210,9 +229,12 @@ def finite_record(result: Score | TrialResult) -> dict[str, Any]:
 
 
 def summary(report: AccuracyReport, folder: str) -> str:
-    """Pairs, warps and seed of an evaluation as one line of text."""
-    used = report.pairs - len(report.unreadable)
-    return f"{folder}: {used} of {report.pairs} pairs, {report.warps} warps each, seed {report.seed}"
+    """What was evaluated, as one line of text."""
+    used = f"{folder}: {report.pairs - len(report.unreadable)} of {report.pairs} pairs"
+    if report.warps:
+        return f"{used}, {report.warps} warp{'s' if report.warps > 1 else ''} each, seed {report.seed}"
+    clicked = any(score.preset == CLICKED for score in report.scores)
+    return f"{used}, as they are; errors at the {'clicked points' if clicked else 'corners'}"
 
 
 def _row(score: Score) -> tuple[str, ...]:
@@ -254,9 +276,10 @@ def _quality_row(preset: str, outcome: str, trials: Sequence[TrialResult]) -> tu
     )
 
 
-def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def markdown(table: Table) -> list[str]:
+    """A table as lines of Markdown."""
     return [
-        "| " + " | ".join(columns) + " |",
-        "|---|---|" + "---:|" * (len(columns) - 2),
-        *("| " + " | ".join(row) + " |" for row in rows),
+        "| " + " | ".join(table.columns) + " |",
+        "|" + "---|" * table.names + "---:|" * (len(table.columns) - table.names),
+        *("| " + " | ".join(row) + " |" for row in table.rows),
     ]

@@ -1,10 +1,13 @@
-"""What trials allow to say: confidence intervals, results by place, and whether one method beats another."""
+"""What trials allow to say of a method: confidence intervals, and results by place.
+
+Trials of one pair are not independent, so pairs are counted: a fraction has Wilson's interval for as many
+pairs, any other figure the interval of the jackknife over them.
+"""
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +15,10 @@ from numpy.typing import NDArray
 from distillmatch_ros.evaluation.accuracy import TrialResult, area_under_recall
 from distillmatch_ros.registration.probability import RIGHT_PX
 
-RESAMPLES = 1000
 LEVEL = 95.0
 """Confidence of the intervals, percent."""
-_QUANTILE = 1.959964  # of the normal distribution, for that confidence
+QUANTILE = 1.959964
+"""Of the normal distribution, for that confidence."""
 ALL = "all"
 
 Errors = NDArray[np.float64]
@@ -47,41 +50,8 @@ class Group:
     auc_10_95: Interval
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Two methods on the trials that both have.
-
-    Attributes:
-        preset: name of the preset.
-        method: the one method.
-        other: the other one.
-        trials: trials in common.
-        both: trials that both registered within 10 px.
-        only_method: trials that only the one did.
-        only_other: trials that only the other did.
-        difference: of the fractions within 10 px, percent; above 0 if the one is better.
-        difference_95: 95 % confidence interval of that.
-        p: probability of so unequal numbers if the methods were equally good (McNemar's exact test).
-    """
-
-    preset: str
-    method: str
-    other: str
-    trials: int
-    both: int
-    only_method: int
-    only_other: int
-    difference: float
-    difference_95: Interval
-    p: float
-
-
-def grouped(trials: Sequence[TrialResult], seed: int = 0) -> list[Group]:
-    """Results of each preset and method, of several places also by place.
-
-    Trials of one pair are not independent: intervals are by bootstrap over the pairs, and for fractions no
-    narrower than Wilson's for as many pairs.
-    """
+def grouped(trials: Sequence[TrialResult]) -> list[Group]:
+    """Results of each preset and method, of several places also by place."""
     groups: dict[tuple[str, str, str], list[TrialResult]] = {}
     places = {_place(trial) for trial in trials}
     for trial in trials:
@@ -91,36 +61,59 @@ def grouped(trials: Sequence[TrialResult], seed: int = 0) -> list[Group]:
             groups.setdefault((*kind, _place(trial)), []).append(trial)
     order = {key[:2]: index for index, key in reversed(list(enumerate(groups)))}
     return [
-        _group(*key, groups[key], seed)
+        _group(*key, groups[key])
         for key in sorted(groups, key=lambda key: (order[key[:2]], key[2] != ALL, key[2]))
     ]
 
 
-def compared(trials: Sequence[TrialResult], others: Sequence[TrialResult], seed: int = 0) -> list[Comparison]:
-    """Compare two methods, each with one result a trial, on the trials that both have, by preset."""
-    known = {_key(trial): trial for trial in others}
-    common: dict[str, list[tuple[TrialResult, TrialResult]]] = {}
-    for trial in trials:
-        if (other := known.get(_key(trial))) is not None:
-            common.setdefault(trial.preset, []).append((trial, other))
-    return [_comparison(preset, pairs, seed) for preset, pairs in common.items()]
+def wilson(fraction: float, number: int) -> Interval:
+    """Interval of a fraction of so many independent trials, in [0, 1].
 
-
-def read_trials(record: Mapping[str, Any]) -> list[TrialResult]:
-    """The trials of the first method in an evaluation's JSON object.
-
-    Raises:
-        KeyError, TypeError, IndexError: it is none.
+    Wilson, Probable inference, the law of succession, and statistical inference, JASA 1927.
     """
-    found = [TrialResult(**trial) for trial in record["trials"]]
-    return [trial for trial in found if trial.method == found[0].method]
+    square = QUANTILE**2 / number
+    middle = (fraction + square / 2) / (1 + square)
+    half = math.sqrt(fraction * (1 - fraction) * square + square**2 / 4) / (1 + square)
+    return middle - half, middle + half
 
 
-def mcnemar(first: int, second: int) -> float:
-    """Two-sided exact probability that ``first + second`` split as unequally as this, if both are alike."""
-    number, less = first + second, min(first, second)
-    tail = sum(math.comb(number, k) for k in range(less + 1))
-    return min(1.0, float(2 * tail / 2**number)) if number else 1.0
+def jackknife(values: Errors, pairs: Sequence[str], of: Callable[[Errors], float]) -> tuple[float, float]:
+    """A statistic of trials, and the half width of its interval.
+
+    The statistic is computed without each of the pairs in turn, and its scatter multiplied by the quantile of
+    Student's distribution: Tukey 1958; Miller, The jackknife, a review, Biometrika 1974.
+
+    Args:
+        values: (N,), one a trial.
+        pairs: name of the pair of each.
+        of: the statistic.
+
+    Returns:
+        The statistic, and the half width; 0 if all pairs are alike, or there is one.
+    """
+    owners = np.unique(pairs, return_inverse=True)[1]
+    number = int(owners.max()) + 1
+    without = np.array([of(values[owners != owner]) for owner in range(number)])
+    if number == 1:
+        return of(values), 0.0
+    deviation = math.sqrt((number - 1) / number * float(np.sum((without - without.mean()) ** 2)))
+    return of(values), student(number - 1) * deviation
+
+
+def student(freedom: int) -> float:
+    """Quantile of Student's distribution for `LEVEL`, by degrees of freedom.
+
+    Within 1 % of it from two on: Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5.
+    """
+    z = QUANTILE
+    terms = (
+        z,
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return math.fsum(term / freedom**power for power, term in enumerate(terms))
 
 
 def upper_bound(count: int, number: int) -> float:
@@ -141,64 +134,22 @@ def upper_bound(count: int, number: int) -> float:
     return high
 
 
-def _group(preset: str, method: str, place: str, trials: Sequence[TrialResult], seed: int) -> Group:
-    px, pairs = _errors(trials), [trial.visible for trial in trials]
-    percent, drawn = _interval(px, pairs, _under, seed)
-    least, most = _wilson(percent / 100, len(set(pairs)))
-    under = percent, (min(drawn[0], 100 * least), max(drawn[1], 100 * most))
-    auc = _interval(px, pairs, lambda sample: area_under_recall(sample, RIGHT_PX), seed)
-    return Group(preset, method, place, len(px), *under, *auc)
-
-
-def _comparison(preset: str, pairs: Sequence[tuple[TrialResult, TrialResult]], seed: int) -> Comparison:
-    one, other = (_errors(side) < RIGHT_PX for side in zip(*pairs, strict=True))
-    better = one.astype(np.float64) - other
-    names = [trial.visible for trial, _ in pairs]
-    difference = _interval(better, names, lambda sample: 100 * float(sample.mean()), seed)
-    only = int((one & ~other).sum()), int((other & ~one).sum())
-    return Comparison(
-        *(preset, pairs[0][0].method, pairs[0][1].method, len(pairs), int((one & other).sum())),
-        *(*only, *difference, mcnemar(*only)),
-    )
-
-
-def _interval(
-    values: Errors, pairs: Sequence[str], of: Callable[[Errors], float], seed: int
-) -> tuple[float, Interval]:
-    """A statistic of the values, and its interval: percentiles over samples of whole pairs."""
-    names = {name: index for index, name in enumerate(dict.fromkeys(pairs))}
-    owner = np.array([names[name] for name in pairs])
-    members = [np.flatnonzero(owner == index) for index in range(len(names))]
-    rng = np.random.default_rng(seed)
-    drawn = [
-        of(values[np.concatenate([members[index] for index in rng.integers(0, len(members), len(members))])])
-        for _ in range(RESAMPLES)
-    ]
-    low, high = np.percentile(drawn, [50 - LEVEL / 2, 50 + LEVEL / 2])
-    return of(values), (float(low), float(high))
-
-
-def _wilson(fraction: float, number: int) -> Interval:
-    """Wilson's interval of a fraction: where all pairs end alike, no sample of them differs.
-
-    Wilson, Probable inference, the law of succession, and statistical inference, JASA 1927.
-    """
-    square = _QUANTILE**2 / number
-    middle = (fraction + square / 2) / (1 + square)
-    half = math.sqrt(fraction * (1 - fraction) * square + square**2 / 4) / (1 + square)
-    return middle - half, middle + half
-
-
-def _under(px: Errors) -> float:
-    return 100 * float(np.mean(px < RIGHT_PX))
-
-
-def _errors(trials: Sequence[TrialResult]) -> Errors:
+def errors_of(trials: Sequence[TrialResult]) -> Errors:
+    """Errors of the trials, (N,); infinite for a rejection."""
     return np.array([np.inf if trial.error_px is None else trial.error_px for trial in trials])
 
 
-def _key(trial: TrialResult) -> tuple[str, str, int]:
-    return re.sub(r".*/", "", trial.visible), trial.preset, trial.warp
+def _group(preset: str, method: str, place: str, trials: Sequence[TrialResult]) -> Group:
+    px, pairs = errors_of(trials), [trial.visible for trial in trials]
+    number, under = len(set(pairs)), float(np.mean(px < RIGHT_PX))
+    auc, half = jackknife(px, pairs, lambda some: area_under_recall(some, RIGHT_PX))
+    # Where all pairs are alike, as where all are rejected, they scatter by nothing and still prove little.
+    auc_95 = (max(0.0, auc - half), min(100.0, auc + half)) if half else _percent(wilson(auc / 100, number))
+    return Group(preset, method, place, len(px), 100 * under, _percent(wilson(under, number)), auc, auc_95)
+
+
+def _percent(interval: Interval) -> Interval:
+    return 100 * interval[0], 100 * interval[1]
 
 
 def _place(trial: TrialResult) -> str:

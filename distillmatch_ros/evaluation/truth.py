@@ -1,6 +1,7 @@
 """Pairs that are not aligned, with what is known of them: homographies, or points clicked in both images."""
 
 import csv
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,8 @@ from distillmatch_ros.geometry.homography import (
 from distillmatch_ros.images.files import read_pair
 from distillmatch_ros.images.pairs import HEADER, PairPaths
 
-PRESET = "given"
-"""Name of these pairs in tables, where those of warped pairs are called by their preset."""
+GIVEN, CLICKED = "given", "clicked"
+"""Names of these pairs in tables, by what is known; those of warped pairs are called by their preset."""
 PLACE = "place"
 MATRIX = tuple(f"h{row}{column}" for row in range(3) for column in range(3))
 POINTS = ("x_visible", "y_visible", "x_thermal", "y_thermal")
@@ -50,6 +51,11 @@ class KnownPair:
     homography: Float64 | None
     visible: Float64
     thermal: Float64
+
+    @property
+    def preset(self) -> str:
+        """Its name in tables."""
+        return CLICKED if self.homography is None else GIVEN
 
     def trial(self) -> "KnownTrial":
         """Read the images.
@@ -100,7 +106,12 @@ def read_truths(path: Path) -> list[KnownPair]:
     kind = next((name for name in known if name in columns), None)
     wanted = {*HEADER, *(MATRIX if kind == MATRIX[0] else POINTS)}
     if kind is None or not wanted <= set(columns):
-        raise DistillMatchError(f"{path}: has the columns {', '.join(columns) or 'none'}; {REMEDY}")
+        separated = (
+            "separate them by commas; " if len(columns) == 1 and re.search(r"[;\t]", columns[0]) else ""
+        )
+        raise DistillMatchError(
+            f"{path}: has the columns {', '.join(columns) or 'none'}; {separated}{REMEDY}"
+        )
     found = list(known[kind](path, rows))
     if not found:
         raise DistillMatchError(f"{path}: lists no pairs; {REMEDY}")

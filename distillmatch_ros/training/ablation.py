@@ -104,7 +104,7 @@ class Ablation:
     def to_markdown(self) -> str:
         """The table with its budget, for a model card."""
         lines = [f"{self.budget}.", "", f"{report.summary(self.figures, self.folder)}.", ""]
-        lines += [*report.markdown_table(self.figures), "", f"{report.LEGEND}."]
+        lines += [*report.markdown(report.score_table(self.figures)), "", f"{report.LEGEND}."]
         return "\n".join(lines) + "\n"
 
     def record(self) -> dict[str, Any]:

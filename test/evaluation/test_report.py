@@ -7,7 +7,7 @@ import pytest
 
 from distillmatch_ros.engines.protocol import EngineInfo
 from distillmatch_ros.evaluation.accuracy import AccuracyReport, Score, TrialResult, Unreadable
-from distillmatch_ros.evaluation.report import COLUMNS, QUALITY_COLUMNS, quality_rows, record, to_markdown
+from distillmatch_ros.evaluation.report import COLUMNS, QUALITY_COLUMNS, quality_table, record, to_markdown
 from distillmatch_ros.registration.quality import Quality
 
 ENGINE = EngineInfo(256, 320, 500, "light", "fp32", "abcdef0123456789", "onnxruntime CPU, 2 threads")
@@ -67,7 +67,7 @@ def test_markdown_is_a_table_with_its_provenance(evaluated: AccuracyReport) -> N
 
 
 def test_the_quality_is_told_by_outcome(evaluated: AccuracyReport) -> None:
-    found = {row[1]: dict(zip(QUALITY_COLUMNS, row, strict=True)) for row in quality_rows(evaluated)}
+    found = {row[1]: dict(zip(QUALITY_COLUMNS, row, strict=True)) for row in quality_table(evaluated).rows}
     assert {outcome: row["trials"] for outcome, row in found.items()} == {
         "right": "1",
         "off": "2",

@@ -28,9 +28,10 @@ from distillmatch_ros.bags.image_files import PairResult
 from distillmatch_ros.base.errors import BREAK
 from distillmatch_ros.evaluation import report
 from distillmatch_ros.evaluation.accuracy import AccuracyReport
+from distillmatch_ros.evaluation.comparison import Comparison
 from distillmatch_ros.evaluation.latency import Benchmark
 from distillmatch_ros.evaluation.rig import DriveAccuracy
-from distillmatch_ros.evaluation.statistics import Comparison, Group
+from distillmatch_ros.evaluation.statistics import Group
 from distillmatch_ros.images.pairs import HEADER
 from distillmatch_ros.registration.status import Status
 
@@ -165,16 +166,11 @@ def show_evaluation(
     """Print the tables of an evaluation, within 80 columns."""
     console = Console()
     console.print(report.summary(evaluated, folder), highlight=False, markup=False)
-    tables = (
-        (report.COLUMNS, report.rows(evaluated), report.LEGEND),
-        (report.GROUP_COLUMNS, report.group_rows(groups), report.GROUP_LEGEND),
-        (report.COMPARISON_COLUMNS, report.comparison_rows(versus), report.COMPARISON_LEGEND),
-        (report.QUALITY_COLUMNS, report.quality_rows(evaluated), report.QUALITY_LEGEND),
-    )
-    for columns, rows, legend in tables:
-        if rows:
-            console.print(_sections(columns, rows))
-            console.print(legend, style="dim", highlight=False, markup=False)
+    for table in report.tables(evaluated, groups, versus):
+        if table.title:
+            console.print(table.title, highlight=False, markup=False)
+        console.print(_sections(table))
+        console.print(table.legend, style="dim", highlight=False, markup=False)
 
 
 def show_drives(accuracies: Sequence[DriveAccuracy], folder: str) -> None:
@@ -192,13 +188,13 @@ def show_drives(accuracies: Sequence[DriveAccuracy], folder: str) -> None:
     Console().print(table)
 
 
-def _sections(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """A table with two columns of names, and a line where the first of them changes."""
+def _sections(text: report.Table) -> Table:
+    """A table with a line where the first name changes."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index < 2 else "right")
-    for row, following in zip_longest(rows, rows[1:], fillvalue=rows[-1]):
-        table.add_row(*row, end_section=following[0] != row[0])
+    for index, column in enumerate(text.columns):
+        table.add_column(column, justify="left" if index < text.names else "right")
+    for row, following in zip_longest(text.rows, text.rows[1:], fillvalue=text.rows[-1]):
+        table.add_row(*map(escape, row), end_section=following[0] != row[0])
     return table
 
 

@@ -38,7 +38,9 @@ def show_inspection(found: Inspection) -> None:
         shown = "" if drift is None else f", drift {drift:+.1f} ±{found.clocks['drift_std_ppm']:.1g} ppm"
         offset, std = found.clocks["offset"], found.clocks["offset_std"]
         grid.add_row(
-            "clocks", f"thermal stamps {offset:+.6f} s ahead, known to ±{max(1e3 * std, 0.001):.2g} ms{shown}"
+            "clocks",
+            f"thermal stamps are {_ahead(offset, 6)} visible ones, known to "
+            f"±{max(1e3 * std, 0.001):.2g} ms{shown}",
         )
     if found.advice is not None:
         grid.add_row("advice", escape(found.advice))
@@ -51,13 +53,17 @@ def show_inspection(found: Inspection) -> None:
     Console().print(Panel(grid, expand=False))
 
 
+def _ahead(seconds: float, digits: int) -> str:
+    return f"{abs(seconds):.{digits}f} s {'behind' if seconds < 0 else 'ahead of'}"
+
+
 def _of_topic(topic: InspectedTopic) -> Iterator[str]:
     rate = "" if topic.rate_hz is None else f", {topic.rate_hz:.1f} Hz, longest gap {topic.longest_gap:.2f} s"
     yield f"{topic.type}, {topic.encoding or 'no image'}, {topic.messages} messages{rate}"
     if topic.repeated_stamps or topic.stamps_back:
         yield f"stamps: {topic.repeated_stamps} repeat the one before, {topic.stamps_back} go back"
     if topic.stamp_ahead is not None:
-        yield f"stamps are {topic.stamp_ahead:+.3f} s ahead of the times of receipt"
+        yield f"stamps are {_ahead(topic.stamp_ahead, 3)} the times of receipt"
     if topic.frozen:
         yield f"{topic.frozen:.0%} of the images equal the one before"
     if topic.unreadable is not None:
