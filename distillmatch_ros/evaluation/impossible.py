@@ -92,16 +92,19 @@ def count(
     pairs: Sequence[PairPaths],
     number: int,
     seed: int = 0,
+    search: bool = True,
     on_pair: Callable[[], None] = lambda: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> list[Figures]:
-    """Register impossible pairs as `match` does, and count those that are accepted.
+    """Register impossible pairs, and count those that are accepted.
 
     Args:
         registrar: registrar with the network.
         pairs: aligned pairs of several places that the network was not trained on.
         number: impossible pairs of each kind.
         seed: seed of what is drawn.
+        search: whether to search for other scales and rotations, as `match` does for each pair, and streams
+            after some pairs without a homography; see `Registrar.register`.
         on_pair: called after each impossible pair, for a progress bar.
         stop: polled after each; True ends with those so far.
 
@@ -115,7 +118,7 @@ def count(
     accepted: list[Accepted] = []
     for index in range(number):
         for kind, names, visible, thermal in _drawn(pairs, np.random.default_rng([seed, index]), index):
-            found = registrar.register(visible, thermal, search=True, verify=True)
+            found = registrar.register(visible, thermal, search=search, verify=True)
             numbers[kind] += 1
             if found.homography is not None:
                 accepted.append(Accepted(kind, *names, found.probability))

@@ -20,11 +20,12 @@ from distillmatch_ros.images.pairs import read_folder
 class Recorder:
     """Accepts each ninth pair, and keeps what it was given."""
 
-    def __init__(self) -> None:
+    def __init__(self, search: bool = True) -> None:
         self.pairs: list[tuple[np.ndarray, np.ndarray]] = []
+        self._search = search
 
     def register(self, visible: np.ndarray, thermal: np.ndarray, **kinds: bool) -> Any:
-        assert kinds == {"search": True, "verify": True}
+        assert kinds == {"search": self._search, "verify": True}
         self.pairs.append((visible, thermal))
         return SimpleNamespace(homography=np.eye(3) if len(self.pairs) % 9 == 1 else None, probability=0.7)
 
@@ -79,6 +80,10 @@ def test_the_same_seed_draws_the_same_pairs_and_another_one_others(folder: Path)
         count(recorder, read_folder(folder), 2, seed)  # type: ignore[arg-type]
     heat = [recorder.pairs[0][1] for recorder in recorders]
     assert (heat[0] == heat[1]).all() and not (heat[0] == heat[2]).all()
+
+
+def test_what_streams_do_without_a_search_can_be_counted(folder: Path) -> None:
+    assert count(Recorder(search=False), read_folder(folder), 1, search=False)[-1].pairs == 4  # type: ignore[arg-type]
 
 
 def test_one_place_gives_no_impossible_pairs(folder: Path) -> None:
