@@ -27,6 +27,16 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that may last longest come first: no process is left with one when the others are done."""
+
+    def seconds(item: pytest.Item) -> float:
+        mark = item.get_closest_marker("timeout")
+        return mark.args[0] if mark else 0.0
+
+    items.sort(key=seconds, reverse=True)
+
+
 def pytest_make_parametrize_id(val: Any, argname: str) -> str | None:
     """Name a case by its values where they are short, else by its argument; never by an address."""
     if isinstance(val, list | tuple) and all(isinstance(item, PLAIN) for item in val):

@@ -1,7 +1,8 @@
 """A synthetic drive recorded as a bag, with the true geometry of each pair."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import get_context
@@ -31,6 +32,7 @@ MEAN_SKEW, SKEW_STD = (
     4e6,
     1.5e6,
 )  # ns from the visible to the thermal exposure: the cameras are not triggered together
+FRAMES_OF_A_PROCESS = 6  # to start one and generate its scene takes as long as to render so many
 EVERY = 8  # pixels between those whose true position is kept
 
 
@@ -86,16 +88,26 @@ def record_drive(
     skews = rng.normal(MEAN_SKEW, SKEW_STD, frames).round().astype(int).tolist()
     times = [number / rate_hz for number in range(frames)]
     moments = []
-    # Spawned: forking a process with threads may deadlock.
-    workers = ProcessPoolExecutor(usable_cores(), mp_context=get_context("spawn"))
-    with workers, BagWriter(path, ros2_types()) as writer:
-        views = workers.map(_render, [seed] * frames, [night] * frames, times)
+    with _mapping(frames) as mapped, BagWriter(path, ros2_types()) as writer:
+        views = mapped(_render, [seed] * frames, [night] * frames, times)
         for time, skew, view in zip(times, skews, views, strict=True):
             moment = Moment(START + round(time * 1e9), skew, view.truth)
             _write(writer, moment, view)
             moments.append(moment)
             on_frame()
     return tuple(moments)
+
+
+@contextmanager
+def _mapping(frames: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """`map`, in several processes if there are frames enough for them."""
+    processes = min(usable_cores(), frames // FRAMES_OF_A_PROCESS)
+    if processes < 2:
+        yield map
+        return
+    # Spawned: forking a process with threads may deadlock.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as workers:
+        yield workers.map
 
 
 @lru_cache(maxsize=1)

@@ -23,13 +23,13 @@ from distillmatch_ros.stream.parameters import Parameters
 
 @pytest.mark.slow
 def test_a_drive_of_a_rig_gives_the_rig() -> None:
-    depths = np.random.default_rng(0).uniform(0, 0.08, 16)
+    depths = np.random.default_rng(0).uniform(0, 0.08, 12)
     drives = drives_of([RIG.at(float(depth)) for depth in depths])
     found = calibrate(drives).with_baseline(0.2)
     assert found.rig is not None and found.against is None and found.doubt is None
     gaps = found.rig.model.at(0.2 / 0.2).to_visible(grid()) - RIG.at(0.2).to_visible(grid())
     assert np.isfinite(gaps).all()
-    assert found.agreement.p95_px < 2 and found.agreement.pairs == 16
+    assert found.agreement.p95_px < 2 and found.agreement.pairs == 12
     far, near = found.rig.inverse_depths
     assert near - far == pytest.approx((depths.max() - depths.min()) / 0.2, rel=0.2)
     assert set(found.deviations) == {"nearest", "farthest"}
