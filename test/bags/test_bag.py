@@ -236,6 +236,7 @@ def test_bags_share_processes_and_one_that_fails_stops_no_other(model: str, tmp_
     assert digests(tmp_path / "out/a.mcap") == digests(tmp_path / "out/c.mcap")
 
 
+@pytest.mark.slow
 def test_calibration_of_a_drive_is_written_and_used(model: str, tmp_path: Path) -> None:
     bag, file = write_bag(tmp_path, "mcap", Drive(pairs=20)), tmp_path / "rig.yaml"
     result = run("calibrate", bag, *TOPICS, "--model", model, "--out", file)

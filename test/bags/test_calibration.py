@@ -78,6 +78,7 @@ def test_a_sequence_is_thinned_evenly() -> None:
     assert len(set(np.diff(thinned.items))) == 1 and thinned.items[-1] > 800
 
 
+@pytest.mark.slow
 def test_folders_and_bags_make_one_calibration(write_network: Callable[..., Path], tmp_path: Path) -> None:
     bag, model = write_bag(tmp_path, "mcap", Drive(pairs=8)), write_network()
     for side in ("visible", "thermal"):

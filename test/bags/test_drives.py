@@ -58,6 +58,7 @@ def test_a_rig_that_is_kept_is_judged_and_not_fitted() -> None:
     assert started is not None and started.model is not RIG
 
 
+@pytest.mark.slow
 def test_camera_info_is_used_where_it_fits(tmp_path: Path, write_network: Callable[..., Path]) -> None:
     bag = bags.write_bag(tmp_path, "mcap", bags.Drive(pairs=12))
     topics = {Sensor.VISIBLE: bags.RGB, Sensor.THERMAL: bags.THERMAL}

@@ -119,6 +119,7 @@ def test_overlays_alone_and_no_pairs_are_shown_too(browser: Any, tmp_path: Path)
             check_accessibility(page)
 
 
+@pytest.mark.slow
 def test_a_page_prints_light_and_whole(browser: Any, file: Path) -> None:
     with opened(browser, file, scheme="dark") as page:
         page.emulate_media(media="print", color_scheme="dark")

@@ -53,6 +53,7 @@ def test_a_page_tells_what_holds_and_what_to_do(page: Path) -> None:
     assert text.count('<figure class="chart">') == 5 and text.count("data:image/webp") == 2
 
 
+@pytest.mark.slow
 def test_matches_at_one_depth_and_on_one_side_are_told(drives: Drives, tmp_path: Path) -> None:
     found = calibrated(drives, (0.04, 0.041))
     right = [replace(pair, thermal=pair.thermal * (0.5, 1) + (320, 0)) for pair in drives.inliers]

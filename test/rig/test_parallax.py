@@ -29,6 +29,7 @@ def mapped(pair: SyntheticPair, depth: np.ndarray) -> DepthMapping:
     return DepthMapping(rig, registered(depth, rig.visible.size), FAR)
 
 
+@pytest.mark.slow
 def test_exact_depth_gives_exact_places_and_no_ghosts(pair: SyntheticPair) -> None:
     found = ParallaxFigures.of(mapped(pair, pair.visible_depth), pair)
     assert found.median_px <= 0.5 and found.p95_px <= 2

@@ -104,6 +104,7 @@ def test_without_homography_there_is_no_registered_thermal() -> None:
     assert result.overlay().image.shape == (*VISIBLE, 3)
 
 
+@pytest.mark.slow
 def test_prior_halves_the_looks_and_is_verified() -> None:
     first, near = points_of(plain(TRUTH)), points_of(aligned(TRUTH, by=TRUTH))
     engine = ScriptedEngine(*[first, near, near, near] * 2)
@@ -129,6 +130,7 @@ def test_held_and_smoothed_by_the_settings() -> None:
     assert statuses == [Status.OK] + [Status.HELD] * 3 + [Status.FEW_MATCHES] * 2
 
 
+@pytest.mark.slow
 def test_frozen_thermal_is_stale_and_rests_the_engine() -> None:
     stream = open_stream(
         StreamSettings(hold_seconds=0.5, frozen_seconds=0.19, verify_every=1, pass_seconds=0)
@@ -178,6 +180,7 @@ def calibrate(stream: Stream) -> Calibration:
     return stream.calibration()
 
 
+@pytest.mark.slow
 def test_calibration_of_a_drive_serves_mode_fixed(tmp_path: Path) -> None:
     drive = open_stream()
     with pytest.raises(DistillMatchError, match="no pair was received yet"):
@@ -252,6 +255,7 @@ def test_reset_forgets_everything_learned() -> None:
         stream.calibration()
 
 
+@pytest.mark.slow
 def test_distortion_is_taken_out_of_images_and_stands_in_the_calibration() -> None:
     stream = open_stream()
     stream.process(*frames(0))
