@@ -45,3 +45,9 @@ def read_provenance(path: Path) -> Mapping[str, Any]:
     except Exception:  # a damaged bag can bring anything out of its reader; its messages may be whole
         return {}
     return {}
+
+
+def problems_of(told: Mapping[str, Any]) -> list[str]:
+    """What the provenance of a bag tells of parts that were not read, paired or registered, for people."""
+    stopped = "the run was stopped before the end of the bag; register it again, a fleet with --resume"
+    return [*([stopped] if told.get("interrupted") else []), *told.get("problems", ())]

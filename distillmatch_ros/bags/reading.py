@@ -153,6 +153,10 @@ class Bag:
             for topic in self.unread
             if topic.name not in images
         ]
+        if not self.topics:
+            raise DistillMatchError(
+                f"{self.path}: holds no topics; nothing was recorded, or all of it is lost"
+            )
         if not images:
             raise DistillMatchError(f"{self.path}: {wrong}; it holds no images that are read", *listed)
         raise DistillMatchError(f"{self.path}: {wrong}; choose from", *listed)

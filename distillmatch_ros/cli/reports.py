@@ -152,8 +152,7 @@ def _judge_fleet(table: str, group_by: str, output: Output, page: Path | None, p
         raise DistillMatchError(
             f"{folder_of(page)}: exists already; pass --overwrite to replace its pages, or name another page"
         )
-    failed: list[DistillMatchError] = []
-    bags = StoredBags(_find_bags(table), failed.append)
+    bags = StoredBags(_find_bags(table))
     found = overview(bags, group_by)
     if page is not None:
         with progress(output.quiet) as bar:
@@ -161,4 +160,4 @@ def _judge_fleet(table: str, group_by: str, output: Output, page: Path | None, p
             found = write_bag_pages(found, bags, page, Pages(pages), lambda: bar.advance(task))
         write_fleet(found, shown(table), page)
     output.give([bag.record() for bag in found.bags], lambda: show_fleet(found, page))
-    fail_with_errors([str(error) for error in failed])
+    fail_with_errors(found.unread)

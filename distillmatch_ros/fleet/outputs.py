@@ -4,9 +4,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from distillmatch_ros.bags.provenance import read_provenance
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.fleet.manifest import NAME, Record, read_records
-from distillmatch_ros.fleet.stored import Readers, StoredBag
+from distillmatch_ros.fleet.manifest import NAME, BagState, Record, read_records
+from distillmatch_ros.fleet.stored import Readers, StoredBag, recording_of
 from distillmatch_ros.reports.from_bag import read_bag
 
 
@@ -25,9 +26,12 @@ def find_outputs(folder: str) -> Readers:
 
 
 def _read(folder: str, record: Record) -> StoredBag:
+    if record.state is BagState.PLANNED:
+        raise DistillMatchError(f"{record.input}: not registered yet; go on with `distillmatch bag --resume`")
     if record.error is not None:
         raise DistillMatchError(record.error)
     path = Path(folder) / f"{record.name}.mcap"
-    recording = read_bag(path)
+    # Without pairs it holds no topic.
+    recording = read_bag(path) if record.statuses else recording_of((), read_provenance(path))
     provenance = {**recording.provenance, "out": str(path)}  # where it lies now
     return StoredBag(replace(recording, title=record.name, provenance=provenance), lambda: record.line)

@@ -165,10 +165,17 @@ class BagOverview:
 
 @dataclass(frozen=True, eq=False)
 class Fleet:
-    """The bags of a fleet, and its rigs: those with something to look at first, then by time."""
+    """The bags of a fleet, and its rigs: those with something to look at first, then by time.
+
+    Attributes:
+        bags: those that were read.
+        rigs: of these bags.
+        unread: why each of the others could not be read, or registered.
+    """
 
     bags: Sequence[BagOverview]
     rigs: Sequence[NamedRig]
+    unread: Sequence[str] = ()
 
 
 def overview(bags: StoredBags, group_by: str = GEOMETRY) -> Fleet:
@@ -195,7 +202,7 @@ def overview(bags: StoredBags, group_by: str = GEOMETRY) -> Fleet:
     worst = {rig: min(map(_urgency, group)) for rig, group in _by_rig(judged).items()}
     judged.sort(key=lambda bag: (worst[bag.rig], bag.rig, *_urgency(bag)))
     order = list(dict.fromkeys(bag.rig for bag in judged))
-    return Fleet(judged, sorted(rigs, key=lambda rig: order.index(rig.name)))
+    return Fleet(judged, sorted(rigs, key=lambda rig: order.index(rig.name)), bags.unread)
 
 
 def _by_rig(bags: Sequence[BagOverview]) -> dict[str, list[BagOverview]]:

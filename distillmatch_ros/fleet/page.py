@@ -38,7 +38,7 @@ def write_fleet(fleet: Fleet, title: str, path: Path) -> None:
     values = {
         "title": title,
         "verdict": verdict(fleet),
-        "problems": (),
+        "problems": fleet.unread,
         "facts": _facts(fleet),
         "charts": _charts(fleet),
         "rigs": [_row(rig, fleet) for rig in fleet.rigs],
@@ -54,19 +54,35 @@ def verdict(fleet: Fleet) -> Verdict:
     looks = sum(bag.needs_look for bag in bags)
     counts = Counter(bag.verdict.level for bag in bags)
     found = ", ".join(f"{counts[level]} {level}" for level in WORST_FIRST if counts[level])
-    reasons = [f"Verdicts on the {len(bags)} bags: {found}."]
+    reasons = [f"Verdicts on the {counted(len(bags), 'bag')}: {found}."] if bags else []
     if fleet.rigs:
         knocked = sum(bool(bag.told.knocks) for bag in bags)
-        rigs = "1 rig" if len(fleet.rigs) == 1 else f"{len(fleet.rigs)} rigs"
-        reasons.append(f"They are of {rigs}; the cameras were knocked in {knocked} of the bags.")
+        knocks = f"were knocked in {counted(knocked, 'bag')}" if knocked else "were knocked in no bag"
+        reasons.append(f"The bags are of {counted(len(fleet.rigs), 'rig')}; the cameras {knocks}.")
     good = sum(bag.needs_look and bag.verdict.level is Level.GOOD for bag in bags)
     if good:
-        reasons.append(f"Of these {good} register well: geometry, drift or unread parts are the reason.")
+        registers = (
+            "bag that needs inspection registers" if good == 1 else "bags that need inspection register"
+        )
+        reasons.append(f"{good} {registers} well: look at geometry, drift or what could not be read.")
     drifts = [(rig.name, rig.drift.px_per_week) for rig in fleet.rigs if rig.drift is not None]
     reasons += [f"{name} drifts by {speed:.2f} px a week." for name, speed in drifts]
-    level = Level.GOOD if looks == 0 else Level.PARTLY if looks <= len(bags) / 2 else Level.POOR
-    headline = "No bag needs inspection." if looks == 0 else f"{looks} of {len(bags)} bags need inspection."
-    return Verdict(level, headline, reasons, _advice(bags))
+    bad, total = looks + len(fleet.unread), len(bags) + len(fleet.unread)
+    level = Level.GOOD if bad == 0 else Level.PARTLY if bad <= total / 2 else Level.POOR
+    return Verdict(level, _headline(looks, fleet), reasons, _advice(bags))
+
+
+def _headline(looks: int, fleet: Fleet) -> str:
+    unread = f"{counted(len(fleet.unread), 'bag')} could not be read"
+    if not fleet.bags:
+        return f"{unread}, and there is no other."
+    needs = "No bag needs" if looks == 0 else f"{looks} of {len(fleet.bags)} bags need"
+    return f"{needs} inspection{f', and {unread}' if fleet.unread else ''}."
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: ``1 bag``, ``7 bags``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 @dataclass(frozen=True)
@@ -134,8 +150,8 @@ def _facts(fleet: Fleet) -> list[Fact]:
     pairs = sum(bag.statuses.total() for bag in bags)
     rejected = sum(bag.rejected for bag in bags)
     facts = [
-        Fact(f"{len(bags):,}", "bags"),
-        Fact(f"{len(fleet.rigs):,}", "rigs"),
+        Fact(f"{len(bags):,}", "bag" if len(bags) == 1 else "bags"),
+        Fact(f"{len(fleet.rigs):,}", "rig" if len(fleet.rigs) == 1 else "rigs"),
         Fact(f"{pairs:,}", "pairs"),
         Fact(f"{rejected / pairs:.1%}" if pairs else figure(None), "of the pairs are rejected"),
     ]

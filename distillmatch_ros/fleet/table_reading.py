@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import PurePosixPath
 from typing import Any
@@ -15,12 +16,11 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.fleet.manifest import Record, read_records
 from distillmatch_ros.fleet.places import existing, from_file, joined, shown, staged
-from distillmatch_ros.fleet.stored import Readers, StoredBag
+from distillmatch_ros.fleet.stored import Readers, StoredBag, recording_of
 from distillmatch_ros.fleet.table import HOMOGRAPHY, KEY, OUTPUTS, SCHEMA
 from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.status import Status
-from distillmatch_ros.reports.recording import Entry, Recording
-from distillmatch_ros.rig.history import RigHistory
+from distillmatch_ros.reports.recording import Entry
 
 _FOLDER, _FILE = "bag=", "pairs.parquet"
 
@@ -58,17 +58,8 @@ def _read(name: str, place: str, manifest: Callable[[str], Mapping[str, Record]]
             raise DistillMatchError(
                 f"{shown(place)}: not the pairs of a bag ({reason}); register it again"
             ) from error
-    recording = Recording(
-        title=name,
-        about=[("recording", name), ("camera images", str(provenance.get("bag", "")))],
-        entries=[_entry(number, row, rows[0]["visible_stamp"]) for number, row in enumerate(rows, 1)],
-        load=lambda _: {},
-        frames=provenance.get("frames", {}),
-        dropped=provenance.get("dropped", {}),
-        problems=provenance.get("problems", ()),
-        rig=RigHistory.of_record(provenance.get("rig")),
-        provenance=provenance,
-    )
+    entries = [_entry(number, row, rows[0]["visible_stamp"]) for number, row in enumerate(rows, 1)]
+    recording = replace(recording_of(entries, provenance), title=name)
 
     def line() -> Mapping[str, Any]:
         outputs = provenance.get(OUTPUTS)

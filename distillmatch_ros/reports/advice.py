@@ -83,7 +83,7 @@ def advice_on(recording: Recording, judged: Sequence[Entry], moved: Movement | N
     elif moved is not None:
         if moved.moves and not recording.rig.knocks:
             yield from _about_mounting(moved)
-        yield from _about_strays(moved)
+        yield from _about_strays(moved, recording.rig)
     covered = coverage(judged)
     if covered is not None and covered < COVERED:
         yield Advice(
@@ -160,15 +160,18 @@ def _about_rejections(judged: Sequence[Entry]) -> Iterator[Advice]:
         )
 
 
-def _about_strays(moved: Movement) -> Iterator[Advice]:
+def _about_strays(moved: Movement, told: RigHistory) -> Iterator[Advice]:
     if strays := moved.strays:
+        rig = "use mode rig, which they contradict"
+        if told.mode == "rig":
+            rig = "name the rig's file in rig_file, so that it is known from the first pair on"
         shown = ", ".join(f"{number} ({px:.0f} px)" for number, px in list(strays.items())[:SHOWN])
         more = f" and {len(strays) - SHOWN} more" if len(strays) > SHOWN else ""
         yield Advice(
             "outliers",
             f"Accepted, but far from the pairs before and after: {shown}{more}.",
             "Look at their pictures. Wrong pairs are often the least probable: raise min_probability, or "
-            "use mode rig, which they contradict.",
+            f"{rig}.",
         )
 
 

@@ -31,6 +31,7 @@ _COLOURS = {
     "s3": "#010213",
     "s4": "#010214",
 }
+_FEW = 60  # points that are drawn larger
 SERIES = ("s1", "s2", "s3", "s4")
 
 Style = Literal["line", "dots", "dashed"]
@@ -82,7 +83,11 @@ def line_chart(
         look = {"line": "-", "dots": "none", "dashed": "--"}[each.style]
         alone = _isolated(y) if each.style != "dots" else np.isfinite(y)
         axes.plot(x, y, linestyle=look, color=_COLOURS[colour], linewidth=1.4, solid_capstyle="round")
-        axes.plot(x[alone], y[alone], "o", color=_COLOURS[colour], markersize=2.6, markeredgewidth=0)
+        size = 4.5 if len(x) <= _FEW else 2.6
+        (dots,) = axes.plot(
+            x[alone], y[alone], "o", color=_COLOURS[colour], markersize=size, markeredgewidth=0
+        )
+        dots.set_clip_on(False)  # whole at the rim
     if not measured:
         axes.text(0.5, 0.5, "nothing measured", transform=axes.transAxes, ha="center", color=_COLOURS["soft"])
     if from_zero:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.bags.camera_infos import info_topic
 from distillmatch_ros.bags.guess import guess_topics, usable_encodings
-from distillmatch_ros.bags.provenance import read_provenance
+from distillmatch_ros.bags.provenance import problems_of, read_provenance
 from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.bags.typestore import ros2_messages
 from distillmatch_ros.base.errors import DistillMatchError
@@ -77,7 +77,7 @@ def read_bag(
         receipts = _receipts(bag, where.rgb)
         told = RigHistory.of_record(metadata.get("rig"))
         told = told if told.is_told else _told_by_node(bag, min(pairs, default=0))
-        problems = [*metadata.get("problems", ()), *map(str, bag.losses)]
+        problems = [*problems_of(metadata), *map(str, bag.losses)]
         held = source is not None or where.is_held_by(bag)
     latencies = metadata.get("registration_ms", ())
     offline = dict(zip(pairs, latencies, strict=True)) if len(latencies) == len(pairs) else {}

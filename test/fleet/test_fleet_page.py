@@ -46,13 +46,15 @@ def report(*arguments: object) -> Any:
 
 
 def test_the_verdict_counts_what_needs_inspection(table: Path) -> None:
-    fleet = overview(StoredBags(find_table(str(table)), print))
+    fleet = overview(StoredBags(find_table(str(table))))
     judged = verdict(fleet)
     assert judged.level.value == "partly" and judged.headline == "2 of 5 bags need inspection."
     assert judged.reasons[0] == "Verdicts on the 5 bags: 1 poor, 4 good." and "2 rigs" in judged.reasons[1]
     assert judged.advice[0].seen == "1 of 5 bags: dark."
     steady = verdict(replace(fleet, bags=[bag for bag in fleet.bags if not bag.needs_look]))
     assert steady.level.value == "good" and steady.headline == "No bag needs inspection."
+    unread = verdict(replace(fleet, unread=["x.bag: not a bag"]))
+    assert unread.headline == "2 of 5 bags need inspection, and 1 bag could not be read."
     many = verdict(replace(fleet, bags=[bag for bag in fleet.bags if bag.name == "dark"] * 7))
     assert many.level.value == "poor" and "dark and 2 more." in many.advice[0].seen
 

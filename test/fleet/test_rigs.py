@@ -63,11 +63,7 @@ def stored(drive: Recording, **line: str) -> StoredBag:
 
 
 def fleet(*drives: Recording, by: str = "geometry") -> Fleet:
-    return overview(StoredBags({each.title: partial(stored, each) for each in drives}, fail), by)
-
-
-def fail(error: DistillMatchError) -> None:
-    raise error
+    return overview(StoredBags({each.title: partial(stored, each) for each in drives}), by)
 
 
 def by_name(found: Fleet) -> dict[str, BagOverview]:

@@ -176,7 +176,7 @@ def test_the_overview_names_the_bags_that_need_a_look(tmp_path: Path) -> None:
         write_pairs(tmp_path, name, shift)
     write_pairs(tmp_path, "other", 60.0, size=1280)
     write_pairs(tmp_path, "dark", 0.0, status="FEW_MATCHES")
-    bags = {bag.name: bag for bag in overview(StoredBags(find_table(str(tmp_path)), print)).bags}
+    bags = {bag.name: bag for bag in overview(StoredBags(find_table(str(tmp_path)))).bags}
     assert set(list(bags)[:2]) == {"dark", "moved"}
     assert {name for name, bag in bags.items() if bag.needs_look} == {"dark", "moved"}
     shifts = {name: bag.shift.px for name, bag in bags.items() if bag.shift is not None}

@@ -1,6 +1,6 @@
 """Terminal output of the command fleet."""
 
-from itertools import zip_longest
+from itertools import groupby
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from distillmatch_ros.cli.view.common import printable
 from distillmatch_ros.fleet.overview import Fleet
+from distillmatch_ros.fleet.page import counted
 from distillmatch_ros.reports.verdict import Level
 
 SHOWN = 50
@@ -26,26 +27,27 @@ COLOURS = {
 def show_fleet(fleet: Fleet, page: Path | None = None) -> None:
     """Print a table of the bags by rig, why to look at which, and where their page is."""
     bags = fleet.bags
-    table = Table("rig", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("bag", overflow="fold")
-    table.add_column("begin")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("rig, bag", overflow="fold")
+    table.add_column("begin", no_wrap=True)
     for column in ("pairs", "own", "rejected", "slip", "shift"):
         table.add_column(column, justify="right")
     table.add_column("verdict")
-    for bag, following in zip_longest(bags[:SHOWN], bags[1:SHOWN]):
-        level = bag.verdict.level
-        px = None if bag.moved is None else bag.moved.slip, None if bag.shift is None else bag.shift.px
-        table.add_row(
-            escape(printable(bag.rig)),
-            escape(printable(bag.name)),
-            "-" if bag.begin is None else f"{bag.begin:%Y-%m-%d %H:%M}",
-            str(bag.statuses.total()),
-            "-" if bag.registered_percent is None else f"{bag.registered_percent:.0f} %",
-            str(bag.rejected),
-            *("-" if each is None else f"{each:.1f}" for each in px),
-            f"[{COLOURS[level]}]{level}[/]{' *' if bag.needs_look else ''}",
-            end_section=following is not None and following.rig != bag.rig,
-        )
+    for rig, group in groupby(bags[:SHOWN], key=lambda bag: bag.rig):
+        table.add_section()
+        table.add_row(f"[bold]{escape(printable(rig or 'geometry unknown'))}[/]")
+        for bag in group:
+            level = bag.verdict.level
+            px = None if bag.moved is None else bag.moved.slip, None if bag.shift is None else bag.shift.px
+            table.add_row(
+                escape(printable(bag.name)),
+                "-" if bag.begin is None else f"{bag.begin:%Y-%m-%d %H:%M}",
+                str(bag.statuses.total()),
+                "-" if bag.registered_percent is None else f"{bag.registered_percent:.0f} %",
+                str(bag.rejected),
+                *("-" if each is None else f"{each:.1f}" for each in px),
+                f"[{COLOURS[level]}]{level}[/]{' *' if bag.needs_look else ''}",
+            )
     console = Console()
     console.print(table)
     if len(bags) > SHOWN:
@@ -54,12 +56,14 @@ def show_fleet(fleet: Fleet, page: Path | None = None) -> None:
         for reason in bag.reasons:
             console.print(f"* {printable(bag.name)}: {printable(reason)}", highlight=False, markup=False)
     pairs = sum(bag.statuses.total() for bag in bags)
-    rigs = f"{len(fleet.rigs)} rig{'' if len(fleet.rigs) == 1 else 's'}"
-    number = "1 bag" if len(bags) == 1 else f"{len(bags)} bags"
+    rejected = sum(bag.rejected for bag in bags)
     looks = sum(bag.needs_look for bag in bags)
+    unread = f", {len(fleet.unread)} could not be read" if fleet.unread else ""
     console.print(
-        f"{number}, {pairs} pairs, {sum(bag.rejected for bag in bags)} rejected; {looks} need inspection (*)."
-        f"\n{rigs}; slip within a bag, shift against the rig's first bag, px in a visible image 640 wide.",
+        f"{counted(len(bags), 'bag')}, {counted(pairs, 'pair')}, {rejected} rejected; "
+        f"{looks} need inspection (*){unread}.\n"
+        f"{counted(len(fleet.rigs), 'rig')}; slip within a bag, shift against the rig's first bag, px in a "
+        "visible image 640 wide.",
         highlight=False,
     )
     for name, drift in [(rig.name, rig.drift) for rig in fleet.rigs]:

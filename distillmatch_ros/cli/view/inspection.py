@@ -25,6 +25,8 @@ def show_inspection(found: Inspection) -> None:
     if found.image is not None:
         for text in _of_image(found.image):
             grid.add_row("", text)
+    if found.kind == "bag" and not found.topics:
+        grid.add_row("topics", "none: nothing was recorded, or all is lost")
     for topic in found.topics:
         grid.add_row("topic", f"[bold]{escape(topic.name)}[/]")
         for text in _of_topic(topic):
