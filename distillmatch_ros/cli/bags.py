@@ -133,6 +133,12 @@ def bag(
             watch=watch,
         )
     report_bags(summaries, output)
+    if len(summaries) > 1:
+        registered = sum(summary.pairs > 0 for summary in summaries)
+        place = out if table is None else table
+        common.remark(
+            f"{registered} of {len(summaries)} bags have pairs; which to look at: distillmatch fleet {place}"
+        )
     if watch.stop():
         raise KeyboardInterrupt("the bags hold what was registered so far")
     fail_with(summaries)
