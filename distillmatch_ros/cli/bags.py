@@ -21,6 +21,7 @@ from distillmatch_ros.cli.streams import (
     topics_of,
 )
 from distillmatch_ros.cli.view import common
+from distillmatch_ros.fleet.places import shown
 
 if TYPE_CHECKING:
     from distillmatch_ros.fleet.run import Watch
@@ -135,10 +136,8 @@ def bag(
     report_bags(summaries, output)
     if len(summaries) > 1:
         registered = sum(summary.pairs > 0 for summary in summaries)
-        place = out if table is None else table
-        common.remark(
-            f"{registered} of {len(summaries)} bags have pairs; which to look at: distillmatch fleet {place}"
-        )
+        judged = f"distillmatch fleet {shown(table or out)}"
+        common.remark(f"{registered} of {len(summaries)} bags have pairs; which to look at: {judged}")
     if watch.stop():
         raise KeyboardInterrupt("the bags hold what was registered so far")
     fail_with(summaries)

@@ -111,6 +111,7 @@ def evaluate_impossible(
     search: Annotated[
         bool,
         typer.Option(
+            metavar="",
             help="As `match`, which tries other scales and rotations too; or as most passes of node and "
             "bags, in a quarter of the time."
         ),
