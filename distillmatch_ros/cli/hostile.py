@@ -113,7 +113,7 @@ def evaluate_impossible(
         typer.Option(
             metavar="",
             help="As `match`, which tries other scales and rotations too; or as most passes of node and "
-            "bags, in a quarter of the time."
+            "bags, in a quarter of the time.",
         ),
     ] = True,
     *,
