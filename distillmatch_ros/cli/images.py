@@ -140,7 +140,13 @@ def evaluate(
     output.give(record, lambda: common.show_evaluation(evaluated, str(folder), groups, versus))
     if stopped.is_set():
         raise KeyboardInterrupt(f"evaluated {evaluated.pairs} of {len(pairs)} pairs")
-    fail_with_errors([pair.reason for pair in evaluated.unreadable])
+    problems = [each.reason for each in evaluated.unreadable]
+    if evaluated.turned:
+        problems.append(
+            f"{folder}: {evaluated.turned} of {evaluated.pairs} pairs would be right if what is known of "
+            "them were given from visible to thermal pixels; invert it"
+        )
+    fail_with_errors(problems)
 
 
 def _evaluate_rig(folder: Path, file: Path | None, output: Output, engine: EngineOptions) -> None:

@@ -121,6 +121,7 @@ class AccuracyReport:
         scores: one per preset and method.
         trials: one per warped pair and method.
         unreadable: pairs left out.
+        turned: pairs that are wrong, and right if their truth is taken the other way round.
     """
 
     pairs: int
@@ -129,6 +130,7 @@ class AccuracyReport:
     scores: tuple[Score, ...]
     trials: tuple[TrialResult, ...]
     unreadable: tuple[Unreadable, ...]
+    turned: int = 0
 
 
 def evaluate(
@@ -191,15 +193,22 @@ def compare_known(
     stop: Callable[[], bool] = lambda: False,
 ) -> AccuracyReport:
     """Score several methods on pairs as they are, whose registration is known; see `compare`."""
+    turned: set[tuple[str, str]] = set()
 
     def trials_of(known: KnownPair) -> Iterator[TrialResult]:
         trial = known.trial()
+        other = replace(trial, known=known.turned())
         for name, register in methods.items():
-            fields = _fields(register(trial.visible, trial.thermal), trial)
+            found = register(trial.visible, trial.thermal)
+            fields = _fields(found, trial)
+            error, other_error = fields["error_px"], _fields(found, other)["error_px"]
+            if error is not None and other_error is not None and error > WRONG_PX and other_error < RIGHT_PX:
+                turned.add(known.pair.listed_as)
             yield TrialResult(*known.pair.listed_as, known.preset, 0, name, **fields, place=known.place)
 
     report = _report(pairs, lambda known: known.pair, trials_of, on_pair, stop)
-    return replace(report, scores=_scores(report, methods, dict.fromkeys(each.preset for each in pairs)))
+    scores = _scores(report, methods, dict.fromkeys(each.preset for each in pairs))
+    return replace(report, scores=scores, turned=len(turned))
 
 
 def _report(

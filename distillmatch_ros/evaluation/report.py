@@ -74,6 +74,7 @@ class EvaluationRecord(TypedDict):
         scores: one per preset and method.
         trials: one per warped pair and method.
         unreadable: pairs left out, with the reasons.
+        turned: pairs that are wrong, and right if their truth is taken the other way round.
         groups: results with confidence intervals, of several places also by place.
         against: comparison with an earlier evaluation, by preset; empty if none was given.
     """
@@ -86,6 +87,7 @@ class EvaluationRecord(TypedDict):
     scores: list[Score]
     trials: list[TrialResult]
     unreadable: list[Unreadable]
+    turned: int
     groups: list[Group]
     against: list[Comparison]
 

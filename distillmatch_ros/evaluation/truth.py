@@ -3,7 +3,7 @@
 import csv
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from distillmatch_ros.geometry.homography import (
     check_homography,
     corner_error,
     errors,
+    inverse,
 )
 from distillmatch_ros.images.files import read_pair
 from distillmatch_ros.images.pairs import HEADER, PairPaths
@@ -56,6 +57,11 @@ class KnownPair:
     def preset(self) -> str:
         """Its name in tables."""
         return CLICKED if self.homography is None else GIVEN
+
+    def turned(self) -> "KnownPair":
+        """The pair if what is known were given the other way round: visible to thermal pixels."""
+        turned = None if self.homography is None else inverse(self.homography)
+        return replace(self, homography=turned, visible=self.thermal, thermal=self.visible)
 
     def trial(self) -> "KnownTrial":
         """Read the images.

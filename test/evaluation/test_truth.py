@@ -65,6 +65,11 @@ def test_known_pairs_give_the_error_in_reference_pixels(kind: str, folder: Path)
     assert right == pytest.approx(0, abs=1e-6) and none is None
     assert off == pytest.approx(10 * 640 / VISIBLE[1], rel=1e-3)
     assert [score.rejections for score in found.scores] == [0, 0, 1]
+    assert found.turned == 0
+    inverse = np.linalg.inv(TRUTH)
+    others = [known[0].turned()]
+    assert compare_known(methods, others).turned == 1
+    assert compare_known({"": lambda v, t: inverse}, others).turned == 0
     where = "corners" if kind == "homography" else "clicked points"
     assert (
         report.summary(found, "truth.csv") == f"truth.csv: 1 of 1 pairs, as they are; errors at the {where}"
