@@ -28,7 +28,7 @@ RELIEF = 0.01
 _FREE_OWN = {1: (2,), 3: (0, 1, 2), 5: (0, 1, 2, 3, 4)}
 """Indices of a frame's numbers: inverse depth; plane; plane and shift."""
 _OWN_PRIOR = np.array([0.3, 0.3, 3.0, 0.02, 0.02])  # standard deviations; planes rather face the camera
-_MATCH_PX = 2.0  # standard deviation of a match, pixels of the visible image; it weighs the priors
+_MATCH_PX = 4.0  # by which matches weigh against priors, visible pixels: those of one pair share their errors
 _RELIEF_PX = 1.0  # standard deviation of a match; it weighs the prior of its own inverse depth
 _UNIT = 30.0  # weight of the translation's length
 _MOST_RELIEFS = 3.0  # greatest inverse depth of a match beside its plane, standard deviations

@@ -41,7 +41,7 @@ Lenses = tuple[Camera | Size, Camera | Size]
 """The thermal and the visible camera, or the size of its images where it is not calibrated."""
 
 _FITS = (6, 12, 24, 48, 96)  # numbers of passes at which a rig is fitted
-_EXCESS_PX = 2.0  # by how much a rig may add to the distances of matches
+_EXCESS_PX = 3.0  # by how much a rig may add to the distances of matches
 _HOLDS = 0.8  # fraction of the judges within `AGREE_PX`
 _EVENTS = 100  # latest ones that are kept
 _COMPARED, _BETTER = 12, 0.6  # passes whose edges are compared; fraction in which the rig has to fit better
