@@ -179,7 +179,7 @@ class RigMapping:
     @cached_property
     def homography(self) -> Float64:
         """See `ImageMapping`: least squares over the thermal image, visible pixels."""
-        points, rays = _grid_rays(self.rig.thermal)
+        points, rays = grid_rays(self.rig.thermal)
         places = self.rig.visible.project(rays @ self.between_rays.T)
         seen = np.isfinite(places).all(axis=1)
         return closest_homography(points[seen], places[seen], self.thermal_size, self.visible_size)
@@ -215,7 +215,7 @@ def closest_homography(source: Float64, target: Float64, thermal: Size, visible:
 
 
 @lru_cache(maxsize=8)
-def _grid_rays(camera: Camera) -> tuple[Float64, Float64]:
+def grid_rays(camera: Camera) -> tuple[Float64, Float64]:
     """Pixels spread over a camera's image, (N, 2), and their rays, (N, 3)."""
     height, width = camera.size
     columns, rows = np.meshgrid(np.linspace(0, width - 1, 17), np.linspace(0, height - 1, 13))

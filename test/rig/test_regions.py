@@ -22,7 +22,7 @@ PLANE = np.array([0.0, 0.0, 0.02])
 def test_what_is_off_by_the_plane_comes_closer_and_the_rest_stays(room: SyntheticPair) -> None:
     found = RegionFigures.of(room)
     assert found.off_px <= 0.5 * found.off_by_plane_px
-    assert found.stays >= 0.95
+    assert found.stays >= 0.97
 
 
 @pytest.mark.slow
@@ -41,14 +41,13 @@ def textured(size: tuple[int, int], seed: int, blobs: int = 220) -> np.ndarray:
     return cv2.GaussianBlur(image, (0, 0), 1)
 
 
-def test_what_was_found_before_counts_where_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With an overwhelming weight a thermal image without edges keeps the card, around another plane too."""
+def test_what_was_found_before_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an overwhelming weight the card stays where edges deny it, and around another plane too."""
     monkeypatch.setattr(regions, "_KEEPS", 10.0)
     visible, thermal = near_card()
     before = find_regions(RIG, visible, thermal, PLANE)
-    after = find_regions(
-        RIG, visible, np.full(THERMAL, 90, np.uint8), np.array([0.0, 0.0, 0.03]), before=before
-    )
+    wall = 255 - RIG.at(0.02).warp_visible(textured(VISIBLE, 3))
+    after = find_regions(RIG, visible, wall, np.array([0.0, 0.0, 0.03]), before=before)
     gaps = np.abs(after.mapping.inverse_depth - before.mapping.inverse_depth)[220:320, 460:560]
     assert np.median(gaps) < 0.002
 
