@@ -70,7 +70,7 @@ def write_network(tmp_path: Path) -> WriteNetwork:
     return write
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_config() -> ModelConfig:
     """Every block, as small as it goes."""
     return ModelConfig(

@@ -99,7 +99,7 @@ raw_images = st.one_of(
 
 
 @pytest.mark.slow
-@settings(max_examples=6000)
+@settings(max_examples=2000)
 @given(raw_images)
 @pytest.mark.filterwarnings("error")
 def test_any_image_keeps_its_order(image: np.ndarray) -> None:

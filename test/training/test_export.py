@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,12 +22,26 @@ from distillmatch_ros.model.weights import Weights
 from distillmatch_ros.training.export import OPSET, export
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def weights(tiny_config: ModelConfig) -> Weights:
     """Untrained, but sure of itself at this temperature where both images show the same."""
     torch.manual_seed(0)
     config = replace(tiny_config, temperature=0.005)
     return Weights(config, DistillMatch(config).state_dict(), steps=7)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Exports a network, once, since it takes five seconds."""
+    folder = tmp_path_factory.mktemp("exported")
+
+    def path(weights: Weights, precision: str = "fp32") -> Path:
+        file = folder / f"{weights.sha256()}_{precision}.onnx"
+        if not file.exists():
+            export(weights, file, precision)
+        return file
+
+    return path
 
 
 def images() -> tuple[np.ndarray, np.ndarray]:
@@ -51,7 +66,7 @@ def test_the_command_says_one_line(weights: Weights, tmp_path: Path) -> None:
     assert done.stdout == "tiny.onnx: fp32 network of 7 steps, for --model\n"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def weights_with_trunk(weights: Weights) -> Weights:
     torch.manual_seed(0)
     config = replace(weights.config, trunk="efficientnet-lite0")
@@ -67,13 +82,16 @@ def weights_with_trunk(weights: Weights) -> Weights:
 @pytest.mark.parametrize("network", ["weights", "weights_with_trunk"])
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-3), ("fp16", 0.1)])
 def test_onnx_runtime_agrees_with_torch(
-    request: pytest.FixtureRequest, tmp_path: Path, network: str, precision: str, tolerance: float
+    request: pytest.FixtureRequest,
+    exported: Callable[..., Path],
+    network: str,
+    precision: str,
+    tolerance: float,
 ) -> None:
     weights: Weights = request.getfixturevalue(network)
-    export(weights, tmp_path / "tiny.onnx", precision)
-    exported, reference = open_engine(tmp_path / "tiny.onnx", backend="onnx"), TorchEngine(weights.network())
-    found, expected = exported(*images()), reference(*images())
-    assert exported.info.precision == precision
+    engine = open_engine(exported(weights, precision), backend="onnx")
+    found, expected = engine(*images()), TorchEngine(weights.network())(*images())
+    assert engine.info.precision == precision
     kept = expected.confidence > 0
     assert kept.sum() >= 5
     moved = np.median(expected.thermal_points[kept] - expected.visible_points[kept], axis=0)
@@ -93,27 +111,29 @@ def test_onnx_runtime_agrees_with_torch(
 
 
 @pytest.mark.slow
-def test_the_file_tells_what_it_is_and_not_where_it_was_made(weights: Weights, tmp_path: Path) -> None:
-    export(weights, tmp_path / "tiny.onnx")
-    model = onnx.load(tmp_path / "tiny.onnx")
+def test_the_file_tells_what_it_is_and_not_where_it_was_made(
+    weights: Weights, exported: Callable[..., Path]
+) -> None:
+    path = exported(weights)
+    model = onnx.load(path)
     assert {opset.domain: opset.version for opset in model.opset_import}[""] == OPSET
-    info = open_engine(tmp_path / "tiny.onnx", backend="onnx").info
+    info = open_engine(path, backend="onnx").info
     assert (info.height, info.width, info.max_matches, info.config) == (64, 96, 16, "tiny")
     assert info.weights_hash == weights.sha256()
-    assert b".py" not in (tmp_path / "tiny.onnx").read_bytes()
+    assert b".py" not in path.read_bytes()
 
 
 @pytest.mark.slow
-def test_two_exports_are_the_same_bytes(weights: Weights, tmp_path: Path) -> None:
-    export(weights, tmp_path / "first.onnx")
+def test_two_exports_are_the_same_bytes(
+    weights: Weights, exported: Callable[..., Path], tmp_path: Path
+) -> None:
     export(weights, tmp_path / "second.onnx")
-    assert (tmp_path / "first.onnx").read_bytes() == (tmp_path / "second.onnx").read_bytes()
+    assert exported(weights).read_bytes() == (tmp_path / "second.onnx").read_bytes()
 
 
 @pytest.mark.slow
-def test_the_half_precision_graph_is_typed(weights: Weights, tmp_path: Path) -> None:
-    export(weights, tmp_path / "tiny.onnx", "fp16")
-    graph = onnx.load(tmp_path / "tiny.onnx").graph
+def test_the_half_precision_graph_is_typed(weights: Weights, exported: Callable[..., Path]) -> None:
+    graph = onnx.load(exported(weights, "fp16")).graph
     kinds = {init.name: init.data_type for init in graph.initializer}
     assert sum(kind == onnx.TensorProto.FLOAT16 for kind in kinds.values()) > 50
     borders = [*graph.input, *graph.output]

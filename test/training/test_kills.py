@@ -14,12 +14,13 @@ from distillmatch_ros.model.config import ModelConfig
 from distillmatch_ros.model.network import DistillMatch
 from distillmatch_ros.model.weights import Weights, read
 
-KILLS = 20
+KILLS = 10
 # Forked from a process that has loaded PyTorch: loading takes longer than what is to be killed.
 PROGRAM = """
 import os, random, signal, sys, time
 from pathlib import Path
 import onnxscript
+import psutil
 from distillmatch_ros.model.weights import Weights
 from distillmatch_ros.training.export import export
 from distillmatch_ros.training.trainer import train
@@ -30,7 +31,9 @@ for _ in range(int(sys.argv[1])):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         export(Weights.load(paths[0]), paths[1]) if len(paths) == 2 else train(paths[0])
         os._exit(0)
-    time.sleep(chance.uniform(0, float(sys.argv[2])))
+    work, moment = psutil.Process(child), chance.uniform(0, float(sys.argv[2]))
+    while work.status() != psutil.STATUS_ZOMBIE and sum(work.cpu_times()[:2]) < moment:
+        time.sleep(0.01)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     print(flush=True)
@@ -41,7 +44,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reas
 
 
 def kill(seconds: float, paths: list[Path], check: Callable[[], None]) -> None:
-    """Start the work on some files `KILLS` times, kill it within some seconds, and check what it left."""
+    """Start the work on some files `KILLS` times, kill it within some seconds of processor time, and check
+    what it left.
+    """
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(KILLS), str(seconds), *map(str, paths)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -70,7 +75,7 @@ def test_training_killed_at_random_times(write_run: WriteRun) -> None:
             assert steps[-1] >= steps[-2]
             assert steps[-1] - 1 <= Weights.load(run / "weights.pt").steps <= steps[-1]
 
-    kill(2.0, [write_run(steps=10_000, checkpoint_every=1)], check)
+    kill(3.0, [write_run(steps=10_000, checkpoint_every=1)], check)
     assert len(set(steps)) > 1, steps
     train(write_run(steps=steps[-1] + 1))
     assert {path.suffix for path in run.iterdir() if not path.name.startswith("events.")} == {".pt"}
