@@ -88,7 +88,7 @@ def tensorrt_version(provider: Path) -> int:
         BackendMissingError: one of them does not load.
     """
     try:
-        needed = set(NEEDED.findall(provider.read_bytes()))
+        needed = sorted(set(NEEDED.findall(provider.read_bytes())))
         libraries = {name.partition(b".")[0]: CDLL(name.decode()) for name in needed}
         return int(libraries[b"libnvinfer"].getInferLibVersion())
     except (OSError, KeyError, AttributeError) as error:
