@@ -11,7 +11,7 @@ class Finding(StrEnum):
     KNOWN: the rig can be relied on from now on. NO_RIG: passes speak against a rig. MOVED: the cameras moved
     against each other, and the rig is learned anew. CONTRADICTED, UNSUPPORTED: images speak against a given
     calibration, or none for it. UNUSABLE: a rig that was given is of other images. LATE: images of pairs are
-    not of one moment. SCALE: depth tells the distance of the cameras.
+    not of one moment. SCALE: depth tells the distance of the cameras. REGIONS: passes speak against them.
     """
 
     KNOWN = "known"
@@ -22,6 +22,7 @@ class Finding(StrEnum):
     UNUSABLE = "unusable"
     LATE = "late"
     SCALE = "scale"
+    REGIONS = "regions"
 
 
 DOUBTS = (Finding.CONTRADICTED, Finding.UNSUPPORTED, Finding.UNUSABLE)

@@ -114,8 +114,8 @@ class RigState:
     @property
     def rig_events(self) -> Sequence[RigEvent]:
         """What was found about the rig, oldest first."""
-        found = *self._watch.events, *self._fixed.events, *self._latency.events, *self.metric.events
-        return sorted(found, key=lambda event: event.stamp)
+        told = self._watch, self._fixed, self._latency, self.metric, self.regions
+        return sorted((event for each in told for event in each.events), key=lambda event: event.stamp)
 
     @property
     def known_rig(self) -> WatchedRig | None:

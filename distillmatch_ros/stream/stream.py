@@ -149,7 +149,8 @@ class Stream:
         mapping = self._state.metric.mapping(followed.registration, self._settings.baseline_m)
         registration, unused = self._by_depth(pair, followed.registration, mapping, depth, visible)
         if self._settings.parallax is Parallax.REGIONS and isinstance(registration.mapping, RigMapping):
-            by_regions = self._state.regions.mapping(registration.mapping, pair)
+            by_regions = self._state.regions.mapping(registration.mapping, pair, visible.stamp)
+            self._state.regions.judge(followed.passes, visible.stamp)
             registration = replace(registration, mapping=by_regions)
         heat_range = self._state.heat_range.shown if followed.rested else None
         if heat_range is None:
