@@ -92,7 +92,7 @@ def count(
     pairs: Sequence[PairPaths],
     number: int,
     seed: int = 0,
-    search: bool = True,
+    search: bool = False,
     on_pair: Callable[[], None] = lambda: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> list[Figures]:

@@ -20,7 +20,7 @@ from distillmatch_ros.images.pairs import read_folder
 class Recorder:
     """Accepts each ninth pair, and keeps what it was given."""
 
-    def __init__(self, search: bool = True) -> None:
+    def __init__(self, search: bool = False) -> None:
         self.pairs: list[tuple[np.ndarray, np.ndarray]] = []
         self._search = search
 
@@ -82,8 +82,9 @@ def test_the_same_seed_draws_the_same_pairs_and_another_one_others(folder: Path)
     assert (heat[0] == heat[1]).all() and not (heat[0] == heat[2]).all()
 
 
-def test_what_streams_do_without_a_search_can_be_counted(folder: Path) -> None:
-    assert count(Recorder(search=False), read_folder(folder), 1, search=False)[-1].pairs == 4  # type: ignore[arg-type]
+def test_pairs_are_searched_as_match_does_if_that_is_asked_for(folder: Path) -> None:
+    recorder = Recorder(search=True)
+    assert count(recorder, read_folder(folder), 1, search=True)[-1].pairs == 4  # type: ignore[arg-type]
 
 
 def test_one_place_gives_no_impossible_pairs(folder: Path) -> None:
