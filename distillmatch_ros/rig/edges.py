@@ -2,7 +2,8 @@
 
 The network's matches are accurate to a few pixels each; edges to a fraction of one. Edges are described as in
 registration/alignment.py, by direction without sign. Each block of the thermal image is searched within a few
-pixels of where a mapping expects it, and found where the edges correlate clearly.
+pixels of where a mapping expects it, and found where the edges correlate clearly. Blocks near the border
+are left out: they would be found inwards only.
 """
 
 import cv2
@@ -66,22 +67,22 @@ def _search(own: Float32, seen: Float32, reach: int) -> tuple[Float32, Float32, 
     energy = cv2.boxFilter((seen**2).sum(axis=-1), -1, (_BLOCK, _BLOCK), normalize=False)
     floor = 0.1 * float(energy.max()) + 1e-6
     found = []
-    for top in range(0, size[0] - _BLOCK + 1, _STEP):
-        for left in range(0, size[1] - _BLOCK + 1, _STEP):
+    for top in range(reach, size[0] - _BLOCK - reach + 1, _STEP):
+        for left in range(reach, size[1] - _BLOCK - reach + 1, _STEP):
             block = own[top : top + _BLOCK, left : left + _BLOCK]
-            y0, x0 = max(0, top - reach), max(0, left - reach)
-            around = seen[y0 : top + _BLOCK + reach, x0 : left + _BLOCK + reach]
+            around = seen[top - reach : top + _BLOCK + reach, left - reach : left + _BLOCK + reach]
             product = cv2.matchTemplate(around, block, cv2.TM_CCORR)  # summed over both channels
             rows, columns = product.shape
             middle = _BLOCK // 2
-            there = energy[y0 + middle : y0 + middle + rows, x0 + middle : x0 + middle + columns]
+            y0, x0 = top - reach + middle, left - reach + middle
+            there = energy[y0 : y0 + rows, x0 : x0 + columns]
             strength = float((block**2).sum())
             correlation = product / np.sqrt(np.maximum(there, floor) * max(strength, 0.3 * floor) + 1e-9)
             _, peak, _, (x, y) = cv2.minMaxLoc(correlation)
             if peak < _CLEAR or not (0 < x < columns - 1 and 0 < y < rows - 1):
                 continue
-            shift_x = x + _fraction(correlation[y, x - 1 : x + 2]) - (left - x0)
-            shift_y = y + _fraction(correlation[y - 1 : y + 2, x]) - (top - y0)
+            shift_x = x + _fraction(correlation[y, x - 1 : x + 2]) - reach
+            shift_y = y + _fraction(correlation[y - 1 : y + 2, x]) - reach
             centre = left + (_BLOCK - 1) / 2, top + (_BLOCK - 1) / 2
             found.append((*centre, shift_x, shift_y, peak))
     table = np.array(found, np.float32).reshape(-1, 5)

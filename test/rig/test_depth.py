@@ -1,8 +1,9 @@
 import cv2
 import numpy as np
 import pytest
-from support.simulated_rig import RIG, THERMAL, VISIBLE
+from support.simulated_rig import RIG, THERMAL, VISIBLE, shapes
 
+from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.rig.depth import NEARBY, DepthSearch
 from distillmatch_ros.rig.edges import edge_matches
 
@@ -33,6 +34,15 @@ def test_edges_say_where_blocks_are() -> None:
     true = RIG.on_plane(plane).to_visible(found.thermal)
     errors = np.hypot(*(found.visible - true).T)
     assert len(errors) > 60 and np.median(errors) < 0.35 and (errors < 1).mean() > 0.9
+
+
+def test_blocks_at_the_border_are_not_pulled_inwards() -> None:
+    visible = shapes(0)
+    grown = np.array([[1.03, 0, -0.015 * VISIBLE[1]], [0, 1.03, -0.015 * VISIBLE[0]], [0, 0, 1]])
+    true, expected = (HomographyMapping(each, VISIBLE, VISIBLE) for each in (grown, np.eye(3)))
+    found = edge_matches(visible, 255 - true.warp_visible(visible), expected)
+    errors = np.hypot(*(found.visible - true.to_visible(found.thermal)).T)
+    assert len(errors) > 60 and (errors < 2).all()
 
 
 def test_images_without_edges_have_none() -> None:
