@@ -4,8 +4,8 @@ The normal equations are solved by the Schur complement over the frames' numbers
 6) with Levenberg's damping; residuals count by soft-L1.
 
 Scenes have relief: what is nearer or farther than a frame's plane is displaced along its epipolar line, and
-only along it. Where lenses are known, each match may therefore lie beside its plane by an inverse depth of
-its own, which a prior holds near 0. Otherwise relief that is always in the same place turns the cameras.
+only along it. Each match may therefore lie beside its plane, as far as matches of these frames do; see
+`Problem.relief`. Otherwise relief that is always in the same place turns the cameras and bends the lenses.
 """
 
 from dataclasses import dataclass, replace
@@ -16,22 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.geometry.homography import Float64
-from distillmatch_ros.rig.projection import OWN, SHARED, Projected, project
+from distillmatch_ros.rig.projection import OWN, SHARED, Projected, parallax, project
 
 USUAL_FOCAL = (2.2, 1.7)
 """Focal lengths, half widths: of a thermal and a visible lens."""
 PRIOR = np.array([0.25, 0.25, 3, 3, 3, 1, 1, 0.15, 0.2, 0.2, 0.2, 0.2])
 """Standard deviations of `SHARED` by what is usual: lenses lie side by side, hardly one before another."""
-RELIEF = 0.01
-"""Inverse depth beside a frame's plane that is ordinary, in 1 / distance of the lenses."""
 
 _FREE_OWN = {1: (2,), 3: (0, 1, 2), 5: (0, 1, 2, 3, 4)}
 """Indices of a frame's numbers: inverse depth; plane; plane and shift."""
 _OWN_PRIOR = np.array([0.3, 0.3, 3.0, 0.02, 0.02])  # standard deviations; planes rather face the camera
 _MATCH_PX = 4.0  # by which matches weigh against priors, visible pixels: those of one pair share their errors
-_RELIEF_PX = 1.0  # standard deviation of a match; it weighs the prior of its own inverse depth
 _UNIT = 30.0  # weight of the translation's length
-_MOST_RELIEFS = 3.0  # greatest inverse depth of a match beside its plane, standard deviations
+_MOST_RELIEFS = 3.0  # greatest distance of a match from its plane, standard deviations of the relief
 _HELD = 1e12  # weight of the prior of a number that is not free
 _ITERATIONS = 60
 _ENOUGH = 1e-5  # relative gain of the cost that ends the iteration
@@ -68,9 +65,23 @@ class Problem:
         return np.asarray((self.visible - model.places) * self.scale)
 
     def squares(self, state: "State", gaps: Float64, relief: float) -> Float64:
-        """Squares of gaps, with what their inverse depths beside the planes cost, (frames, matches)."""
+        """Squares of gaps, with what it costs to lie beside the planes, (frames, matches)."""
         square: Float64 = (gaps * gaps).sum(axis=-1)
-        return square if relief == 0 else square + (_RELIEF_PX / relief * state.beside) ** 2
+        return square if relief == 0 else square + (self.scale / relief * state.beside) ** 2
+
+    def relief(self, state: "State") -> float:
+        """Displacements by relief, in standard deviations of a match.
+
+        Across epipolar lines there is none. What gaps have more along the lines is relief.
+        """
+        model = state.projected(self)
+        along = _Lines.of(model, state, self.scale, 0.0).along
+        gaps = self.gaps(model) + along * state.beside[..., None]
+        unit = along / np.maximum(np.linalg.norm(along, axis=-1, keepdims=True), 1e-12)
+        seen = self.weights > 0
+        with_relief = np.median(np.abs((gaps * unit).sum(axis=-1))[seen])
+        without = np.median(np.abs(gaps[..., 0] * unit[..., 1] - gaps[..., 1] * unit[..., 0])[seen])
+        return float(np.sqrt(max((with_relief / max(without, 1e-9)) ** 2 - 1, 0.0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +92,7 @@ class State:
         shared: (12,), by `SHARED`, but for the rotation.
         rotation: (3, 3), of the pose.
         own: (frames, 5), planes and shifts.
-        beside: (frames, matches), inverse depths of matches less those of their frames' planes.
+        beside: (frames, matches), see `project`.
     """
 
     shared: Float64
@@ -93,18 +104,13 @@ class State:
         """Where the thermal places are seen, and derivatives."""
         return project(self.shared, self.rotation, self.own, problem.thermal, self.beside)
 
-    @property
-    def relief(self) -> float:
-        """Standard deviation of ``beside``, see `RELIEF`."""
-        return RELIEF / max(float(np.linalg.norm(self.shared[5:8])), 1e-12)
-
 
 @dataclass(frozen=True, eq=False)
 class _Lines:
     """Epipolar lines of matches, along which they may lie beside what their frame's plane says.
 
     Attributes:
-        along: (frames, matches, 2), visible pixels for an inverse depth of 1.
+        along: (frames, matches, 2), visible pixels for a displacement of a half width, see `project`.
         flexibility: square of what is usual beside the plane, by that of a match's standard deviation.
     """
 
@@ -112,9 +118,9 @@ class _Lines:
     flexibility: float
 
     @classmethod
-    def of(cls, model: Projected, scale: float, relief: float) -> "_Lines":
-        along: Float64 = model.by_own[..., 2] * scale
-        return cls(along, (relief / _RELIEF_PX) ** 2)
+    def of(cls, model: Projected, state: State, scale: float, relief: float) -> "_Lines":
+        along: Float64 = model.by_own[..., 2] * (scale / parallax(state.shared))
+        return cls(along, (relief / scale) ** 2)
 
     @cached_property
     def _square(self) -> Float64:
@@ -123,7 +129,7 @@ class _Lines:
     def weighed(self, values: Float64) -> Float64:
         """Gaps or derivatives (frames, matches, 2, n) with their part along the lines reduced.
 
-        Their squares are those that are left when each match lies at its best inverse depth.
+        Their squares are those that are left when each match lies at its best place beside the plane.
         """
         if self.flexibility == 0:
             return values
@@ -134,7 +140,7 @@ class _Lines:
         )
 
     def beside(self, on_plane: Float64, derivatives: Float64, step: Float64) -> Float64:
-        """Best inverse depths beside the planes after a step. Bounded: wrong matches would ask for any.
+        """Best displacements from the planes after a step. Bounded: wrong matches would ask for any.
 
         Args:
             on_plane: gaps of matches on their planes, (frames, matches, 2).
@@ -145,7 +151,7 @@ class _Lines:
             return np.zeros(self.along.shape[:2])
         missing = on_plane - np.einsum("fmij,fj->fmi", derivatives, step)
         best = self.flexibility * (self.along * missing).sum(axis=-1) / (1 + self.flexibility * self._square)
-        most = _MOST_RELIEFS * _RELIEF_PX * np.sqrt(self.flexibility)
+        most = _MOST_RELIEFS * np.sqrt(self.flexibility)
         return np.asarray(np.clip(best, -most, most))
 
 
@@ -171,7 +177,7 @@ def adjust(
     soft_px: float,
     relief: float = 0.0,
 ) -> tuple[State, float]:
-    """Levenberg-Marquardt; the state, and its cost a match.
+    """Levenberg-Marquardt, from planes on; the state, and its cost a match.
 
     Args:
         problem: the matches.
@@ -179,13 +185,13 @@ def adjust(
         free: (12,), which of `SHARED` are estimated.
         numbers: of a frame, see `fit_rig`.
         soft_px: residuals beyond it count by their length.
-        relief: standard deviation of inverse depths beside the planes; 0 if there is no such thing.
+        relief: see `Problem.relief`; 0 if matches lie on their planes.
     """
     usual = np.concatenate([np.log(USUAL_FOCAL), state.shared[2:8], np.zeros(4)])
     usual = np.where(free, usual, state.shared)
     prior, own_prior = _priors(free, numbers)
     frames, most = problem.weights.shape
-    cost, damping, tried = np.inf, 1e-3, state
+    cost, damping, tried = np.inf, 1e-3, replace(state, beside=problem.on_planes)
     for _ in range(_ITERATIONS):
         model = tried.projected(problem)
         gaps = problem.gaps(model)
@@ -196,7 +202,7 @@ def adjust(
         if there < cost:
             gained = (cost - there) / max(there, 1e-12)
             state, cost, damping = tried, there, damping / 4
-            lines = _Lines.of(model, problem.scale, relief)
+            lines = _Lines.of(model, state, problem.scale, relief)
             derivatives = model.derivatives * problem.scale
             on_plane = gaps + lines.along * state.beside[..., None]
             weights = np.repeat(problem.weights / root, 2, axis=1)[..., None]
@@ -255,7 +261,7 @@ def covariance_of(
     prior, own_prior = _priors(free, numbers)
     spread = np.where(free, (prior * PRIOR) ** 2, 0.0)
     model = state.projected(problem)
-    lines = _Lines.of(model, problem.scale, relief)
+    lines = _Lines.of(model, state, problem.scale, relief)
     on_plane = problem.gaps(model) + lines.along * state.beside[..., None]
     gaps = lines.weighed(on_plane[..., None])[..., 0]
     weights = 1 / np.sqrt(1 + (gaps * gaps).sum(axis=-1) / soft_px**2)

@@ -4,13 +4,13 @@ Twelve numbers are shared by all frames (`SHARED`); a frame adds its inverse dep
 a shift.
 
 Some directions are hardly determined by ordinary scenes: focal lengths trade against the translation along
-the axis, inverse depths and distortion, while the mapping stays the same. Weak priors hold them, and several
-starts are tried, since fits get lost in that valley.
+the axis, inverse depths and distortion, while the mapping stays the same. Weak priors hold them. Planes alone
+lose fits in that valley; with much relief to begin with, they come out of it from any start, and how much
+there is is found on the way.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import cv2
 import numpy as np
@@ -26,9 +26,11 @@ from distillmatch_ros.rig.projection import OWN, SHARED
 
 MIN_FRAMES = 3
 """Fewest frames of a fit. With 12 of them a rig is known to about a pixel."""
-MATCH_SOFT_PX, EDGE_SOFT_PX = 3.0, 1.5
+MATCH_SOFT_PX, EDGE_SOFT_PX = 3.0, 0.5
 """Residuals beyond it count by their length, not its square; for matches of the network and of edges."""
 
+_MUCH_RELIEF = 8.0  # that fits begin with, see `Problem.relief`
+_ROUNDS = 4  # of leaving wrong matches out, finding the relief and fitting
 _WRONG = 5.0  # residuals beyond so many soft ones are wrong matches: together they pull the map inwards
 
 
@@ -94,15 +96,14 @@ def fit_rig(
     free[:2] = ~fixed
     free[8:10], free[10:12] = not fixed[0], not fixed[1]
     states = _starts(problem, thermal, visible) if start is None else [_restart(problem, start, free)]
-    fits = [adjust(problem, state, free, numbers, soft_px) for state in states]
+    relief = _MUCH_RELIEF
+    fits = [adjust(problem, state, free, numbers, soft_px, relief) for state in states]
     state, cost = min(fits, key=lambda fit: fit[1])
-    # Without known lenses relief and distortion cannot be told apart: planes are then the better guess.
-    relief = state.relief if fixed.all() else 0.0
-    if relief > 0:
-        state, _ = adjust(problem, state, free, numbers, soft_px, relief)
-    problem = problem.without_wrong(state, _WRONG * soft_px, relief)
-    state, _ = adjust(problem, state, free, numbers, soft_px, relief)
-    covariance = covariance_of(problem, state, free, numbers, soft_px, relief)
+    for _ in range(_ROUNDS):
+        right = problem.without_wrong(state, _WRONG * soft_px, relief)
+        relief = right.relief(state)
+        state, _ = adjust(right, state, free, numbers, soft_px, relief)
+    covariance = covariance_of(right, state, free, numbers, soft_px, relief)
     return Fit(_rig(state, covariance, free, thermal, visible), _own_of_unit(state), cost)
 
 
@@ -147,21 +148,18 @@ def in_half_widths(points: Points, camera: Camera | Size) -> Float64:
 
 
 def _starts(problem: Problem, thermal: Camera | Size, visible: Camera | Size) -> list[State]:
-    """States to start from: focal lengths, directions of the translation, distortion."""
+    """States to start from: cameras side by side, or one above the other."""
     flat = problem.weights.ravel() > 0
     source, target = problem.thermal.reshape(-1, 2)[flat], problem.visible.reshape(-1, 2)[flat]
     affine, _ = cv2.estimateAffinePartial2D(source, target, method=cv2.LMEDS)
     ratio = 1.0 if affine is None else float(np.clip(np.hypot(*affine[:, 0]), 0.2, 5.0))
     turn = 0.0 if affine is None else float(np.arctan2(affine[1, 0], affine[0, 0]))
     states = []
-    for factor, axis, bend in product((0.7, 1.0, 1.5), (0, 1), (0.0, -0.2)):
-        focal = np.log(factor * USUAL_FOCAL[0])
+    for axis in (0, 1):
         shared = np.zeros(len(SHARED))
-        shared[0] = _log_focal(thermal) if isinstance(thermal, Camera) else focal
+        shared[0] = _log_focal(thermal) if isinstance(thermal, Camera) else np.log(USUAL_FOCAL[0])
         shared[1] = _log_focal(visible) if isinstance(visible, Camera) else shared[0] + np.log(ratio)
         shared[5 + axis] = 1
-        shared[8] = 0 if isinstance(thermal, Camera) else bend
-        shared[10] = 0 if isinstance(visible, Camera) else bend
         rotation = np.asarray(cv2.Rodrigues(np.array([0, 0, turn]))[0], np.float64)
         own = np.zeros((len(problem.thermal), OWN))
         states.append(State(shared, rotation, own, problem.on_planes))

@@ -46,12 +46,16 @@ def project(
 ) -> Projected:
     """Map thermal places to visible ones.
 
+    Relief displaces matches along their epipolar lines. It is given as a displacement, not as an inverse
+    depth: else a longer focal length or translation would explain more of it, and be found for that alone.
+
     Args:
         shared: (12,); the rotation vector in it is not used.
         rotation: (3, 3), of the pose.
         own: (frames, 5).
         thermal: (frames, matches, 2).
-        beside: (frames, matches), inverse depths less those of the frames' planes.
+        beside: (frames, matches), how far matches lie from where their frames' planes put them, half widths
+            of the visible image; see `parallax`.
     """
     thermal_focal, visible_focal = np.exp(shared[:2])
     translation = shared[5:8]
@@ -62,7 +66,8 @@ def project(
     along = bent / np.maximum(distance, 1e-12)[..., None]
     rays = np.concatenate([along * radius[..., None], np.ones((*radius.shape, 1))], axis=-1)
     turned = rays @ rotation.T
-    inverse_depth = np.einsum("fmi,fi->fm", rays, planes) + beside
+    relief = np.asarray(beside / parallax(shared))
+    inverse_depth = np.einsum("fmi,fi->fm", rays, planes) + relief
     points = turned + inverse_depth[..., None] * translation
     depth = np.maximum(points[..., 2], _LEAST_DEPTH)
     at = points[..., :2] / depth[..., None] + shifts[:, None]
@@ -80,20 +85,27 @@ def project(
     by_own = np.empty((*at.shape, OWN))
     by_own[..., :3] = (by_point @ translation)[..., None] * rays[..., None, :]
     by_own[..., 3:] = by_at
+    by_parallax = by_own[..., 2] * -relief[..., None]
 
     point_by_radius = along @ rotation[:, :2].T
     point_by_radius += np.einsum("fmj,fj->fm", along, planes[:, :2])[..., None] * translation
     by_radius = np.einsum("fmij,fmj->fmi", by_point, point_by_radius) / slope[..., None]
     by_shared = np.empty((*at.shape, len(SHARED)))
     by_shared[..., 0] = by_radius * -distance[..., None]
-    by_shared[..., 1] = places
+    by_shared[..., 1] = places + by_parallax
     by_shared[..., 2:5] = np.cross(turned[..., None, :], by_point)
     by_shared[..., 5:8] = by_point * inverse_depth[..., None, None]
+    by_shared[..., 5:8] += by_parallax[..., None] * translation / max(float(translation @ translation), 1e-24)
     by_shared[..., 8] = by_radius * -(radius**3)[..., None]
     by_shared[..., 9] = by_radius * -(radius**5)[..., None]
     by_shared[..., 10] = visible_focal * at * square[..., None]
     by_shared[..., 11] = visible_focal * at * (square * square)[..., None]
     return Projected(places, by_shared, by_own)
+
+
+def parallax(shared: Float64) -> float:
+    """About how far an inverse depth of 1 moves visible places, half widths, for cameras side by side."""
+    return float(np.exp(shared[1]) * max(np.linalg.norm(shared[5:8]), 1e-12))
 
 
 def _undistorted(distance: Float64, k1: float, k2: float) -> tuple[Float64, Float64]:

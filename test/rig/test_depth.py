@@ -45,6 +45,14 @@ def test_blocks_at_the_border_are_not_pulled_inwards() -> None:
     assert len(errors) > 60 and (errors < 2).all()
 
 
+def test_edges_that_run_one_way_do_not_place_a_block() -> None:
+    stripes = np.kron(np.random.default_rng(0).integers(0, 255, (1, 48)), np.ones((540, 20))).astype(np.uint8)
+    noisy = np.random.default_rng(1).normal(0, 2, (2, *VISIBLE))
+    visible, thermal = (np.clip(stripes + each, 0, 255).astype(np.uint8) for each in noisy)
+    found = edge_matches(visible, thermal, HomographyMapping(np.eye(3), VISIBLE, VISIBLE))
+    assert len(found.thermal) == 0
+
+
 def test_images_without_edges_have_none() -> None:
     blank = np.zeros(VISIBLE, np.uint8), np.full(THERMAL, 9, np.uint8)
     assert len(edge_matches(*blank, RIG.at(0.0)).thermal) == 0
