@@ -46,7 +46,7 @@ def test_a_frame_that_was_not_learned_from_needs_one_number() -> None:
     rig = fit_rig(drive(24).matches, THERMAL, VISIBLE).rig
     other = drive(8, seed=5)
     for own, plane in zip(fit_own(rig, other.matches), other.planes, strict=True):
-        assert np.percentile(errors(rig.on_plane(own[:3]), RIG.on_plane(plane)), 95) < 0.6
+        assert np.percentile(errors(rig.on_plane(own[:3]), RIG.on_plane(plane)), 95) < 1.2
 
 
 @pytest.mark.slow
