@@ -73,12 +73,16 @@ class RigCalibration:
         )
 
 
-def calibrate(drives: Drives, known: KnownRig | None = None) -> RigCalibration:
+def calibrate(drives: Drives, known: KnownRig | None = None, with_depth: bool = False) -> RigCalibration:
     """Find out what maps all pairs of some drives.
+
+    A rig that is to be kept, or that maps by depth, has to be as good as the pairs alone. That one homography
+    comes close to the planes of its frames says nothing against it.
 
     Args:
         drives: the pairs.
         known: what was known about the rig before.
+        with_depth: whether the rig is to map by depth.
 
     Raises:
         DistillMatchError: there are too few pairs, or neither a rig nor a homography holds for them.
@@ -91,7 +95,8 @@ def calibrate(drives: Drives, known: KnownRig | None = None) -> RigCalibration:
     except DistillMatchError as error:
         problem = error
     still = None if homography is None else homography.mapping
-    rig, evidence, against = _rig(drives, still, known)
+    is_wanted = with_depth or (known is not None and known.fixed)
+    rig, evidence, against = _rig(drives, None if is_wanted else still, known)
     mapping = still if rig is None else rig
     if mapping is None:
         raise DistillMatchError(f"{problem}\nnor is there a rig: {against}") from problem

@@ -115,7 +115,7 @@ def calibrate(
     check_kind(report, ".html", ".htm")
     drives = Drives(parameters)
     take_drives(drives, sources, rgb, thermal, output.quiet, lost="no calibration is written")
-    found = calibration.calibrate(drives, drives.take(initial, fixed or []))
+    found = calibration.calibrate(drives, drives.take(initial, fixed or []), depth is not None)
     if found.rig is not None and baseline_m is not None:
         found = found.with_baseline(baseline_m)
     if found.rig is not None and depth is not None:
@@ -124,6 +124,11 @@ def calibrate(
         )
         found = found.with_baseline(scale.metres, "measured")
         common.remark(str(scale))
+        if lacks := found.rig.model.assumed("thermal focal length", "visible focal length"):
+            common.complain(
+                f"the {' and the '.join(lacks)} are assumed, and the distance is only as right as they are: "
+                "compare it with a ruler, or record the camera_info of both cameras"
+            )
     if found.rig is None and depth is not None:
         common.complain("--depth is not used: there is no rig that it could tell the scale of")
     if exports and found.rig is None:

@@ -87,7 +87,8 @@ def z_buffer(pixels: NDArray[np.int32], inverse_depth: Float32, size: Size) -> F
         size: of the image.
     """
     nearest = np.full(size[0] * size[1] + 1, NOTHING)
-    np.maximum.at(nearest, pixels.ravel(), inverse_depth.ravel())
+    with np.errstate(invalid="ignore"):  # NaN, of what lies outside
+        np.maximum.at(nearest, pixels.ravel(), inverse_depth.ravel())
     return nearest[:-1].reshape(size)
 
 

@@ -17,6 +17,7 @@ from distillmatch_ros.bags.drives import Drives, _Thinned
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import transform
 from distillmatch_ros.geometry.mapping import HomographyMapping
+from distillmatch_ros.rig.learning import KnownRig
 from distillmatch_ros.stream.calibration import Calibration, ImageFormat, PairFormat
 from distillmatch_ros.stream.parameters import Parameters
 
@@ -45,6 +46,13 @@ def test_where_one_homography_is_enough_it_is_what_is_given() -> None:
     np.testing.assert_allclose(
         transform(found.homography.homography, grid()), transform(FAR, grid()), atol=1.5
     )
+
+
+@pytest.mark.slow
+def test_a_rig_that_is_given_is_kept_where_one_homography_comes_as_close() -> None:
+    drives = drives_of([RIG.at(0.02)] * 10, noise_px=4.0)
+    found = calibrate(drives, KnownRig(RIG, fixed=True))
+    assert found.rig is not None and found.rig.model is RIG
 
 
 @pytest.mark.slow
