@@ -122,13 +122,13 @@ def calibrate(
         scale = find_scale(
             found.rig, parameters, sources, output.quiet, rgb=rgb, thermal=thermal, depth=depth
         )
-        found = found.with_baseline(scale.metres, "measured")
         common.remark(str(scale))
         if lacks := found.rig.model.assumed("thermal focal length", "visible focal length"):
             common.complain(
                 f"the {' and the '.join(lacks)} are assumed, and the distance is only as right as they are: "
                 "compare it with a ruler, or record the camera_info of both cameras"
             )
+        found = found.with_baseline(scale.metres, "measured")
     if found.rig is None and depth is not None:
         common.complain("--depth is not used: there is no rig that it could tell the scale of")
     if exports and found.rig is None:
