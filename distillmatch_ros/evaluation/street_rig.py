@@ -11,37 +11,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from distillmatch_ros.geometry.camera import Camera
+from distillmatch_ros.evaluation.parallax import true_rig
 from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64
 from distillmatch_ros.geometry.mapping import ImageMapping
-from distillmatch_ros.geometry.pose import Pose
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.rig.estimation import fit_own
 from distillmatch_ros.rig.evidence import judge
 from distillmatch_ros.rig.learning import Observation, learn
 from distillmatch_ros.rig.model import RigModel
 from distillmatch_ros.rig.uncertainty import image_grid, places
-from distillmatch_ros.scene.camera import SyntheticCamera
 from distillmatch_ros.scene.pair import SyntheticPair
 from distillmatch_ros.scene.view import Scene
 
 BASELINE, K1 = 0.08, -0.2
 _SPARSE = 8  # thermal pixels between those that are measured
 _INTERVAL = 1.0  # seconds of driving between pairs
-
-
-def true_rig(pair: SyntheticPair) -> RigModel:
-    """The rig that rendered a pair; its unit is the metre."""
-    visible, thermal = pair.visible_camera, pair.thermal_camera
-    rotation = visible.rotation @ thermal.rotation.T
-    shift = visible.rotation @ (thermal.centre - visible.centre)
-    pose = Pose(np.asarray(rotation, np.float64), np.asarray(shift, np.float64))
-    return RigModel(_camera(visible), _camera(thermal), pose)
-
-
-def _camera(camera: SyntheticCamera) -> Camera:
-    width, height = camera.size
-    return Camera((height, width), np.asarray(camera.matrix, np.float64), np.array([camera.k1, 0, 0, 0]))
 
 
 def corner_error(rig: RigModel, mapping: ImageMapping) -> float:

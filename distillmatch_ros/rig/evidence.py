@@ -72,10 +72,11 @@ class Evidence:
             other = "one homography"
         name = "one homography" if other == "one homography" else "the pairs' own homographies"
         than = self.figures[other]
+        needs = ", and has to leave a tenth less of both" if other == "one homography" else ""
         return (
             f"on pairs left out, a rig leaves {rig.edges_px:.2f} px between edges and "
             f"{rig.matches_px:.2f} px "
-            f"from matches, {name} {than.edges_px:.2f} and {than.matches_px:.2f} px"
+            f"from matches, {name} {than.edges_px:.2f} and {than.matches_px:.2f} px{needs}"
         )
 
     def __str__(self) -> str:
