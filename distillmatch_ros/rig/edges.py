@@ -21,7 +21,7 @@ _SMOOTHING, _SURROUNDINGS = 1.0, 31
 _BLOCK, _STEP = 64, 32  # side of a block, and distance between blocks, of those pixels
 _RIM = np.ones((9, 9), np.uint8)
 _CLEAR = 0.25  # least correlation of a block with its place
-_SHARP = 0.02  # least `_sharpness`: edges that all run one way do not tell where along them a block lies
+_ROUND = 0.1  # least `_roundness`: edges that all run one way do not tell where along them a block lies
 
 
 def edge_matches(
@@ -82,7 +82,7 @@ def _search(own: Float32, seen: Float32, reach: int) -> tuple[Float32, Float32, 
             _, peak, _, (x, y) = cv2.minMaxLoc(correlation)
             if peak < _CLEAR or not (0 < x < columns - 1 and 0 < y < rows - 1):
                 continue
-            if _sharpness(correlation[y - 1 : y + 2, x - 1 : x + 2]) < _SHARP:
+            if _roundness(correlation[y - 1 : y + 2, x - 1 : x + 2]) < _ROUND:
                 continue
             shift_x = x + _fraction(correlation[y, x - 1 : x + 2]) - reach
             shift_y = y + _fraction(correlation[y - 1 : y + 2, x]) - reach
@@ -92,11 +92,12 @@ def _search(own: Float32, seen: Float32, reach: int) -> tuple[Float32, Float32, 
     return table[:, :2], table[:, 2:4], table[:, 4]
 
 
-def _sharpness(peak: Float32) -> float:
-    """Curvature of a peak (3, 3) in its flattest direction."""
+def _roundness(peak: Float32) -> float:
+    """Curvature of a peak (3, 3) in its flattest direction, relative to that in the steepest."""
     across = 2 * peak[1, 1] - peak[1, 0] - peak[1, 2], 2 * peak[1, 1] - peak[0, 1] - peak[2, 1]
     mixed = (peak[0, 2] + peak[2, 0] - peak[0, 0] - peak[2, 2]) / 4
-    return float(sum(across) / 2 - np.hypot((across[0] - across[1]) / 2, mixed))
+    mean, half = sum(across) / 2, np.hypot((across[0] - across[1]) / 2, mixed)
+    return float((mean - half) / max(mean + half, 1e-9))
 
 
 def _fraction(values: Float32) -> float:
