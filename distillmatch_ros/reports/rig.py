@@ -72,12 +72,14 @@ def _used(told: RigHistory, file: str) -> str:
         which = f"The rig was learned in this drive, and known {since} into it"
     else:
         which = f"The rig of {file} was confirmed {since} into the drive"
+    changed = told.changed_use
+    since = "From then on" if changed is None else f"From {changed.seconds:.1f} s on"
     if told.use == "guards":
         return (
-            f"{which}. The pairs' own homographies fit edges better, and stay; the rig maps those pairs that "
-            "fail alone, and guards the others."
+            f"{which}. {since} the pairs' own homographies fit edges better, and stay; the rig maps those "
+            "pairs that fail alone, and guards the others."
         )
-    return f"{which}. From then on it maps every pair, at the pair's own depth."
+    return f"{which}. {since} it maps every pair, at the pair's own depth."
 
 
 def _knocked(told: RigHistory) -> Iterator[str]:

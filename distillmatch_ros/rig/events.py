@@ -8,13 +8,15 @@ from distillmatch_ros.base.enums import StrEnum
 class Finding(StrEnum):
     """Kind of an event.
 
-    KNOWN: the rig can be relied on from now on. NO_RIG: passes speak against a rig. MOVED: the cameras moved
-    against each other, and the rig is learned anew. CONTRADICTED, UNSUPPORTED: images speak against a given
-    calibration, or none for it. UNUSABLE: a rig that was given is of other images. LATE: images of pairs are
-    not of one moment. SCALE: depth tells the distance of the cameras. REGIONS: passes speak against them.
+    KNOWN: the rig can be relied on from now on. USE: what the known rig is for has changed. NO_RIG: passes
+    speak against a rig. MOVED: the cameras moved against each other, and the rig is learned anew.
+    CONTRADICTED, UNSUPPORTED: images speak against a given calibration, or none for it. UNUSABLE: a rig that
+    was given is of other images. LATE: images of pairs are not of one moment. SCALE: depth tells the distance
+    of the cameras. REGIONS: passes speak against them.
     """
 
     KNOWN = "known"
+    USE = "use"
     NO_RIG = "no rig"
     MOVED = "moved"
     CONTRADICTED = "contradicted"

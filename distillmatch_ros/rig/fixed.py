@@ -4,6 +4,8 @@ from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.gate import Gate
+from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.agreement import EdgesOfPair
 from distillmatch_ros.rig.events import Finding, RigEvent
 
@@ -11,7 +13,7 @@ CHECK_S = 1.0
 """Time between pairs that are checked, s."""
 CONTRADICTIONS = 2
 """Checks in a row that have to find edges agreeing elsewhere before pairs are not answered."""
-UNSUPPORTED = 10
+UNSUPPORTED = 6
 """Checks without support, and none with it before, after which the calibration is doubted in words."""
 
 
@@ -40,14 +42,23 @@ class FixedWatch:
             self._check(EdgesOfPair(pair, gate), stamp, mapping)
         return self._away_px if self._against >= CONTRADICTIONS else None
 
+    def heed(self, found: Registration, stamp: int) -> None:
+        """Count a pair, one a second, that a fixed rig was followed on; see `RigFollower`."""
+        if self._checked is None or not 0 <= stamp - self._checked < CHECK_S * SECOND:
+            self._checked = stamp
+            away = None if found.rejected_by is None else found.rejected_by.value
+            self._count(found.status is Status.TRACKED, away, stamp)
+
     def _check(self, edges: EdgesOfPair, stamp: int, mapping: ImageMapping) -> None:
+        supports = edges.supports(mapping)
+        self._count(supports, None if supports else edges.away(mapping), stamp)
+
+    def _count(self, supports: bool, away: float | None, stamp: int) -> None:
         self._checks += 1
-        if edges.supports(mapping):
+        if supports:
             self._supported += 1
             self._against, self._away_px = 0, None
-            return
-        away = edges.away(mapping)
-        if away is not None:
+        elif away is not None:
             self._against, self._away_px = self._against + 1, away
             if self._against == CONTRADICTIONS:
                 sentence = f"the images agree {away:.0f} px from where the calibration says"

@@ -167,6 +167,12 @@ class RigHistory:
         return found[-1] if found and self.use is not None else None
 
     @property
+    def changed_use(self) -> DriveEvent | None:
+        """When the rig that was used last got its present use; None if it has had it since it is known."""
+        found = [event for event in self.events if event.finding in (Finding.KNOWN, Finding.USE)]
+        return found[-1] if found and found[-1].finding == Finding.USE else None
+
+    @property
     def knocks(self) -> list[DriveEvent]:
         """When the cameras moved against each other."""
         return [event for event in self.events if event.finding == Finding.MOVED]

@@ -209,8 +209,7 @@ class RigWatch:
         excess = float(np.median([each.excess_px for each in self._judged]))
         agreeing = float(np.mean([each.gap_px <= AGREE_PX for each in self._judged]))
         if excess <= _EXCESS_PX and agreeing >= _HOLDS:
-            preferred = self._lock().is_preferred
-            use = "it maps all pairs" if preferred else "pairs fit edges better, and it guards them"
+            use = _use(self._lock().is_preferred)
             count, passes = len(self._judged), self._passes + 1
             after = f"{passes} pass{'es' * (passes > 1)}"
             self._tell(
@@ -293,6 +292,8 @@ class RigWatch:
         probability = (agreed + 1) / (len(self._history) + 2)
         preferred = self._from_file or float(np.mean(self._fits_better)) >= _BETTER
         passes = 0 if self._from_file else self._passes
+        if self.locked is not None and preferred != self.locked.is_preferred:
+            self._tell(Finding.USE, f"by {len(self._fits_better)} passes now: {_use(preferred)}")
         self.locked = locked = WatchedRig(self._candidate, probability, passes, preferred)
         if is_new and preferred and not self._from_file:
             self._on_learned(self._candidate, self._passes)
@@ -311,6 +312,10 @@ class RigWatch:
 
     def _gap(self, one: ImageMapping, other: ImageMapping) -> float:
         return corner_error(one.homography, other.homography, *self._sizes)
+
+
+def _use(preferred: bool) -> str:
+    return "it maps all pairs" if preferred else "pairs fit edges better, and it guards them"
 
 
 def _left(observed: Observation, mapping: ImageMapping) -> float:

@@ -171,7 +171,10 @@ class RigState:
         """Register a pair whose images are both new, or stand still."""
         if isinstance(fixed, LearnedRig):
             assert known is not None, "made of the rig"
-            return self._known().process(pair, stamp, known, self._settings.gate, None)
+            followed = self._known().process(pair, stamp, known, self._settings.gate, None)
+            if not followed.rested:
+                self._fixed.heed(followed.registration, stamp)
+            return followed
         if fixed is not None:
             away = self._fixed.away(pair, stamp, fixed, self._settings.gate)
             if away is not None:

@@ -1,5 +1,7 @@
 """A calibration that is used without the network is watched on edges."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +9,10 @@ import pytest
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.gate import Gate
+from distillmatch_ros.registration.rejection import Rejection
+from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.registration.status import Status
+from distillmatch_ros.rig.events import Finding
 from distillmatch_ros.rig.fixed import CONTRADICTIONS, UNSUPPORTED, FixedWatch
 from test.support.simulated_rig import RIG, THERMAL, VISIBLE, shapes
 
@@ -38,6 +44,25 @@ def test_a_calibration_that_no_pair_supports_is_named() -> None:
         dark = PreparedPair.of(shapes(index), np.full(THERMAL, 90, np.uint8))
         assert watch.away(dark, index * SECOND, TRUTH, Gate()) is None
     assert len(watch.events) == 1
+
+
+def test_a_rig_that_no_pair_supports_or_some_contradict_is_named() -> None:
+    lost = Registration.without_matches(Status.RIG, TRUTH, {})
+    against = replace(lost, mapping=None, rejected_by=Rejection("rig", 40.0, 16.0))
+    for found, checks, finding in (
+        (lost, UNSUPPORTED, Finding.UNSUPPORTED),
+        (against, CONTRADICTIONS, Finding.CONTRADICTED),
+    ):
+        watch = FixedWatch()
+        for index in range(checks):
+            assert not watch.events
+            watch.heed(found, index * SECOND)
+        assert [event.finding for event in watch.events] == [finding]
+    watch = FixedWatch()
+    watch.heed(replace(lost, status=Status.TRACKED), 0)
+    for index in range(1, 2 * UNSUPPORTED):
+        watch.heed(lost, index * SECOND)  # it became dark
+    assert not watch.events
 
 
 def test_a_pair_a_second_is_checked() -> None:

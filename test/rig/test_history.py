@@ -34,6 +34,14 @@ def test_a_history_survives_its_record() -> None:
     np.testing.assert_allclose(read.rig.model.at(0.05).to_visible(points), RIG.at(0.05).to_visible(points))
 
 
+def test_a_use_that_changes_later_has_its_time() -> None:
+    changed = RigEvent(BEGIN + 55 * SECOND, Finding.USE, "it maps all pairs")
+    told = RigHistory.of("rig", None, KNOWN, [*EVENTS, changed], BEGIN)
+    assert told.changed_use is not None and told.changed_use.seconds == 55
+    assert told.known is not None and told.known.seconds == 41
+    assert RigHistory.of("rig", None, KNOWN, EVENTS, BEGIN).changed_use is None
+
+
 def test_a_rig_that_was_lost_again_is_not_known() -> None:
     told = RigHistory.of("rig", "rig.yaml", None, EVENTS[2:] + EVENTS[:1], BEGIN)
     assert told.known is None and told.use is None and len(told.knocks) == 1

@@ -16,7 +16,7 @@ from distillmatch_ros.rig.events import Finding
 from distillmatch_ros.rig.following import PairOfEdges, RigTrack
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.model import RigMapping
-from distillmatch_ros.rig.watching import JUDGES, KNOCKS, RigWatch
+from distillmatch_ros.rig.watching import _COMPARED, JUDGES, KNOCKS, RigWatch, WatchedRig
 from test.support.simulated_rig import RIG, THERMAL, VISIBLE, shapes
 
 FIRST_FIT = 6
@@ -113,6 +113,16 @@ def test_passes_that_share_no_geometry_stay_pairs(drive: list[tuple[PreparedPair
     for index, (pair, mapping) in enumerate(drive[: FIRST_FIT + JUDGES]):
         watch.take(pair, passed(mapping, rng, shift(*rng.uniform(-40, 40, 2))), index)
     assert watch.locked is None and {event.finding for event in watch.events} == {Finding.NO_RIG}
+
+
+@pytest.mark.parametrize("better", [True, False])
+def test_a_rig_whose_use_changes_says_so(drive: list[tuple[PreparedPair, RigMapping]], better: bool) -> None:
+    rng, watch = np.random.default_rng(11), RigWatch(THERMAL, VISIBLE)
+    watch.locked = WatchedRig(LearnedRig(RIG, DEPTHS, False), 0.9, 11, is_preferred=not better)
+    watch._candidate, watch._fits_better = watch.locked.rig, [better] * _COMPARED
+    watch.take(drive[0][0], passed(drive[0][1], rng), 7)
+    assert watch.locked.is_preferred == better
+    assert [(event.finding, event.stamp) for event in watch.events] == [(Finding.USE, 7)]
 
 
 def test_a_known_rig_is_believed_once_passes_confirm_it(
