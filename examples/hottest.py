@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from distillmatch_ros import Registrar
-from distillmatch_ros.bags.rig_learning import Parallax, by_rig
+from distillmatch_ros.bags.rig_learning import Parallax, by_rig, read_depth
 from distillmatch_ros.images.files import read_image
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.rig.files import RigFile
@@ -27,7 +27,7 @@ def main(visible_file: str, thermal_file: str, picture: str, rig: str = "", dept
         pair = registrar.prepare(visible, thermal)
         found = registrar.register_prepared(pair)
     if rig:  # without a depth image, depth is found by regions
-        known = read_image(Path(depth)) if depth else None
+        known = read_depth(Path(depth), Path(visible_file), visible.shape[:2]) if depth else None
         found = by_rig(RigFile.load(Path(rig)).rig, pair, found, Parallax.REGIONS, known)
     if found.mapping is None:
         sys.exit(f"rejected: {found.status}")

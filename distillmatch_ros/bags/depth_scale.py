@@ -13,7 +13,6 @@ from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
-from distillmatch_ros.rig.depth_image import registered
 from distillmatch_ros.rig.learning import LearnedRig, Observation, evenly
 from distillmatch_ros.rig.scale import MOST, Scale, ScaleEstimate, match_depth
 from distillmatch_ros.stream.parameters import Parameters
@@ -93,7 +92,7 @@ def scale_of_files(
         try:
             visible, thermal = read_pair(pairs[index], visible_from_thermal, max_pixels)
             rig.check(thermal.shape[:2], visible.shape[:2])
-            measured = registered(read_depth(depth, pairs[index].visible), visible.shape[:2])
+            measured = read_depth(depth, pairs[index].visible, visible.shape[:2])
         except DistillMatchError as error:
             unused.add(str(error))
             continue

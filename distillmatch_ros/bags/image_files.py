@@ -56,6 +56,7 @@ class PairRecord(TypedDict):
         correspondences: with ``--points``: [xv, yv, xt, yt, confidence, inlier] each, pixels of the files.
         borders: description of excluded bars and regions without data; absent if there are none.
         advice: description of a setting that would help; absent if none is known.
+        note: what of the request could not be followed; absent if all was.
         error: why there is no registration; absent if there is one.
     """
 
@@ -73,6 +74,7 @@ class PairRecord(TypedDict):
     correspondences: NotRequired[list[list[float | bool]]]
     borders: NotRequired[str]
     advice: NotRequired[str]
+    note: NotRequired[str]
     error: NotRequired[str]
 
 
@@ -86,6 +88,8 @@ class PairResult:
         error: why there is no registration, or None.
         pictures: files that were written.
         advice: description of a setting that would help, or None.
+        note: what of the request could not be followed, or None.
+        looks_black: whether NAME_registered holds values of 16 bits, which look black in many viewers.
     """
 
     pair: PairPaths
@@ -93,6 +97,8 @@ class PairResult:
     error: str | None = None
     pictures: tuple[Path, ...] = ()
     advice: str | None = None
+    note: str | None = None
+    looks_black: bool = False
 
     @property
     def status(self) -> str:
@@ -130,6 +136,8 @@ class PairResult:
             record["borders"] = found.borders
         if self.advice is not None:
             record["advice"] = self.advice
+        if self.note is not None:
+            record["note"] = self.note
         if self.error is not None:
             record["error"] = self.error
         return record
@@ -174,6 +182,7 @@ def match_files(
     """
     tries = ORIENTATION_TRIES
     for number, (pair, name) in enumerate(zip(pairs, picture_names(pairs), strict=True)):
+        note = None
         try:
             visible, thermal = read_pair(pair, visible_from_thermal, max_pixels)
             if temperature is not None:
@@ -181,7 +190,9 @@ def match_files(
             prepared = registrar.prepare(visible, thermal)
             registration = registrar.register_prepared(prepared, search=True, verify=True)
             if rig is not None:
-                known = None if depth is None else read_depth(depth, pair.visible)
+                known = None if depth is None else read_depth(depth, pair.visible, visible.shape[:2])
+                if known is not None and np.isnan(known).all():
+                    note = f"no depth in {depth}: the pair's plane is used"
                 registration = by_rig(rig, prepared, registration, parallax, known)
         except DistillMatchError as error:
             yield PairResult(pair, None, str(error))
@@ -198,7 +209,8 @@ def match_files(
             tries -= 1
             orientation = registrar.find_orientation(prepared)
             advice = None if orientation is None else advise(orientation)
-        yield PairResult(pair, registration, pictures=pictures, advice=advice)
+        black = temperature is None and thermal.dtype == np.uint16
+        yield PairResult(pair, registration, None, pictures, advice, note, black)
 
 
 def add_records(results: Iterable[PairResult], folder: Path) -> Iterator[PairResult]:

@@ -17,9 +17,9 @@ from distillmatch_ros.rig.cloud import ply, thermal_cloud
 from distillmatch_ros.rig.parallax import DepthMapping, seen_mask
 from distillmatch_ros.visualisation.overlay import draw_matches, draw_overlay
 
-_BACK = "visible_registered"
+BACK = "visible_registered"
 CLOUD = "cloud.ply"
-REGISTERED = ("registered.png", "registered.tiff", "mask.png", f"{_BACK}.png", f"{_BACK}.tiff", CLOUD)
+REGISTERED = ("registered.png", "registered.tiff", "mask.png", f"{BACK}.png", f"{BACK}.tiff", CLOUD)
 PICTURES = ("overlay.png", "matches.png", *REGISTERED)
 """Endings of the files that may be written for a pair, after its name and an underscore."""
 
@@ -72,7 +72,7 @@ def write_pictures(
     heat = thermal if temperature is None else temperature.celsius(thermal)
     for name, warped in (
         ("registered", mapping.warp_thermal(heat)),
-        (_BACK, mapping.warp_visible(visible)),
+        (BACK, mapping.warp_visible(visible)),
     ):
         yield _write(base, f"{name}.{'png' if warped.dtype in (np.uint8, np.uint16) else 'tiff'}", warped)
     yield _write(base, "mask.png", seen_mask(mapping))

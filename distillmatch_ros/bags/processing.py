@@ -19,6 +19,7 @@ from distillmatch_ros.bags.writing import LATCHED_QOS, BagWriter
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.rig.events import Finding
 from distillmatch_ros.rig.history import RigHistory
 from distillmatch_ros.stream.assembly import make_collector, make_synchroniser
 from distillmatch_ros.stream.outputs import NODE, TOPICS, Outgoing
@@ -126,7 +127,11 @@ def process_bag(
             if stream.advice is not None:
                 summary.problems.append(stream.advice)
             summary.rig = _rig_history(stream, parameters, begun)
-            summary.notes += [f"after {each.seconds:.1f} s: {each.sentence}" for each in summary.rig.events]
+            for each in summary.rig.events:
+                if each.finding == Finding.UNUSABLE:
+                    summary.problems.append(f"{each.sentence}; the bag was registered without it")
+                else:
+                    summary.notes.append(f"after {each.seconds:.1f} s: {each.sentence}")
     summary.seconds = perf_counter() - started
     return summary
 

@@ -3,11 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.geometry.homography import Size
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.images.files import read_image, read_pair
 from distillmatch_ros.images.pairs import PairPaths, list_images
@@ -16,6 +14,7 @@ from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
+from distillmatch_ros.rig.dense import Float32
 from distillmatch_ros.rig.depth_image import registered
 from distillmatch_ros.rig.evidence import Evidence, judge
 from distillmatch_ros.rig.learning import MAX_FRAMES, LearnedRig, Observation, evenly, learn
@@ -73,7 +72,7 @@ def by_rig(
     pair: PreparedPair,
     found: Registration,
     parallax: Parallax = Parallax.PLANE,
-    depth: NDArray[Any] | None = None,
+    depth: Float32 | None = None,
 ) -> Registration:
     """A pair's registration with the rig's mapping. FIXED says that the pair alone did not confirm it.
 
@@ -82,18 +81,17 @@ def by_rig(
         pair: the images, as ``found`` was made of them.
         found: the pair's own registration.
         parallax: as a plane, or by regions around it.
-        depth: a depth image that is registered to the visible one, see `inverse_depth_of`; used instead of
-            ``parallax``, by a rig that is known in metres.
+        depth: inverse depth of the visible pixels, see `read_depth`; used instead of ``parallax``, by a rig
+            that is known in metres.
 
     Raises:
-        DistillMatchError: the images differ in size from the rig's, or the depth cannot be used.
+        DistillMatchError: the images differ in size from the rig's, or the rig is not metric.
     """
-    visible = pair.visible.image.shape[:2]
-    rig.check(pair.thermal.image.shape[:2], visible)
+    rig.check(pair.thermal.image.shape[:2], pair.visible.image.shape[:2])
     seen = Observation.of(pair, found)
     mapping: ImageMapping
     if depth is not None:
-        mapping = rig.by_depth(seen, registered(depth, visible))
+        mapping = rig.by_depth(seen, depth)
     elif parallax is Parallax.REGIONS:
         mapping = rig.by_regions(seen)
     else:
@@ -101,21 +99,23 @@ def by_rig(
     return replace(found, mapping=mapping, status=Status.FIXED if found.mapping is None else found.status)
 
 
-def read_depth(path: Path, visible: Path) -> NDArray[Any]:
-    """Read a depth image.
+def read_depth(path: Path, visible: Path, size: Size) -> Float32:
+    """Read the inverse depth of a visible image's pixels; see `registered`.
 
     Args:
-        path: its file, or the folder that holds it under the name of the visible image.
+        path: the depth image's file, or the folder that holds it under the name of the visible image.
         visible: the visible image's file.
+        size: size of the visible image.
 
     Raises:
-        DistillMatchError: it is missing, or cannot be read.
+        DistillMatchError: it is missing, cannot be read, or is no depth of this image.
     """
-    if not path.is_dir():
-        return read_image(path)
-    named = [file for file in list_images(path) if file.stem == visible.stem]
-    if not named:
-        raise DistillMatchError(
-            f"{path}: holds no depth image {visible.stem}; name it after the visible image"
-        )
-    return read_image(named[0])
+    file = path
+    if path.is_dir():
+        named = [file for file in list_images(path) if file.stem == visible.stem]
+        if not named:
+            raise DistillMatchError(
+                f"{path}: holds no depth image {visible.stem}; name it after the visible image"
+            )
+        file = named[0]
+    return registered(read_image(file), size, str(file))

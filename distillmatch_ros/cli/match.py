@@ -200,8 +200,11 @@ def match(
                 common.complain(result.error, bar.console)
             elif single and not output.quiet:
                 common.show_pair(result)
-            elif result.advice is not None:
-                common.complain(f"{result.pair.listed_as[1]}: {result.advice}", bar.console)
+            else:
+                if result.advice is not None:
+                    common.complain(f"{result.pair.listed_as[1]}: {result.advice}", bar.console)
+                if result.note is not None:
+                    common.remark(f"{result.pair.listed_as[1]}: {result.note}", bar.console)
     if not single and not output.quiet:
         common.show_counts(counts)
     if counts[ERROR]:

@@ -22,12 +22,13 @@ _ENOUGH = 10_000  # distances of which the median is that of all
 _SPREAD = 0.01  # of the image's width, over which a LiDAR's point stands for its surroundings
 
 
-def inverse_depth_of(depth: NDArray[Any]) -> Float32:
+def inverse_depth_of(depth: NDArray[Any], name: str = "depth") -> Float32:
     """Inverse depth of a depth image.
 
     Args:
         depth: (H, W): uint16 in millimetres, 0 where unknown; or floating point in metres (REP 118), where
             positive infinity is far away, and NaN, negative infinity and what is not positive are unknown.
+        name: what errors call it.
 
     Returns:
         float32 (H, W), 1 / metre; NaN where unknown.
@@ -37,23 +38,24 @@ def inverse_depth_of(depth: NDArray[Any]) -> Float32:
     """
     if depth.ndim != 2 or not (depth.dtype == np.uint16 or depth.dtype.kind == "f"):
         raise DistillMatchError(
-            f"depth: {depth.dtype} of shape {depth.shape} is no depth image; give one channel of 16-bit "
+            f"{name}: {depth.dtype} of shape {depth.shape} is no depth image; give one channel of 16-bit "
             "unsigned integers in millimetres, or of floating point in metres"
         )
     metres = depth / np.float32(_MILLIMETRES) if depth.dtype == np.uint16 else depth.astype(np.float32)
     known = metres > 0  # false for NaN
-    _check_unit(metres[known & np.isfinite(metres)], depth.dtype)
+    _check_unit(metres[known & np.isfinite(metres)], depth.dtype, name)
     with np.errstate(divide="ignore", invalid="ignore"):
         inverse = np.where(known, np.float32(1) / metres, np.float32(np.nan))
     return np.asarray(inverse, np.float32)
 
 
-def registered(depth: NDArray[Any], visible: Size) -> Float32:
+def registered(depth: NDArray[Any], visible: Size, name: str = "depth") -> Float32:
     """Inverse depth of a depth image that is registered to the visible one, at any resolution.
 
     Args:
         depth: see `inverse_depth_of`.
         visible: size of the visible image.
+        name: what errors call it.
 
     Raises:
         DistillMatchError: see `inverse_depth_of`, or its aspect ratio is another one.
@@ -61,10 +63,10 @@ def registered(depth: NDArray[Any], visible: Size) -> Float32:
     height, width = depth.shape[:2]
     if abs(width * visible[0] / (height * visible[1]) - 1) > _ASPECT:
         raise DistillMatchError(
-            f"depth: {width}x{height} does not cover the visible image of {visible[1]}x{visible[0]}; give "
+            f"{name}: {width}x{height} does not cover the visible image of {visible[1]}x{visible[0]}; give "
             "depth that is registered to it, or the depth camera's own calibration and pose"
         )
-    inverse = inverse_depth_of(depth)
+    inverse = inverse_depth_of(depth, name)
     if depth.shape == visible:
         return inverse
     return np.asarray(cv2.resize(inverse, visible[::-1], interpolation=cv2.INTER_NEAREST_EXACT), np.float32)
@@ -109,7 +111,7 @@ def from_points(points: Float64, pose: Pose, visible: Camera) -> Float32:
     """
     points = points[np.isfinite(points).all(axis=1)]
     distances = np.linalg.norm(points, axis=1)
-    _check_unit(distances[distances > 0], points.dtype)
+    _check_unit(distances[distances > 0], points.dtype, "depth")
     moved = pose.apply(points)
     places = visible.project(moved).astype(np.float32)
     with np.errstate(divide="ignore"):
@@ -118,14 +120,14 @@ def from_points(points: Float64, pose: Pose, visible: Camera) -> Float32:
     return _spread(np.where(np.isfinite(found), found, np.float32(np.nan)))
 
 
-def _check_unit(metres: NDArray[Any], kind: "np.dtype[Any]") -> None:
+def _check_unit(metres: NDArray[Any], kind: "np.dtype[Any]", name: str) -> None:
     """Reject distances that no robot sees; raises DistillMatchError."""
     some = metres[:: 1 + len(metres) // _ENOUGH]
     median = float(np.median(some)) if some.size else PLAUSIBLE_M[0]
     if not PLAUSIBLE_M[0] <= median <= PLAUSIBLE_M[1]:
         unit = "millimetres" if kind == np.uint16 else "metres"
         raise DistillMatchError(
-            f"depth: its median would be {median:.4g} m, but {kind} is in {unit}; publish 16 bits in "
+            f"{name}: its median would be {median:.4g} m, but {kind} is in {unit}; give 16 bits in "
             "millimetres, and floating point in metres"
         )
 

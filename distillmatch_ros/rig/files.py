@@ -1,7 +1,7 @@
 """The file of a rig: YAML that people can read, written atomically."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,8 @@ class RigFile:
                 f"{path}: holds one homography, which mode fixed uses, and no rig; {_REMEDY}"
             )
         try:
-            return cls.of_record(record)
+            read = cls.of_record(record)
+            return replace(read, rig=replace(read.rig, source=str(path)))
         except ValueError as error:
             raise DistillMatchError(f"{path}: holds no rig ({error}); {_REMEDY}") from error
 

@@ -62,11 +62,13 @@ class LearnedRig:
         model: the rig.
         inverse_depths: least and greatest one of the frames that it was learned from.
         shifted: whether each frame has a shift of its own, since the cameras are not triggered together.
+        source: what messages call it: the file that it was read from.
     """
 
     model: RigModel
     inverse_depths: tuple[float, float]
     shifted: bool = True
+    source: str = "rig"
 
     def with_baseline(self, metres: float, origin: Origin = "given") -> "LearnedRig":
         """The same rig in metres, by the distance of its cameras."""
@@ -88,8 +90,8 @@ class LearnedRig:
         ):
             if camera.size != size:
                 raise DistillMatchError(
-                    f"rig: learned from {name} images of {camera.size[1]}x{camera.size[0]}, but these are "
-                    f"{size[1]}x{size[0]}; learn it from such images"
+                    f"{self.source}: learned from {name} images of {camera.size[1]}x{camera.size[0]}, but "
+                    f"these are {size[1]}x{size[0]}; name the rig of such images, or learn one"
                 )
 
     def near(self, own: Float64) -> RigMapping:

@@ -17,12 +17,15 @@ from support.bags import (
     image,
     write_bag,
 )
+from support.simulated_rig import RIG
 from typer.testing import CliRunner, Result
 
 from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.bags.typestore import ros2_messages
 from distillmatch_ros.cli import app
 from distillmatch_ros.reports.from_bag import cloud, read_bag
+from distillmatch_ros.rig.files import RigFile
+from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.stream.outputs import NODE
 
 TOPICS = ("--rgb", RGB, "--thermal", THERMAL)
@@ -221,6 +224,16 @@ def test_parameters_are_the_nodes(model: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_rig_of_other_images_is_a_problem_with_its_file(model: str, tmp_path: Path) -> None:
+    rig, record = tmp_path / "rig.yaml", tmp_path / "record.json"
+    RigFile.of(LearnedRig(RIG, (0.0, 0.08)), 12).save(rig)
+    options = "--set", f"rig_file={rig}", "--only", "status", "--json", record
+    result = register(write_bag(tmp_path, "mcap", Drive(2)), tmp_path / "out.mcap", model, *options)
+    (summary,) = json.loads(record.read_text())
+    assert result.exit_code == 1 and summary["pairs"] == 2
+    assert [problem.split(":")[0] for problem in summary["problems"]] == [str(rig)]
+
+
 def test_bags_share_processes_and_one_that_fails_stops_no_other(model: str, tmp_path: Path) -> None:
     bags = []
     for name in "abc":

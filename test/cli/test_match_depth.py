@@ -1,5 +1,6 @@
 """match with a rig, and depth or regions: what lies in the folder afterwards is true."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,7 +95,17 @@ def test_depth_in_metres_as_integers_is_an_error_of_the_pair(files: Path, model:
         *("match", files / "a.png", files / "thermal.png", "--rig", files / "rig.yaml", "--model", model),
         *("--depth", files / "depth.png"),
     )
-    assert done.exit_code == 1 and "depth:" in done.output
+    assert done.exit_code == 1 and "depth.png:" in done.output
+
+
+def test_depth_that_is_unknown_everywhere_is_said_and_the_pair_is_mapped(files: Path, model: str) -> None:
+    cv2.imwrite(str(files / "depth.png"), np.zeros((720, 960), np.uint16))
+    done = run(
+        *("match", files / "a.png", files / "thermal.png", "--rig", files / "rig.yaml", "--model", model),
+        *("--depth", files / "depth.png", "--json", files / "found.json"),
+    )
+    record = json.loads((files / "found.json").read_text())
+    assert done.exit_code == 0 and record["homography"] and "depth.png" in record["note"]
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,16 @@ def test_registered_image_keeps_every_depth(tmp_path: Path, dtype: str) -> None:
     assert set(np.unique(inside)) <= set(np.unique(values))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_only_16_bits_are_said_to_look_black(tmp_path: Path, dtype: str) -> None:
+    visible, thermal = scene_pair()
+    cv2.imwrite(str(tmp_path / "v.png"), visible)
+    cv2.imwrite(str(tmp_path / "t.png"), thermal.astype(dtype))
+    pair = PairPaths.of(tmp_path / "v.png", tmp_path / "t.png")
+    (result,) = match_files(Registrar(ScriptedEngine(points_of(plain(TRUTH)))), [pair], tmp_path / "out")
+    assert result.status == "OK" and result.looks_black == (dtype == "uint16")
+
+
 def test_a_rig_is_learned_from_pairs_and_said_where_there_are_too_few(tmp_path: Path, model: str) -> None:
     for side in ("visible", "thermal"):
         (tmp_path / side).mkdir()
@@ -107,4 +117,4 @@ def test_a_rig_maps_pairs_that_have_no_homography(tmp_path: Path, model: str) ->
     code, records = lines(
         tmp_path / "v.png", tmp_path / "t.png", "--rig", tmp_path / "rig.yaml", "--model", model
     )
-    assert code == 1 and "640x512" in str(records[0]["error"])
+    assert code == 1 and "640x512" in str(records[0]["error"]) and "rig.yaml" in str(records[0]["error"])

@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from distillmatch_ros.bags.image_files import PairResult
+from distillmatch_ros.bags.pictures import BACK
 from distillmatch_ros.base.errors import BREAK
 from distillmatch_ros.evaluation import report
 from distillmatch_ros.evaluation.accuracy import AccuracyReport
@@ -137,12 +138,14 @@ def show_pair(result: PairResult) -> None:
         grid.add_row("left out", registration.borders)
     if result.advice is not None:
         grid.add_row("advice", result.advice)
+    if result.note is not None:
+        grid.add_row("note", escape(result.note))
     if registration.homography is not None:
         grid.add_row("homography", _matrix(registration.homography))
     grid.add_row("latency", _latency(registration.latency_ms))
     for index, path in enumerate(result.pictures):
         grid.add_row("" if index else "pictures", escape(str(path)))
-        if path.stem.endswith("_registered"):
+        if result.looks_black and path.stem.endswith("_registered") and f"_{BACK}" not in path.stem:
             grid.add_row("", "[dim]the camera's own values: 16 bits look black in many viewers[/]")
     Console().print(Panel(grid, expand=False))
 
