@@ -41,6 +41,16 @@ def usable_encodings(bag: Bag) -> dict[str, str]:
     return found
 
 
+def lacking(bag: Bag) -> str | None:
+    """Why a bag is not of two cameras, if it holds images of one topic alone; None otherwise."""
+    if len(bag.images) != 1:
+        return None
+    return (
+        f"only one image topic was recorded: {bag.images[0].name}; a second camera's is needed, here or in a "
+        "bag that is given with this one"
+    )
+
+
 def count_frames(bags: Iterable[Sequence[Path]], rgb: str | None) -> int:
     """Number of visible frames of all bags, for a progress bar; unreadable bags count as 0.
 

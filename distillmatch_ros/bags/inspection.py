@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.bags.foreign import remedy_of
-from distillmatch_ros.bags.guess import encodings, guess_topics, usable_encodings
+from distillmatch_ros.bags.guess import encodings, guess_topics, lacking, usable_encodings
 from distillmatch_ros.bags.joining import drives_in
 from distillmatch_ros.bags.reading import Recorded, Topic, open_bag
 from distillmatch_ros.bags.storage.folder import is_storage, is_video
@@ -110,7 +110,7 @@ class Inspection:
         guess: by sensor, the topic that is probably its camera's.
         pairs: number of pairs with the default settings; null without both topics.
         clocks: comparison of both cameras' clocks.
-        advice: why too few frames find a partner, and what would help; null if enough do.
+        advice: why too few frames find a partner, or none can, and what would help; null if enough do.
         losses: unreadable parts of the bag.
         command: the command to run next; null if the topics are not known.
     """
@@ -196,13 +196,14 @@ def inspect_bag(path: Path, *more: Path) -> Inspection:
                 timing.receive(sensor, stamp, each.received)
                 synchroniser.add(sensor, Arrival(stamp, each.received, None))
         unread = bag.unread
-        losses = [loss.record() for loss in bag.losses]
+        losses, lack = [loss.record() for loss in bag.losses], lacking(bag)
     synchroniser.flush()
     found = Inspection(
         " + ".join(map(str, paths)),
         "bag",
         topics=[*(each.result() for each in watched.values()), *map(_unread, unread)],
         guess={str(sensor): name for sensor, name in guess.items()},
+        advice=lack,
         losses=losses,
     )
     if len(guess) < len(MATCHED):

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from distillmatch_ros.bags.camera_infos import describe_robot, first_camera, first_info, undistort
-from distillmatch_ros.bags.guess import guess_topics, usable_encodings
+from distillmatch_ros.bags.guess import guess_topics, lacking, usable_encodings
 from distillmatch_ros.bags.provenance import KEY
 from distillmatch_ros.bags.reading import Bag, Recorded, Topic, open_bag
 from distillmatch_ros.bags.summary import BagSummary
@@ -247,6 +247,8 @@ def image_topics(bag: Bag, job: BagJob, summary: BagSummary) -> dict[Sensor, Top
     Raises:
         DistillMatchError: the bag lacks one, or they cannot be guessed.
     """
+    if (lack := lacking(bag)) is not None:
+        raise DistillMatchError(f"{job.bag}: {lack}", *(topic.not_read for topic in bag.unread))
     named: Mapping[Sensor, str | None] = job.topics
     if not job.topics.keys() >= set(MATCHED):
         guess = guess_topics(usable_encodings(bag))

@@ -38,6 +38,11 @@ class Topic:
     type: str
     count: int
 
+    @property
+    def not_read(self) -> str:
+        """A line for people about a topic that is not read."""
+        return f"{self.name}  ({self.type}, {self.count} messages): not read; {remedy_of(self.type)}"
+
 
 @dataclass(frozen=True)
 class Recorded:
@@ -148,11 +153,7 @@ class Bag:
             return images[name]
         wrong = f"{option} is missing" if name is None else f"{option} {name} is no image topic of this bag"
         listed = [f"{topic.name}  ({topic.type}, {topic.count} messages)" for topic in images.values()]
-        listed += [
-            f"{topic.name}  ({topic.type}, {topic.count} messages): not read; {remedy_of(topic.type)}"
-            for topic in self.unread
-            if topic.name not in images
-        ]
+        listed += [topic.not_read for topic in self.unread if topic.name not in images]
         if not self.topics:
             raise DistillMatchError(
                 f"{self.path}: holds no topics; nothing was recorded, or all of it is lost"

@@ -71,6 +71,8 @@ def read_evaluation(path: Path) -> Earlier:
     Raises:
         DistillMatchError: the file is none.
     """
+    if not path.exists():
+        raise DistillMatchError(f"{path}: no such file; name an evaluation.json of evaluate --out")
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
         model, seed = EngineInfo(**told["model"]), int(told["seed"])

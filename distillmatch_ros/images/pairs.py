@@ -45,6 +45,7 @@ def read_folder(folder: Path) -> list[PairPaths]:
     Raises:
         DistillMatchError: a folder is missing or empty, or the names of the two sides differ.
     """
+    _check_folder(folder)
     visible, thermal = (_images_by_name(folder, side) for side in HEADER)
     unpaired = [
         *(f"visible/{visible[name].name}" for name in sorted(visible.keys() - thermal.keys())),
@@ -65,6 +66,8 @@ def read_csv(path: Path) -> list[PairPaths]:
     Raises:
         DistillMatchError: the file cannot be read, has another header, no rows, or a row without two paths.
     """
+    if not path.exists():
+        raise DistillMatchError(f"{path}: no such file or folder; check the path")
     try:
         # utf-8-sig: spreadsheets put a byte order mark before the header.
         check_no_device(path)
@@ -88,8 +91,7 @@ def list_images(folder: Path) -> list[Path]:
     Raises:
         DistillMatchError: the folder is missing, or holds no images.
     """
-    if not folder.is_dir():
-        raise DistillMatchError(f"{folder}: no such folder; check the path")
+    _check_folder(folder)
     images = [
         path
         for path in sorted(folder.iterdir())
@@ -98,6 +100,11 @@ def list_images(folder: Path) -> list[Path]:
     if not images:
         raise DistillMatchError(f"{folder}: holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
     return images
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise DistillMatchError(f"{folder}: no such folder; check the path")
 
 
 def _images_by_name(folder: Path, side: str) -> dict[str, Path]:

@@ -69,9 +69,12 @@ def read_bag(
     metadata = read_provenance(path) if path.is_file() else {}
     with Bag(path) as bag:
         if HOMOGRAPHY not in bag.topics:
-            raise DistillMatchError(
-                f"{path}: holds no {HOMOGRAPHY}; pass a bag from distillmatch bag, or a recording of the node"
+            remedy = (
+                "register the bag again, with --only homography too, or without --only"
+                if metadata
+                else "pass a bag from distillmatch bag, or a recording of the node"
             )
+            raise DistillMatchError(f"{path}: holds no {HOMOGRAPHY}; {remedy}")
         pairs = _read_pairs(bag)
         where, sizes = _find_images(bag, source, (rgb, thermal), metadata, pairs.values())
         receipts = _receipts(bag, where.rgb)

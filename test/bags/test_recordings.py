@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.bags import RGB, THERMAL, Drive, Message, image, texture, write_bag
+from support.cli import run
 
 from distillmatch_ros.bags.guess import guess_topics, usable_encodings
 from distillmatch_ros.bags.inspection import inspect_paths
@@ -131,6 +132,15 @@ def test_bags_of_one_camera_are_paired_by_their_times(tmp_path: Path) -> None:
     both = written(tmp_path, "both", list(DRIVE.messages()))
     found = drives_in([paths[0], paths[2], both, paths[3], paths[1]], None, None)
     assert found == [(paths[0], paths[1]), (paths[2], paths[3]), (both,)]
+
+
+@pytest.mark.parametrize("options", [(), ("--thermal", RGB)])
+def test_a_bag_of_one_camera_alone_lacks_another(options: tuple[str, ...], tmp_path: Path) -> None:
+    path = written(tmp_path, "one", of(RGB))
+    done = run("bag", path, tmp_path / "out.mcap", *options)
+    assert done.exit_code == 2 and f"only one image topic was recorded: {RGB}" in done.stderr
+    (found,) = inspect_paths([path])
+    assert found.guess and found.advice is not None and RGB in found.advice
 
 
 def test_topics_without_usable_images_are_not_guessed(tmp_path: Path) -> None:

@@ -201,6 +201,12 @@ def test_places_that_cannot_be_written_are_told_before(tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="only Linux has it")
+def test_a_folder_that_takes_no_files_is_told_before() -> None:
+    with pytest.raises(DistillMatchError, match="cannot be written"):
+        check_outputs([Path("/proc/nowhere/x.html")], overwrite=True)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="everything is open to this user")
 def test_a_folder_without_permission_is_told_before(tmp_path: Path) -> None:
     tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)

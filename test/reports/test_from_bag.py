@@ -193,6 +193,9 @@ def test_what_is_no_recording_is_told(tmp_path: Path, model: str) -> None:
     bag = write_bag(tmp_path, "mcap", Drive(pairs=1))
     with pytest.raises(DistillMatchError, match="holds no /distillmatch/homography"):
         read_bag(bag)
+    part = register(bag, tmp_path / "part.mcap", model, "--only", "status")
+    with pytest.raises(DistillMatchError, match="--only homography"):
+        read_bag(part)
     out = register(bag, tmp_path / "out.mcap", model)
     with pytest.raises(DistillMatchError, match="--rgb /wrong is no image topic"):
         read_bag(out, bag, rgb="/wrong")

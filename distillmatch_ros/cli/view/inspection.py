@@ -46,9 +46,14 @@ def show_inspection(found: Inspection) -> None:
         )
     if found.advice is not None:
         grid.add_row("advice", escape(found.advice))
+    read = " and ".join(f"{topic.messages} of {topic.name}" for topic in found.topics)
     for loss in found.losses:
         counts = loss["messages"]
-        lost = "unknown" if counts is None else ", ".join(f"{n} of {topic}" for topic, n in counts.items())
+        lost = (
+            f"how many messages is not known; {read or 'none'} can be read"
+            if counts is None
+            else ", ".join(f"{n} of {topic}" for topic, n in counts.items())
+        )
         grid.add_row("lost", escape(f"{loss['file']} {loss['reason']}: {lost or 'nothing'}"))
     if found.command is not None:
         grid.add_row("next", f"[bold]{escape(found.command)}[/]")
