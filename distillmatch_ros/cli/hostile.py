@@ -105,8 +105,14 @@ def evaluate_impossible(
         ),
     ],
     number: Annotated[
-        int, typer.Option("--pairs", metavar="N", min=1, help="Impossible pairs of each kind.")
-    ] = 500,
+        int,
+        typer.Option(
+            "--pairs",
+            metavar="N",
+            min=1,
+            help="Impossible pairs of each of the four kinds: 50 take minutes, 500 tell small fractions.",
+        ),
+    ] = 50,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of what is drawn.")] = 0,
     search: Annotated[
         bool,

@@ -51,7 +51,7 @@ def test_match_shows_one_pair(model: str, folder: Path) -> None:
     assert result.exit_code == 0, result.output
     for text in ("OK", "100 (100%)", "│ homography", "latency"):
         assert text in result.stdout
-    assert "16 bits look black in many viewers" in result.stdout
+    assert "16 bits" not in result.stdout  # of an image of 8 bits
     # A long path is folded, never cut.
     assert str(folder / "out/a_overlay.png") in result.stdout.translate(dict.fromkeys(map(ord, "│ \n")))
     assert sorted(path.name for path in (folder / "out").iterdir()) == [
@@ -131,7 +131,7 @@ def test_rejected_homography_is_a_result(model: str, folder: Path) -> None:
         ("match --pairs absent.csv", "absent.csv"),
         ("match --pairs bad.csv", "must be visible,thermal"),
         ("match --pairs visible", "visible: has no folder visible/; a pairs folder holds"),
-        ("evaluate absent", "has no folder visible/"),
+        ("evaluate absent", "absent: no such folder"),
         ("evaluate . --model absent.onnx", "absent.onnx"),
         ("benchmark --model absent.onnx", "absent.onnx"),
         ("demo --model absent.onnx", "absent.onnx"),

@@ -19,6 +19,7 @@ def test_a_log_gets_a_line_every_few_seconds(
     printed = capsys.readouterr()
     lines = printed.err.splitlines()
     assert len(lines) == 4 and lines[0].startswith("registering: 10 of 40, ") and not printed.out
+    assert all("left" in line for line in lines)
 
 
 def test_an_unknown_total_is_left_out(

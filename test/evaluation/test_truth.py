@@ -223,6 +223,11 @@ def test_an_evaluation_of_other_trials_is_no_basis_and_said_at_once() -> None:
             check_common(known, *arguments)
 
 
+def test_an_evaluation_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DistillMatchError, match="no such file"):
+        read_evaluation(tmp_path / "absent.json")
+
+
 def test_csv_and_latex_hold_the_trials_and_tables() -> None:
     trials = (trial("a_1", 3.0), trial("a_2", None))
     evaluated = AccuracyReport(2, 1, 0, (Score.of("light", "rig", [3.0, None]),), trials, ())

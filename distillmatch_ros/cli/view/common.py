@@ -96,7 +96,9 @@ class _Progress(Progress):
         self._told = monotonic()
         task = self._tasks[task_id]
         of = "" if task.total is None else f" of {task.total:g}"
-        remark(f"{task.description}: {task.completed:g}{of}, {task.elapsed or 0:.0f} s", self.console)
+        left = "" if task.time_remaining is None else f", {task.time_remaining:.0f} s left"
+        told = f"{task.description}: {task.completed:g}{of}, {task.elapsed or 0:.0f} s{left}"
+        remark(told, self.console)
 
 
 def progress(hidden: bool = False) -> Progress:
