@@ -97,7 +97,7 @@ class Aligning:
 
         def take(result: Result) -> None:
             images = result.visible.image, result.thermal.image
-            self._take(*images, result.registration, result.registration, result.visible.stamp, str(job.bag))
+            self._take(*images, result.registration, result.visible.stamp, str(job.bag))
 
         self._begin(str(job.bag))
         self._know(recorded_cameras(job).get(self.choice.frame), str(job.bag))
@@ -119,8 +119,8 @@ class Aligning:
         for number, (paths, pair) in enumerate(read_listed(path, self.parameters, self.errors, stop)):
             visible, thermal = pair.visible.image, pair.thermal.image
             own = registrar.register_prepared(pair)
-            used = own if self.rig is None else by_rig(self.rig, pair, own)
-            self._take(visible, thermal, own, used, number * SECOND, paths.listed_as[0])
+            found = own if self.rig is None or own.mapping is None else by_rig(self.rig, pair, own)
+            self._take(visible, thermal, found, number * SECOND, paths.listed_as[0])
             on_pair()
 
     def finish(self) -> AlignRecord:
@@ -131,10 +131,13 @@ class Aligning:
         """
         sharp = self._sharp()
         if not sharp or self.folder.size is None:
+            off_rig = self._left_out[Status.CONTRADICTED] + self._left_out[Status.FIXED]
+            misfits = self.rig is not None and 2 * off_rig > self._read
+            remedy = "calibrate the rig anew" if misfits else "lower --min-probability"
             reasons = ", ".join(f"{number} {reason}" for reason, number in self._left_out.most_common())
             raise DistillMatchError(
                 f"align: none of {self._read} pairs is kept ({reasons or 'there are none'}); "
-                "look at `distillmatch report`, or lower --min-probability"
+                f"look at `distillmatch report`, or {remedy}"
             )
         placed = self._placed(sharp)
         camera = self._grid_camera()
@@ -162,17 +165,19 @@ class Aligning:
         self,
         visible: NDArray[Any],
         thermal: NDArray[Any],
-        own: Registration,
-        used: Registration,
+        found: Registration,
         stamp: int,
         source: str,
     ) -> None:
-        """Keep a pair, or count why not. ``own`` decides whether, ``used`` maps the images."""
+        """Keep a pair, or count why not."""
         self._read += 1
-        if own.mapping is None or own.status is Status.REPEATED or not own.status.is_good:
-            self._left_out[own.status.value] += 1
+        status = found.status
+        # by a rig, FIXED is a pair whose own homography is off it
+        unconfirmed = status is Status.REPEATED or (status is Status.FIXED and self.rig is not None)
+        if found.mapping is None or unconfirmed or not status.is_good:
+            self._left_out[status.value] += 1
             return
-        if own.probability is not None and own.probability < self.choice.min_probability:
+        if found.probability is not None and found.probability < self.choice.min_probability:
             self._left_out[IMPROBABLE] += 1
             return
         greys = to_grey_8bit(visible, stretch=False), to_grey_8bit(thermal, stretch=True)
@@ -186,20 +191,20 @@ class Aligning:
             self._looks = looks
         drive = len(self._drives)
         name = f"{drive:02d}_{self._read:06d}"
-        files = self.folder.write(name, self._on_grid(visible, thermal, used), source)
-        self._kept.append(KeptPair(drive, name, source, stamp, own.status, own.probability, sharp, files))
+        files = self.folder.write(name, self._on_grid(visible, thermal, found), source)
+        self._kept.append(KeptPair(drive, name, source, stamp, status, found.probability, sharp, files))
 
     def _change(self, looks: tuple[Look, Look]) -> float:
         assert self._looks is not None, "a pair was kept"
         return max(now.change(then) for now, then in zip(looks, self._looks, strict=True))
 
     def _on_grid(
-        self, visible: NDArray[Any], thermal: NDArray[Any], used: Registration
+        self, visible: NDArray[Any], thermal: NDArray[Any], found: Registration
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]:
-        assert used.mapping is not None, "only such pairs are kept"
+        assert found.mapping is not None, "only such pairs are kept"
         if self.choice.frame is Sensor.VISIBLE:
-            return visible, used.warp_thermal(thermal), used.mapping.mask
-        return used.warp_visible(visible), thermal, used.mapping.thermal_mask
+            return visible, found.warp_thermal(thermal), found.mapping.mask
+        return found.warp_visible(visible), thermal, found.mapping.thermal_mask
 
     def _remove(self, each: KeptPair, reason: str) -> None:
         self._left_out[reason] += 1

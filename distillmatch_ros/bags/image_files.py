@@ -168,7 +168,7 @@ def match_files(
             for floating point), NAME_mask.png (255 inside its view, 128 where depth was asked for and is
             unknown, else 0), NAME_visible_registered (the visible image warped into the thermal one),
             NAME_overlay.png and NAME_matches.png, with depth NAME_cloud.ply; None writes no pictures.
-        rig: maps the pairs instead of their own homographies, also those that have none.
+        rig: maps the pairs instead of their own homographies, also those that have none; see `by_rig`.
         parallax: how a rig maps what is not on the frame's plane.
         depth: a depth image that is registered to the visible one, see `inverse_depth_of`, or a folder of
             them by the visible images' names; used instead of ``parallax``.
@@ -188,12 +188,12 @@ def match_files(
             if temperature is not None:
                 temperature.check(thermal)
             prepared = registrar.prepare(visible, thermal)
-            registration = registrar.register_prepared(prepared, search=True, verify=True)
+            own = registration = registrar.register_prepared(prepared, search=True, verify=True)
             if rig is not None:
                 known = None if depth is None else read_depth(depth, pair.visible, visible.shape[:2])
                 if known is not None and np.isnan(known).all():
                     note = f"no depth in {depth}: the pair's plane is used"
-                registration = by_rig(rig, prepared, registration, parallax, known)
+                registration = by_rig(rig, prepared, own, parallax, known)
         except DistillMatchError as error:
             yield PairResult(pair, None, str(error))
             continue
@@ -203,7 +203,7 @@ def match_files(
         if out is not None:
             pictures = tuple(write_pictures(out / name, visible, thermal, registration, temperature))
         advice = None
-        if registration.mapping is not None:
+        if own.mapping is not None or registration.mapping is not None:
             tries = 0  # the cameras' orientation is right
         elif tries:
             tries -= 1

@@ -12,6 +12,7 @@ from distillmatch_ros.images.pairs import PairPaths, list_images
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.registration.registrar import Registrar
+from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.dense import Float32
@@ -19,6 +20,7 @@ from distillmatch_ros.rig.depth_image import registered
 from distillmatch_ros.rig.evidence import Evidence, judge
 from distillmatch_ros.rig.learning import MAX_FRAMES, LearnedRig, Observation, evenly, learn
 from distillmatch_ros.rig.regions import Parallax
+from distillmatch_ros.rig.watching import AGREE_PX, FAR_PX
 
 
 def learn_from_files(
@@ -74,7 +76,12 @@ def by_rig(
     parallax: Parallax = Parallax.PLANE,
     depth: Float32 | None = None,
 ) -> Registration:
-    """A pair's registration with the rig's mapping. FIXED says that the pair alone did not confirm it.
+    """A pair's registration with the rig's mapping, which the pair's own homography judges.
+
+    Up to `AGREE_PX` from the rig at likely depths it confirms the rig's mapping, and its status and
+    probability hold for it. Beyond `FAR_PX` one of the two is wrong: the pair is CONTRADICTED, as in a
+    stream. Between the two, and without a homography of the pair's own, the mapping is FIXED: the pair did
+    not confirm it.
 
     Args:
         rig: the rig.
@@ -88,6 +95,9 @@ def by_rig(
         DistillMatchError: the images differ in size from the rig's, or the rig is not metric.
     """
     rig.check(pair.thermal.image.shape[:2], pair.visible.image.shape[:2])
+    gap = None if found.mapping is None else rig.gap_px(found.mapping)
+    if gap is not None and gap > FAR_PX:
+        return found.rejected(Rejection.of("rig", gap, FAR_PX))
     seen = Observation.of(pair, found)
     mapping: ImageMapping
     if depth is not None:
@@ -96,7 +106,9 @@ def by_rig(
         mapping = rig.by_regions(seen)
     else:
         mapping = rig.register(seen)
-    return replace(found, mapping=mapping, status=Status.FIXED if found.mapping is None else found.status)
+    if gap is not None and gap <= AGREE_PX:
+        return replace(found, mapping=mapping)
+    return replace(found, mapping=mapping, status=Status.FIXED, probability=None)
 
 
 def read_depth(path: Path, visible: Path, size: Size) -> Float32:

@@ -1,8 +1,11 @@
 """The command that registers images: match."""
 
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
+from math import inf
 from pathlib import Path
+from statistics import median
 from typing import Annotated
 
 import typer
@@ -11,6 +14,7 @@ from distillmatch_ros.bags.depth_scale import scale_of_files
 from distillmatch_ros.bags.image_files import (
     ERROR,
     RECORDS,
+    PairResult,
     add_records,
     match_files,
     write_lines,
@@ -25,9 +29,11 @@ from distillmatch_ros.cli.view import common
 from distillmatch_ros.images.orientation import Orientation, Orientations
 from distillmatch_ros.images.pairs import PairPaths, files_of, list_images, read_csv, read_folder
 from distillmatch_ros.images.sizes import MAX_PIXELS
+from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.files import RigFile
 from distillmatch_ros.rig.learning import MAX_FRAMES
 from distillmatch_ros.rig.regions import Parallax
+from distillmatch_ros.rig.watching import FAR_PX
 
 AUTO = "auto"
 
@@ -70,7 +76,8 @@ def match(
             metavar="auto|FILE",
             help="All pairs are of one rig. auto: learn it from them first, and use it if it fits pairs that "
             "were left out better than their own homographies; or a file from --rig-out. It also maps pairs "
-            "that have no homography of their own (status FIXED).",
+            "that have no homography of their own (status FIXED), and none whose own is far off it "
+            "(CONTRADICTED).",
         ),
     ] = None,
     rig_out: Annotated[
@@ -151,6 +158,7 @@ def match(
     upright = Orientations(Orientation(rgb_rotation, rgb_flip), Orientation(thermal_rotation, thermal_flip))
     single = pairs is None
     counts: Counter[str] = Counter()
+    contradicted: list[PairResult] = []
     with (
         engine.open(upright) as registrar,
         common.progress(hidden=single or output.quiet) as bar,
@@ -196,6 +204,8 @@ def match(
             results = write_lines(results, output.json_file, points)
         for result in bar.track(results, total=len(listed), description="registering"):
             counts[result.status] += 1
+            if result.status == Status.CONTRADICTED:
+                contradicted.append(result)
             if result.error is not None:
                 common.complain(result.error, bar.console)
             elif single and not output.quiet:
@@ -207,8 +217,22 @@ def match(
                     common.remark(f"{result.pair.listed_as[1]}: {result.note}", bar.console)
     if not single and not output.quiet:
         common.show_counts(counts)
-    if counts[ERROR]:
+    misfits = rig not in (None, AUTO) and not single and len(contradicted) > counts[Status.OK]
+    if misfits:
+        common.complain(_misfit(f"{rig}", contradicted, counts[Status.OK]))
+    if counts[ERROR] or misfits:
         raise typer.Exit(SOME_INPUTS_FAILED)
+
+
+def _misfit(file: str, contradicted: Sequence[PairResult], confirmed: int) -> str:
+    """Why a rig's file is not that of the pairs."""
+    rejections = [each.registration.rejected_by for each in contradicted if each.registration is not None]
+    gaps = [inf if each is None or each.value is None else each.value for each in rejections]
+    return (
+        f"{file}: does not fit these pairs: {len(gaps)} contradict it, {confirmed} confirm it; the former "
+        f"lie {median(gaps):.0f} px from it as the median, and {FAR_PX:g} px are allowed; calibrate anew "
+        "with `distillmatch calibrate`, or name the file of these cameras"
+    )
 
 
 def _listed_pairs(visible: Path | None, thermal: Path | None, pairs: Path | None) -> list[PairPaths]:

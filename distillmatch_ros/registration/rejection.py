@@ -183,8 +183,9 @@ CAUSES: dict[str, Cause] = {
         Status.CONTRADICTED,
         "knock",
         "the images agree at another place than the known rig or calibration says",
-        "After a knock the rig is learned anew from the next pairs. If it lasts, check that the cameras are "
-        "fixed to each other, and that both are triggered at the same time.",
+        "After a knock a stream learns the rig anew from its next pairs; one from a file has to be that of "
+        "these cameras, and calibrated anew after a knock. If it lasts, check that the cameras are fixed to "
+        "each other, and that both are triggered at the same time.",
     ),
     "max_jump_px": Cause(
         Status.DEGENERATE,

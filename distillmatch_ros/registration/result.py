@@ -1,6 +1,6 @@
 """The result of a registration."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -91,6 +91,10 @@ class Registration:
                 f"registration: the pair has no mapping ({self.status}); check `registration.mapping` first"
             )
         return self.mapping
+
+    def rejected(self, reason: Rejection) -> "Registration":
+        """The same without a mapping, for a reason that the pair's matches alone do not tell."""
+        return replace(self, mapping=None, status=reason.status, rejected_by=reason)
 
     @property
     def wider(self) -> Wider:

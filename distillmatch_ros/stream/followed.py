@@ -41,8 +41,7 @@ class Followed:
     @classmethod
     def rejected(cls, reason: Rejection) -> "Followed":
         """A pair without a mapping, for a reason that matches alone do not tell."""
-        resting = cls.resting(reason.status, None)
-        return replace(resting, registration=replace(resting.registration, rejected_by=reason))
+        return cls(cls.resting(reason.status, None).registration.rejected(reason))
 
     @classmethod
     def repeating(cls, said: Registration) -> "Followed":

@@ -266,7 +266,7 @@ class Follower:
         self._fail(ended.stamp)
         self._search.count_failure()
         reason = Rejection("earlier_pairs")
-        return replace(ended.registration, mapping=None, status=reason.status, rejected_by=reason)
+        return ended.registration.rejected(reason)
 
     def _steadied(self, registration: Registration, tracked: Track) -> Registration:
         """The result of a pass with the tracked homography, which it confirms."""

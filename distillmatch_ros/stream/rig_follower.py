@@ -270,8 +270,7 @@ def _answer(status: Status, mapping: ImageMapping, locked: WatchedRig) -> Regist
 
 
 def _contradicted(registration: Registration, distance_px: float | None) -> Registration:
-    reason = Rejection("rig", distance_px, FAR_PX)
-    return replace(registration, mapping=None, status=reason.status, rejected_by=reason)
+    return registration.rejected(Rejection("rig", distance_px, FAR_PX))
 
 
 def _inliers(found: Registration, mapping: ImageMapping, gate: Gate) -> NDArray[np.bool_]:

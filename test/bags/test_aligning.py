@@ -83,7 +83,7 @@ def aligned(tmp_path: Path, seen: list[tuple[int, int, Registration]]) -> AlignR
     for number, (seed, blur, found) in enumerate(seen):
         visible = np.asarray(cv2.blur(shapes(seed), (blur, 1)), np.uint8)
         thermal = 255 - moved(0.0).warp_visible(shapes(seed))
-        aligning._take(visible, thermal, found, found, number * SECOND, "drive")
+        aligning._take(visible, thermal, found, number * SECOND, "drive")
     return aligning.finish()
 
 

@@ -128,7 +128,8 @@ def show_pair(result: PairResult) -> None:
     grid.add_row("matches", str(matches))
     grid.add_row("inliers", f"{inliers} ({inliers / matches:.0%})" if matches else "0")
     if registration.probability is not None:
-        grid.add_row("probability", f"{registration.probability:.0%} that the corners are within 10 px")
+        of = "the" if registration.mapping is not None else "the rejected homography's"
+        grid.add_row("probability", f"{registration.probability:.0%} that {of} corners are within 10 px")
     if quality := registration.quality:
         grid.add_row("spread", f"{quality.spread:.2f} of the thermal image, {quality.rms_px:.1f} px RMS")
         if quality.peak_prominence is not None and quality.second_peak_ratio is not None:
