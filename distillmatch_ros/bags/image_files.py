@@ -20,7 +20,7 @@ from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.images.sizes import MAX_PIXELS
 from distillmatch_ros.images.temperature import Temperature
 from distillmatch_ros.registration.registrar import Registrar
-from distillmatch_ros.registration.rejection import RejectionRecord
+from distillmatch_ros.registration.rejection import Rejection, RejectionRecord
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.regions import Parallax
@@ -105,6 +105,11 @@ class PairResult:
         """Status of the registration, or ``ERROR`` without one."""
         return ERROR if self.registration is None else self.registration.status.value
 
+    @property
+    def rejected_by(self) -> Rejection | None:
+        """The threshold that was not met; see `Registration`."""
+        return None if self.registration is None else self.registration.rejected_by
+
     def record(self, points: bool = False) -> PairRecord:
         """The pair as a JSON object.
 
@@ -118,7 +123,7 @@ class PairResult:
             "thermal": self.pair.listed_as[1],
             "homography": None if homography is None else homography.tolist(),
             "status": self.status,
-            "rejected_by": None if found is None or found.rejected_by is None else found.rejected_by.record(),
+            "rejected_by": None if self.rejected_by is None else self.rejected_by.record(),
             "matches": 0 if found is None else len(found.confidence),
             "inliers": 0 if found is None else int(found.inliers.sum()),
             "probability": None

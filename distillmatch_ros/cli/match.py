@@ -14,7 +14,6 @@ from distillmatch_ros.bags.depth_scale import scale_of_files
 from distillmatch_ros.bags.image_files import (
     ERROR,
     RECORDS,
-    PairResult,
     add_records,
     match_files,
     write_lines,
@@ -29,6 +28,7 @@ from distillmatch_ros.cli.view import common
 from distillmatch_ros.images.orientation import Orientation, Orientations
 from distillmatch_ros.images.pairs import PairPaths, files_of, list_images, read_csv, read_folder
 from distillmatch_ros.images.sizes import MAX_PIXELS
+from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.files import RigFile
 from distillmatch_ros.rig.learning import MAX_FRAMES
@@ -158,7 +158,7 @@ def match(
     upright = Orientations(Orientation(rgb_rotation, rgb_flip), Orientation(thermal_rotation, thermal_flip))
     single = pairs is None
     counts: Counter[str] = Counter()
-    contradicted: list[PairResult] = []
+    contradicted: list[Rejection] = []
     with (
         engine.open(upright) as registrar,
         common.progress(hidden=single or output.quiet) as bar,
@@ -204,8 +204,8 @@ def match(
             results = write_lines(results, output.json_file, points)
         for result in bar.track(results, total=len(listed), description="registering"):
             counts[result.status] += 1
-            if result.status == Status.CONTRADICTED:
-                contradicted.append(result)
+            if (rejection := result.rejected_by) is not None and rejection.status is Status.CONTRADICTED:
+                contradicted.append(rejection)
             if result.error is not None:
                 common.complain(result.error, bar.console)
             elif single and not output.quiet:
@@ -224,10 +224,9 @@ def match(
         raise typer.Exit(SOME_INPUTS_FAILED)
 
 
-def _misfit(file: str, contradicted: Sequence[PairResult], confirmed: int) -> str:
+def _misfit(file: str, contradicted: Sequence[Rejection], confirmed: int) -> str:
     """Why a rig's file is not that of the pairs."""
-    rejections = [each.registration.rejected_by for each in contradicted if each.registration is not None]
-    gaps = [inf if each is None or each.value is None else each.value for each in rejections]
+    gaps = [inf if each.value is None else each.value for each in contradicted]
     return (
         f"{file}: does not fit these pairs: {len(gaps)} contradict it, {confirmed} confirm it; the former "
         f"lie {median(gaps):.0f} px from it as the median, and {FAR_PX:g} px are allowed; calibrate anew "
