@@ -64,7 +64,7 @@ def registered(depth: NDArray[Any], visible: Size, name: str = "depth") -> Float
     if abs(width * visible[0] / (height * visible[1]) - 1) > _ASPECT:
         raise DistillMatchError(
             f"{name}: {width}x{height} does not cover the visible image of {visible[1]}x{visible[0]}; give "
-            "depth that is registered to it, or the depth camera's own calibration and pose"
+            "depth that is registered to it (node and bags also take the depth camera's calibration and pose)"
         )
     inverse = inverse_depth_of(depth, name)
     if depth.shape == visible:
