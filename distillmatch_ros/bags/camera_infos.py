@@ -32,18 +32,17 @@ def first_info(bag: Bag, image: str) -> Any:
     return None if first is None else first.message
 
 
-def first_camera(bag: Bag, image: str) -> Camera | None:
+def camera_of(info: Any, image: str) -> Camera | None:
     """The camera of an image topic by the CameraInfo beside it; None without a usable one."""
-    info = first_info(bag, image)
     with suppress(DistillMatchError):  # it is not calibrated
         return None if info is None else Camera.from_camera_info(info, rectified=is_rectified(image))
     return None
 
 
-def describe_robot(bag: Bag, topics: Mapping[Sensor, str], robot: Robot) -> None:
-    """Tell the cameras and the frames that a bag describes."""
-    for sensor, topic in topics.items():
-        if (camera := first_camera(bag, topic)) is not None:
+def describe_robot(bag: Bag, infos: Mapping[Sensor, Any], topics: Mapping[Sensor, str], robot: Robot) -> None:
+    """Tell the cameras, by their CameraInfo if there is any, and the frames that a bag describes."""
+    for sensor, info in infos.items():
+        if (camera := camera_of(info, topics[sensor])) is not None:
             robot.set_camera(sensor, camera)
     if TF_STATIC in bag.topics:
         for each in bag.messages((TF_STATIC,)):

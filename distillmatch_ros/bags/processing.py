@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from distillmatch_ros.bags.camera_infos import describe_robot, first_camera, first_info, undistort
+from distillmatch_ros.bags.camera_infos import camera_of, describe_robot, first_info, undistort
 from distillmatch_ros.bags.guess import guess_topics, lacking, usable_encodings
 from distillmatch_ros.bags.provenance import KEY
 from distillmatch_ros.bags.reading import Bag, Recorded, Topic, open_bag
@@ -100,10 +100,10 @@ def process_bag(
     with open_bag(job.bag, *job.others) as bag:
         reader = _Reader(bag, job, synchroniser, summary, parameters, on_frame, stop)
         topics = {sensor: topic for topic, sensor in reader.sensors.items()}
-        infos = {sensor: first_info(bag, topics[sensor]) for sensor in MATCHED}
+        infos = {sensor: first_info(bag, topic) for sensor, topic in topics.items()}
         if job.undistort:
-            undistort(stream, infos, topics, summary)
-        describe_robot(bag, topics, stream.robot)
+            undistort(stream, {sensor: infos[sensor] for sensor in MATCHED}, topics, summary)
+        describe_robot(bag, infos, topics, stream.robot)
         summary.topics = {sensor.namespace: topic for sensor, topic in topics.items()}
         with _sink(job, infos, {**(about or {}), **summary.topics}, summary) as write:
             begun = 0
@@ -153,7 +153,8 @@ def recorded_cameras(job: BagJob) -> dict[Sensor, Camera]:
     with open_bag(job.bag, *job.others) as bag:
         topics = image_topics(bag, job, BagSummary(str(job.bag), None))
         for sensor in MATCHED:
-            if (camera := first_camera(bag, topics[sensor].name)) is not None:
+            topic = topics[sensor].name
+            if (camera := camera_of(first_info(bag, topic), topic)) is not None:
                 found[sensor] = Camera(camera.size, camera.matrix) if job.undistort else camera
     return found
 

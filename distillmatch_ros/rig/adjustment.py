@@ -198,7 +198,8 @@ def adjust(
         root = np.sqrt(1 + problem.squares(tried, gaps, relief) / soft_px**2)
         there = float((problem.weights * 2 * soft_px**2 * (root - 1)).sum())
         there += float((prior * (tried.shared - usual) ** 2).sum() + (own_prior * tried.own**2).sum())
-        there += _length(tried, free)[0] ** 2
+        length, by_length = _length(tried, free)
+        there += length**2
         if there < cost:
             gained = (cost - there) / max(there, 1e-12)
             state, cost, damping = tried, there, damping / 4
@@ -212,7 +213,6 @@ def adjust(
             missing = lines.weighed(on_plane[..., None]).reshape(frames, 2 * most, 1)
             inner = np.swapaxes(by_own * weights, 1, 2) @ by_own + np.diag(own_prior)
             across = weighted @ by_own
-            length, by_length = _length(state, free)
             whole = (weighted @ by_shared).sum(axis=0) + np.diag(prior) + np.outer(by_length, by_length)
             pull = (weighted @ missing)[..., 0].sum(axis=0) - prior * (state.shared - usual)
             pull -= length * by_length

@@ -8,7 +8,7 @@ from rosbags.typesys import get_types_from_msg
 from support.bags import ROS1, Message, write_bag
 from support.simulated_rig import RIG
 
-from distillmatch_ros.bags.camera_infos import describe_robot, info_topic
+from distillmatch_ros.bags.camera_infos import describe_robot, first_info, info_topic
 from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.bags.typestore import ros2_messages, ros2_types
 from distillmatch_ros.bags.writing import BagWriter
@@ -41,7 +41,8 @@ def drive(tmp_path: Path) -> Path:
 def test_cameras_and_frames_are_told(drive: Path) -> None:
     robot = Robot()
     with Bag(drive) as bag:
-        describe_robot(bag, TOPICS, robot)
+        infos = {sensor: first_info(bag, topic) for sensor, topic in TOPICS.items()}
+        describe_robot(bag, infos, TOPICS, robot)
     assert robot.camera(Sensor.VISIBLE).same_as(RIG.visible)
     rectified = Camera(RIG.thermal.size, RIG.thermal.matrix)  # as the topic's name says
     assert robot.camera(Sensor.DEPTH).same_as(rectified)
@@ -71,5 +72,5 @@ def test_frames_of_every_kind_of_bag_are_told(kind: str, tmp_path: Path) -> None
         ROS1.register(get_types_from_msg("geometry_msgs/TransformStamped[] transforms", TF_MESSAGE))
     robot = Robot()
     with Bag(write_bag(tmp_path, kind, [Message("/tf_static", 1, transform)])) as bag:
-        describe_robot(bag, {}, robot)
+        describe_robot(bag, {}, {}, robot)
     np.testing.assert_allclose(robot.pose("body", "rgb").translation, RIG.T_visible_thermal.translation)
