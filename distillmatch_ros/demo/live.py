@@ -35,9 +35,9 @@ def run_live(bag: Path, out: Path, log: Path, rate: float = 1.0, arguments: Sequ
     """
     environment = own_graph(log.parent)
     # CameraInfo is published with its image: it times the image's receipt at a thousandth of its size.
-    # Only the recorder subscribes to the thermal one, as its last topic: then all its subscriptions exist.
+    # The node subscribes to the thermal one, and the recorder does last: with both, all subscriptions exist.
     topics = [*RECORDED, RGB_INFO, THERMAL_INFO]
-    awaited = [part for topic in (RGB, THERMAL, THERMAL_INFO) for part in ("--wait-for", topic)]
+    awaited = [part for topic in (RGB, THERMAL, THERMAL_INFO, THERMAL_INFO) for part in ("--wait-for", topic)]
     with (
         log.open("w") as said,
         running("ros.fusion_node", ["--ros-args", *arguments], environment, said) as node,

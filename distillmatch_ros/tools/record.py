@@ -5,10 +5,9 @@ For machines without ``ros2 bag record``. SIGINT and SIGTERM end it and leave a 
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from time import time_ns
 from typing import TYPE_CHECKING
 
 from distillmatch_ros.bags.typestore import ros2_types
@@ -41,8 +40,9 @@ def record(node: "Node", writer: BagWriter, topics: Sequence[str]) -> None:
         rclpy.spin_once(node, timeout_sec=0.05 if waiting else None)
 
 
-def _write(writer: BagWriter, topic: str, kind: str, data: bytes) -> None:
-    writer.write_serialised(topic, kind, time_ns(), data)
+def _write(writer: BagWriter, topic: str, kind: str, data: bytes, about: Mapping[str, int]) -> None:
+    # DDS knows when a message came; here it may have waited behind later ones of other topics.
+    writer.write_serialised(topic, kind, about["received_timestamp"], data)
 
 
 def main() -> None:

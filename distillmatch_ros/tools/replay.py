@@ -5,6 +5,7 @@ For machines without ``ros2 bag play``. Messages keep their stamps and their byt
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic, sleep
@@ -33,7 +34,8 @@ def replay(node: "Node", bag: Bag, rate: float, wait_for: Sequence[str], patienc
         node: publishing node.
         bag: open bag.
         rate: replay speed; 1 is real time.
-        wait_for: topics that must have a subscriber before the replay starts; the image topics if empty.
+        wait_for: topics that must have a subscriber before the replay starts, or as many as they are named
+            times; the image topics if empty.
         patience_s: time limit for these subscriptions, s.
 
     Raises:
@@ -49,10 +51,12 @@ def replay(node: "Node", bag: Bag, rate: float, wait_for: Sequence[str], patienc
     if missing := sorted(set(awaited) - publishers.keys()):
         raise DistillMatchError(f"{bag.path}: has no topic {missing[0]}; leave it out of --wait-for")
     deadline = monotonic() + patience_s
-    while unheard := [name for name in awaited if not publishers[name].get_subscription_count()]:
+    wanted = Counter(awaited)
+    while unheard := [name for name in wanted if publishers[name].get_subscription_count() < wanted[name]]:
         if monotonic() > deadline:
             raise DistillMatchError(
-                f"{bag.path}: nobody subscribed to {unheard[0]} within {patience_s:.0f} s; "
+                f"{bag.path}: {unheard[0]} has {publishers[unheard[0]].get_subscription_count()} of "
+                f"{wanted[unheard[0]]} subscribers after {patience_s:.0f} s; "
                 "start the node first, and check ROS_DOMAIN_ID"
             )
         _rest(node, 0.05)
@@ -87,7 +91,8 @@ def main() -> None:
         action="append",
         default=[],
         metavar="TOPIC",
-        help="start when this topic has a subscriber; may be repeated; by default the image topics",
+        help="start when this topic has a subscriber, or two where it is named twice; "
+        "by default the image topics",
     )
     parser.add_argument("--patience", type=float, default=30.0, help="seconds to wait for them")
     arguments = parser.parse_args()
