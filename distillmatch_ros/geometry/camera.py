@@ -187,8 +187,12 @@ class Camera:
         # The radius alone gives the start: the rest of a lens model is small beside its radial part.
         distance = np.hypot(bent[:, 0], bent[:, 1])
         radius = np.interp(distance, *self._radial[::-1], right=np.nan)
+        if self.is_radial:
+            radius = self._radius(distance, radius)
         with np.errstate(divide="ignore", invalid="ignore"):
             plane = np.where(distance[:, None] > 0, bent * (radius / distance)[:, None], bent)
+        if self.is_radial:
+            return plane
         # All places that a step needs at a time: for few points the calls take longer than the arithmetic.
         around = _DIFFERENCE * np.array([[0.0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]])[:, None]
         for _ in range(_NEWTON_STEPS):
@@ -203,6 +207,18 @@ class Camera:
                 break
         found = np.abs(bent - self._bent(plane)).max(axis=1, initial=0.0) < 1e3 * _PRECISION
         return np.where(found[:, None], plane, np.nan)
+
+    def _radius(self, distance: Float64, radius: Float64) -> Float64:
+        """Radii (N,) that a radial lens shows at distances from the centre, from a start near them."""
+        k1, k2, _, _, k3 = np.pad(self.distortion, (0, 1))[:5]
+        for _ in range(_NEWTON_STEPS):
+            square = radius**2
+            missing = distance - radius * (1 + square * (k1 + square * (k2 + square * k3)))
+            step = missing / (1 + square * (3 * k1 + square * (5 * k2 + square * 7 * k3)))
+            radius = radius + step
+            if not (np.abs(step) > _PRECISION).any():
+                break
+        return np.where((radius < self.reach) & (np.abs(missing) < 1e3 * _PRECISION), radius, np.nan)
 
     @cached_property
     def _radial(self) -> tuple[Float64, Float64]:

@@ -137,8 +137,10 @@ class Template:
         rows, columns = self.level.size
         x = ((np.arange(0, columns, LATTICE, dtype=np.float32) - (columns - 1) / 2) / self._half)[:, None]
         y = ((np.arange(0, rows, LATTICE, dtype=np.float32) - (rows - 1) / 2) / self._half)[:, None, None]
-        by_x = on_lattice(cv2.Sobel(self.edges, -1, 1, 0, scale=self._half / 8))
-        by_y = on_lattice(cv2.Sobel(self.edges, -1, 0, 1, scale=self._half / 8))
+        by_x, by_y = (
+            np.ascontiguousarray(on_lattice(cv2.Sobel(self.edges, -1, *axis, scale=self._half / 8)))
+            for axis in ((1, 0), (0, 1))
+        )
         terms = np.empty((self.level.parameters, *by_x.shape), np.float32)
         terms[0], terms[1] = by_x, by_y
         for index, (shift, place) in enumerate(((by_x, x), (by_x, y), (by_y, x), (by_y, y)), start=2):

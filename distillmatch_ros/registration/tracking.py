@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -174,7 +175,11 @@ class PairEdges:
         ours = own[rows[:, None, None] + near[:, None], columns[:, None, None] + near]
         wide = np.arange(-margin, margin + 1)
         theirs = self.moved[rows[:, None, None] + wide[:, None], columns[:, None, None] + wide]
-        shifts, best, bounded = _peaks(_correlations(ours, theirs))
+        squares = np.einsum("ijc,ijc->ij", self.moved, self.moved)
+        energies = cv2.boxFilter(squares, -1, (len(near), len(near)), normalize=False)
+        apart = np.arange(-_SEARCH, _SEARCH + 1)
+        others = energies[rows[:, None, None] + apart[:, None], columns[:, None, None] + apart]
+        shifts, best, bounded = _peaks(_correlations(ours, theirs, others))
         places[inside] += shifts
         likeness[inside] = np.where(bounded & (best >= _LEAST_LIKENESS), best, 0)
         to_camera = np.asarray(np.linalg.inv(self.to_template), np.float64)
@@ -265,13 +270,15 @@ def _weigh(found: Float64, information: Float64, known: Float64) -> Float64:
     return np.asarray(np.linalg.solve(together, information @ found), np.float64)
 
 
-def _correlations(ours: Float32, theirs: Float32) -> Float32:
-    """Correlation of (N, side, side, 2) patches with larger ones at all shifts: (N, shifts, shifts)."""
-    side, view = ours.shape[1:3], np.lib.stride_tricks.sliding_window_view
-    products = np.einsum("nijc,nklcij->nkl", ours, view(theirs, side, (1, 2)))
-    energy = np.einsum("nijc,nijc->n", ours, ours)[:, None, None]
-    others = np.einsum("nklij->nkl", view(np.einsum("nijc,nijc->nij", theirs, theirs), side, (1, 2)))
-    return np.asarray(products / np.sqrt(np.maximum(energy * others, 1e-9)), np.float32)
+def _correlations(ours: Float32, theirs: Float32, energies: Float32) -> Float32:
+    """Correlation of (N, side, side, 2) patches with larger ones, (N, shifts, shifts).
+
+    ``energies`` are those of the larger ones' parts at these shifts.
+    """
+    parts = np.lib.stride_tricks.sliding_window_view(theirs, ours.shape[1:3], (1, 2))
+    products = np.einsum("nijc,nklcij->nkl", ours, parts)
+    own = np.einsum("nijc,nijc->n", ours, ours)[:, None, None]
+    return np.asarray(products / np.sqrt(np.maximum(own * energies, 1e-9)), np.float32)
 
 
 def _peaks(correlations: Float32) -> tuple[Float64, Float32, NDArray[np.bool_]]:

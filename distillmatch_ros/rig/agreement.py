@@ -66,7 +66,8 @@ class EdgesOfPair:
         """Edges of the visible image where the mapping takes the pixels of the level; 0 outside of it."""
         places = _places(mapping, LEVEL.size)
         step = np.hypot(*np.diff(places[::32], axis=1).reshape(-1, 2).T)  # visible pixels of one of the level
-        factor = max(1.0, float(np.median(step[np.isfinite(step)])))
+        # Whole: the average over whole pixels takes a fifth of the time of any other.
+        factor = max(1, round(float(np.median(step[np.isfinite(step)]))))
         size = np.maximum(1, np.round(np.array(mapping.visible_size) / factor)).astype(int)
         small = picture(self._pair.visible, (int(size[0]), int(size[1])))
         scale = (size / mapping.visible_size).astype(np.float32)

@@ -29,6 +29,8 @@ SEARCH_S = 1.0
 """Time between searches over all depths while edges support none, s."""
 FOLLOW_S = 0.09
 """Time between pairs that are aligned on their edges, s; depth and mount change little in less."""
+CALM, CALM_PX = 2.0, 0.5
+"""The same in `FOLLOW_S` while the last alignment moved corners by less than so many reference pixels."""
 SETTLED = 2.0
 """Time between passes of a dense stream whose last pass and edges confirm the rig, in ``pass_seconds``."""
 DOUBT_S = 0.2
@@ -64,7 +66,7 @@ class RigFollower:
         self._found: RigAlignment | None = None
         """The last pair whose own images supported the rig."""
         self._followed = self._passed = self._searched = 0
-        self._doubted = self._was_supported = self._suspected = self._was_confirmed = False
+        self._doubted = self._was_supported = self._suspected = self._was_confirmed = self._is_calm = False
         self._matches: Matches | None = None
 
     def process(
@@ -85,7 +87,8 @@ class RigFollower:
         if ended is not None:
             self._heed(ended.said)
         due = self._is_due(stamp, pass_seconds)
-        rests = 0 <= stamp - self._followed < FOLLOW_S * SECOND and not due and ended is None
+        pause = FOLLOW_S * (CALM if self._is_calm else 1.0)
+        rests = 0 <= stamp - self._followed < pause * SECOND and not due and ended is None
         if rests and self._found is not None and self._was_supported:
             answer = _answer(Status.RIG, self._found.mapping, locked)
             return Followed(_timed(answer, start), (), self._finder(answer, self._found), rested=True)
@@ -98,6 +101,8 @@ class RigFollower:
             if not self._asynchronous or pass_seconds == 0:
                 ended = self._collect(waits=True)
         self._followed, self._was_supported = stamp, found.is_supported and away is None
+        before = None if self._found is None else self._found.mapping
+        self._is_calm = before is not None and _apart_px(before, found.mapping) < CALM_PX
         passes = () if ended is None else ((ended.stamp, ended.said.registration),)
         if ended is not None and ended.stamp == stamp:
             answer, found = self._by_pass(ended.said, edges, found, away, locked, gate)
@@ -172,11 +177,8 @@ class RigFollower:
         """
         if not found.is_supported:
             return edges.away(found.mapping)
-        near = locked.rig.near(found.track.own)
-        ends = corners(near.thermal_size)
-        moved = np.hypot(*(found.mapping.to_visible(ends) - near.to_visible(ends)).T).mean()
-        moved *= REFERENCE_WIDTH / near.visible_size[1]
-        return float(moved) if moved > FAR_PX else None  # none for NaN: a corner beyond the lens model
+        moved = _apart_px(locked.rig.near(found.track.own), found.mapping)
+        return moved if moved > FAR_PX else None  # none for NaN: a corner beyond the lens model
 
     def _by_edges(self, found: RigAlignment, away: float | None, locked: WatchedRig) -> Registration:
         """The answer for a pair without a pass.
@@ -254,6 +256,13 @@ class RigFollower:
         if self._matches is None or answer.status not in (Status.TRACKED, Status.RIG):
             return lambda registration: registration
         return partial(found.find_matches, self._matches)
+
+
+def _apart_px(one: ImageMapping, other: ImageMapping) -> float:
+    """Mean distance of where two mappings take the thermal image's corners, reference pixels."""
+    ends = corners(one.thermal_size)
+    gaps = np.hypot(*(other.to_visible(ends) - one.to_visible(ends)).T)
+    return float(gaps.mean()) * REFERENCE_WIDTH / one.visible_size[1]
 
 
 def _timed(registration: Registration, start: float) -> Registration:

@@ -148,8 +148,9 @@ class RigState:
             return Followed.resting(old, held)
         if old is Status.REPEATED and self._said is not None:
             return Followed.repeating(self._said)
-        self._latency.update(pair, stamp)
         followed = self._register(pair, stamp, fixed, known)
+        if not followed.rested:  # what is derived of the images is derived already
+            self._latency.update(pair, stamp)
         found = followed.registration
         if found.status.is_own and found.mapping is not None:
             self._latency.heed(found.mapping, stamp)

@@ -160,26 +160,27 @@ def _compose(base: Picture, shown: NDArray[np.uint8], style: Style) -> Picture:
         rows, columns = (np.arange(count) // side for count in base.shape[:2])
         odd = ((rows[:, None] + columns) % 2).astype(bool)
         return np.where(odd[..., None], canvas.inferno(shown), base)
+    if style == "blend":
+        colours, fractions = _blending()
+        weights = cv2.cvtColor(cv2.LUT(shown, fractions), cv2.COLOR_GRAY2BGR)
+        kept = cv2.multiply(base, weights, scale=1 / 255)
+        return np.asarray(cv2.add(kept, cv2.applyColorMap(shown, colours)), np.uint8)
     grey = cv2.cvtColor(base, cv2.COLOR_BGR2GRAY)
     if style == "false_colour":
         return np.asarray(cv2.merge([grey, cv2.addWeighted(grey, 0.5, shown, 0.5, 0), shown]), np.uint8)
-    if style == "edges":
-        halo = cv2.addWeighted(shown, 0.75, cv2.GaussianBlur(shown, (0, 0), 4), 1.1, 0)
-        glow = canvas.inferno(np.asarray(halo, np.uint8))
-        dim = cv2.addWeighted(base, 0.35, cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), 0.2, 0)
-        return np.asarray(cv2.add(dim, glow), np.uint8)
-    colours, fractions = _blending()
-    kept = cv2.multiply(base, cv2.applyColorMap(shown, fractions), scale=1 / 255)
-    return np.asarray(cv2.add(kept, cv2.applyColorMap(shown, colours)), np.uint8)
+    halo = cv2.addWeighted(shown, 0.75, cv2.GaussianBlur(shown, (0, 0), 4), 1.1, 0)
+    glow = canvas.inferno(np.asarray(halo, np.uint8))
+    dim = cv2.addWeighted(base, 0.35, cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), 0.2, 0)
+    return np.asarray(cv2.add(dim, glow), np.uint8)
 
 
 @cache
-def _blending() -> tuple[Picture, Picture]:
-    """Lookup tables (256, 1, 3) by thermal value: colour to add, and weight of the visible image, of 255."""
+def _blending() -> tuple[Picture, NDArray[np.uint8]]:
+    """Tables by thermal value: colour to add (256, 1, 3), and weight of the visible image (256,), of 255."""
     heat = np.arange(256, dtype=np.uint8)[:, None]
-    opacity = 0.12 + 0.53 * (heat[..., None] / 255) ** 1.5
-    fractions = np.broadcast_to(0.9 * (1 - opacity), (256, 1, 3))
-    return np.rint(opacity * canvas.inferno(heat)).astype(np.uint8), np.rint(255 * fractions).astype(np.uint8)
+    opacity = 0.12 + 0.53 * (heat / 255) ** 1.5
+    colours = np.rint(opacity[..., None] * canvas.inferno(heat)).astype(np.uint8)
+    return colours, np.rint(255 * 0.9 * (1 - opacity[:, 0])).astype(np.uint8)
 
 
 def _edge_strength(heat: NDArray[np.uint8]) -> NDArray[np.uint8]:

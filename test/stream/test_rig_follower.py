@@ -127,6 +127,15 @@ def test_a_changing_depth_is_followed_without_passes(drive: Drive) -> None:
     assert np.median(off) < 3.0
 
 
+def test_edges_are_looked_at_less_while_nothing_changes(drive: Drive) -> None:
+    """At 30 Hz: in every third pair while depth changes, and in every sixth while it does not."""
+    still = thermal_of(RIG.at(0.04))
+    looked_at = [not drive.see(still).rested for _ in range(36)]
+    assert sum(looked_at[12:]) == 4
+    changing = [not drive.see(thermal_of(RIG.at(0.04 + 0.0008 * step))).rested for step in range(36)]
+    assert sum(changing[12:]) == 8
+
+
 def test_the_rig_answers_in_the_dark(drive: Drive) -> None:
     for _ in range(4):
         found = drive.see(np.full(THERMAL, 120, np.uint8))
