@@ -29,8 +29,9 @@ SEARCH_S = 1.0
 """Time between searches over all depths while edges support none, s."""
 FOLLOW_S = 0.09
 """Time between pairs that are aligned on their edges, s; depth and mount change little in less."""
-CALM, CALM_PX = 2.0, 0.5
-"""The same in `FOLLOW_S` while the last alignment moved corners by less than so many reference pixels."""
+CALM, CALM_PX, CALM_S = 2.0, 0.5, 0.05
+"""The same in `FOLLOW_S` while the last alignment moved corners by less than so many reference pixels and
+pairs are at most so many seconds apart: of slower ones each is looked at, and a knock shows in the first."""
 SETTLED = 2.0
 """Time between passes of a dense stream whose last pass and edges confirm the rig, in ``pass_seconds``."""
 DOUBT_S = 0.2
@@ -65,7 +66,7 @@ class RigFollower:
         self._pending: Future[_Pass] | None = None
         self._found: RigAlignment | None = None
         """The last pair whose own images supported the rig."""
-        self._followed = self._passed = self._searched = 0
+        self._followed = self._passed = self._searched = self._latest = 0
         self._doubted = self._was_supported = self._suspected = self._was_confirmed = self._is_calm = False
         self._matches: Matches | None = None
 
@@ -87,7 +88,8 @@ class RigFollower:
         if ended is not None:
             self._heed(ended.said)
         due = self._is_due(stamp, pass_seconds)
-        pause = FOLLOW_S * (CALM if self._is_calm else 1.0)
+        is_calm = self._is_calm and 0 <= stamp - self._latest <= CALM_S * SECOND
+        self._latest, pause = stamp, FOLLOW_S * (CALM if is_calm else 1.0)
         rests = 0 <= stamp - self._followed < pause * SECOND and not due and ended is None
         if rests and self._found is not None and self._was_supported:
             answer = _answer(Status.RIG, self._found.mapping, locked)
