@@ -52,6 +52,12 @@ def features(quality: Quality) -> Float64:
     )
 
 
+def with_odds(probability: float, factor: float) -> float:
+    """A probability whose odds are so many times as great."""
+    odds = probability / max(1 - probability, 1e-9) * factor
+    return odds / (1 + odds)
+
+
 @dataclass(frozen=True)
 class ProbabilityModel:
     """The coefficients for one network.

@@ -7,7 +7,7 @@ passes watch it: several in a row that agree with each other, and not with it, m
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
@@ -23,6 +23,7 @@ from distillmatch_ros.rig.edges import edge_matches
 from distillmatch_ros.rig.events import Finding, RigEvent
 from distillmatch_ros.rig.learning import LearnedRig, Observation, learn
 from distillmatch_ros.rig.quality import distance_px
+from distillmatch_ros.rig.trust import Trust
 
 AGREE_PX, FAR_PX = 10.0, 16.0
 """Corner error of a pass against the rig, reference pixels: up to the first it confirms the rig, beyond the
@@ -45,7 +46,6 @@ _EXCESS_PX = 3.0  # by how much a rig may add to the distances of matches
 _HOLDS = 0.8  # fraction of the judges within `AGREE_PX`
 _EVENTS = 100  # latest ones that are kept
 _COMPARED, _BETTER = 12, 0.6  # passes whose edges are compared; fraction in which the rig has to fit better
-_HISTORY = 30  # latest verdicts that the probability is estimated from
 
 
 def ignore(_rig: LearnedRig, _passes: int) -> None:
@@ -69,6 +69,16 @@ class Judgement:
     contradicts: bool
     likely: bool
     fits_better: bool | None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the pass confirms the rig."""
+        return self.gap_px <= AGREE_PX
+
+    @property
+    def doubts(self) -> bool:
+        """Whether the pass is probably right, and then the rig is not."""
+        return self.likely and not self.agrees
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +154,7 @@ class RigWatch:
         self._passes = 0
         self._kept: list[Observation] = []
         self._judged: list[Judgement] = []
-        self._history: deque[bool] = deque(maxlen=_HISTORY)
+        self._trust = Trust()
         self._fits_better: list[bool] = []
         self._against: list[tuple[ImageMapping, bool]] = []
         self.locked: WatchedRig | None = None
@@ -195,7 +205,10 @@ class RigWatch:
 
     def _decide(self, judgement: Judgement, observed: Observation, own: Float64) -> None:
         assert self._candidate is not None, "judged only with a rig"
-        self._history.append(judgement.gap_px <= AGREE_PX)
+        if judgement.agrees:
+            self._trust = self._trust.confirmed()
+        elif judgement.doubts:
+            self._trust = self._trust.doubted()
         if judgement.fits_better is not None:
             self._fits_better.append(judgement.fits_better)
         if self.locked is not None:
@@ -207,7 +220,7 @@ class RigWatch:
             return
         gap = float(np.median([each.gap_px for each in self._judged]))
         excess = float(np.median([each.excess_px for each in self._judged]))
-        agreeing = float(np.mean([each.gap_px <= AGREE_PX for each in self._judged]))
+        agreeing = float(np.mean([each.agrees for each in self._judged]))
         if excess <= _EXCESS_PX and agreeing >= _HOLDS:
             use = _use(self._lock().is_preferred)
             count, passes = len(self._judged), self._passes + 1
@@ -240,11 +253,13 @@ class RigWatch:
         """Count passes that contradict the locked rig, and discard it after several that agree."""
         assert observed.mapping is not None, "judged by a pass with a mapping"
         assert self._candidate is not None, "judged only with a rig"
-        if judgement.gap_px <= AGREE_PX:
+        assert self.locked is not None, "only a locked rig is watched"
+        if judgement.agrees:
             self._against.clear()
             self._lock()
-        if judgement.gap_px <= AGREE_PX or not judgement.likely:
+        if not judgement.doubts:
             return
+        self.locked = replace(self.locked, probability=self._trust.probability)
         if self._against:
             far, near = (self._candidate.model.at(depth) for depth in self._candidate.inverse_depths)
             apart = AGREE_PX + self._gap(far, near)  # passes see different depths
@@ -288,13 +303,11 @@ class RigWatch:
     def _lock(self) -> WatchedRig:
         assert self._candidate is not None, "only a rig is locked"
         is_new, self.is_undecided = self.locked is None, False
-        agreed = sum(self._history)
-        probability = (agreed + 1) / (len(self._history) + 2)
         preferred = self._from_file or float(np.mean(self._fits_better)) >= _BETTER
         passes = 0 if self._from_file else self._passes
         if self.locked is not None and preferred != self.locked.is_preferred:
             self._tell(Finding.USE, f"by {len(self._fits_better)} passes now: {_use(preferred)}")
-        self.locked = locked = WatchedRig(self._candidate, probability, passes, preferred)
+        self.locked = locked = WatchedRig(self._candidate, self._trust.probability, passes, preferred)
         if is_new and preferred and not self._from_file:
             self._on_learned(self._candidate, self._passes)
         return locked

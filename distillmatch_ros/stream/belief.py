@@ -9,9 +9,9 @@ view that the last one saw says nothing new.
 from dataclasses import dataclass
 
 from distillmatch_ros.images.likeness import Look
+from distillmatch_ros.registration.probability import with_odds
+from distillmatch_ros.rig.trust import MOST
 
-MOST = 0.98
-"""Highest probability in a stream: a whole place may mislead all passes over it."""
 IN_STREAMS = 10.0
 """Times the odds of a pass are greater in a stream: the correction of a classifier for another base rate
 (Saerens et al. 2002, Adjusting the outputs of a classifier to new a priori probabilities). Three of four
@@ -24,7 +24,14 @@ _LEAST_LEFT = 0.5  # fraction of the doubt that each pass leaves, at least
 
 def in_stream(probability: float) -> float:
     """The probability of an accepted pass in a stream, by its own one."""
-    return min(MOST, _with_odds(probability, IN_STREAMS))
+    return min(MOST, with_odds(probability, IN_STREAMS))
+
+
+def outweighed(probability: float | None, other: float | None) -> float | None:
+    """The probability of a mapping that another one contradicts: at most one of the two is right."""
+    if probability is None or other is None:
+        return probability
+    return with_odds(probability, (1 - other) / max(other, 1e-9))
 
 
 @dataclass(frozen=True)
@@ -51,10 +58,4 @@ class Belief:
 
         The odds fall in that proportion.
         """
-        return _with_odds(self.probability, min(1.0, max(0.0, support)))
-
-
-def _with_odds(probability: float, factor: float) -> float:
-    """A probability whose odds are so many times as great."""
-    odds = probability / max(1 - probability, 1e-9) * factor
-    return odds / (1 + odds)
+        return with_odds(self.probability, min(1.0, max(0.0, support)))

@@ -19,7 +19,7 @@ from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.registration.tracking import Matches
 from distillmatch_ros.rig.following import PairOfEdges, RigAlignment, RigTrack
-from distillmatch_ros.rig.watching import AGREE_PX, FAR_PX, WatchedPass, WatchedRig
+from distillmatch_ros.rig.watching import FAR_PX, WatchedPass, WatchedRig
 from distillmatch_ros.stream.belief import in_stream
 from distillmatch_ros.stream.followed import Followed
 from distillmatch_ros.stream.search import Search
@@ -109,7 +109,7 @@ class RigFollower:
         if ended is not None and ended.stamp == stamp:
             answer, found = self._by_pass(ended.said, edges, found, away, locked, gate)
         else:
-            answer = self._by_edges(found, away, locked)
+            answer = self._by_edges(found, away, locked, gate)
         if answer.status.is_own:
             self._found, self._suspected = found, False
         elif answer.status.is_rejection:
@@ -169,7 +169,7 @@ class RigFollower:
             return
         if said.judgement.contradicts:
             self._doubted = self._suspected = True
-        elif said.judgement.gap_px <= AGREE_PX:
+        elif said.judgement.agrees:
             self._matches, self._suspected = Matches.of(said.registration), False
 
     def _away(self, edges: PairOfEdges, found: RigAlignment, locked: WatchedRig) -> float | None:
@@ -182,14 +182,18 @@ class RigFollower:
         moved = _apart_px(locked.rig.near(found.track.own), found.mapping)
         return moved if moved > FAR_PX else None  # none for NaN: a corner beyond the lens model
 
-    def _by_edges(self, found: RigAlignment, away: float | None, locked: WatchedRig) -> Registration:
+    def _by_edges(
+        self, found: RigAlignment, away: float | None, locked: WatchedRig, gate: Gate
+    ) -> Registration:
         """The answer for a pair without a pass.
 
-        After a contradiction the rig alone is no answer, until a pair's own images support it again.
+        After a contradiction the rig alone is no answer, until a pair's own images support it again. Nor is
+        it while passes make it improbable.
         """
-        if away is None and found.is_supported:
+        improbable = locked.probability is not None and locked.probability < gate.min_probability
+        if away is None and found.is_supported and not improbable:
             return _answer(Status.TRACKED, found.mapping, locked)
-        if away is not None or self._suspected:
+        if away is not None or self._suspected or improbable:
             return _contradicted(Registration.without_matches(Status.RIG, None, {}), away)
         kept = self.last(locked)
         return _answer(Status.RIG, locked.rig.near(found.track.own) if kept is None else kept, locked)
@@ -207,6 +211,7 @@ class RigFollower:
         own, judgement = said.registration, said.judgement
         if said.locked is None:  # this pass was the last of those that mean a knock
             return own, found
+        locked = replace(locked, probability=said.locked.probability)
         if said.own is not None and judgement is not None:
             exact = edges.at(said.own)
             if exact.alignment.correlation > found.alignment.correlation - _BETTER:
@@ -216,7 +221,7 @@ class RigFollower:
                 if away is not None or not found.is_supported or seen > found.alignment.peak_prominence:
                     self._doubted = True
                     return _contradicted(own, judgement.gap_px), found
-            elif judgement.gap_px <= AGREE_PX:
+            elif judgement.agrees:
                 self._matches = Matches.of(own)
                 probability = max(locked.probability or 0.0, in_stream(own.probability or 0.0))
                 inliers = _inliers(own, found.mapping, gate)
@@ -224,7 +229,7 @@ class RigFollower:
                     own, mapping=found.mapping, status=Status.OK, probability=probability, inliers=inliers
                 )
                 return confirmed, found
-        return replace(self._by_edges(found, away, locked), latency_ms=own.latency_ms), found
+        return replace(self._by_edges(found, away, locked, gate), latency_ms=own.latency_ms), found
 
     def _is_due(self, stamp: int, pass_seconds: float | None) -> bool:
         if pass_seconds is None:
@@ -251,7 +256,8 @@ class RigFollower:
         future, self._pending = self._pending, None
         ended = future.result()
         judgement = ended.said.judgement
-        self._was_confirmed = judgement is not None and judgement.gap_px <= AGREE_PX
+        self._was_confirmed = judgement is not None and judgement.agrees
+        self._doubted |= judgement is not None and judgement.doubts
         return ended
 
     def _finder(self, answer: Registration, found: RigAlignment) -> Callable[[Registration], Registration]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.prepared import PreparedPair
+from distillmatch_ros.registration.passes import LIKELY
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.result import Registration
@@ -16,7 +17,7 @@ from distillmatch_ros.rig.events import RigEvent
 from distillmatch_ros.rig.fixed import FixedWatch
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.watching import AGREE_PX, FAR_PX, RigWatch, WatchedRig
-from distillmatch_ros.stream.belief import in_stream
+from distillmatch_ros.stream.belief import in_stream, outweighed
 from distillmatch_ros.stream.calibration import Accumulator, PairFormat
 from distillmatch_ros.stream.followed import Followed
 from distillmatch_ros.stream.follower import Follower
@@ -222,13 +223,18 @@ class RigState:
         return replace(followed, registration=registration)
 
     def _guarded(self, alone: Followed, pair: PreparedPair, stamp: int, locked: WatchedRig) -> Followed:
-        """A pair's own answer if the known rig allows it, else the rig's."""
-        found = alone.registration.mapping
-        if found is not None and locked.rig.gap_px(found) <= FAR_PX:
+        """A pair's own answer if the known rig allows it, else the rig's, if that is likely all the same."""
+        found = alone.registration
+        away = None if found.mapping is None else locked.rig.gap_px(found.mapping)
+        if away is not None and away <= FAR_PX:
             return alone
+        if away is not None:  # one of the two is wrong
+            self._follower.request_pass(stamp)
+            locked = replace(locked, probability=outweighed(locked.probability, found.probability))
         by_rig = self._known().process(pair, stamp, locked, self._settings.gate, None)
-        if found is not None and by_rig.registration.status is Status.RIG:  # one of the two is wrong
-            by_rig = Followed.rejected(Rejection("rig", locked.rig.gap_px(found), FAR_PX))
+        likely = locked.probability is None or locked.probability >= LIKELY
+        if away is not None and (by_rig.registration.status is Status.RIG or not likely):
+            by_rig = Followed.rejected(Rejection("rig", away, FAR_PX))
         return replace(by_rig, passes=alone.passes)
 
     def _known(self) -> RigFollower:

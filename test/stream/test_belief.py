@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillmatch_ros.images.likeness import Look
-from distillmatch_ros.stream.belief import MOST, Belief, in_stream
+from distillmatch_ros.rig.trust import MOST
+from distillmatch_ros.stream.belief import Belief, in_stream, outweighed
 
 VIEWS = [Look(np.random.default_rng(seed).integers(0, 256, (48, 64)).astype(np.uint8)) for seed in range(2)]
 PROBABILITIES = st.floats(0.0, 1.0)
@@ -43,3 +44,11 @@ def test_a_pass_is_likelier_in_a_stream_and_never_certain(one: float, other: flo
     assert min(one, MOST) - 1e-9 <= found <= MOST
     assert one > other or found <= in_stream(other) + 1e-9
     assert in_stream(0.5) == pytest.approx(10 / 11)
+
+
+def test_of_two_mappings_that_contradict_each_other_the_likelier_one_keeps_what_the_other_leaves() -> None:
+    assert outweighed(0.9, 0.9) == pytest.approx(0.5)
+    assert outweighed(0.98, 0.5) == pytest.approx(0.98)
+    rig, own = outweighed(0.98, 0.7), outweighed(0.7, 0.98)
+    assert rig is not None and own is not None and rig > 0.9 and rig + own == pytest.approx(1)
+    assert outweighed(None, 0.9) is None and outweighed(0.9, None) == 0.9

@@ -1,0 +1,35 @@
+"""A rig is trusted by the passes that judged it, in their order: a few suffice, whatever came before."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distillmatch_ros.rig.trust import MOST, Trust
+
+
+def after(*agreed: bool) -> float:
+    trust = Trust()
+    for each in agreed:
+        trust = trust.confirmed() if each else trust.doubted()
+    return trust.probability
+
+
+def test_a_rig_that_its_judges_confirm_is_trusted_at_once() -> None:
+    assert after(True, True, True, True, True) == MOST
+    assert after(True, True, False, True, True) == MOST
+    assert 0.9 < after(True) < MOST
+
+
+def test_two_passes_against_it_suffice_whatever_came_before() -> None:
+    for before in (5, 500):
+        assert 0.5 < after(*[True] * before, False) < 0.9
+        assert after(*[True] * before, False, False) < 0.35
+    assert after(*[True] * 5, *[False] * 500, True, True, True) > 0.9
+
+
+@given(st.lists(st.booleans(), max_size=50))
+def test_it_is_never_certain_and_each_pass_moves_it_towards_what_it_says(agreed: list[bool]) -> None:
+    found = after(*agreed)
+    assert 1 - MOST <= found <= MOST
+    assert after(*agreed, True) >= found >= after(*agreed, False)
+    assert after(*agreed, True, False) == pytest.approx(found) or max(found, 1 - found) > 0.8
