@@ -10,7 +10,7 @@ from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import Float64, Size
 from distillmatch_ros.geometry.pose import Pose
 from distillmatch_ros.rig.dense import Float32, dense_rays, project_dense
-from distillmatch_ros.rig.model import within
+from distillmatch_ros.rig.model import EVERYTHING, Window, within
 
 NOTHING = np.float32(-np.inf)
 """Inverse depth where no ray ends."""
@@ -23,8 +23,9 @@ def carry(
     other: Camera,
     before: Float64 | tuple[float, float] = (0.0, 0.0),
     after: tuple[float, float] = (0.0, 0.0),
+    window: Window = EVERYTHING,
 ) -> tuple[Float32, Float32]:
-    """Carry all pixels of one camera into another.
+    """Carry pixels of one camera into another.
 
     Args:
         inverse_depth: float32 (H, W), along the camera's axis.
@@ -33,22 +34,25 @@ def carry(
         other: the other camera.
         before: added to rays on the camera's normalised plane, (2,).
         after: added on the other's, (2,).
+        window: rows and columns of the pixels to carry.
 
     Returns:
-        Pixels of the other image, float32 (H, W, 2), and inverse depths along its axis, float32 (H, W).
+        Pixels of the other image, float32 (2, h, w), and inverse depths along its axis, float32 (h, w), of
+        the window.
     """
-    turned = _turned_rays(camera, tuple(pose.rotation.ravel()))
+    turned = _turned_rays(camera, tuple(pose.rotation.ravel()))[(slice(None), *window)]
+    known = inverse_depth[window]
     offset = pose.rotation[:, :2] @ np.asarray(before, np.float64)
-    x, y, z = (
-        cv2.scaleAdd(inverse_depth, float(along), rays) + np.float32(beside)
-        for rays, along, beside in zip(turned, pose.translation, offset, strict=True)
-    )
+    x, y, z = points = np.empty(turned.shape, np.float32)
+    for point, rays, along, beside in zip(points, turned, pose.translation, offset, strict=True):
+        cv2.scaleAdd(known, float(along), rays, dst=point)
+        point += np.float32(beside)
     np.putmask(z, z <= 0, np.float32(np.nan))  # behind the other camera
-    scale = np.float32(1) / z
-    places = cv2.merge(
-        project_dense(other, x * scale + np.float32(after[0]), y * scale + np.float32(after[1]))
-    )
-    return np.asarray(places, np.float32), np.asarray(inverse_depth * scale, np.float32)
+    scale = np.reciprocal(z, out=z)
+    for point, beside in zip((x, y), after, strict=True):
+        point *= scale
+        point += np.float32(beside)
+    return np.stack(project_dense(other, x, y)), known * scale
 
 
 @lru_cache(maxsize=4)
@@ -65,15 +69,15 @@ def pixels_at(places: Float32, size: Size) -> NDArray[np.int32]:
     """Indices of the pixels of an image in which places lie; that after the last one for those outside.
 
     Args:
-        places: float32 (..., 2), pixels.
+        places: float32 (2, ...), pixels.
         size: of the image.
 
     Returns:
         int32 (...).
     """
     with np.errstate(invalid="ignore"):
-        columns, rows = (np.rint(places[..., axis]).astype(np.int32) for axis in (0, 1))
-    pixels = rows * size[1] + columns
+        columns, rows = np.rint(places).astype(np.int32)
+    pixels: NDArray[np.int32] = rows * size[1] + columns
     np.putmask(pixels, ~within(places, size), size[0] * size[1])
     return pixels
 

@@ -35,27 +35,42 @@ def _lattice(length: int) -> Float64:
     return np.arange(-1.0, count + 1) * _LATTICE + (_LATTICE - 1) / 2
 
 
-def interpolate(values: NDArray[Any], size: Size, target: Size) -> NDArray[np.float32]:
-    """Interpolate values on the lattice of an image of ``size`` for all pixels of it at another size."""
-    scale_x, scale_y = (_LATTICE * there / here for here, there in zip(size[::-1], target[::-1], strict=True))
+def interpolate(fields: NDArray[Any], size: Size, target: Size) -> Float32:
+    """Interpolate fields on the lattice of an image for all pixels of it at another size.
+
+    Args:
+        fields: (C, rows, columns), see `lattice_rays`.
+        size: of the image.
+        target: the other size.
+
+    Returns:
+        float32 (C, *target).
+    """
+    across, down = (_LATTICE * there / here for here, there in zip(size[::-1], target[::-1], strict=True))
     # A pixel u of the target is the lattice's (u + 1/2) / scale + 1/2: the first cell lies before the image.
-    onto = np.array([[1 / scale_x, 0, 0.5 / scale_x + 0.5], [0, 1 / scale_y, 0.5 / scale_y + 0.5]])
+    onto = np.array([[1 / across, 0, 0.5 / across + 0.5], [0, 1 / down, 0.5 / down + 0.5]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(values.astype(np.float32), onto, target[::-1], flags=flags), np.float32)
+    dense = np.empty((len(fields), *target), np.float32)
+    for field, whole in zip(fields.astype(np.float32), dense, strict=True):
+        if across.is_integer() and down.is_integer():  # an eighth of the time of any other scale
+            larger = cv2.resize(field, None, fx=across, fy=down, interpolation=cv2.INTER_LINEAR)
+            whole[:] = larger[int(down) :, int(across) :][: target[0], : target[1]]
+        else:
+            cv2.warpAffine(field, onto, target[::-1], dst=whole, flags=flags)
+    return dense
 
 
 def project_lattice(camera: Camera, rays: Float64) -> Float32:
-    """Pixels of rays (rows, columns, 3), float32 (rows, columns, 2); NaN behind the camera and far beside."""
+    """Pixels of rays (rows, columns, 3), float32 (2, rows, columns); NaN behind the camera and far beside."""
     with np.errstate(divide="ignore", invalid="ignore"):
         plane = np.where(rays[..., 2:] > 0, rays[..., :2] / rays[..., 2:], np.nan).astype(np.float32)
-    return np.stack(project_dense(camera, plane[..., 0], plane[..., 1]), axis=-1)
+    return np.stack(project_dense(camera, plane[..., 0], plane[..., 1]))
 
 
 @lru_cache(maxsize=4)
 def dense_rays(camera: Camera) -> Float32:
     """Rays of all pixels, float32 (3, H, W); their last component is 1. NaN where the lens shows nothing."""
-    rays = np.moveaxis(interpolate(lattice_rays(camera), camera.size, camera.size), -1, 0)
-    rays = np.ascontiguousarray(rays, np.float32)
+    rays = interpolate(np.moveaxis(lattice_rays(camera), -1, 0), camera.size, camera.size)
     rays.setflags(write=False)
     return rays
 
@@ -88,11 +103,15 @@ def project_dense(camera: Camera, x: Float32, y: Float32) -> tuple[Float32, Floa
 
 def _radial_factor(camera: Camera, x: Float32, y: Float32) -> Float32:
     """By how much a lens stretches points of the normalised plane; NaN where its model folds back."""
-    square = x * x + y * y
+    with np.errstate(over="ignore"):  # infinite: beyond the lens too
+        square = x * x + y * y
+    np.putmask(square, square >= np.float32(min(camera.reach, _WIDEST) ** 2), np.float32(np.nan))
     k1, k2, _, _, k3 = np.pad(camera.distortion, (0, 1))[:5].astype(np.float32)
-    factor = np.asarray(1 + square * (k1 + square * (k2 + square * k3)), np.float32)
-    np.putmask(factor, square >= np.float32(min(camera.reach, _WIDEST) ** 2), np.float32(np.nan))
-    return factor
+    coefficients = np.trim_zeros([np.float32(1), k1, k2, k3], "b")
+    factor = coefficients.pop()
+    while coefficients:
+        factor = square * factor + coefficients.pop()
+    return np.asarray(factor, np.float32)
 
 
 def _scaled(values: Float32, factor: float, offset: float) -> Float32:

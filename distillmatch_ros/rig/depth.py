@@ -57,7 +57,7 @@ class DepthSearch:
         moved = project_lattice(self._rig.thermal, rays @ between.T)
         scale = self._seen.shape[1] / self._rig.thermal.size[1]
         places = interpolate((moved + 0.5) * scale - 0.5, self._rig.thermal.size, self._own.shape[:2])
-        there = cv2.remap(self._seen, places[..., 0], places[..., 1], cv2.INTER_LINEAR)
+        there = cv2.remap(self._seen, places[0], places[1], cv2.INTER_LINEAR)
         return _correlation(self._own, np.asarray(there, np.float32))
 
     def find(self, low: float, high: float, levels: int = LEVELS) -> tuple[float, float]:

@@ -113,7 +113,7 @@ def from_points(points: Float64, pose: Pose, visible: Camera) -> Float32:
     distances = np.linalg.norm(points, axis=1)
     _check_unit(distances[distances > 0], points.dtype, "depth")
     moved = pose.apply(points)
-    places = visible.project(moved).astype(np.float32)
+    places = visible.project(moved).astype(np.float32).T
     with np.errstate(divide="ignore"):
         inverse = (1 / moved[:, 2]).astype(np.float32)
     found = z_buffer(pixels_at(places, visible.size), inverse, visible.size)

@@ -22,6 +22,9 @@ from distillmatch_ros.geometry.warping import keeping_values
 from distillmatch_ros.rig.dense import interpolate, lattice_rays, project_lattice
 
 Origin = Literal["measured", "given", "assumed"]
+Window = tuple[slice, slice]
+"""Rows and columns of an image."""
+EVERYTHING: Window = (slice(None), slice(None))
 
 THERMAL_INTRINSICS = ("thermal focal length", "thermal distortion")
 """Quantities that make up the thermal camera."""
@@ -162,7 +165,7 @@ class RigMapping:
         return sample(image, self._from_visible, self.thermal_mask)
 
     def places_in_visible(self, size: Size) -> NDArray[np.float32]:
-        """Visible pixels of the pixels of the thermal image resized to ``size``, float32 (*size, 2)."""
+        """Visible pixels of the pixels of the thermal image resized to ``size``, float32 (2, *size)."""
         rays = lattice_rays(self.rig.thermal) @ self.between_rays.T
         return interpolate(project_lattice(self.rig.visible, rays), self.thermal_size, size)
 
@@ -190,13 +193,13 @@ class RigMapping:
 
     @cached_property
     def _from_thermal(self) -> NDArray[np.float32]:
-        """Thermal pixel of each visible pixel, float32 (H, W, 2)."""
+        """Thermal pixel of each visible pixel, float32 (2, H, W)."""
         rays = lattice_rays(self.rig.visible) @ self._back.T
         return interpolate(project_lattice(self.rig.thermal, rays), self.visible_size, self.visible_size)
 
     @cached_property
     def _from_visible(self) -> NDArray[np.float32]:
-        """Visible pixel of each thermal pixel, float32 (H, W, 2)."""
+        """Visible pixel of each thermal pixel, float32 (2, H, W)."""
         return self.places_in_visible(self.thermal_size)
 
 
@@ -224,25 +227,38 @@ def grid_rays(camera: Camera) -> tuple[Float64, Float64]:
 
 
 def within(places: NDArray[np.float32], size: Size) -> NDArray[np.bool_]:
-    """Whether pixels, float32 (..., 2), lie in an image; false for NaN."""
-    if places.size == 0:
-        return np.zeros(places.shape[:-1], np.bool_)
-    ends = np.array(((-0.5, -0.5), (size[1] - 0.5, size[0] - 0.5)), np.float32)
-    low, high = np.nextafter(ends, ends[::-1]).tolist()  # the borders themselves are outside
-    inside = cv2.inRange(places.reshape(1, -1, 2), tuple(low), tuple(high)) > 0
-    return np.asarray(inside.reshape(places.shape[:-1]), np.bool_)
+    """Whether pixels, float32 (2, ...), lie in an image; false for NaN, and on its borders."""
+    columns, rows = places
+    inside = (columns > -0.5) & (columns < size[1] - 0.5) & (rows > -0.5) & (rows < size[0] - 0.5)
+    return np.asarray(inside, np.bool_)
 
 
-def sample(image: NDArray[Any], places: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[Any]:
-    """An image's values at places; see `ImageMapping.warp_thermal`."""
-    remap: Any = cv2.remap  # its types leave out that the second map may be None
-    if image.dtype == np.uint8:
-        # Border replicated: otherwise interpolation would mix the outside's 0 into the border pixels.
-        whole = remap(image, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(cv2.copyTo(whole, inside.view(np.uint8)))
-    return keeping_values(
-        lambda values, outside: np.asarray(
-            remap(values, places, None, cv2.INTER_NEAREST, borderValue=[outside] * 4)
-        ),
-        image,
-    )
+def sample(
+    image: NDArray[Any],
+    places: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    window: Window = EVERYTHING,
+) -> NDArray[Any]:
+    """Another image with the values of this one at the places of its pixels; see `ImageMapping.warp_thermal`.
+
+    Args:
+        image: the image.
+        places: float32 (2, h, w), of the other image's pixels in the window.
+        mask: bool (H, W), those that get a value.
+        window: part of the other image, which holds all of them.
+    """
+    inside = mask[window]
+    left, top, width, height = cv2.boundingRect(inside.view(np.uint8))
+    box = slice(top, top + height), slice(left, left + width)
+    interpolation = cv2.INTER_LINEAR if image.dtype == np.uint8 else cv2.INTER_NEAREST
+
+    def move(values: NDArray[Any], outside: float) -> NDArray[Any]:
+        whole = np.full((*mask.shape, *values.shape[2:]), outside, values.dtype)
+        if width:
+            # Border replicated: otherwise interpolation would mix the outside's 0 into the border pixels.
+            columns, rows = places[(slice(None), *box)]
+            there = cv2.remap(values, columns, rows, interpolation, borderMode=cv2.BORDER_REPLICATE)
+            cv2.copyTo(there, inside[box].view(np.uint8), dst=whole[window][box])
+        return whole
+
+    return keeping_values(move, image)

@@ -17,9 +17,18 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import Float64, Points, Size
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.rig.carrying import NOTHING, carry, closed, pixels_at, z_buffer
-from distillmatch_ros.rig.dense import Float32, interpolate, lattice_rays
+from distillmatch_ros.rig.dense import Float32, dense_rays
 from distillmatch_ros.rig.holes import bridged, noise
-from distillmatch_ros.rig.model import RigMapping, RigModel, closest_homography, sample, within
+from distillmatch_ros.rig.model import (
+    EVERYTHING,
+    RigMapping,
+    RigModel,
+    Window,
+    closest_homography,
+    grid_rays,
+    sample,
+    within,
+)
 
 ASSUMED = 128
 """In `seen_mask`: both cameras see the pixel as far as its surroundings, or the plane, tell its depth."""
@@ -27,8 +36,8 @@ ASSUMED = 128
 _FLOOR_PX = 0.12  # of parallax, and
 _FLOOR = 0.02  # of inverse depth: a smaller difference hides nothing
 _NOISES = 4.0  # standard deviations of the depth's own noise that hide nothing
-_OUTSIDE = -2.0  # pixels, of a place that is in no image
 _EVERY = 16  # pixels between those that the closest homography is fitted to
+_AROUND = 8  # pixels by which the window exceeds what it has to hold, between whose points lenses bend lines
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,16 +77,18 @@ class DepthMapping:
     @cached_property
     def hidden(self) -> NDArray[np.bool_]:
         """Visible pixels that something nearer hides from the thermal camera."""
-        _, depth = self._seen
+        hidden = np.zeros(self.visible_size, np.bool_)
         length = float(np.linalg.norm(self.rig.T_visible_thermal.translation))
         if length == 0 or not self.hides:
-            return np.zeros(self.visible_size, np.bool_)
+            return hidden
         floor = _FLOOR_PX / (float(self.rig.thermal.matrix[0, 0]) * length)
         # Thermal edges are as wide as a pixel: what lies beside a nearer thing carries its value too.
         nearest = cv2.dilate(self.thermal_inverse_depth, np.ones((3, 3), np.uint8))
-        there = np.append(nearest, NOTHING)[self._pixels]
+        (columns, rows), depth = self._seen
+        there = cv2.remap(nearest, columns, rows, cv2.INTER_NEAREST, borderValue=[float(NOTHING)])
         fraction = max(_FLOOR, _NOISES * noise(self._complete))
-        return np.asarray(there - depth > floor + np.float32(fraction) * np.abs(depth), np.bool_)
+        hidden[self._window] = there - depth > floor + np.float32(fraction) * np.abs(depth)
+        return hidden
 
     @cached_property
     def thermal_inverse_depth(self) -> Float32:
@@ -85,25 +96,25 @@ class DepthMapping:
 
         Negative infinity where the visible camera sees nothing of what the thermal one sees.
         """
-        _, depth = self._seen
+        (_, depth), filled = self._seen, self.filled[self._window]
         size = self.thermal_size
         focal = self.rig.thermal.matrix[0, 0] / self.rig.visible.matrix[0, 0]
         if not self._has_holes:
             return closed(z_buffer(self._pixels, depth, size), focal)
-        known = closed(z_buffer(self._pixels, np.where(self.filled, NOTHING, depth), size), focal)
-        assumed = z_buffer(self._pixels[self.filled], depth[self.filled], size)
+        known = closed(z_buffer(self._pixels, np.where(filled, NOTHING, depth), size), focal)
+        assumed = z_buffer(self._pixels[filled], depth[filled], size)
         return closed(np.where(known == NOTHING, assumed, known), focal)
 
     def to_visible(self, points: Points) -> Float64:
         """See `ImageMapping`; NaN where something hides a point, outside the image by the plane."""
-        places, depth = _at(points, self.thermal_inverse_depth)
+        inside, depth = _at(points, self.thermal_inverse_depth)
         rays = self.rig.thermal.unproject(points)
         pose = self.rig.T_visible_thermal
         seen = (
             rays @ pose.rotation.T + np.where(np.isfinite(depth), depth, np.nan)[:, None] * pose.translation
         )
         seen[:, :2] += np.multiply(self.shift, seen[:, 2:])
-        return np.where(places[:, None], self.rig.visible.project(seen), self._flat.to_visible(points))
+        return np.where(inside[:, None], self.rig.visible.project(seen), self._flat.to_visible(points))
 
     def to_thermal(self, points: Points) -> Float64:
         """See `to_visible`."""
@@ -116,17 +127,18 @@ class DepthMapping:
 
     def warp_thermal(self, image: NDArray[Any]) -> NDArray[Any]:
         """See `ImageMapping`."""
-        return sample(image, self._from_thermal, self.mask)
+        return sample(image, self._seen[0], self.mask, self._window)
 
     def warp_visible(self, image: NDArray[Any]) -> NDArray[Any]:
         """See `ImageMapping`."""
-        return sample(image, _only(self._from_visible, self.thermal_mask), self.thermal_mask)
+        return sample(image, self._from_visible, self.thermal_mask)
 
     @cached_property
     def mask(self) -> NDArray[np.bool_]:
         """See `ImageMapping`; false where hidden. `filled` says where it rests on the plane."""
-        height, width = self.thermal_size
-        return np.asarray((self._pixels < height * width) & ~self.hidden, np.bool_)
+        (height, width), mask = self.thermal_size, np.zeros(self.visible_size, np.bool_)
+        mask[self._window] = (self._pixels < height * width) & ~self.hidden[self._window]
+        return mask
 
     @cached_property
     def thermal_mask(self) -> NDArray[np.bool_]:
@@ -136,12 +148,12 @@ class DepthMapping:
     @cached_property
     def homography(self) -> Float64:
         """See `ImageMapping`: least squares over what both cameras see, the plane's where that is little."""
-        some = self.mask[::_EVERY, ::_EVERY]
-        if some.sum() < 16:
+        rows, columns = _EVERY * np.array(np.nonzero(self.mask[::_EVERY, ::_EVERY]))
+        if len(rows) < 16:
             return self._flat.homography
-        places = self._seen[0][::_EVERY, ::_EVERY][some].astype(np.float64)
-        rows, columns = np.nonzero(some)
-        pixels = (_EVERY * np.column_stack([columns, rows])).astype(np.float64)
+        top, left, *_ = (part.start or 0 for part in self._window)
+        places = self._seen[0][:, rows - top, columns - left].T.astype(np.float64)
+        pixels = np.column_stack([columns, rows]).astype(np.float64)
         return closest_homography(places, pixels, self.thermal_size, self.visible_size)
 
     @cached_property
@@ -154,7 +166,9 @@ class DepthMapping:
         if not self._has_holes:
             return self.inverse_depth
         found = bridged(self.inverse_depth)
-        return np.where(np.isnan(found), plane_inverse_depth(self.rig, self.plane, self.shift), found)
+        wide = np.isnan(found)
+        np.copyto(found, plane_inverse_depth(self.rig, self.plane, self.shift), where=wide)
+        return found
 
     @cached_property
     def _has_holes(self) -> bool:
@@ -162,28 +176,43 @@ class DepthMapping:
 
     @cached_property
     def _seen(self) -> tuple[Float32, Float32]:
-        """Thermal pixels (H, W, 2) and thermal inverse depths (H, W) of all visible pixels, hidden or not."""
+        """Thermal pixels (2, h, w) and thermal inverse depths (h, w) of the visible pixels in the window."""
+        cameras = self.rig.visible, self.rig.T_visible_thermal.inverse(), self.rig.thermal
+        return carry(self._complete, *cameras, before=np.negative(self.shift), window=self._window)
+
+    @cached_property
+    def _window(self) -> Window:
+        """Part of the visible image that holds all that the thermal camera can see at these depths.
+
+        On its way from the farthest to the nearest, what a thermal ray meets moves along a line.
+        """
+        _, rays = grid_rays(self.rig.thermal)
         turn = self.rig.T_visible_thermal.inverse()
-        return carry(self._complete, self.rig.visible, turn, self.rig.thermal, before=np.negative(self.shift))
+        ends = [float(end.reduce(self._complete, axis=None)) for end in (np.fmin, np.fmax)]
+        facing = np.array([turn.rotation + np.outer(turn.translation, (0, 0, end)) for end in ends])
+        if not (np.isfinite(facing).all() and (np.linalg.det(facing) > 0).all()):
+            return EVERYTHING
+        seen = np.concatenate([rays @ np.linalg.inv(each).T for each in facing])
+        seen[:, :2] += np.multiply(self.shift, seen[:, 2:])
+        places = self.rig.visible.project(seen)
+        if not np.isfinite(places).all():
+            return EVERYTHING
+        first = np.maximum(np.floor(places.min(axis=0)).astype(int) - _AROUND, 0)
+        last = np.ceil(places.max(axis=0)).astype(int) + _AROUND
+        return slice(first[1], max(last[1], first[1])), slice(first[0], max(last[0], first[0]))
 
     @cached_property
     def _pixels(self) -> NDArray[np.int32]:
-        """Indices of the thermal pixels on which the visible ones fall, int32 (H, W); see `pixels_at`."""
+        """Indices of the thermal pixels on which visible ones of the window fall, int32; see `pixels_at`."""
         return pixels_at(self._seen[0], self.thermal_size)
 
     @cached_property
-    def _from_thermal(self) -> Float32:
-        """Thermal pixel of each visible pixel, float32 (H, W, 2); outside where hidden."""
-        return _only(self._seen[0], self.mask)
-
-    @cached_property
     def _from_visible(self) -> Float32:
-        """Visible pixel of each thermal pixel, float32 (H, W, 2); NaN where hidden."""
+        """Visible pixel of each thermal pixel, float32 (2, H, W); NaN where hidden."""
+        pose = self.rig.T_visible_thermal
         depth = self.thermal_inverse_depth
-        depth = np.where(depth == NOTHING, np.float32(np.nan), depth)
-        return carry(depth, self.rig.thermal, self.rig.T_visible_thermal, self.rig.visible, after=self.shift)[
-            0
-        ]
+        known = np.where(depth == NOTHING, np.float32(np.nan), depth)
+        return carry(known, self.rig.thermal, pose, self.rig.visible, after=self.shift)[0]
 
 
 def with_depth(mapping: RigMapping, inverse_depth: Float32) -> DepthMapping:
@@ -219,21 +248,14 @@ def seen_mask(mapping: ImageMapping) -> NDArray[np.uint8]:
 def plane_inverse_depth(rig: RigModel, plane: Float64, shift: tuple[float, float] = (0.0, 0.0)) -> Float32:
     """Inverse depth of a plane along the visible camera's axis, float32 (H, W)."""
     # It is linear in the ray.
-    values = (lattice_rays(rig.visible) - (*shift, 0.0)) @ (
-        plane @ np.linalg.inv(rig.on_plane(plane).between_rays)
-    )
-    return interpolate(values, rig.visible.size, rig.visible.size)
-
-
-def _only(places: Float32, seen: NDArray[np.bool_]) -> Float32:
-    """Places (H, W, 2) of the pixels that are seen; the others are outside."""
-    chosen = np.full(places.shape, _OUTSIDE, np.float32)
-    return np.asarray(cv2.copyTo(places, seen.view(np.uint8), chosen), np.float32)
+    along = plane @ np.linalg.inv(rig.on_plane(plane).between_rays)
+    values = np.tensordot(along.astype(np.float32), dense_rays(rig.visible), axes=1)
+    return np.asarray(values - np.float32(along[:2] @ shift), np.float32)
 
 
 def _at(points: Points, values: Float32) -> tuple[NDArray[np.bool_], Float64]:
     """Whether points (N, 2) lie inside an image, and its values at the nearest pixels there."""
     points = np.asarray(points, np.float64)
-    inside = within(points[None].astype(np.float32), values.shape[:2])[0]
+    inside = within(points.T.astype(np.float32), values.shape[:2])
     columns, rows = np.rint(np.where(inside[:, None], points, 0)).astype(int).T
     return inside, values[rows, columns].astype(np.float64)

@@ -103,7 +103,7 @@ def find_regions(
     cost = _settled(cost, shades)
     advantage = cost[..., FARTHER] - cost.min(axis=-1)
     # Beyond the rim of the thermal image there is nothing to compare a depth with.
-    inside = within(np.moveaxis(flat, 0, -1), sweep.own_size)[::FINE, ::FINE]
+    inside = within(flat, sweep.own_size)[::FINE, ::FINE]
     step = np.where((advantage > _CLEAR) & inside, _lowest(cost) - FARTHER, 0)
     step, by_heat = (_voted(step, inside, each) for each in (shades, _HEAT_ALONE * heat[..., None]))
     step = np.where(np.abs(step - by_heat) <= _AGREE, step, np.float32(0))

@@ -82,7 +82,7 @@ class Sweep:
         """Inverse depth of a step: one that moves pixels in the middle of the image by its length; or 0."""
         rays, tiny = lattice_rays(self.rig.visible), 1e-3
         middle = rays[tuple(slice(length // 4, -length // 4, 4) for length in rays.shape[:2])]
-        moved = np.hypot(*np.moveaxis(self._at(tiny, middle) - self._at(0.0, middle), -1, 0))
+        moved = np.hypot(*(self._at(tiny, middle) - self._at(0.0, middle)))
         moved = moved[np.isfinite(moved)]
         return tiny * _STEP / max(float(np.median(moved)), 1e-9) if moved.size else 0.0
 
@@ -98,16 +98,18 @@ class Sweep:
         still, near = (self._at(step * self.unit, rays) for step in (0, FARTHER))
         fields = (still, (near - still) / FARTHER)
         visible = self.rig.visible.size
-        dense = [interpolate(each, visible, self.size)[self.fine] for each in fields]
-        on_plane, along = (np.ascontiguousarray(np.moveaxis(each, -1, 0)) for each in dense)
+        fine = slice(None), *self.fine
+        on_plane, along = (
+            np.ascontiguousarray(interpolate(each, visible, self.size)[fine]) for each in fields
+        )
         return on_plane, along
 
     def _at(self, beside: float, rays: Float64) -> Float64:
-        """Places in the reduced thermal image of visible rays (rows, columns, 3), beside the plane."""
+        """Places in the reduced thermal image, (2, rows, columns), of visible rays beside the plane."""
         rays = rays - (*self.shift, 0.0)
         back = np.linalg.inv(self.rig.on_plane(self.plane).between_rays)
         pose = self.rig.T_visible_thermal.inverse()
         moved = rays @ pose.rotation.T + (rays @ (self.plane @ back) + beside)[..., None] * pose.translation
         x, y = np.moveaxis(moved[..., :2] / moved[..., 2:], -1, 0).astype(np.float32)
-        pixels = np.stack(project_dense(self.rig.thermal, x, y), axis=-1).astype(np.float64)
+        pixels = np.stack(project_dense(self.rig.thermal, x, y)).astype(np.float64)
         return (pixels + 0.5) * (COLUMNS / self.rig.thermal.size[1]) - 0.5

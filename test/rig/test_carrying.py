@@ -19,10 +19,10 @@ def test_lenses_bend_points_as_the_camera_says() -> None:
     rays = np.column_stack([x.ravel(), y.ravel(), np.ones(x.size)])
     for lens in ((), (-0.2, 0.05), (-0.25, 0.1, 0, 0, -0.02), (-0.2, 0.05, 1e-3, -2e-3)):
         seen = camera(THERMAL, 500.0, *lens)
-        found = np.stack(project_dense(seen, x, y), axis=-1).reshape(-1, 2)
+        found = np.reshape(project_dense(seen, x, y), (2, -1))
         inside = within(found, THERMAL)
         assert inside.sum() > 300
-        np.testing.assert_allclose(found[inside], seen.project(rays)[inside], atol=0.04)
+        np.testing.assert_allclose(found[:, inside].T, seen.project(rays)[inside], atol=0.04)
 
 
 def test_no_lens_shows_what_lies_where_its_model_folds_back() -> None:
@@ -33,12 +33,12 @@ def test_no_lens_shows_what_lies_where_its_model_folds_back() -> None:
 
 def test_pixels_reach_half_a_pixel_beyond_their_centres() -> None:
     places = np.array(
-        [(-0.5, 1), (-0.49, 1), (3.49, 1), (3.5, 1), (1, -0.5), (1, 2.49), (1, 2.5), (np.nan, 1)]
-    )
-    inside = within(places.astype(np.float32), (3, 4))
+        [(-0.5, 1), (-0.49, 1), (3.49, 1), (3.5, 1), (1, -0.5), (1, 2.49), (1, 2.5), (np.nan, 1)], np.float32
+    ).T
+    inside = within(places, (3, 4))
     np.testing.assert_array_equal(inside, [False, True, True, False, False, True, False, False])
-    np.testing.assert_array_equal(pixels_at(places.astype(np.float32), (3, 4)), [12, 4, 7, 12, 12, 9, 12, 12])
-    assert within(np.zeros((0, 2), np.float32), (3, 4)).shape == (0,)
+    np.testing.assert_array_equal(pixels_at(places, (3, 4)), [12, 4, 7, 12, 12, 9, 12, 12])
+    assert within(np.zeros((2, 0), np.float32), (3, 4)).shape == (0,)
 
 
 def test_the_nearest_counts_and_small_gaps_are_closed() -> None:
@@ -58,7 +58,11 @@ def test_what_is_carried_lies_where_the_point_is_seen() -> None:
     rays = one.unproject(np.column_stack([columns, rows])) + np.array([0.01, 0, 0])
     points = pose.apply(rays / depth.reshape(-1, 1))
     inside = within(places, other.size).ravel()
-    np.testing.assert_allclose(places.reshape(-1, 2)[inside], other.project(points)[inside], atol=0.04)
+    np.testing.assert_allclose(places.reshape(2, -1)[:, inside].T, other.project(points)[inside], atol=0.04)
     np.testing.assert_allclose(carried.ravel()[inside], 1 / points[inside, 2], rtol=2e-3)
+    window = slice(20, 90), slice(30, 200)
+    some, their_depth = carry(depth, one, pose, other, before=(0.01, 0.0), window=window)
+    np.testing.assert_array_equal(some, places[(slice(None), *window)])
+    np.testing.assert_array_equal(their_depth, carried[window])
     behind = Pose(np.eye(3), np.array([0.0, 0, -9]))
     assert np.isnan(carry(depth, one, behind, Camera(one.size, one.matrix))[0]).all()
