@@ -20,7 +20,7 @@ from distillmatch_ros.rig.depth_image import registered
 from distillmatch_ros.rig.evidence import Evidence, judge
 from distillmatch_ros.rig.learning import MAX_FRAMES, LearnedRig, Observation, evenly, learn
 from distillmatch_ros.rig.regions import Parallax
-from distillmatch_ros.rig.watching import AGREE_PX, FAR_PX
+from distillmatch_ros.rig.trust import AGREE_PX, FAR_PX
 
 
 def learn_from_files(

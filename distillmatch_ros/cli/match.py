@@ -33,7 +33,7 @@ from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.files import RigFile
 from distillmatch_ros.rig.learning import MAX_FRAMES
 from distillmatch_ros.rig.regions import Parallax
-from distillmatch_ros.rig.watching import FAR_PX
+from distillmatch_ros.rig.trust import FAR_PX
 
 AUTO = "auto"
 

@@ -11,7 +11,7 @@ from distillmatch_ros.reports.recording import Entry
 from distillmatch_ros.rig.comparison import Displacement, Geometry, mean_distance
 from distillmatch_ros.rig.history import RigHistory
 from distillmatch_ros.rig.learning import LearnedRig
-from distillmatch_ros.rig.watching import AGREE_PX
+from distillmatch_ros.rig.trust import AGREE_PX
 
 NAMELESS = ""
 """Group of the drives whose geometry is unknown."""

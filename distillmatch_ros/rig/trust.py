@@ -9,10 +9,45 @@ from dataclasses import dataclass
 
 from distillmatch_ros.registration.probability import with_odds
 
+AGREE_PX, FAR_PX = 10.0, 16.0
+"""Corner error of a pass against the rig, reference pixels: up to the first it confirms the rig, beyond the
+second it contradicts it."""
 MOST = 0.98
 """Highest probability in a stream: a whole place may mislead all passes over it."""
 TIMES = 10.0
 """Times a pass is likelier if what it says of the rig is true."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A pass that the rig did not learn from.
+
+    Attributes:
+        gap_px: corner error between the pass's own mapping and the rig's, reference pixels.
+        excess_px: what the rig adds to the distances of the pass's matches, in quadrature, reference pixels.
+        likely: whether the pass is probably right.
+        fits_better: whether the rig leaves less between edges than the pass's own mapping; None if not asked.
+    """
+
+    gap_px: float
+    excess_px: float
+    likely: bool
+    fits_better: bool | None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the pass confirms the rig."""
+        return self.gap_px <= AGREE_PX
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether the pass is far off the rig."""
+        return self.gap_px > FAR_PX
+
+    @property
+    def doubts(self) -> bool:
+        """Whether the pass is probably right, and then the rig is not."""
+        return self.likely and not self.agrees
 
 
 @dataclass(frozen=True)
@@ -25,10 +60,10 @@ class Trust:
 
     probability: float = 0.5
 
-    def confirmed(self) -> "Trust":
-        """With a pass that agrees with the rig."""
-        return Trust(min(MOST, with_odds(self.probability, TIMES)))
-
-    def doubted(self) -> "Trust":
-        """With a pass that is probably right, and does not agree."""
-        return Trust(max(1 - MOST, with_odds(self.probability, 1 / TIMES)))
+    def after(self, judgement: Judgement) -> "Trust":
+        """With one pass more; one that is off and probably wrong says nothing."""
+        if judgement.agrees:
+            return Trust(min(MOST, with_odds(self.probability, TIMES)))
+        if judgement.doubts:
+            return Trust(max(1 - MOST, with_odds(self.probability, 1 / TIMES)))
+        return self

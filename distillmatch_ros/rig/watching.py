@@ -23,11 +23,8 @@ from distillmatch_ros.rig.edges import edge_matches
 from distillmatch_ros.rig.events import Finding, RigEvent
 from distillmatch_ros.rig.learning import LearnedRig, Observation, learn
 from distillmatch_ros.rig.quality import distance_px
-from distillmatch_ros.rig.trust import Trust
+from distillmatch_ros.rig.trust import AGREE_PX, Judgement, Trust
 
-AGREE_PX, FAR_PX = 10.0, 16.0
-"""Corner error of a pass against the rig, reference pixels: up to the first it confirms the rig, beyond the
-second it contradicts it."""
 JUDGES, FILE_JUDGES = 5, 3
 """Passes after the fit that judge a rig; most that judge one from a file, which the first one may confirm."""
 KNOCKS, OFFS = 3, 5
@@ -50,35 +47,6 @@ _COMPARED, _BETTER = 12, 0.6  # passes whose edges are compared; fraction in whi
 
 def ignore(_rig: LearnedRig, _passes: int) -> None:
     """Do nothing with a rig."""
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """A pass that the rig did not learn from.
-
-    Attributes:
-        gap_px: corner error between the pass's own mapping and the rig's, reference pixels.
-        excess_px: what the rig adds to the distances of the pass's matches, in quadrature, reference pixels.
-        contradicts: whether the pass is off by more than `FAR_PX`.
-        fits_better: whether the rig leaves less between edges than the pass's own mapping; None if not asked.
-        likely: whether the pass is probably right.
-    """
-
-    gap_px: float
-    excess_px: float
-    contradicts: bool
-    likely: bool
-    fits_better: bool | None
-
-    @property
-    def agrees(self) -> bool:
-        """Whether the pass confirms the rig."""
-        return self.gap_px <= AGREE_PX
-
-    @property
-    def doubts(self) -> bool:
-        """Whether the pass is probably right, and then the rig is not."""
-        return self.likely and not self.agrees
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,14 +169,11 @@ class RigWatch:
         better = None
         if len(self._fits_better) < _COMPARED:
             better = _left(observed, mapping) < _left(observed, found.mapping)
-        return Judgement(gap, sqrt(max(0.0, by_rig**2 - by_pair**2)), gap > FAR_PX, likely, better)
+        return Judgement(gap, sqrt(max(0.0, by_rig**2 - by_pair**2)), likely, better)
 
     def _decide(self, judgement: Judgement, observed: Observation, own: Float64) -> None:
         assert self._candidate is not None, "judged only with a rig"
-        if judgement.agrees:
-            self._trust = self._trust.confirmed()
-        elif judgement.doubts:
-            self._trust = self._trust.doubted()
+        self._trust = self._trust.after(judgement)
         if judgement.fits_better is not None:
             self._fits_better.append(judgement.fits_better)
         if self.locked is not None:

@@ -19,7 +19,8 @@ from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.registration.tracking import Matches
 from distillmatch_ros.rig.following import PairOfEdges, RigAlignment, RigTrack
-from distillmatch_ros.rig.watching import FAR_PX, WatchedPass, WatchedRig
+from distillmatch_ros.rig.trust import FAR_PX
+from distillmatch_ros.rig.watching import WatchedPass, WatchedRig
 from distillmatch_ros.stream.belief import in_stream
 from distillmatch_ros.stream.followed import Followed
 from distillmatch_ros.stream.search import Search

@@ -16,7 +16,8 @@ from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.events import RigEvent
 from distillmatch_ros.rig.fixed import FixedWatch
 from distillmatch_ros.rig.learning import LearnedRig
-from distillmatch_ros.rig.watching import AGREE_PX, FAR_PX, RigWatch, WatchedRig
+from distillmatch_ros.rig.trust import AGREE_PX, FAR_PX
+from distillmatch_ros.rig.watching import RigWatch, WatchedRig
 from distillmatch_ros.stream.belief import in_stream, outweighed
 from distillmatch_ros.stream.calibration import Accumulator, PairFormat
 from distillmatch_ros.stream.followed import Followed
