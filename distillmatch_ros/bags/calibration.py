@@ -5,13 +5,14 @@ from dataclasses import dataclass, field, replace
 
 from typing_extensions import TypedDict
 
+from distillmatch_ros.bags.depth_scale import believed, scale_of_observations
 from distillmatch_ros.bags.drives import Drives
 from distillmatch_ros.bags.summary import BagRecord
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.rig.evidence import Evidence, judge
 from distillmatch_ros.rig.learning import KnownRig, LearnedRig, learn
-from distillmatch_ros.rig.model import Origin
+from distillmatch_ros.rig.metres import Scale
 from distillmatch_ros.rig.quality import Agreement, distances_from
 from distillmatch_ros.rig.uncertainty import Deviations, map_deviations
 from distillmatch_ros.stream.calibration import Calibration
@@ -34,6 +35,7 @@ class RigCalibration:
         against: why there is no rig; None if there is one.
         agreement: of what is to be used, with every pair.
         distances: what it is made from: median distance of each pair's matches, reference pixels.
+        scale: of the rig, by depth; None if it was not asked for.
     """
 
     homography: Calibration | None
@@ -42,6 +44,7 @@ class RigCalibration:
     against: str | None
     agreement: Agreement
     distances: Sequence[float] = field(repr=False)
+    scale: Scale | None = None
 
     @property
     def deviations(self) -> dict[str, Deviations]:
@@ -55,9 +58,9 @@ class RigCalibration:
         }
         return {name: each for name, each in found.items() if each is not None}
 
-    def with_baseline(self, metres: float, origin: Origin = "given") -> "RigCalibration":
+    def with_baseline(self, metres: float) -> "RigCalibration":
         """The same with the rig in metres, by the distance of its cameras."""
-        return replace(self, rig=None if self.rig is None else self.rig.with_baseline(metres, origin))
+        return replace(self, rig=None if self.rig is None else self.rig.with_baseline(metres))
 
     @property
     def doubt(self) -> str | None:
@@ -85,7 +88,8 @@ def calibrate(drives: Drives, known: KnownRig | None = None, with_depth: bool = 
         with_depth: whether the rig is to map by depth.
 
     Raises:
-        DistillMatchError: there are too few pairs, or neither a rig nor a homography holds for them.
+        DistillMatchError: there are too few pairs, or neither a rig nor a homography holds for them; or depth
+            does not tell the rig's scale.
     """
     if drives.accumulator is None:
         raise DistillMatchError("calibration: there is no pair; check topics and times")
@@ -97,12 +101,15 @@ def calibrate(drives: Drives, known: KnownRig | None = None, with_depth: bool = 
     still = None if homography is None else homography.mapping
     is_wanted = with_depth or (known is not None and known.fixed)
     rig, evidence, against = _rig(drives, None if is_wanted else still, known)
+    scale = None
+    if rig is not None and with_depth:
+        rig, scale = _in_metres(rig, drives)
     mapping = still if rig is None else rig
     if mapping is None:
         raise DistillMatchError(f"{problem}\nnor is there a rig: {against}") from problem
     distances = distances_from(mapping, drives.inliers)
     agreement = Agreement.of(distances, drives.pairs - len(drives.inliers))
-    found = RigCalibration(homography, rig, evidence, against, agreement, distances.tolist())
+    found = RigCalibration(homography, rig, evidence, against, agreement, distances.tolist(), scale)
     if agreement.beyond > WRONG:
         raise DistillMatchError(
             f"calibration: {found.doubt}: no {'rig' if rig else 'one homography'} holds for these pairs. "
@@ -128,6 +135,16 @@ def _rig(
     return learn(observed, *cameras, shifted, known), evidence, None
 
 
+def _in_metres(rig: LearnedRig, drives: Drives) -> tuple[LearnedRig, Scale | None]:
+    """The rig with its scale by depth; it may have one already."""
+    if not rig.model.is_metric:
+        found = scale_of_observations(rig, drives.observations)
+        scale = believed(found, "give --baseline-m", drives.unused)
+        return rig.with_baseline(scale.metres, scale.origins), scale
+    pairs = sum(each.measured is not None for each in drives.observations)
+    return rig, Scale.of(rig.model, pairs) if "parallax" in rig.model.origins else None
+
+
 class FiguresRecord(TypedDict):
     """How well a kind of mapping fits pairs left out; see `FitFigures`."""
 
@@ -150,6 +167,8 @@ class CalibrationRecord(TypedDict):
         against: why there is no rig; null if there is one.
         origins: what is measured, given or assumed of the rig, by quantity.
         deviations_px: standard deviations of the rig's map at ``centre`` and ``corner``, by distance.
+        scale: distance of the cameras by depth, m, and standard deviations as fractions: of it, and of the
+            parallax by which depth maps pixels; null without depth.
         time_offsets: advised ``thermal_offset`` by bag, s, with its standard deviation.
         warning: what speaks against using the file; null if nothing does.
         bags: what became of each bag.
@@ -167,6 +186,7 @@ class CalibrationRecord(TypedDict):
     against: str | None
     origins: dict[str, str]
     deviations_px: dict[str, dict[str, float]]
+    scale: dict[str, float] | None
     time_offsets: dict[str, dict[str, float]]
     warning: str | None
     bags: list[BagRecord]
@@ -195,6 +215,13 @@ def record(found: RigCalibration, drives: Drives, out: str) -> CalibrationRecord
         "deviations_px": {
             name: {"centre": round(each.centre, 3), "corner": round(each.corner, 3)}
             for name, each in found.deviations.items()
+        },
+        "scale": None
+        if found.scale is None
+        else {
+            "metres": round(found.scale.metres, 5),
+            "deviation": round(found.scale.deviation, 4),
+            "parallax": round(found.scale.parallax, 4),
         },
         "time_offsets": {
             bag: {"seconds": round(each.seconds, 4), "deviation": round(each.deviation, 4)}

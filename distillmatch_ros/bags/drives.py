@@ -15,9 +15,10 @@ from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import Size
 from distillmatch_ros.images.files import read_pair
 from distillmatch_ros.images.pairs import PairPaths, read_csv, read_folder
-from distillmatch_ros.images.prepared import PreparedPair, to_grey_8bit
+from distillmatch_ros.images.prepared import PreparedPair, to_grey_8bit, unmeasured
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.rig.dense import Float32
 from distillmatch_ros.rig.estimation import FrameMatches
 from distillmatch_ros.rig.exchange.formats import read_known
 from distillmatch_ros.rig.exchange.known import Known, Sizes
@@ -65,6 +66,7 @@ class Drives:
         errors: images that could not be read.
         notes: what was left out, for people.
         offsets: time offset of each bag, by its path, where its motion tells it.
+        unused: why depth of pairs could not be used.
     """
 
     parameters: Parameters
@@ -77,6 +79,7 @@ class Drives:
     errors: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     offsets: dict[str, TimeOffset] = field(default_factory=dict)
+    unused: set[str] = field(default_factory=set)
     _kept: _Thinned[Observation] = field(default_factory=lambda: _Thinned(2 * _KEPT))
 
     @property
@@ -115,7 +118,9 @@ class Drives:
                 result.registration,
                 result.visible.stamp,
                 str(job.bag),
+                result.inverse_depth,
             )
+            self.unused.update(result.unused.values())
 
         stream.reset()
         summary = process_bag(job, stream, self.parameters, on_frame=on_frame, on_result=take, stop=stop)
@@ -182,6 +187,7 @@ class Drives:
         found: Registration,
         stamp: int,
         source: str,
+        inverse_depth: Callable[[], Float32 | None] = unmeasured,
     ) -> None:
         if self.formats is None or self.accumulator is None:
             self.formats = sizes
@@ -196,7 +202,10 @@ class Drives:
         own = found if found.status.is_confirmed else None
         mapping = None if own is None else own.mapping  # a held one is not the pair's
         self._kept.add(
-            lambda: Observation.of(PreparedPair.of(visible, thermal), replace(found, mapping=mapping))
+            lambda: Observation.of(
+                PreparedPair.of(visible, thermal, inverse_depth=inverse_depth),
+                replace(found, mapping=mapping),
+            )
         )
         if own is not None:
             places = np.flatnonzero(own.inliers)

@@ -76,7 +76,7 @@ def write_pictures(
     ):
         yield _write(base, f"{name}.{'png' if warped.dtype in (np.uint8, np.uint16) else 'tiff'}", warped)
     yield _write(base, "mask.png", seen_mask(mapping))
-    if isinstance(mapping, DepthMapping) and mapping.hides:
+    if isinstance(mapping, DepthMapping) and mapping.has_points:
         path = base.with_name(f"{base.name}_{CLOUD}")
         write_bytes(path, ply(thermal_cloud(mapping, visible, heat)))
         yield path

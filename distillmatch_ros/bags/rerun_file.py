@@ -163,7 +163,7 @@ class RerunFile:
     def _show_cloud(self, visible: NDArray[Any], thermal: NDArray[Any], found: Registration) -> None:
         """The thermal cloud of a pair with depth; none takes away that of the pair before it."""
         places, colours = np.zeros((0, 3), np.float32), np.zeros((0, 3), np.uint8)
-        if isinstance(found.mapping, DepthMapping) and found.mapping.hides:
+        if isinstance(found.mapping, DepthMapping) and found.mapping.has_points:
             cloud = thermal_cloud(found.mapping, visible, thermal)
             cloud = cloud[:: -(-len(cloud) // _MOST_POINTS) or 1]
             places = np.stack([cloud[name] for name in "xyz"], axis=-1)

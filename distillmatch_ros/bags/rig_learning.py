@@ -1,6 +1,7 @@
 """The rig of a list of image files: learned from them, judged, and used to register them."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def learn_from_files(
     registrar: Registrar,
     pairs: Sequence[PairPaths],
     *,
+    depth: Path | None = None,
     visible_from_thermal: bool = False,
     max_pixels: int = MAX_PIXELS,
     on_pair: Callable[[], None] = lambda: None,
@@ -38,6 +40,7 @@ def learn_from_files(
     Args:
         registrar: open registrar.
         pairs: at most `MAX_FRAMES` of them are used, evenly spread.
+        depth: see `read_depth`; the rig is in metres if it tells the scale.
         visible_from_thermal: see `match_files`.
         max_pixels: see `match_files`.
         on_pair: called after each of them, for a progress bar.
@@ -53,6 +56,10 @@ def learn_from_files(
     for index in evenly(len(pairs), MAX_FRAMES):
         try:
             pair = registrar.prepare(*read_pair(pairs[index], visible_from_thermal, max_pixels))
+            if depth is not None:
+                with suppress(DistillMatchError):  # likewise
+                    size = pair.visible.image.shape[:2]
+                    pair = pair.measured(read_depth(depth, pairs[index].visible, size))
             observed.append(Observation.of(pair, registrar.register_prepared(pair)))
         except DistillMatchError:
             pass  # `match_files` reports it

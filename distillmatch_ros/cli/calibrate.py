@@ -15,7 +15,6 @@ from distillmatch_ros.cli.streams import (
     Thermal,
     complete_topic,
     fail_with,
-    find_scale,
     parameters_of,
     take_drives,
     tell_problems,
@@ -114,21 +113,12 @@ def calibrate(
     check_kind(out, ".yaml", ".yml")
     check_kind(report, ".html", ".htm")
     drives = Drives(parameters)
-    take_drives(drives, sources, rgb, thermal, output.quiet, lost="no calibration is written")
+    take_drives(drives, sources, rgb, thermal, output.quiet, "no calibration is written", depth)
     found = calibration.calibrate(drives, drives.take(initial, fixed or []), depth is not None)
     if found.rig is not None and baseline_m is not None:
         found = found.with_baseline(baseline_m)
-    if found.rig is not None and depth is not None:
-        scale = find_scale(
-            found.rig, parameters, sources, output.quiet, rgb=rgb, thermal=thermal, depth=depth
-        )
-        common.remark(str(scale))
-        if lacks := found.rig.model.assumed("thermal focal length", "visible focal length"):
-            common.complain(
-                f"the {' and the '.join(lacks)} are assumed, and the distance is only as right as they are: "
-                "compare it with a ruler, or record the camera_info of both cameras"
-            )
-        found = found.with_baseline(scale.metres, "measured")
+    if found.scale is not None:
+        (common.remark if found.scale.is_known else common.complain)(str(found.scale))
     if found.rig is None and depth is not None:
         common.complain("--depth is not used: there is no rig that it could tell the scale of")
     if exports and found.rig is None:

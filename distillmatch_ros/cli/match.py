@@ -32,6 +32,7 @@ from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.files import RigFile
 from distillmatch_ros.rig.learning import MAX_FRAMES
+from distillmatch_ros.rig.metres import Scale
 from distillmatch_ros.rig.regions import Parallax
 from distillmatch_ros.rig.trust import FAR_PX
 
@@ -170,6 +171,7 @@ def match(
             learned, evidence, used = learn_from_files(
                 registrar,
                 listed,
+                depth=depth,
                 visible_from_thermal=visible_from_thermal,
                 max_pixels=max_pixels,
                 on_pair=lambda: bar.advance(task),
@@ -182,8 +184,10 @@ def match(
             known = RigFile.load(Path(rig)).rig
         if known is not None and depth is not None and not known.model.is_metric:
             scale = scale_of_files(known, listed, depth, visible_from_thermal, max_pixels)
-            known = known.with_baseline(scale.metres, "measured")
+            known = known.with_baseline(scale.metres, scale.origins)
             common.remark(str(scale), bar.console)
+        elif known is not None and rig == AUTO and depth is not None:
+            common.remark(str(Scale.of(known.model, used)), bar.console)
         if known is not None and rig_out is not None:
             RigFile.of(known, used).save(rig_out)
         results = match_files(

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from distillmatch_ros.bags.processing import BagJob
     from distillmatch_ros.bags.summary import BagSummary
     from distillmatch_ros.registration.registrar import Registrar
-    from distillmatch_ros.rig.learning import LearnedRig
-    from distillmatch_ros.rig.scale import Scale
     from distillmatch_ros.stream.parameters import Parameters
     from distillmatch_ros.stream.sensors import Sensor
     from distillmatch_ros.stream.stream import Stream
@@ -124,9 +122,15 @@ class Taker(Protocol):
 
 
 def take_drives(
-    taker: Taker, sources: list[Path], rgb: str | None, thermal: str | None, quiet: bool, lost: str
+    taker: Taker,
+    sources: list[Path],
+    rgb: str | None,
+    thermal: str | None,
+    quiet: bool,
+    lost: str,
+    depth: str | None = None,
 ) -> None:
-    """Give all pairs of the sources to a taker; lists of files first, then bags.
+    """Give all pairs of the sources to a taker; lists of files first, then bags, perhaps with depth.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed; ``lost`` tells what becomes of it.
@@ -138,7 +142,9 @@ def take_drives(
 
     parameters = taker.parameters
     lists = [source for source in sources if is_list(source)]
-    jobs = _jobs(sources, parameters, rgb=rgb, thermal=thermal)
+    jobs = _jobs(sources, parameters, rgb=rgb, thermal=thermal, depth=depth)
+    if depth is not None and not jobs:
+        raise typer.BadParameter("--depth needs a bag.")
     bags = [[job.bag, *job.others] for job in jobs]
     total = sum(len(listed(source)) for source in lists) + (count_frames(bags, rgb) or 0)
     check_one_rig(jobs)
@@ -151,27 +157,6 @@ def take_drives(
             add()
             if stop():
                 raise KeyboardInterrupt(lost)
-
-
-def find_scale(
-    rig: "LearnedRig", parameters: "Parameters", sources: list[Path], quiet: bool, **topics: str | None
-) -> "Scale":
-    """The distance of a rig's cameras by the depth in the bags among the sources; see `scale_by_depth`."""
-    from distillmatch_ros.bags.depth_scale import scale_by_depth
-    from distillmatch_ros.stream.assembly import open_registrar
-
-    jobs = _jobs(sources, parameters, **topics)
-    if not jobs:
-        raise typer.BadParameter("--depth needs a bag.")
-    with open_registrar(parameters) as registrar, registering(0, quiet) as (on_frame, stop):
-        try:
-            scale = scale_by_depth(jobs, rig, registrar, parameters, on_frame, stop)
-        except DistillMatchError:  # too few pairs, since it was stopped
-            if not stop():
-                raise
-        if stop():
-            raise KeyboardInterrupt("no calibration is written")
-        return scale
 
 
 def _jobs(sources: list[Path], parameters: "Parameters", **topics: str | None) -> "list[BagJob]":

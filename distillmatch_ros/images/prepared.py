@@ -1,6 +1,7 @@
 """Camera images prepared for registration, tracking and display: what is derived is computed once a pair."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -75,16 +76,32 @@ class PreparedImage:
         return self.orientation.upright(self.grey)
 
 
+def unmeasured() -> None:
+    """The inverse depth of a pair whose depth is not measured."""
+
+
 @dataclass(frozen=True, eq=False)
 class PreparedPair:
-    """The images of both cameras."""
+    """The images of both cameras.
+
+    Attributes:
+        visible: the visible image.
+        thermal: the thermal image.
+        inverse_depth: tells, in any thread, the inverse depth of the visible pixels if it is measured,
+            float32 (H, W), 1 / metre, NaN where unknown; None if it is not.
+    """
 
     visible: PreparedImage
     thermal: PreparedImage
+    inverse_depth: Callable[[], NDArray[np.float32] | None] = unmeasured
 
     @classmethod
     def of(
-        cls, visible: NDArray[Any], thermal: NDArray[Any], orientations: Orientations | None = None
+        cls,
+        visible: NDArray[Any],
+        thermal: NDArray[Any],
+        orientations: Orientations | None = None,
+        inverse_depth: Callable[[], NDArray[np.float32] | None] = unmeasured,
     ) -> "PreparedPair":
         """Prepare a pair.
 
@@ -92,6 +109,7 @@ class PreparedPair:
             visible: any camera image.
             thermal: any camera image; its values are stretched.
             orientations: orientations that make the images upright; none if None.
+            inverse_depth: see `PreparedPair`.
 
         Raises:
             DistillMatchError: one is not an image.
@@ -102,7 +120,12 @@ class PreparedPair:
         return cls(
             PreparedImage(visible, turns.visible, stretched=False),
             PreparedImage(thermal, turns.thermal, stretched=True),
+            inverse_depth,
         )
+
+    def measured(self, inverse_depth: NDArray[np.float32]) -> "PreparedPair":
+        """The same pair with measured depth."""
+        return replace(self, inverse_depth=lambda: inverse_depth)
 
 
 def to_grey_8bit(image: NDArray[Any], *, stretch: bool) -> NDArray[np.uint8]:

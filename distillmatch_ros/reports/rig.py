@@ -97,7 +97,7 @@ def _rows(rig: LearnedRig) -> Iterator[tuple[str, str]]:
     names = ("up or down", "left or right", "about the axis")
     for degrees, name in zip(turns, names, strict=True):
         yield f"cameras turned {name}", f"{degrees:+.2f} degrees"
-    if model.is_metric:
+    if model.tells_lengths:
         yield "distance of the lenses", f"{np.linalg.norm(model.T_visible_thermal.translation):.3f} m"
     for name, camera in (("visible", model.visible), ("thermal", model.thermal)):
         origin = model.origins.get(f"{name} focal length", "measured")

@@ -6,6 +6,7 @@ The normal equations are solved by the Schur complement over the frames' numbers
 Scenes have relief: what is nearer or farther than a frame's plane is displaced along its epipolar line, and
 only along it. Each match may therefore lie beside its plane, as far as matches of these frames do; see
 `Problem.relief`. Otherwise relief that is always in the same place turns the cameras and bends the lenses.
+Matches whose depth is measured lie there instead, and tell the translation's length.
 """
 
 from dataclasses import dataclass, replace
@@ -43,19 +44,26 @@ class Problem:
         visible: (frames, matches, 2).
         weights: (frames, matches).
         scale: visible pixels of a half width.
+        measured: (frames, matches), inverse depths, see `project`; NaN where unknown.
     """
 
     thermal: Float64
     visible: Float64
     weights: Float64
     scale: float
+    measured: Float64
+
+    @cached_property
+    def has_depth(self) -> bool:
+        """Whether the depth of any match is measured."""
+        return bool((np.isfinite(self.measured) & (self.weights > 0)).any())
 
     @property
     def on_planes(self) -> Float64:
         """`State.beside` of matches on their frames' planes."""
         return np.zeros_like(self.weights)
 
-    def without_wrong(self, state: "State", limit_px: float, relief: float) -> "Problem":
+    def without_wrong(self, state: "State", limit_px: float, relief: Float64 | float) -> "Problem":
         """The matches that lie within a limit, visible pixels, of where a state maps them; see `adjust`."""
         square = self.squares(state, self.gaps(state.projected(self)), relief)
         return replace(self, weights=np.where(square < limit_px**2, self.weights, 0.0))
@@ -64,24 +72,32 @@ class Problem:
         """How far places are from where the matches are seen, (frames, matches, 2), visible pixels."""
         return np.asarray((self.visible - model.places) * self.scale)
 
-    def squares(self, state: "State", gaps: Float64, relief: float) -> Float64:
+    def squares(self, state: "State", gaps: Float64, relief: Float64 | float) -> Float64:
         """Squares of gaps, with what it costs to lie beside the planes, (frames, matches)."""
         square: Float64 = (gaps * gaps).sum(axis=-1)
-        return square if relief == 0 else square + (self.scale / relief * state.beside) ** 2
+        return square + (self.scale * state.beside / np.maximum(relief, 1e-9)) ** 2
 
-    def relief(self, state: "State") -> float:
-        """Displacements by relief, in standard deviations of a match.
+    def relief(self, state: "State") -> Float64 | float:
+        """Displacements by relief, in standard deviations of a match; by match where depths are measured.
 
-        Across epipolar lines there is none. What gaps have more along the lines is relief.
+        Across epipolar lines there is none. What gaps have more along the lines is relief, and of matches
+        whose depth is measured the error of that.
         """
         model = state.projected(self)
         along = _Lines.of(model, state, self.scale, 0.0).along
         gaps = self.gaps(model) + along * state.beside[..., None]
         unit = along / np.maximum(np.linalg.norm(along, axis=-1, keepdims=True), 1e-12)
-        seen = self.weights > 0
-        with_relief = np.median(np.abs((gaps * unit).sum(axis=-1))[seen])
-        without = np.median(np.abs(gaps[..., 0] * unit[..., 1] - gaps[..., 1] * unit[..., 0])[seen])
-        return float(np.sqrt(max((with_relief / max(without, 1e-9)) ** 2 - 1, 0.0)))
+        with_relief = np.abs((gaps * unit).sum(axis=-1))
+        without = np.abs(gaps[..., 0] * unit[..., 1] - gaps[..., 1] * unit[..., 0])
+        seen, measured = self.weights > 0, np.isfinite(self.measured)
+
+        def of(some: NDArray[np.bool_]) -> float:
+            ratio = np.median(with_relief[some]) / max(np.median(without[some]), 1e-9) if some.any() else 0.0
+            return float(np.sqrt(max(ratio**2 - 1, 0.0)))
+
+        if not self.has_depth:
+            return of(seen)
+        return np.where(measured, of(seen & measured), of(seen & ~measured))
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +118,7 @@ class State:
 
     def projected(self, problem: Problem) -> Projected:
         """Where the thermal places are seen, and derivatives."""
-        return project(self.shared, self.rotation, self.own, problem.thermal, self.beside)
+        return project(self.shared, self.rotation, self.own, problem.thermal, self.beside, problem.measured)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,15 +127,16 @@ class _Lines:
 
     Attributes:
         along: (frames, matches, 2), visible pixels for a displacement of a half width, see `project`.
-        flexibility: square of what is usual beside the plane, by that of a match's standard deviation.
+        flexibility: square of what is usual beside the plane, by that of a match's standard deviation; one
+            number, or (frames, matches).
     """
 
     along: Float64
-    flexibility: float
+    flexibility: Float64 | float
 
     @classmethod
-    def of(cls, model: Projected, state: State, scale: float, relief: float) -> "_Lines":
-        along: Float64 = model.by_own[..., 2] * (scale / parallax(state.shared))
+    def of(cls, model: Projected, state: State, scale: float, relief: Float64 | float) -> "_Lines":
+        along: Float64 = model.by_inverse_depth * (scale / parallax(state.shared))
         return cls(along, (relief / scale) ** 2)
 
     @cached_property
@@ -131,7 +148,7 @@ class _Lines:
 
         Their squares are those that are left when each match lies at its best place beside the plane.
         """
-        if self.flexibility == 0:
+        if not np.any(self.flexibility):
             return values
         part = (1 - 1 / np.sqrt(1 + self.flexibility * self._square)) / np.maximum(self._square, 1e-18)
         along = self.along[..., None]
@@ -147,7 +164,7 @@ class _Lines:
             derivatives: of the places, (frames, matches, 2, n).
             step: (frames, n).
         """
-        if self.flexibility == 0:
+        if not np.any(self.flexibility):
             return np.zeros(self.along.shape[:2])
         missing = on_plane - np.einsum("fmij,fj->fmi", derivatives, step)
         best = self.flexibility * (self.along * missing).sum(axis=-1) / (1 + self.flexibility * self._square)
@@ -155,13 +172,13 @@ class _Lines:
         return np.asarray(np.clip(best, -most, most))
 
 
-def _length(state: State, free: NDArray[np.bool_]) -> tuple[float, Float64]:
+def _length(problem: Problem, state: State, free: NDArray[np.bool_]) -> tuple[float, Float64]:
     """By how much a free translation is longer than 1, weighted, and its derivatives by `SHARED`.
 
-    Nothing tells its length: inverse depths are in its unit.
+    Without measured depths nothing tells its length: inverse depths are in its unit.
     """
     derivatives = np.zeros(len(SHARED))
-    if not free[5]:
+    if not free[5] or problem.has_depth:
         return 0.0, derivatives
     length = max(float(np.linalg.norm(state.shared[5:8])), 1e-12)
     derivatives[5:8] = _UNIT * state.shared[5:8] / length
@@ -175,7 +192,7 @@ def adjust(
     free: NDArray[np.bool_],
     numbers: int,
     soft_px: float,
-    relief: float = 0.0,
+    relief: Float64 | float = 0.0,
 ) -> tuple[State, float]:
     """Levenberg-Marquardt, from planes on; the state, and its cost a match.
 
@@ -198,7 +215,7 @@ def adjust(
         root = np.sqrt(1 + problem.squares(tried, gaps, relief) / soft_px**2)
         there = float((problem.weights * 2 * soft_px**2 * (root - 1)).sum())
         there += float((prior * (tried.shared - usual) ** 2).sum() + (own_prior * tried.own**2).sum())
-        length, by_length = _length(tried, free)
+        length, by_length = _length(problem, tried, free)
         there += length**2
         if there < cost:
             gained = (cost - there) / max(there, 1e-12)
@@ -240,7 +257,12 @@ def adjust(
 
 
 def covariance_of(
-    problem: Problem, state: State, free: NDArray[np.bool_], numbers: int, soft_px: float, relief: float
+    problem: Problem,
+    state: State,
+    free: NDArray[np.bool_],
+    numbers: int,
+    soft_px: float,
+    relief: Float64 | float,
 ) -> Float64:
     """Covariance (12, 12) of what is shared, by the jackknife over frames.
 
@@ -277,7 +299,7 @@ def covariance_of(
     through = curvature[:, :shared, shared:] @ np.linalg.inv(inner)
     by_frame = curvature[:, :shared, :shared] - through @ curvature[:, shared:, :shared]
     scores = pulls[:, :shared] - np.einsum("fij,fj->fi", through, pulls[:, shared:] - own_prior * state.own)
-    _, by_length = _length(state, free)
+    _, by_length = _length(problem, state, free)
     whole = by_frame.sum(axis=0) + np.diag(prior) + np.outer(by_length, by_length)
     steps = np.linalg.solve(whole - by_frame, scores[..., None])[..., 0]
     inverse = np.linalg.inv(whole)

@@ -3,7 +3,7 @@
 The fit to matches comes close; the last pixel comes from edges, for what is shared and for what a frame adds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,10 +15,12 @@ from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, Size,
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.rig.dense import Float32
 from distillmatch_ros.rig.depth import DepthSearch
 from distillmatch_ros.rig.edges import edge_matches
-from distillmatch_ros.rig.estimation import EDGE_SOFT_PX, Fit, FrameMatches, fit_own, fit_rig
-from distillmatch_ros.rig.model import Origin, RigMapping, RigModel
+from distillmatch_ros.rig.estimation import EDGE_SOFT_PX, MIN_DEPTHS, Fit, FrameMatches, fit_own, fit_rig
+from distillmatch_ros.rig.measured_edges import measured_edges
+from distillmatch_ros.rig.model import GIVEN, Origin, RigMapping, RigModel
 from distillmatch_ros.rig.parallax import DepthMapping, with_depth
 from distillmatch_ros.rig.regions import find_regions
 
@@ -40,18 +42,31 @@ class Observation:
         thermal: uint8 (H, W), grey.
         matches: all matches of the network; wrong ones may be among them.
         mapping: the pair's own mapping, or None if it has none.
+        measured: inverse depth of every second visible pixel either way, float16, 1 / metre, NaN where
+            unknown; many pairs are kept. None if it is not measured.
     """
 
     visible: NDArray[np.uint8]
     thermal: NDArray[np.uint8]
     matches: FrameMatches
     mapping: ImageMapping | None
+    measured: NDArray[np.float16] | None = None
 
     @classmethod
     def of(cls, pair: PreparedPair, found: Registration) -> "Observation":
         """What a registered pair tells about the rig."""
         matches = FrameMatches(found.thermal_points, found.visible_points)
-        return cls(pair.visible.grey_8bit, pair.thermal.grey_8bit, matches, found.mapping)
+        depth = pair.inverse_depth()
+        measured = None if depth is None else np.asarray(depth[::2, ::2], np.float16)
+        return cls(pair.visible.grey_8bit, pair.thermal.grey_8bit, matches, found.mapping, measured)
+
+    @property
+    def inverse_depth(self) -> Float32 | None:
+        """Inverse depth of the visible pixels, float32 (H, W); see ``measured``."""
+        if self.measured is None:
+            return None
+        twice = np.repeat(np.repeat(self.measured.astype(np.float32), 2, axis=0), 2, axis=1)
+        return np.asarray(twice[: self.visible.shape[0], : self.visible.shape[1]], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +85,12 @@ class LearnedRig:
     shifted: bool = True
     source: str = "rig"
 
-    def with_baseline(self, metres: float, origin: Origin = "given") -> "LearnedRig":
-        """The same rig in metres, by the distance of its cameras."""
+    def with_baseline(self, metres: float, origins: Mapping[str, Origin] = GIVEN) -> "LearnedRig":
+        """The same rig in metres; see `RigModel.with_baseline`."""
         scale = self.model.scale_for(metres)
         far, near = self.inverse_depths
         return replace(
-            self, model=self.model.with_baseline(metres, origin), inverse_depths=(far / scale, near / scale)
+            self, model=self.model.with_baseline(metres, origins), inverse_depths=(far / scale, near / scale)
         )
 
     def check(self, thermal: Size, visible: Size) -> None:
@@ -179,7 +194,7 @@ def learn(
     shifted: bool = True,
     known: KnownRig | None = None,
 ) -> LearnedRig:
-    """Learn a rig.
+    """Learn a rig; in metres if enough pairs have measured depth that tells them, see `Scale`.
 
     Args:
         pairs: of different scenes, in the order of time.
@@ -200,7 +215,21 @@ def learn(
     for _ in range(_ROUNDS):
         edges = [_edges(pair, fit, own) for pair, own in zip(chosen, fit.own, strict=True)]
         fit = fit_rig(edges, thermal, visible, 1, EDGE_SOFT_PX, fit)
+    by_depth = _by_depth(chosen, fit, thermal, visible)
+    fit = fit if by_depth is None else by_depth
     return LearnedRig(fit.rig, _range(fit), shifted)
+
+
+def _by_depth(
+    pairs: Sequence[Observation], fit: Fit, thermal: Camera | Size, visible: Camera | Size
+) -> Fit | None:
+    """The fit with measured depth; None if too few pairs have it, or it does not tell the scale."""
+    if sum(pair.measured is not None for pair in pairs) < MIN_DEPTHS:
+        return None
+    for _ in range(_ROUNDS):
+        edges = [_measured_edges(pair, fit, own) for pair, own in zip(pairs, fit.own, strict=True)]
+        fit = fit_rig(edges, thermal, visible, 1, EDGE_SOFT_PX, fit)
+    return fit if fit.rig.is_metric else None
 
 
 def _range(fit: Fit) -> tuple[float, float]:
@@ -244,3 +273,14 @@ def evenly(count: int, most: int) -> list[int]:
 
 def _edges(pair: Observation, fit: Fit, own: Float64) -> FrameMatches:
     return edge_matches(pair.visible, pair.thermal, fit.rig.on_plane(own[:3], own[3:]))
+
+
+def _measured_edges(pair: Observation, fit: Fit, own: Float64) -> FrameMatches:
+    """The edges of a pair with its depth, if it has any; near things by an earlier fit with depth."""
+    depth = pair.inverse_depth
+    if depth is None:
+        return _edges(pair, fit, own)
+    mapping: ImageMapping = fit.rig.on_plane(own[:3], own[3:])
+    if "parallax" in fit.rig.origins:
+        mapping = DepthMapping(fit.rig, depth, own[:3])
+    return measured_edges(pair.visible, pair.thermal, mapping, depth)

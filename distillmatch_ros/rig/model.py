@@ -6,6 +6,7 @@ plane, rho = n . q with the same n for all pixels, and between rays the mapping 
 straight. A plane that faces the thermal camera at the inverse depth rho has n = (0, 0, rho).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any, Literal
@@ -25,6 +26,9 @@ Origin = Literal["measured", "given", "assumed"]
 Window = tuple[slice, slice]
 """Rows and columns of an image."""
 EVERYTHING: Window = (slice(None), slice(None))
+
+GIVEN: Mapping[str, Origin] = {"scale": "given"}
+"""Origins of a rig whose cameras' distance was measured by a ruler."""
 
 THERMAL_INTRINSICS = ("thermal focal length", "thermal distortion")
 """Quantities that make up the thermal camera."""
@@ -75,7 +79,12 @@ class RigModel:
 
     @property
     def is_metric(self) -> bool:
-        """Whether the translation is in metres."""
+        """Whether inverse depths are in 1 / metre, so that measured depth maps pixels; see `Scale`."""
+        return self.tells_lengths or self.origins.get("parallax") == "measured"
+
+    @property
+    def tells_lengths(self) -> bool:
+        """Whether lengths across the view are in metres too: they need the distance, or focal lengths."""
         return not self.assumed("scale")
 
     def distance(self, inverse_depth: float) -> str:
@@ -87,15 +96,15 @@ class RigModel:
         """Which of these quantities are neither measured nor given; see ``origins``."""
         return [name for name in quantities if self.origins.get(name) == "assumed"]
 
-    def with_baseline(self, metres: float, origin: Origin = "given") -> "RigModel":
-        """The same rig in metres, by the distance of its cameras."""
+    def with_baseline(self, metres: float, origins: Mapping[str, Origin] = GIVEN) -> "RigModel":
+        """The same rig in metres, by the distance of its cameras, and where that is from; see `Scale`."""
         pose, scale = self.T_visible_thermal, self.scale_for(metres)
         factors = np.ones(12)
         factors[5:8] = scale  # the translation's
         return replace(
             self,
             T_visible_thermal=Pose(pose.rotation, pose.translation * scale),
-            origins={**self.origins, "scale": origin},
+            origins={**self.origins, **origins},
             covariance=None if self.covariance is None else self.covariance * np.outer(factors, factors),
         )
 

@@ -69,6 +69,11 @@ class DepthMapping:
         """See `ImageMapping`."""
         return self.rig.visible.size
 
+    @property
+    def has_points(self) -> bool:
+        """Whether its pixels are points in metres; see `thermal_cloud`."""
+        return self.hides and self.rig.tells_lengths
+
     @cached_property
     def filled(self) -> NDArray[np.bool_]:
         """Visible pixels of unknown inverse depth, for which surroundings or the plane stand in."""

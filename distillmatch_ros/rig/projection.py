@@ -29,11 +29,13 @@ class Projected:
         places: float64 (frames, matches, 2).
         by_shared: (frames, matches, 2, 12), by `SHARED`.
         by_own: (frames, matches, 2, 5), by `OWN`.
+        by_inverse_depth: (frames, matches, 2), by that of each match alone.
     """
 
     places: Float64
     by_shared: Float64
     by_own: Float64
+    by_inverse_depth: Float64
 
     @property
     def derivatives(self) -> Float64:
@@ -42,12 +44,18 @@ class Projected:
 
 
 def project(
-    shared: Float64, rotation: Float64, own: Float64, thermal: Float64, beside: Float64 | float = 0.0
+    shared: Float64,
+    rotation: Float64,
+    own: Float64,
+    thermal: Float64,
+    beside: Float64 | float = 0.0,
+    measured: Float64 | float = np.nan,
 ) -> Projected:
     """Map thermal places to visible ones.
 
-    Relief displaces matches along their epipolar lines. It is given as a displacement, not as an inverse
-    depth: else a longer focal length or translation would explain more of it, and be found for that alone.
+    A match whose depth is measured lies there, the others on their frames' planes. Relief displaces matches
+    along their epipolar lines. It is given as a displacement, not as an inverse depth: else a longer focal
+    length or translation would explain more of it, and be found for that alone.
 
     Args:
         shared: (12,); the rotation vector in it is not used.
@@ -56,6 +64,8 @@ def project(
         thermal: (frames, matches, 2).
         beside: (frames, matches), how far matches lie from where their frames' planes put them, half widths
             of the visible image; see `parallax`.
+        measured: (frames, matches), inverse depths along the visible camera's axis, 1 / unit of the
+            translation; NaN where unknown.
     """
     thermal_focal, visible_focal = np.exp(shared[:2])
     translation = shared[5:8]
@@ -67,7 +77,12 @@ def project(
     rays = np.concatenate([along * radius[..., None], np.ones((*radius.shape, 1))], axis=-1)
     turned = rays @ rotation.T
     relief = np.asarray(beside / parallax(shared))
-    inverse_depth = np.einsum("fmi,fi->fm", rays, planes) + relief
+    is_measured = np.isfinite(measured)
+    # With the inverse depth rho along the thermal axis, a point's depth along the visible one is
+    # (turned z + rho tz) / rho; solved for rho.
+    by_turned = np.where(is_measured, measured / (1 - measured * translation[2]), 0.0)
+    on_plane = np.einsum("fmi,fi->fm", rays, planes)
+    inverse_depth = np.where(is_measured, by_turned * turned[..., 2], on_plane) + relief
     points = turned + inverse_depth[..., None] * translation
     depth = np.maximum(points[..., 2], _LEAST_DEPTH)
     at = points[..., :2] / depth[..., None] + shifts[:, None]
@@ -83,24 +98,31 @@ def project(
     at_by_point[..., 2] = -points[..., :2] / (depth * depth)[..., None]
     by_point = by_at @ at_by_point
     by_own = np.empty((*at.shape, OWN))
-    by_own[..., :3] = (by_point @ translation)[..., None] * rays[..., None, :]
+    by_inverse_depth = by_point @ translation
+    by_own[..., :3] = by_inverse_depth[..., None] * np.where(is_measured[..., None], 0, rays)[..., None, :]
     by_own[..., 3:] = by_at
-    by_parallax = by_own[..., 2] * -relief[..., None]
+    by_parallax = by_inverse_depth * -relief[..., None]
 
     point_by_radius = along @ rotation[:, :2].T
-    point_by_radius += np.einsum("fmj,fj->fm", along, planes[:, :2])[..., None] * translation
+    tilt = np.where(
+        is_measured, by_turned * point_by_radius[..., 2], np.einsum("fmj,fj->fm", along, planes[:, :2])
+    )
+    point_by_radius += tilt[..., None] * translation
     by_radius = np.einsum("fmij,fmj->fmi", by_point, point_by_radius) / slope[..., None]
     by_shared = np.empty((*at.shape, len(SHARED)))
     by_shared[..., 0] = by_radius * -distance[..., None]
     by_shared[..., 1] = places + by_parallax
     by_shared[..., 2:5] = np.cross(turned[..., None, :], by_point)
+    by_shared[..., 2] += by_inverse_depth * (by_turned * turned[..., 1])[..., None]
+    by_shared[..., 3] -= by_inverse_depth * (by_turned * turned[..., 0])[..., None]
     by_shared[..., 5:8] = by_point * inverse_depth[..., None, None]
+    by_shared[..., 7] += by_inverse_depth * (by_turned * by_turned * turned[..., 2])[..., None]
     by_shared[..., 5:8] += by_parallax[..., None] * translation / max(float(translation @ translation), 1e-24)
     by_shared[..., 8] = by_radius * -(radius**3)[..., None]
     by_shared[..., 9] = by_radius * -(radius**5)[..., None]
     by_shared[..., 10] = visible_focal * at * square[..., None]
     by_shared[..., 11] = visible_focal * at * (square * square)[..., None]
-    return Projected(places, by_shared, by_own)
+    return Projected(places, by_shared, by_own, by_inverse_depth)
 
 
 def parallax(shared: Float64) -> float:

@@ -1,39 +1,31 @@
-"""The scale of a rig from depth: the distance of its cameras at which edges lie where depth puts them.
+"""The scale of a known rig from depth: the distance of its cameras at which edges lie where depth puts them.
 
-Images alone tell directions and relative depths. Blocks of edges of both images are matched near the rig's
-mapping. The distance of the cameras is the one number by which measured depth explains all their places; each
-pair gives one, and their median counts.
+A rig that is learned from pairs with depth is in metres from the start, see `fit_rig`. For one that was known
+before, blocks of edges of both images are matched near its mapping. The distance of the cameras is the one
+number by which measured depth explains all their places; each pair gives one, and their median counts. It is
+as uncertain as the rig's focal lengths, see `Scale`.
 """
 
 from collections import deque
 from dataclasses import dataclass
 from math import hypot
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.geometry.homography import Float64, Points
 from distillmatch_ros.rig.dense import Float32
-from distillmatch_ros.rig.edges import edge_matches
-from distillmatch_ros.rig.estimation import EDGE_SOFT_PX
+from distillmatch_ros.rig.estimation import EDGE_SOFT_PX, MIN_DEPTHS
+from distillmatch_ros.rig.measured_edges import measured_edges
+from distillmatch_ros.rig.metres import SYSTEMATIC, Scale
 from distillmatch_ros.rig.model import RigMapping, RigModel
 from distillmatch_ros.rig.parallax import DepthMapping, plane_inverse_depth
 
-KNOWN = 0.03
-"""Greatest standard deviation, as a fraction, of a scale that is used."""
-PLAUSIBLE_M = (0.002, 5.0)
-"""Distances of two cameras on one robot, m."""
 MOST = 40
 """Pairs that a scale is found from at most, the latest ones."""
 DOUBTED = 12
 """Pairs after which a scale that is not known is doubted."""
 
-_SURROUNDINGS = 0.065  # of the image's width: what a block of edges shows lies in it
-_LEVEL = 0.1  # greatest spread of inverse depth in a block's surroundings, as a fraction of it
-_LEAST = 8  # matches of a pair
-_SYSTEMATIC = 0.02  # of the scale, on simulated streets and rooms: edges belong to what is nearer
-_FEWEST = 5  # pairs of a scale
 _STEPS, _LONGEST, _STILL = 20, 0.3, 1e-4  # of the logarithm of a scale
 
 
@@ -56,32 +48,6 @@ class DepthMatches:
     weights: Float64
     shift: tuple[float, float]
     start: float
-
-
-@dataclass(frozen=True)
-class Scale:
-    """The distance of the cameras.
-
-    Attributes:
-        metres: the distance.
-        deviation: its standard deviation, as a fraction.
-        pairs: number of pairs that it is the median of.
-    """
-
-    metres: float
-    deviation: float
-    pairs: int
-
-    def __str__(self) -> str:
-        return (
-            f"the cameras are {self.metres:.3g} m apart, by the depth of {self.pairs} pairs (give or take "
-            f"{self.deviation:.1%})"
-        )
-
-    @property
-    def is_known(self) -> bool:
-        """Whether pairs agree on it, and it is plausible."""
-        return self.deviation <= KNOWN and PLAUSIBLE_M[0] <= self.metres <= PLAUSIBLE_M[1]
 
 
 def match_depth(
@@ -109,16 +75,13 @@ def match_depth(
         if metres is None
         else DepthMapping(mapping.rig, inverse_depth * np.float32(metres), mapping.plane, shift)
     )
-    found = edge_matches(visible, thermal, near)
-    mean, spread = _around(inverse_depth)
-    columns, rows = np.rint(found.visible).astype(int).T
-    inside = (columns >= 0) & (columns < mean.shape[1]) & (rows >= 0) & (rows < mean.shape[0])
-    columns, rows = np.where(inside, columns, 0), np.where(inside, rows, 0)
-    usable = inside & (spread[rows, columns] < _LEVEL)  # false for NaN
-    if usable.sum() < _LEAST or found.weights is None:
+    found = measured_edges(visible, thermal, near, inverse_depth)
+    if not found.has_depth or found.inverse_depth is None or found.weights is None:
         return None
-    measured = mean[rows, columns][usable].astype(np.float64)
-    assumed = plane_inverse_depth(mapping.rig, mapping.plane, shift)[rows, columns][usable]
+    usable = np.isfinite(found.inverse_depth)
+    measured = found.inverse_depth[usable]
+    columns, rows = np.rint(found.visible[usable]).astype(int).T
+    assumed = plane_inverse_depth(mapping.rig, mapping.plane, shift)[rows, columns]
     start = float(np.median(assumed / measured))
     if not start > 0:
         return None
@@ -181,7 +144,7 @@ class ScaleEstimate:
 
     def scale(self, rig: RigModel) -> Scale | None:
         """The scale of a rig of unit scale; None with too few pairs."""
-        if len(self._kept) < _FEWEST:
+        if len(self._kept) < MIN_DEPTHS:
             return None
         if rig is not self._rig:
             self._rig = rig
@@ -193,18 +156,6 @@ class ScaleEstimate:
         scatter = 1.4826 * float(np.median(np.abs(logarithms - middle)))
         # The median's deviation is 1.25 times that of a mean; a few pairs may agree by chance.
         chance = max(1.2533 * scatter, float(np.median(deviations))) / np.sqrt(len(metres))
-        return Scale(float(np.exp(middle)), hypot(chance, _SYSTEMATIC), len(metres))
-
-
-def _around(inverse_depth: Float32) -> tuple[Float32, Float32]:
-    """Mean of the known values around each pixel, and their relative spread; NaN where few are known."""
-    window = (max(3, round(_SURROUNDINGS * inverse_depth.shape[1])),) * 2
-    known = np.isfinite(inverse_depth)
-    values = np.where(known, inverse_depth, np.float32(0))
-    some, mean, square = (
-        cv2.blur(each, window) for each in (known.astype(np.float32), values, values * values)
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.where(some > 0.5, mean / some, np.float32(np.nan))
-        spread = np.sqrt(np.maximum(square / some - mean * mean, 0)) / mean
-    return np.asarray(mean, np.float32), np.asarray(spread, np.float32)
+        parallax = hypot(chance, SYSTEMATIC)
+        focal = 0.0 if rig.covariance is None else float(np.sqrt(rig.covariance[1, 1]))
+        return Scale(float(np.exp(middle)), hypot(parallax, focal), parallax, len(metres))

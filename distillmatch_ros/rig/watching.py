@@ -22,6 +22,7 @@ from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.edges import edge_matches
 from distillmatch_ros.rig.events import Finding, RigEvent
 from distillmatch_ros.rig.learning import LearnedRig, Observation, learn
+from distillmatch_ros.rig.metres import Scale
 from distillmatch_ros.rig.quality import distance_px
 from distillmatch_ros.rig.trust import AGREE_PX, Judgement, Trust
 
@@ -261,7 +262,8 @@ class RigWatch:
             rig = learn(self._kept, *cameras, shifted=False)
         except DistillMatchError:
             return
-        self._candidate = rig
+        if self._candidate is None or rig.model.is_metric or not self._candidate.model.is_metric:
+            self._candidate = rig  # else depth would no longer map pixels
         if self.locked is not None and self._lock().is_preferred:
             self._on_learned(rig, self._passes)
 
@@ -272,6 +274,10 @@ class RigWatch:
         passes = 0 if self._from_file else self._passes
         if self.locked is not None and preferred != self.locked.is_preferred:
             self._tell(Finding.USE, f"by {len(self._fits_better)} passes now: {_use(preferred)}")
+        was_metric = self.locked is not None and self.locked.rig.model.is_metric
+        if self._candidate.model.is_metric and not was_metric and not self._from_file:
+            pairs = sum(each.measured is not None for each in self._kept)
+            self._tell(Finding.SCALE, str(Scale.of(self._candidate.model, pairs)))
         self.locked = locked = WatchedRig(self._candidate, self._trust.probability, passes, preferred)
         if is_new and preferred and not self._from_file:
             self._on_learned(self._candidate, self._passes)

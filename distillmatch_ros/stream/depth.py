@@ -1,5 +1,8 @@
 """Depth frames of a stream: what has to hold before a pair is mapped by one."""
 
+from collections.abc import Callable
+from functools import cached_property
+
 import numpy as np
 
 from distillmatch_ros.base.errors import DistillMatchError
@@ -12,6 +15,30 @@ from distillmatch_ros.rig.dense import Float32
 from distillmatch_ros.rig.depth_image import from_camera, from_points, registered
 from distillmatch_ros.stream.robot import Robot
 from distillmatch_ros.stream.sensors import Sensor
+
+
+class MeasuredDepth:
+    """The depth of a pair, found when it is first asked for, in any thread."""
+
+    def __init__(self, find: Callable[[], Float32]) -> None:
+        """Ask a function, which may raise DistillMatchError."""
+        self._find = find
+
+    @cached_property
+    def _found(self) -> tuple[Float32 | None, str | None]:
+        try:
+            return self._find(), None
+        except DistillMatchError as error:
+            return None, str(error)
+
+    def inverse(self) -> Float32 | None:
+        """Inverse depth of the visible pixels, see `depth_of_visible`; None if there is a problem."""
+        return self._found[0]
+
+    @property
+    def problem(self) -> str | None:
+        """Why it cannot be used; None if it can."""
+        return self._found[1]
 
 
 def depth_of_visible(

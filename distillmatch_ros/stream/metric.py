@@ -7,8 +7,9 @@ from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.dense import Float32
 from distillmatch_ros.rig.events import Finding, RigEvent
-from distillmatch_ros.rig.model import Origin, RigMapping, RigModel
-from distillmatch_ros.rig.scale import DOUBTED, MOST, Scale, ScaleEstimate, match_depth
+from distillmatch_ros.rig.metres import Scale
+from distillmatch_ros.rig.model import GIVEN, RigMapping, RigModel
+from distillmatch_ros.rig.scale import DOUBTED, MOST, ScaleEstimate, match_depth
 
 OBSERVE_S, REFINE_S = 1.0, 3.0
 """Time between pairs that the distance of the cameras is learned from, s: those of one moment are alike;
@@ -67,14 +68,13 @@ class MetricRig:
             if registration.status.is_own:  # there is no rig, or it moved
                 self._forget()
             return None
-        metres: float = baseline_m
-        origin: Origin = "given"
-        if metres == 0 and not mapping.rig.is_metric:
-            metres, origin = self._metres(mapping.rig), "measured"
+        metres, origins = baseline_m, GIVEN
+        if metres == 0 and not mapping.rig.is_metric and (scale := self._of(mapping.rig)) is not None:
+            metres, origins = scale.metres, scale.origins
         if metres == 0:
             return mapping
         if self._sized is None or self._sized[:2] != (mapping.rig, metres):
-            self._sized = mapping.rig, metres, mapping.rig.with_baseline(metres, origin)
+            self._sized = mapping.rig, metres, mapping.rig.with_baseline(metres, origins)
         return mapping.by(self._sized[2])
 
     def observe(
@@ -105,7 +105,7 @@ class MetricRig:
                 if self._pairs in _AT or self._pairs % _AT[-1] == 0:
                     self._ask(mapping.rig, stamp)
         scale = self._scale
-        if scale is None or scale.is_known or scale.pairs < DOUBTED:
+        if scale is None or scale.maps or scale.pairs < DOUBTED:
             return None
         return (
             f"depth: {scale}, which is not believed; check that it is of this robot and in the right unit, "
@@ -128,21 +128,21 @@ class MetricRig:
         return SupportedRig(mapping.rig, is_new, parent)
 
     def _is_due(self, stamp: int) -> bool:
-        known = self._scale is not None and self._scale.is_known
+        known = self._scale is not None and self._scale.maps
         if known and self._pairs >= MOST:
             return False
         return not 0 <= stamp - self._last < (REFINE_S if known else OBSERVE_S) * SECOND
 
-    def _metres(self, rig: RigModel) -> float:
-        """The distance by depth; 0 if it is not known."""
+    def _of(self, rig: RigModel) -> Scale | None:
+        """The scale by depth; None if it is not known."""
         if self._scale is not None and rig is not self._asked:  # the rig was learned better
             self._ask(rig, self._last)
-        return self._scale.metres if self._scale is not None and self._scale.is_known else 0.0
+        return self._scale if self._scale is not None and self._scale.maps else None
 
     def _ask(self, rig: RigModel, stamp: int) -> None:
         before, self._asked = self._scale, rig
         self._scale = scale = self._estimate.scale(rig)
-        if scale is not None and scale.is_known and (before is None or not before.is_known):
+        if scale is not None and scale.maps and (before is None or not before.maps):
             self.events.append(RigEvent(stamp, Finding.SCALE, str(scale)))
 
     def _forget(self) -> None:

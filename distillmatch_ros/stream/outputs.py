@@ -33,6 +33,11 @@ def withheld(result: Result) -> dict[str, str]:
     frames = result.visible.frame_id, result.thermal.frame_id
     if "scale" in (lacks := geometry.model.assumed(*POSE)):
         reasons[TF_STATIC] = "the distance of the cameras is unknown: set baseline_m, or give depth"
+        if geometry.model.is_metric:
+            reasons[TF_STATIC] = reasons["points"] = (
+                "neither the focal lengths nor the distance of the cameras are known: publish the "
+                "camera_info of the RGB camera, or set baseline_m"
+            )
     elif lacks:
         reasons[TF_STATIC] = f"the {' and the '.join(lacks)} are assumed"
     elif "" in frames or frames[0] == frames[1]:

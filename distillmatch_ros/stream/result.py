@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.images.prepared import unmeasured
 from distillmatch_ros.images.temperature import Temperature
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.cloud import thermal_cloud
+from distillmatch_ros.rig.dense import Float32
 from distillmatch_ros.rig.parallax import DepthMapping, seen_mask
 from distillmatch_ros.stream.calibration import PairFormat
 from distillmatch_ros.stream.metric import SupportedRig
@@ -36,6 +38,7 @@ class Result:
         unused: by further sensor, why the pair is mapped without its frame; empty if nothing is wrong.
         degrees: what thermal readings mean; None keeps them as they are.
         geometry: what the pair tells of the rig; None if its own images support none.
+        inverse_depth: see `PreparedPair`.
     """
 
     visible: Frame
@@ -50,6 +53,7 @@ class Result:
     unused: Mapping[Sensor, str] = field(default_factory=dict)
     degrees: Temperature | None = None
     geometry: SupportedRig | None = None
+    inverse_depth: Callable[[], Float32 | None] = unmeasured
 
     @cached_property
     def readings(self) -> Frame:
@@ -96,9 +100,9 @@ class Result:
         return replace(self.in_thermal_frame, image=image, encoding=self.visible.encoding)
 
     def points(self) -> NDArray[np.void] | None:
-        """The thermal point cloud, see `thermal_cloud`; None without measured depth."""
+        """The thermal point cloud, see `thermal_cloud`; None without measured depth, or lengths."""
         mapping = self.registration.mapping
-        if not isinstance(mapping, DepthMapping) or not mapping.hides:
+        if not isinstance(mapping, DepthMapping) or not mapping.has_points:
             return None
         return thermal_cloud(mapping, self.visible.image, self.readings.image)
 

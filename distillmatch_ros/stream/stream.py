@@ -17,18 +17,18 @@ from distillmatch_ros.geometry.homography import Size
 from distillmatch_ros.geometry.undistortion import Undistorter
 from distillmatch_ros.images.frames import Frame, check_image
 from distillmatch_ros.images.gain_control import stretch
-from distillmatch_ros.images.prepared import PreparedPair
+from distillmatch_ros.images.prepared import PreparedPair, unmeasured
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.events import RigEvent
 from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.rig.metres import Scale
 from distillmatch_ros.rig.model import RigMapping, RigModel
 from distillmatch_ros.rig.parallax import with_depth
 from distillmatch_ros.rig.regions import Parallax
-from distillmatch_ros.rig.scale import Scale
 from distillmatch_ros.rig.watching import Lenses, OnLearned, RigWatch, WatchedRig, ignore
 from distillmatch_ros.stream.calibration import Calibration, ImageFormat, Known, PairFormat
-from distillmatch_ros.stream.depth import depth_of_visible
+from distillmatch_ros.stream.depth import MeasuredDepth, depth_of_visible
 from distillmatch_ros.stream.executors import InlineExecutor
 from distillmatch_ros.stream.result import Result
 from distillmatch_ros.stream.robot import Robot
@@ -142,12 +142,17 @@ class Stream:
             watch = RigWatch(*sizes, self._known, self._on_learned, partial(self._lenses, *sizes))
             passes = self._executor, self._asynchronous
             self._state = RigState(formats, self._settings, self._registrar, watch, *passes)
-        pair = PreparedPair.of(visible.image, thermal.image, self._settings.orientations)
+        measured = None if depth is None else self._measured(depth, visible)
+        inverse_depth = unmeasured if measured is None else measured.inverse
+        pair = PreparedPair.of(visible.image, thermal.image, self._settings.orientations, inverse_depth)
         fixed = self._calibration if self._settings.mode is Mode.FIXED else None
         known = fixed.mapping if isinstance(fixed, Calibration) else fixed
         followed = self._state.register(visible, thermal, pair, known)
         mapping = self._state.metric.mapping(followed.registration, self._settings.baseline_m)
-        registration, unused = self._by_depth(pair, followed.registration, mapping, depth, visible)
+        registration, unused = followed.registration, {}
+        if measured is not None and (mapping is not None or followed.passes):
+            registration, doubt = self._by_depth(pair, registration, mapping, measured, visible.stamp)
+            unused = {} if doubt is None else {Sensor.DEPTH: doubt}
         if self._settings.parallax is Parallax.REGIONS and isinstance(registration.mapping, RigMapping):
             by_regions = self._state.regions.mapping(registration.mapping, pair, visible.stamp)
             self._state.regions.judge(followed.passes, visible.stamp)
@@ -177,6 +182,7 @@ class Stream:
             unused,
             degrees,
             geometry,
+            inverse_depth,
         )
 
     @property
@@ -225,32 +231,35 @@ class Stream:
         pair: PreparedPair,
         registration: Registration,
         mapping: RigMapping | None,
-        depth: Frame | None,
-        visible: Frame,
-    ) -> tuple[Registration, dict[Sensor, str]]:
-        """The registration by depth if a rig is known, and why depth cannot be used if so."""
-        if depth is None or mapping is None:
-            return registration, {}
-        undistorter = self._undistorters.get(Sensor.VISIBLE)
-        given = self._settings.T_visible_depth
-        try:
-            found = depth_of_visible(depth, visible, self.robot, given, undistorter)
-        except DistillMatchError as error:
-            return registration, {Sensor.DEPTH: str(error)}
+        measured: MeasuredDepth,
+        stamp: int,
+    ) -> tuple[Registration, str | None]:
+        """The registration by depth if a rig is known in metres, and why depth cannot be used if so."""
+        found = measured.inverse()
+        if found is None or mapping is None:
+            return registration, measured.problem
         doubt = None
         if self._settings.baseline_m == 0:
             assert self._state is not None, "a pair was registered"
-            doubt = self._state.metric.observe(pair, registration, found, visible.stamp)
+            doubt = self._state.metric.observe(pair, registration, found, stamp)
         if not mapping.rig.is_metric:
-            return registration, {} if doubt is None else {Sensor.DEPTH: doubt}
-        return replace(registration, mapping=with_depth(mapping, found)), {}
+            return registration, doubt
+        return replace(registration, mapping=with_depth(mapping, found)), None
+
+    def _measured(self, depth: Frame, visible: Frame) -> MeasuredDepth:
+        undistorter = self._undistorters.get(Sensor.VISIBLE)
+        given = self._settings.T_visible_depth
+        return MeasuredDepth(partial(depth_of_visible, depth, visible, self.robot, given, undistorter))
 
     def _keep_scale(self, model: RigModel) -> None:
         """Pass a learned rig on once more, when depth has told its scale."""
         known = self.known_rig
-        if model.origins.get("scale") == "measured" and known is not None and known.passes:
+        if known is None or not known.passes or known.rig.model.is_metric:
+            return
+        if model.origins.get("parallax") == "measured":
             metres = float(np.linalg.norm(model.T_visible_thermal.translation))
-            self._on_learned(known.rig.with_baseline(metres, "measured"), known.passes)
+            told = {name: model.origins[name] for name in ("scale", "parallax")}
+            self._on_learned(known.rig.with_baseline(metres, told), known.passes)
 
     def _lenses(self, thermal: Size, visible: Size) -> Lenses:
         """The cameras of images of these sizes, as far as their CameraInfo tells them."""

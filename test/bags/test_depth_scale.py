@@ -1,4 +1,4 @@
-"""The scale of a calibrated rig by the depth in its drive."""
+"""The scale of rigs by the depth of their pairs."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,63 +6,44 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.cli import run
-from support.scripted_engine import TRUTH, ScriptedEngine, plain, points_of
 
-from distillmatch_ros import Registrar
-from distillmatch_ros.bags.depth_scale import scale_by_depth
-from distillmatch_ros.bags.processing import BagJob
-from distillmatch_ros.bags.typestore import ros2_messages, ros2_types
-from distillmatch_ros.bags.writing import BagWriter
+from distillmatch_ros.bags.depth_scale import believed, scale_of_observations
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.units import SECOND
-from distillmatch_ros.evaluation.parallax import DEPTHS, true_rig
-from distillmatch_ros.images.frames import Frame
-from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.evaluation.parallax import DEPTHS, observation, true_rig
+from distillmatch_ros.rig.learning import LearnedRig, Observation
+from distillmatch_ros.rig.metres import Scale
 from distillmatch_ros.scene import SyntheticPair
-from distillmatch_ros.stream.parameters import Parameters
-from distillmatch_ros.stream.sensors import Sensor
-
-TOPICS = {sensor: f"/{sensor}" for sensor in Sensor}
 
 
-def write(path: Path, room: SyntheticPair, pairs: int, factor: float = 1.0) -> BagJob:
-    """Pairs a second apart; depth at half the resolution."""
-    metres = (factor * room.visible_depth[::2, ::2]).astype(np.float32)
-    frames = {
-        Sensor.VISIBLE: Frame(room.visible, "bgr8", 0, "rgb"),
-        Sensor.THERMAL: Frame(room.thermal, "16UC1", 0, "thermal"),
-        Sensor.DEPTH: Frame(metres, "32FC1", 0, "rgb"),
-    }
-    messages = ros2_messages()
-    with BagWriter(path, ros2_types()) as writer:
-        for second in range(1, pairs + 1):
-            for sensor, frame in frames.items():
-                noise = np.full_like(frame.image, second % 3) if sensor is not Sensor.DEPTH else 0
-                stamped = replace(frame, image=frame.image + noise, stamp=second * SECOND)
-                writer.write(TOPICS[sensor], second * SECOND, messages.image(stamped))
-    return BagJob(path, None, TOPICS, ())
+def unit_rig(room: SyntheticPair) -> LearnedRig:
+    return LearnedRig(true_rig(room), DEPTHS, shifted=False).with_baseline(1.0, {"scale": "assumed"})
 
 
-def find(job: BagJob, room: SyntheticPair) -> float:
-    unit = LearnedRig(true_rig(room), DEPTHS, shifted=False).with_baseline(1.0)
-    unit = replace(unit, model=replace(unit.model, origins={"scale": "assumed"}))
-    registrar = Registrar(ScriptedEngine(points_of(plain(TRUTH))), passes=1)
-    return scale_by_depth([job], unit, registrar, Parameters()).metres
+def observed(room: SyntheticPair, pairs: int, factor: float = 1.0) -> list[Observation]:
+    depth = (1 / (factor * room.visible_depth[::2, ::2])).astype(np.float16)
+    return [replace(observation(room), measured=depth)] * pairs
 
 
-@pytest.mark.slow
-def test_a_drive_with_depth_tells_the_distance_of_the_cameras(tmp_path: Path, room: SyntheticPair) -> None:
+@pytest.mark.slow  # edges of six pairs
+def test_pairs_with_depth_tell_the_distance_of_the_cameras_of_a_known_rig(room: SyntheticPair) -> None:
     true = float(np.linalg.norm(true_rig(room).T_visible_thermal.translation))
-    assert find(write(tmp_path / "drive.mcap", room, 6), room) == pytest.approx(true, rel=0.04)
+    scale = scale_of_observations(unit_rig(room), observed(room, 6))
+    assert scale is not None and scale.is_known and scale.metres == pytest.approx(true, rel=0.04)
+    doubtful = unit_rig(room).model
+    covariance = np.zeros((12, 12))
+    covariance[1, 1] = 0.1**2
+    unsure = replace(unit_rig(room), model=replace(doubtful, covariance=covariance))
+    scale = scale_of_observations(unsure, observed(room, 6))
+    assert scale is not None and scale.maps and not scale.is_known, "it is as uncertain as the focal length"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("pairs", "factor", "word"), [(3, 1.0, "too few"), (5, 1000.0, "median")])
-def test_depth_that_does_not_tell_it_is_an_error(
-    pairs: int, factor: float, word: str, tmp_path: Path, room: SyntheticPair
-) -> None:
-    with pytest.raises(DistillMatchError, match=word):
-        find(write(tmp_path / "drive.mcap", room, pairs, factor), room)
+def test_pairs_without_depth_and_few_of_them_tell_nothing(room: SyntheticPair) -> None:
+    assert scale_of_observations(unit_rig(room), [observation(room)] * 9) is None
+    with pytest.raises(DistillMatchError, match="too few") as raised:
+        believed(None, "give it", {"depth: its median would be 3000 m"})
+    assert "3000 m" in str(raised.value)
+    with pytest.raises(DistillMatchError, match=r"40\.0%"):
+        believed(Scale(0.08, 0.4, 0.4, 9), "give it", ())
 
 
 def test_two_scales_are_one_too_many(tmp_path: Path) -> None:

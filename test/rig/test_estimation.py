@@ -1,5 +1,6 @@
 from time import perf_counter
 
+import cv2
 import numpy as np
 import pytest
 from support.simulated_rig import RIG, THERMAL, VISIBLE, drive, grid
@@ -7,7 +8,7 @@ from support.simulated_rig import RIG, THERMAL, VISIBLE, drive, grid
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.evaluation.street_rig import corner_error
 from distillmatch_ros.geometry.camera import Camera
-from distillmatch_ros.rig.estimation import FrameMatches, fit_own, fit_rig
+from distillmatch_ros.rig.estimation import FrameMatches, fit_own, fit_rig, in_half_widths, shared_of
 from distillmatch_ros.rig.projection import project
 
 
@@ -68,13 +69,30 @@ def test_derivatives_are_those_of_the_equation() -> None:
         rng.uniform(-1, 1, (3, 7, 2)),
         rng.normal(0, 0.05, (3, 7)),
     )
-    model = project(shared, np.eye(3), own, thermal, beside)
-    for index in (0, 1, *range(5, 12)):
-        there = project(shared + 1e-6 * np.eye(12)[index], np.eye(3), own, thermal, beside).places
+    measured = np.where(rng.random((3, 7)) < 0.5, rng.uniform(0.05, 0.3, (3, 7)), np.nan)
+    model = project(shared, np.eye(3), own, thermal, beside, measured)
+    for index in range(12):
+        change = 1e-6 * np.eye(12)[index]
+        turn = np.asarray(cv2.Rodrigues(change[2:5])[0], np.float64)
+        there = project(shared + change, turn, own, thermal, beside, measured).places
         np.testing.assert_allclose((there - model.places) / 1e-6, model.by_shared[..., index], atol=1e-4)
     for index in range(5):
-        there = project(shared, np.eye(3), own + 1e-6 * np.eye(5)[index], thermal, beside).places
+        there = project(shared, np.eye(3), own + 1e-6 * np.eye(5)[index], thermal, beside, measured).places
         np.testing.assert_allclose((there - model.places) / 1e-6, model.by_own[..., index], atol=1e-4)
+
+
+def test_a_measured_depth_is_that_along_the_visible_axis() -> None:
+    rig = RIG.with_baseline(0.5)
+    thermal = np.random.default_rng(0).uniform((50, 50), np.array(THERMAL[::-1]) - 50, (20, 2))
+    points = rig.T_visible_thermal.apply(rig.thermal.unproject(thermal) * np.linspace(2, 9, 20)[:, None])
+    shared = shared_of(rig)
+    shared[8:] = 0  # the points are straight
+    own, rotation = np.zeros((1, 5)), rig.T_visible_thermal.rotation
+    places = in_half_widths(thermal, rig.thermal)[None]
+    seen = project(shared, rotation, own, places, measured=1 / points[None, :, 2]).places[0]
+    np.testing.assert_allclose(
+        seen * VISIBLE[1] / 2, points[:, :2] / points[:, 2:] * rig.visible.matrix[0, 0], atol=1e-6
+    )
 
 
 def test_relief_that_is_always_in_the_same_place_does_not_bend_the_lenses() -> None:

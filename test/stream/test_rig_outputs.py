@@ -15,6 +15,7 @@ from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.model import RigModel
+from distillmatch_ros.rig.parallax import with_depth
 from distillmatch_ros.stream.calibration import ImageFormat, PairFormat
 from distillmatch_ros.stream.metric import MetricRig
 from distillmatch_ros.stream.outputs import THERMAL_CAMERA, TOPICS, Outgoing, withheld
@@ -129,6 +130,17 @@ def test_what_is_assumed_is_withheld_with_the_reason(
 def test_a_pair_whose_images_do_not_support_the_rig_tells_nothing_of_it(status: Status) -> None:
     found = result(UNSIZED, status=status)
     assert transform(found) is None and camera(found) is None and withheld(found) == {}
+
+
+def test_depth_without_focal_lengths_gives_neither_a_pose_nor_points() -> None:
+    mapped = replace(RIG, origins={**MEASURED, "scale": "assumed", "parallax": "measured"})
+    found = result(mapped, baseline_m=0.0)
+    assert withheld(found).keys() == {TF_STATIC, "points"} and transform(found) is None
+    depth = np.full(RIG.visible.size, 0.1, np.float32)
+    for rig, has_points in ((mapped, False), (RIG.with_baseline(0.08), True)):
+        mapping = with_depth(rig.at(0.1), depth)
+        registration = replace(found.registration, mapping=mapping)
+        assert (replace(found, registration=registration).points() is not None) == has_points
 
 
 def test_a_homography_of_its_own_tells_nothing_of_a_rig() -> None:

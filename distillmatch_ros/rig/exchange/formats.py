@@ -72,7 +72,7 @@ def _known(path: Path, text: str, sizes: Sizes) -> Known:
 
 def _has_scale(rig: RigModel) -> bool:
     """Whether the rig says that its lengths are in metres; one that says nothing may be in any unit."""
-    return "scale" in rig.origins and rig.is_metric
+    return "scale" in rig.origins and rig.tells_lengths
 
 
 def write_format(name: str, path: Path, rig: RigModel) -> None:
@@ -84,6 +84,6 @@ def write_format(name: str, path: Path, rig: RigModel) -> None:
     if name != "camera-info" and not _has_scale(rig):
         raise DistillMatchError(
             f"{path}: {name} has lengths in metres, which images do not tell; give the distance of the "
-            "lenses with --baseline-m"
+            "lenses with --baseline-m, or depth and the camera_info of both cameras"
         )
     write_text(path, WRITERS[name](rig))

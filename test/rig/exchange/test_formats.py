@@ -231,7 +231,7 @@ def test_an_own_rig_and_files_that_are_none(tmp_path: Path) -> None:
 
 def test_a_scale_by_depth_is_one(tmp_path: Path) -> None:
     """`calibrate --depth` measures the distance of the lenses: exports and readers take it as if given."""
-    measured = RIG.with_baseline(BASELINE, "measured")
+    measured = RIG.with_baseline(BASELINE, {"scale": "measured"})
     for name in set(WRITERS) - {"camera-info"}:
         write_format(name, tmp_path / name, measured)
     RigFile.of(LearnedRig(measured, (0, 0.1)), 3).save(tmp_path / "own.yaml")
