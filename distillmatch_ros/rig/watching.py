@@ -262,8 +262,9 @@ class RigWatch:
             rig = learn(self._kept, *cameras, shifted=False)
         except DistillMatchError:
             return
-        if self._candidate is None or rig.model.is_metric or not self._candidate.model.is_metric:
-            self._candidate = rig  # else depth would no longer map pixels
+        if self._candidate is not None and self._candidate.model.is_metric and not rig.model.is_metric:
+            return  # depth goes on to map pixels
+        self._candidate = rig
         if self.locked is not None and self._lock().is_preferred:
             self._on_learned(rig, self._passes)
 
