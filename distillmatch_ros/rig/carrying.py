@@ -28,7 +28,7 @@ def carry(
     """Carry pixels of one camera into another.
 
     Args:
-        inverse_depth: float32 (H, W), along the camera's axis.
+        inverse_depth: float32 (H, W), along the camera's axis; NaN or minus infinity where nothing is.
         camera: the camera.
         pose: takes its frame to the other's.
         other: the other camera.
@@ -38,21 +38,25 @@ def carry(
 
     Returns:
         Pixels of the other image, float32 (2, h, w), and inverse depths along its axis, float32 (h, w), of
-        the window.
+        the window. NaN behind the other camera, and where nothing is.
     """
     turned = _turned_rays(camera, tuple(pose.rotation.ravel()))[(slice(None), *window)]
     known = inverse_depth[window]
     offset = pose.rotation[:, :2] @ np.asarray(before, np.float64)
-    x, y, z = points = np.empty(turned.shape, np.float32)
+    points = np.empty(turned.shape, np.float32)  # changed in place: new memory costs as much time as a sum
+    plane, z = points[:2], points[2]
     for point, rays, along, beside in zip(points, turned, pose.translation, offset, strict=True):
         cv2.scaleAdd(known, float(along), rays, dst=point)
-        point += np.float32(beside)
-    np.putmask(z, z <= 0, np.float32(np.nan))  # behind the other camera
-    scale = np.reciprocal(z, out=z)
-    for point, beside in zip((x, y), after, strict=True):
-        point *= scale
-        point += np.float32(beside)
-    return np.stack(project_dense(other, x, y)), known * scale
+        if beside:
+            point += np.float32(beside)
+    np.putmask(z, z <= 0, np.float32(np.nan))
+    with np.errstate(invalid="ignore"):  # nothing, which is infinite, becomes NaN
+        plane *= np.reciprocal(z, out=z)
+        depths = np.multiply(known, z, out=z)
+    for point, beside in zip(plane, after, strict=True):
+        if beside:
+            point += np.float32(beside)
+    return project_dense(other, plane), depths
 
 
 @lru_cache(maxsize=4)

@@ -63,8 +63,8 @@ def interpolate(fields: NDArray[Any], size: Size, target: Size) -> Float32:
 def project_lattice(camera: Camera, rays: Float64) -> Float32:
     """Pixels of rays (rows, columns, 3), float32 (2, rows, columns); NaN behind the camera and far beside."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        plane = np.where(rays[..., 2:] > 0, rays[..., :2] / rays[..., 2:], np.nan).astype(np.float32)
-    return np.stack(project_dense(camera, plane[..., 0], plane[..., 1]))
+        plane = np.where(rays[..., 2:] > 0, rays[..., :2] / rays[..., 2:], np.nan)
+    return project_dense(camera, np.ascontiguousarray(np.moveaxis(plane, -1, 0), np.float32))
 
 
 @lru_cache(maxsize=4)
@@ -75,30 +75,35 @@ def dense_rays(camera: Camera) -> Float32:
     return rays
 
 
-def project_dense(camera: Camera, x: Float32, y: Float32) -> tuple[Float32, Float32]:
+def project_dense(camera: Camera, points: Float32) -> Float32:
     """Pixels of points of the normalised plane.
 
     Args:
         camera: the camera.
-        x: float32 (H, W).
-        y: likewise.
+        points: float32 (2, H, W), x and y; the pixels take their place, since new memory costs as much time.
 
     Returns:
-        Columns and rows, float32 (H, W); NaN for points far beside the image.
+        These columns and rows; NaN for points far beside the image.
     """
-    (across, skew, left), (_, down, top), _ = camera.matrix
+    (across, skew, left), (_, down, top), _ = camera.matrix.astype(np.float32)
+    x, y = points
+    moved = None
     if camera.is_radial:  # as all lenses that are learned
-        bend = _radial_factor(camera, x, y)
-        x, y = x * bend, y * bend
-    columns = _scaled(x, across, left) if skew == 0 else _scaled(x, across, left) + np.float32(skew) * y
-    rows = _scaled(y, down, top)
-    if camera.is_pinhole or camera.is_radial:
-        return columns, rows
-    table, (x0, y0), (step_x, step_y) = _bending(camera)
-    places = _scaled(x, 1 / step_x, -x0 / step_x), _scaled(y, 1 / step_y, -y0 / step_y)
-    remap: Any = cv2.remap
-    bending = remap(table, *places, cv2.INTER_LINEAR, borderValue=[np.nan] * 4)
-    return columns + bending[..., 0], rows + bending[..., 1]
+        points *= _radial_factor(camera, x, y)
+    elif not camera.is_pinhole:
+        table, first, step = _bending(camera)
+        column, row = (points - first[:, None, None]) / step[:, None, None]
+        remap: Any = cv2.remap
+        moved = remap(table, column, row, cv2.INTER_LINEAR, borderValue=[np.nan] * 4)
+    x *= across
+    if skew != 0:
+        x += skew * y
+    x += left
+    y *= down
+    y += top
+    if moved is not None:
+        points += np.moveaxis(moved, -1, 0)
+    return points
 
 
 def _radial_factor(camera: Camera, x: Float32, y: Float32) -> Float32:
@@ -114,16 +119,12 @@ def _radial_factor(camera: Camera, x: Float32, y: Float32) -> Float32:
     return np.asarray(factor, np.float32)
 
 
-def _scaled(values: Float32, factor: float, offset: float) -> Float32:
-    return np.asarray(values * np.float32(factor) + np.float32(offset), np.float32)
-
-
 @lru_cache(maxsize=4)
-def _bending(camera: Camera) -> tuple[Float32, Float64, Float64]:
+def _bending(camera: Camera) -> tuple[Float32, Float32, Float32]:
     """By how much a lens moves the pixels of a pinhole, on a lattice of the normalised plane.
 
     Returns:
-        float32 (rows, columns, 2), x and y of its first node, and the distance of nodes.
+        float32 (rows, columns, 2), x and y of its first node, and the distance of nodes, float32 (2,).
     """
     height, width = camera.size
     columns, rows = np.meshgrid(
@@ -136,4 +137,4 @@ def _bending(camera: Camera) -> tuple[Float32, Float64, Float64]:
     points = np.column_stack([x.ravel(), y.ravel(), np.ones(x.size)])
     moved = camera.project(points) - points @ camera.matrix[:2].T
     step = (high - low) / (np.array(counts) - 1)
-    return moved.reshape(*x.shape, 2).astype(np.float32), low, step
+    return moved.reshape(*x.shape, 2).astype(np.float32), low.astype(np.float32), step.astype(np.float32)

@@ -18,7 +18,7 @@ PLAUSIBLE_M = (0.1, 300.0)
 
 _MILLIMETRES = 1000.0
 _ASPECT = 0.01  # relative difference of two images' aspect ratios that rounding explains
-_ENOUGH = 10_000  # distances of which the median is that of all
+_ENOUGH, _FEW = 10_000, 100  # pixels whose median is that of all, unless few of them hold a distance
 _SPREAD = 0.01  # of the image's width, over which a LiDAR's point stands for its surroundings
 
 
@@ -42,11 +42,12 @@ def inverse_depth_of(depth: NDArray[Any], name: str = "depth") -> Float32:
             "unsigned integers in millimetres, or of floating point in metres"
         )
     metres = depth / np.float32(_MILLIMETRES) if depth.dtype == np.uint16 else depth.astype(np.float32)
-    known = metres > 0  # false for NaN
-    _check_unit(metres[known & np.isfinite(metres)], depth.dtype, name)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inverse = np.where(known, np.float32(1) / metres, np.float32(np.nan))
-    return np.asarray(inverse, np.float32)
+    _check_unit(metres, depth.dtype, name)
+    unknown = ~(metres > 0)  # true for NaN
+    with np.errstate(divide="ignore"):
+        inverse = np.reciprocal(metres, out=metres)
+    np.putmask(inverse, unknown, np.float32(np.nan))
+    return inverse
 
 
 def registered(depth: NDArray[Any], visible: Size, name: str = "depth") -> Float32:
@@ -111,7 +112,7 @@ def from_points(points: Float64, pose: Pose, visible: Camera) -> Float32:
     """
     points = points[np.isfinite(points).all(axis=1)]
     distances = np.linalg.norm(points, axis=1)
-    _check_unit(distances[distances > 0], points.dtype, "depth")
+    _check_unit(distances, points.dtype, "depth")
     moved = pose.apply(points)
     places = visible.project(moved).astype(np.float32).T
     with np.errstate(divide="ignore"):
@@ -122,7 +123,9 @@ def from_points(points: Float64, pose: Pose, visible: Camera) -> Float32:
 
 def _check_unit(metres: NDArray[Any], kind: "np.dtype[Any]", name: str) -> None:
     """Reject distances that no robot sees; raises DistillMatchError."""
-    some = metres[:: 1 + len(metres) // _ENOUGH]
+    some = _known(metres.ravel()[:: 1 + metres.size // _ENOUGH])
+    if some.size < _FEW:
+        some = _known(metres)
     median = float(np.median(some)) if some.size else PLAUSIBLE_M[0]
     if not PLAUSIBLE_M[0] <= median <= PLAUSIBLE_M[1]:
         unit = "millimetres" if kind == np.uint16 else "metres"
@@ -130,6 +133,11 @@ def _check_unit(metres: NDArray[Any], kind: "np.dtype[Any]", name: str) -> None:
             f"{name}: its median would be {median:.4g} m, but {kind} is in {unit}; give 16 bits in "
             "millimetres, and floating point in metres"
         )
+
+
+def _known(metres: NDArray[Any]) -> NDArray[Any]:
+    known: NDArray[Any] = metres[(metres > 0) & np.isfinite(metres)]
+    return known
 
 
 def _spread(inverse: Float32) -> Float32:

@@ -17,7 +17,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import Float64, Points, Size
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.rig.carrying import NOTHING, carry, closed, pixels_at, z_buffer
-from distillmatch_ros.rig.dense import Float32, dense_rays
+from distillmatch_ros.rig.dense import Float32, interpolate, lattice_rays
 from distillmatch_ros.rig.holes import bridged, noise
 from distillmatch_ros.rig.model import (
     EVERYTHING,
@@ -113,22 +113,28 @@ class DepthMapping:
     def to_visible(self, points: Points) -> Float64:
         """See `ImageMapping`; NaN where something hides a point, outside the image by the plane."""
         inside, depth = _at(points, self.thermal_inverse_depth)
-        rays = self.rig.thermal.unproject(points)
+        found = np.empty((len(points), 2))
+        found[~inside] = self._flat.to_visible(points[~inside])
+        rays = self.rig.thermal.unproject(points[inside])
         pose = self.rig.T_visible_thermal
         seen = (
             rays @ pose.rotation.T + np.where(np.isfinite(depth), depth, np.nan)[:, None] * pose.translation
         )
         seen[:, :2] += np.multiply(self.shift, seen[:, 2:])
-        return np.where(inside[:, None], self.rig.visible.project(seen), self._flat.to_visible(points))
+        found[inside] = self.rig.visible.project(seen)
+        return found
 
     def to_thermal(self, points: Points) -> Float64:
         """See `to_visible`."""
         inside, depth = _at(points, np.where(self.hidden, np.nan, self._complete))
-        rays = self.rig.visible.unproject(points)
+        found = np.empty((len(points), 2))
+        found[~inside] = self._flat.to_thermal(points[~inside])
+        rays = self.rig.visible.unproject(points[inside])
         rays[:, :2] -= self.shift
         back = self.rig.T_visible_thermal.inverse()
         seen = rays @ back.rotation.T + depth[:, None] * back.translation
-        return np.where(inside[:, None], self.rig.thermal.project(seen), self._flat.to_thermal(points))
+        found[inside] = self.rig.thermal.project(seen)
+        return found
 
     def warp_thermal(self, image: NDArray[Any]) -> NDArray[Any]:
         """See `ImageMapping`."""
@@ -214,10 +220,8 @@ class DepthMapping:
     @cached_property
     def _from_visible(self) -> Float32:
         """Visible pixel of each thermal pixel, float32 (2, H, W); NaN where hidden."""
-        pose = self.rig.T_visible_thermal
-        depth = self.thermal_inverse_depth
-        known = np.where(depth == NOTHING, np.float32(np.nan), depth)
-        return carry(known, self.rig.thermal, pose, self.rig.visible, after=self.shift)[0]
+        cameras = self.rig.thermal, self.rig.T_visible_thermal, self.rig.visible
+        return carry(self.thermal_inverse_depth, *cameras, after=self.shift)[0]
 
 
 def with_depth(mapping: RigMapping, inverse_depth: Float32) -> DepthMapping:
@@ -254,13 +258,13 @@ def plane_inverse_depth(rig: RigModel, plane: Float64, shift: tuple[float, float
     """Inverse depth of a plane along the visible camera's axis, float32 (H, W)."""
     # It is linear in the ray.
     along = plane @ np.linalg.inv(rig.on_plane(plane).between_rays)
-    values = np.tensordot(along.astype(np.float32), dense_rays(rig.visible), axes=1)
-    return np.asarray(values - np.float32(along[:2] @ shift), np.float32)
+    values = (lattice_rays(rig.visible) - (*shift, 0.0)) @ along
+    (dense,) = interpolate(values[None], rig.visible.size, rig.visible.size)
+    return np.asarray(dense, np.float32)
 
 
 def _at(points: Points, values: Float32) -> tuple[NDArray[np.bool_], Float64]:
-    """Whether points (N, 2) lie inside an image, and its values at the nearest pixels there."""
-    points = np.asarray(points, np.float64)
+    """Which of some points (N, 2) lie inside an image, and its values at the pixels nearest to those."""
     inside = within(points.T.astype(np.float32), values.shape[:2])
-    columns, rows = np.rint(np.where(inside[:, None], points, 0)).astype(int).T
+    columns, rows = np.rint(points[inside]).astype(int).T
     return inside, values[rows, columns].astype(np.float64)

@@ -110,6 +110,6 @@ class Sweep:
         back = np.linalg.inv(self.rig.on_plane(self.plane).between_rays)
         pose = self.rig.T_visible_thermal.inverse()
         moved = rays @ pose.rotation.T + (rays @ (self.plane @ back) + beside)[..., None] * pose.translation
-        x, y = np.moveaxis(moved[..., :2] / moved[..., 2:], -1, 0).astype(np.float32)
-        pixels = np.stack(project_dense(self.rig.thermal, x, y)).astype(np.float64)
+        points = np.moveaxis(moved[..., :2] / moved[..., 2:], -1, 0)
+        pixels = project_dense(self.rig.thermal, np.ascontiguousarray(points, np.float32)).astype(np.float64)
         return (pixels + 0.5) * (COLUMNS / self.rig.thermal.size[1]) - 0.5

@@ -18,6 +18,7 @@ from distillmatch_ros.visualisation.canvas import AMBER, GREEN, GREY, NIGHT, WHI
 Style = Literal["blend", "false_colour", "edges", "checkerboard"]
 STYLES: tuple[Style, ...] = get_args(Style)
 
+_POINTWISE = ("blend", "false_colour")  # a pixel of these depends on what is there alone
 _SQUARES = 10  # of a checkerboard, along the longer side
 _PATCHES = (8, 5)  # columns and rows of patches of the thermal image among which lines are spread
 _MAX_LINES, _MAX_FAINT_LINES = 40, 20  # more would be illegible
@@ -62,9 +63,10 @@ def draw_heat(
     mapping = registration.mapping
     if mapping is None:
         return canvas.banner(base // 2, f"{registration.status}: no homography", AMBER)
-    shown = mapping.warp_thermal(_edge_strength(heat) if style == "edges" else heat)
-    drawn = cv2.copyTo(_compose(base, shown, style), mapping.mask.view(np.uint8), base)
-    return canvas.outline(np.asarray(drawn, np.uint8), mapping.to_visible(corners(heat.shape)), WHITE)
+    shown, mask = mapping.warp_thermal(_edge_strength(heat) if style == "edges" else heat), mapping.mask
+    box = _box(mask) if style in _POINTWISE else np.s_[:, :]
+    cv2.copyTo(_compose(base[box], shown[box], style), mask[box].view(np.uint8), dst=base[box])
+    return canvas.outline(base, mapping.to_visible(corners(heat.shape)), WHITE)
 
 
 def draw_matches(visible: NDArray[Any], thermal: NDArray[Any], registration: Registration) -> Picture:
@@ -172,6 +174,12 @@ def _compose(base: Picture, shown: NDArray[np.uint8], style: Style) -> Picture:
     glow = canvas.inferno(np.asarray(halo, np.uint8))
     dim = cv2.addWeighted(base, 0.35, cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), 0.2, 0)
     return np.asarray(cv2.add(dim, glow), np.uint8)
+
+
+def _box(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Rows and columns that hold all of a mask; one pixel if it is empty."""
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return slice(top, top + max(height, 1)), slice(left, left + max(width, 1))
 
 
 @cache

@@ -19,7 +19,7 @@ def test_lenses_bend_points_as_the_camera_says() -> None:
     rays = np.column_stack([x.ravel(), y.ravel(), np.ones(x.size)])
     for lens in ((), (-0.2, 0.05), (-0.25, 0.1, 0, 0, -0.02), (-0.2, 0.05, 1e-3, -2e-3)):
         seen = camera(THERMAL, 500.0, *lens)
-        found = np.reshape(project_dense(seen, x, y), (2, -1))
+        found = project_dense(seen, np.stack([x, y])).reshape(2, -1)
         inside = within(found, THERMAL)
         assert inside.sum() > 300
         np.testing.assert_allclose(found[:, inside].T, seen.project(rays)[inside], atol=0.04)
@@ -28,7 +28,7 @@ def test_lenses_bend_points_as_the_camera_says() -> None:
 def test_no_lens_shows_what_lies_where_its_model_folds_back() -> None:
     folding = camera(THERMAL, 500.0, -0.4)
     far = np.linspace(folding.reach + 1e-3, 3, 50, dtype=np.float32)
-    assert np.isnan(project_dense(folding, far, np.zeros_like(far))[0]).all()
+    assert np.isnan(project_dense(folding, np.stack([far, np.zeros_like(far)])[:, None])).all()
 
 
 def test_pixels_reach_half_a_pixel_beyond_their_centres() -> None:
