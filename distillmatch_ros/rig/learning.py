@@ -4,6 +4,7 @@ The fit to matches comes close; the last pixel comes from edges, for what is sha
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -75,7 +76,7 @@ class LearnedRig:
 
     Attributes:
         model: the rig.
-        inverse_depths: least and greatest one of the frames that it was learned from.
+        inverse_depths: least and greatest one of the frames that it was learned from, or that confirmed it.
         shifted: whether each frame has a shift of its own, since the cameras are not triggered together.
         source: what messages call it: the file that it was read from.
     """
@@ -92,6 +93,10 @@ class LearnedRig:
         return replace(
             self, model=self.model.with_baseline(metres, origins), inverse_depths=(far / scale, near / scale)
         )
+
+    def with_depths(self, low: float, high: float) -> "LearnedRig":
+        """The same rig whose pairs lie between other inverse depths."""
+        return replace(self, inverse_depths=(low, high))
 
     def check(self, thermal: Size, visible: Size) -> None:
         """Reject images of other sizes.
@@ -116,8 +121,11 @@ class LearnedRig:
     def gap_px(self, mapping: ImageMapping) -> float:
         """Corner error of a pair's own homography against the rig at the likely depths, reference pixels."""
         sizes = self.model.thermal.size, self.model.visible.size
-        nearest = [self.model.at(float(depth)).homography for depth in np.linspace(*self._likely, 7)]
-        return min(corner_error(mapping.homography, each, *sizes) for each in nearest)
+        gaps = [np.inf]
+        for depth in np.linspace(*self._likely, 7):
+            with suppress(DistillMatchError):  # no camera sees a plane there
+                gaps.append(corner_error(mapping.homography, self.model.at(float(depth)).homography, *sizes))
+        return min(gaps)
 
     @property
     def _likely(self) -> tuple[float, float]:

@@ -35,6 +35,8 @@ THERMAL_INTRINSICS = ("thermal focal length", "thermal distortion")
 POSE = ("pose", "scale", "thermal focal length", "visible focal length")
 """Quantities that the pose in metres rests on: angles are seen by focal lengths."""
 
+_LEAST_SEEN = 4  # points that a homography needs
+
 
 @dataclass(frozen=True, eq=False)
 class RigModel:
@@ -190,10 +192,18 @@ class RigMapping:
 
     @cached_property
     def homography(self) -> Float64:
-        """See `ImageMapping`: least squares over the thermal image, visible pixels."""
+        """See `ImageMapping`: least squares over the thermal image, visible pixels.
+
+        Raises:
+            DistillMatchError: the visible camera sees nothing of the plane.
+        """
         points, rays = grid_rays(self.rig.thermal)
         places = self.rig.visible.project(rays @ self.between_rays.T)
         seen = np.isfinite(places).all(axis=1)
+        if seen.sum() < _LEAST_SEEN:
+            raise DistillMatchError(
+                "rig: the visible camera sees nothing of the plane; check the inverse depth"
+            )
         return closest_homography(points[seen], places[seen], self.thermal_size, self.visible_size)
 
     @cached_property

@@ -23,26 +23,31 @@ class Judgement:
     """A pass that the rig did not learn from.
 
     Attributes:
-        gap_px: corner error between the pass's own mapping and the rig's, reference pixels.
+        gap_px: corner error between the pass's own mapping and the rig's at the plane that comes closest,
+            reference pixels.
+        off_px: the same at the likely depths, if that is more.
+        inverse_depth: of the plane that comes closest.
         excess_px: what the rig adds to the distances of the pass's matches, in quadrature, reference pixels.
         likely: whether the pass is probably right.
         fits_better: whether the rig leaves less between edges than the pass's own mapping; None if not asked.
     """
 
     gap_px: float
+    off_px: float
+    inverse_depth: float
     excess_px: float
     likely: bool
     fits_better: bool | None
 
     @property
     def agrees(self) -> bool:
-        """Whether the pass confirms the rig."""
-        return self.gap_px <= AGREE_PX
+        """Whether the pass confirms the rig, at a likely depth."""
+        return self.gap_px <= AGREE_PX and not self.contradicts
 
     @property
     def contradicts(self) -> bool:
-        """Whether the pass is far off the rig."""
-        return self.gap_px > FAR_PX
+        """Whether the pass is far off the rig at each likely depth."""
+        return self.off_px > FAR_PX
 
     @property
     def doubts(self) -> bool:

@@ -2,7 +2,7 @@
 
 Evidence is taken on pairs that the rig was not learned from: it is fitted to some passes and judged by those
 that follow. It is locked when it explains them about as well as their own homographies do. From then on
-passes watch it: several in a row that agree with each other, and not with it, mean a knock of the cameras.
+passes watch it: several that agree with each other, and not with it, mean a knock of the cameras.
 """
 
 from collections import deque
@@ -21,16 +21,14 @@ from distillmatch_ros.registration.passes import LIKELY
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.edges import edge_matches
 from distillmatch_ros.rig.events import Finding, RigEvent
+from distillmatch_ros.rig.knocks import Off, Offs, at_other_depths
 from distillmatch_ros.rig.learning import LearnedRig, Observation, learn
 from distillmatch_ros.rig.metres import Scale
 from distillmatch_ros.rig.quality import distance_px
-from distillmatch_ros.rig.trust import AGREE_PX, Judgement, Trust
+from distillmatch_ros.rig.trust import Judgement, Trust
 
 JUDGES, FILE_JUDGES = 5, 3
 """Passes after the fit that judge a rig; most that judge one from a file, which the first one may confirm."""
-KNOCKS, OFFS = 3, 5
-"""Passes in a row that have to agree with each other and not with the rig for it to be learned anew, if all
-contradict it, and if they are only off by more than `AGREE_PX`."""
 MAX_KEPT = 16
 """Most passes that are kept, which bounds memory; with 12 of them a rig is known to about a pixel."""
 
@@ -125,7 +123,7 @@ class RigWatch:
         self._judged: list[Judgement] = []
         self._trust = Trust()
         self._fits_better: list[bool] = []
-        self._against: list[tuple[ImageMapping, bool]] = []
+        self._offs = Offs()
         self.locked: WatchedRig | None = None
         self.is_undecided = True
         """Whether passes have not yet decided for or against a rig."""
@@ -170,7 +168,9 @@ class RigWatch:
         better = None
         if len(self._fits_better) < _COMPARED:
             better = _left(observed, mapping) < _left(observed, found.mapping)
-        return Judgement(gap, sqrt(max(0.0, by_rig**2 - by_pair**2)), likely, better)
+        off = max(gap, self._candidate.gap_px(found.mapping))
+        excess = sqrt(max(0.0, by_rig**2 - by_pair**2))
+        return Judgement(gap, off, float(own[2]), excess, likely, better)
 
     def _decide(self, judgement: Judgement, observed: Observation, own: Float64) -> None:
         assert self._candidate is not None, "judged only with a rig"
@@ -216,36 +216,39 @@ class RigWatch:
         self._judged.clear()
 
     def _watch(self, judgement: Judgement, observed: Observation, own: Float64) -> None:
-        """Count passes that contradict the locked rig, and discard it after several that agree."""
+        """Discard the locked rig after passes that agree on another place, unless it is another depth."""
         assert observed.mapping is not None, "judged by a pass with a mapping"
         assert self._candidate is not None, "judged only with a rig"
         assert self.locked is not None, "only a locked rig is watched"
         if judgement.agrees:
-            self._against.clear()
+            self._offs.clear()
             self._lock()
         if not judgement.doubts:
             return
         self.locked = replace(self.locked, probability=self._trust.probability)
-        if self._against:
-            far, near = (self._candidate.model.at(depth) for depth in self._candidate.inverse_depths)
-            apart = AGREE_PX + self._gap(far, near)  # passes see different depths
-            if self._gap(self._against[-1][0], observed.mapping) > apart:
-                self._against.clear()
-        self._against.append((observed.mapping, judgement.contradicts))
-        contradicting = [contradicts for _, contradicts in self._against[-KNOCKS:]]
-        if len(self._against) < OFFS and (len(contradicting) < KNOCKS or not all(contradicting)):
+        agreeing = self._offs.add(Off(observed, judgement), self._candidate)
+        if not agreeing:
+            return
+        if (other := at_other_depths(self._candidate, agreeing)) is not None:
+            self._candidate = other
+            for each in agreeing:  # what they say now that the depth is a likely one
+                self._trust = self._trust.after(replace(each.judgement, off_px=each.judgement.gap_px))
+            self._offs.clear()
+            self._lock()
             return
         rig = self._candidate.near(own).homography
         turn = observed.mapping.homography @ np.linalg.inv(rig)
         degrees = np.degrees(np.arctan2(turn[1, 0] - turn[0, 1], turn[0, 0] + turn[1, 1]))
         self._tell(
             Finding.MOVED,
-            f"the cameras moved against each other by {judgement.gap_px:.0f} px, rotated by {degrees:+.1f} "
+            f"the cameras moved against each other by {judgement.off_px:.0f} px, rotated by {degrees:+.1f} "
             "degrees; the rig is learned anew",
-            distance_px=judgement.gap_px,
+            distance_px=judgement.off_px,
             turned_degrees=float(degrees),
         )
         self._begin(None)
+        for each in agreeing[:-1]:  # the last one is kept as any pass is
+            self._keep(each.observed)
 
     def _keep(self, observed: Observation) -> None:
         """Keep a pass, and fit a rig when there are enough new ones."""
@@ -294,9 +297,6 @@ class RigWatch:
     ) -> None:
         event = RigEvent(self._stamp, finding, sentence, passes, distance_px, turned_degrees)
         self.events.append(event)
-
-    def _gap(self, one: ImageMapping, other: ImageMapping) -> float:
-        return corner_error(one.homography, other.homography, *self._sizes)
 
 
 def _use(preferred: bool) -> str:

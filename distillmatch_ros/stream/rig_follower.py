@@ -221,7 +221,7 @@ class RigFollower:
                 seen = 0.0 if own.quality is None else own.quality.peak_prominence or 0.0
                 if away is not None or not found.is_supported or seen > found.alignment.peak_prominence:
                     self._doubted = True
-                    return _contradicted(own, judgement.gap_px), found
+                    return _contradicted(own, judgement.off_px), found
             elif judgement.agrees:
                 self._matches = Matches.of(own)
                 probability = max(locked.probability or 0.0, in_stream(own.probability or 0.0))

@@ -7,16 +7,20 @@ from hypothesis import strategies as st
 from distillmatch_ros.rig.trust import AGREE_PX, MOST, Judgement, Trust
 
 
+def judged(gap_px: float, likely: bool = True) -> Judgement:
+    return Judgement(gap_px, gap_px, 0.04, 0.0, likely, None)
+
+
 def after(*agreed: bool) -> float:
     trust = Trust()
     for each in agreed:
-        trust = trust.after(Judgement(AGREE_PX * (0.5 if each else 1.5), 0.0, True, None))
+        trust = trust.after(judged(AGREE_PX * (0.5 if each else 1.5)))
     return trust.probability
 
 
 def test_a_pass_that_is_off_and_probably_wrong_says_nothing() -> None:
-    assert Trust(0.9).after(Judgement(100.0, 0.0, False, None)) == Trust(0.9)
-    assert Trust(0.9).after(Judgement(1.0, 0.0, False, None)).probability > 0.9
+    assert Trust(0.9).after(judged(100.0, likely=False)) == Trust(0.9)
+    assert Trust(0.9).after(judged(1.0, likely=False)).probability > 0.9
 
 
 def test_a_rig_that_its_judges_confirm_is_trusted_at_once() -> None:

@@ -14,9 +14,10 @@ from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.events import Finding
 from distillmatch_ros.rig.following import PairOfEdges, RigTrack
+from distillmatch_ros.rig.knocks import KNOCKS
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.model import RigMapping
-from distillmatch_ros.rig.watching import _COMPARED, JUDGES, KNOCKS, RigWatch, WatchedRig
+from distillmatch_ros.rig.watching import _COMPARED, JUDGES, RigWatch, WatchedRig
 from test.support.simulated_rig import RIG, THERMAL, VISIBLE, shapes
 
 FIRST_FIT = 6
@@ -187,6 +188,18 @@ def test_edges_that_agree_elsewhere_are_found_after_a_knock() -> None:
     away = edges.away(truth)
     assert away is not None
     assert away == pytest.approx(25 * 800 / 700 * 640 / 960, abs=6)
+
+
+def test_in_fog_edges_that_agree_rather_elsewhere_are_found_after_a_knock() -> None:
+    """They would support no mapping."""
+    rng, truth = np.random.default_rng(12), RIG.at(0.04)
+    pair = seen(truth, 3)
+    fog = cv2.GaussianBlur(rng.normal(0, 1, VISIBLE), (0, 0), 5)
+    foggy = np.clip(60 + 0.4 * shapes(3) + 70 / fog.std() * fog, 0, 255).astype(np.uint8)
+    moved = cv2.warpAffine(pair.thermal.image, np.float64([[1, 0, 25], [0, 1, 0]]), THERMAL[::-1])
+    for thermal, is_away in ((pair.thermal.image, False), (moved, True)):
+        edges = PairOfEdges(RIG, PreparedPair.of(foggy, thermal), Gate())
+        assert (edges.away(truth) is not None) == is_away
 
 
 def test_blank_images_neither_support_nor_contradict() -> None:

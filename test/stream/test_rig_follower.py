@@ -15,8 +15,9 @@ from distillmatch_ros.registration.quality import Quality
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
+from distillmatch_ros.rig.knocks import KNOCKS
 from distillmatch_ros.rig.learning import LearnedRig
-from distillmatch_ros.rig.watching import KNOCKS, RigWatch, WatchedRig
+from distillmatch_ros.rig.watching import RigWatch, WatchedRig
 from distillmatch_ros.stream.executors import InlineExecutor
 from distillmatch_ros.stream.followed import Followed
 from distillmatch_ros.stream.rig_follower import SETTLED, RigFollower
