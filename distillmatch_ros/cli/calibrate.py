@@ -99,7 +99,6 @@ def calibrate(
     from distillmatch_ros.bags import calibration
     from distillmatch_ros.bags.drives import Drives
     from distillmatch_ros.cli.view.calibration import show_calibration
-    from distillmatch_ros.reports.calibration import write_calibration_page
     from distillmatch_ros.rig.exchange.formats import write_format
     from distillmatch_ros.rig.files import RigFile
 
@@ -131,6 +130,8 @@ def calibrate(
         assert found.homography is not None, "without a rig there is a homography"
         found.homography.save(out)
     if report is not None:
+        from distillmatch_ros.reports.calibration import write_calibration_page  # and Matplotlib
+
         write_calibration_page(found, drives, out.name, report)
     output.give(
         calibration.record(found, drives, str(out)), lambda: show_calibration(found, drives, str(out))
