@@ -68,7 +68,9 @@ RUNNING = sorted({block.page for block in BLOCKS if block.kind in RUN and block.
 
 
 @pytest.fixture(scope="module")
-def material(tmp_path_factory: pytest.TempPathFactory, day: SyntheticPair, night: SyntheticPair) -> Path:
+def material(
+    tmp_path_factory: pytest.TempPathFactory, day: SyntheticPair, night: SyntheticPair, street_drive: Path
+) -> Path:
     """The files that the documents speak of."""
     folder = tmp_path_factory.mktemp("material")
     for side in ("visible", "thermal"):
@@ -84,7 +86,7 @@ def material(tmp_path_factory: pytest.TempPathFactory, day: SyntheticPair, night
     for name in ("thermal.tiff", "drive1/ir_0001.tiff"):
         cv2.imwrite(str(folder / name), day.thermal)
     (folder / "pairs.csv").write_text("visible,thermal\ndrive1/rgb_0001.png,drive1/ir_0001.tiff\n")
-    record_drive(folder / "drive.mcap", frames=11)  # a calibration takes 10 pairs
+    shutil.copy(street_drive, folder / "drive.mcap")
     record_drive(folder / "mon.mcap", frames=2)
     shutil.copy(folder / "mon.mcap", folder / "tue.mcap")
     return folder
