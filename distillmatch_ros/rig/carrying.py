@@ -49,7 +49,7 @@ def carry(
         cv2.scaleAdd(known, float(along), rays, dst=point)
         if beside:
             point += np.float32(beside)
-    np.putmask(z, z <= 0, np.float32(np.nan))
+    np.copyto(z, np.float32(np.nan), where=z <= 0)
     with np.errstate(invalid="ignore"):  # nothing, which is infinite, becomes NaN
         plane *= np.reciprocal(z, out=z)
         depths = np.multiply(known, z, out=z)
@@ -82,7 +82,7 @@ def pixels_at(places: Float32, size: Size) -> NDArray[np.int32]:
     with np.errstate(invalid="ignore"):
         columns, rows = np.rint(places).astype(np.int32)
     pixels: NDArray[np.int32] = rows * size[1] + columns
-    np.putmask(pixels, ~within(places, size), size[0] * size[1])
+    np.copyto(pixels, size[0] * size[1], where=~within(places, size))
     return pixels
 
 

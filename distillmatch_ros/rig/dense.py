@@ -110,7 +110,7 @@ def _radial_factor(camera: Camera, x: Float32, y: Float32) -> Float32:
     """By how much a lens stretches points of the normalised plane; NaN where its model folds back."""
     with np.errstate(over="ignore"):  # infinite: beyond the lens too
         square = x * x + y * y
-    np.putmask(square, square >= np.float32(min(camera.reach, _WIDEST) ** 2), np.float32(np.nan))
+    np.copyto(square, np.float32(np.nan), where=square >= np.float32(min(camera.reach, _WIDEST) ** 2))
     k1, k2, _, _, k3 = np.pad(camera.distortion, (0, 1))[:5].astype(np.float32)
     coefficients = np.trim_zeros([np.float32(1), k1, k2, k3], "b")
     factor = coefficients.pop()

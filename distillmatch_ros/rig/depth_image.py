@@ -18,7 +18,7 @@ PLAUSIBLE_M = (0.1, 300.0)
 
 _MILLIMETRES = 1000.0
 _ASPECT = 0.01  # relative difference of two images' aspect ratios that rounding explains
-_ENOUGH, _FEW = 10_000, 100  # pixels whose median is that of all, unless few of them hold a distance
+_ENOUGH, _FEW = 2000, 100  # pixels whose median is that of all, unless few of them hold a distance
 _SPREAD = 0.01  # of the image's width, over which a LiDAR's point stands for its surroundings
 
 
@@ -46,7 +46,7 @@ def inverse_depth_of(depth: NDArray[Any], name: str = "depth") -> Float32:
     unknown = ~(metres > 0)  # true for NaN
     with np.errstate(divide="ignore"):
         inverse = np.reciprocal(metres, out=metres)
-    np.putmask(inverse, unknown, np.float32(np.nan))
+    np.copyto(inverse, np.float32(np.nan), where=unknown)
     return inverse
 
 
