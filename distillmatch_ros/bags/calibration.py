@@ -141,8 +141,7 @@ def _in_metres(rig: LearnedRig, drives: Drives) -> tuple[LearnedRig, Scale | Non
         found = scale_of_observations(rig, drives.observations)
         scale = believed(found, "give --baseline-m", drives.unused)
         return rig.with_baseline(scale.metres, scale.origins), scale
-    pairs = sum(each.measured is not None for each in drives.observations)
-    return rig, Scale.of(rig.model, pairs) if "parallax" in rig.model.origins else None
+    return rig, Scale.of(rig.model, rig.measured) if rig.measured else None
 
 
 class FiguresRecord(TypedDict):

@@ -186,8 +186,8 @@ def match(
             scale = scale_of_files(known, listed, depth, visible_from_thermal, max_pixels)
             known = known.with_baseline(scale.metres, scale.origins)
             common.remark(str(scale), bar.console)
-        elif known is not None and rig == AUTO and depth is not None:
-            common.remark(str(Scale.of(known.model, used)), bar.console)
+        elif known is not None and known.measured:
+            common.remark(str(Scale.of(known.model, known.measured)), bar.console)
         if known is not None and rig_out is not None:
             RigFile.of(known, used).save(rig_out)
         results = match_files(

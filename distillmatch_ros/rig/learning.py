@@ -79,12 +79,14 @@ class LearnedRig:
         inverse_depths: least and greatest one of the frames that it was learned from, or that confirmed it.
         shifted: whether each frame has a shift of its own, since the cameras are not triggered together.
         source: what messages call it: the file that it was read from.
+        measured: number of pairs whose measured depth told its scale.
     """
 
     model: RigModel
     inverse_depths: tuple[float, float]
     shifted: bool = True
     source: str = "rig"
+    measured: int = 0
 
     def with_baseline(self, metres: float, origins: Mapping[str, Origin] = GIVEN) -> "LearnedRig":
         """The same rig in metres; see `RigModel.with_baseline`."""
@@ -224,8 +226,10 @@ def learn(
         edges = [_edges(pair, fit, own) for pair, own in zip(chosen, fit.own, strict=True)]
         fit = fit_rig(edges, thermal, visible, 1, EDGE_SOFT_PX, fit)
     by_depth = _by_depth(chosen, fit, thermal, visible)
-    fit = fit if by_depth is None else by_depth
-    return LearnedRig(fit.rig, _range(fit), shifted)
+    if by_depth is None:
+        return LearnedRig(fit.rig, _range(fit), shifted)
+    measured = sum(pair.measured is not None for pair in chosen)
+    return LearnedRig(by_depth.rig, _range(by_depth), shifted, measured=measured)
 
 
 def _by_depth(

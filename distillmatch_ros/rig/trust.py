@@ -23,8 +23,8 @@ class Judgement:
     """A pass that the rig did not learn from.
 
     Attributes:
-        gap_px: corner error between the pass's own mapping and the rig's at the plane that comes closest,
-            reference pixels.
+        gap_px: corner error between the pass's own mapping and the rig's at the plane that comes closest;
+            by a rig in metres and measured depth, distance of its matches from it. Reference pixels.
         off_px: the same at the likely depths, if that is more.
         inverse_depth: of the plane that comes closest.
         excess_px: what the rig adds to the distances of the pass's matches, in quadrature, reference pixels.

@@ -24,6 +24,7 @@ from distillmatch_ros.rig.events import Finding, RigEvent
 from distillmatch_ros.rig.knocks import Off, Offs, at_other_depths
 from distillmatch_ros.rig.learning import LearnedRig, Observation, learn
 from distillmatch_ros.rig.metres import Scale
+from distillmatch_ros.rig.parallax import DepthMapping
 from distillmatch_ros.rig.quality import distance_px
 from distillmatch_ros.rig.trust import Judgement, Trust
 
@@ -161,14 +162,18 @@ class RigWatch:
     def _judge(self, observed: Observation, found: Registration, own: Float64) -> Judgement:
         assert self._candidate is not None, "judged only with a rig"
         assert found.mapping is not None, "a pass without a mapping judges nothing"
-        mapping = self._candidate.model.on_plane(own[:3], own[3:])
+        mapping: ImageMapping = self._candidate.model.on_plane(own[:3], own[3:])
         gap = corner_error(mapping.homography, found.mapping.homography, *self._sizes)
+        off = max(gap, self._candidate.gap_px(found.mapping))
+        depth = observed.inverse_depth if self._candidate.model.is_metric else None
+        if depth is not None:  # matches lie where depth puts them, and no plane comes close to all of a room
+            mapping = DepthMapping(self._candidate.model, depth, own[:3])
+            gap = off = distance_px(mapping, observed.matches)
         by_rig, by_pair = (distance_px(each, observed.matches) for each in (mapping, found.mapping))
         likely = found.probability is None or found.probability >= LIKELY
         better = None
         if len(self._fits_better) < _COMPARED:
             better = _left(observed, mapping) < _left(observed, found.mapping)
-        off = max(gap, self._candidate.gap_px(found.mapping))
         excess = sqrt(max(0.0, by_rig**2 - by_pair**2))
         return Judgement(gap, off, float(own[2]), excess, likely, better)
 
@@ -280,8 +285,7 @@ class RigWatch:
             self._tell(Finding.USE, f"by {len(self._fits_better)} passes now: {_use(preferred)}")
         was_metric = self.locked is not None and self.locked.rig.model.is_metric
         if self._candidate.model.is_metric and not was_metric and not self._from_file:
-            pairs = sum(each.measured is not None for each in self._kept)
-            self._tell(Finding.SCALE, str(Scale.of(self._candidate.model, pairs)))
+            self._tell(Finding.SCALE, str(Scale.of(self._candidate.model, self._candidate.measured)))
         self.locked = locked = WatchedRig(self._candidate, self._trust.probability, passes, preferred)
         if is_new and preferred and not self._from_file:
             self._on_learned(self._candidate, self._passes)

@@ -17,6 +17,7 @@ from distillmatch_ros.rig.following import PairOfEdges, RigTrack
 from distillmatch_ros.rig.knocks import KNOCKS
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.model import RigMapping
+from distillmatch_ros.rig.parallax import plane_inverse_depth
 from distillmatch_ros.rig.watching import _COMPARED, JUDGES, RigWatch, WatchedRig
 from test.support.simulated_rig import RIG, THERMAL, VISIBLE, shapes
 
@@ -105,6 +106,22 @@ def test_known_lenses_are_used_unless_no_rig_holds_with_them(
     assert right.locked.rig.model.origins["visible focal length"] == "given"
     assert not misled.locked.rig.model.visible.same_as(wrong)
     assert [event.finding for event in misled.events] == [Finding.NO_RIG, Finding.KNOWN]
+
+
+@pytest.mark.slow  # fits a rig twice
+def test_passes_with_depth_tell_rig_and_scale_together(drive: list[tuple[PreparedPair, RigMapping]]) -> None:
+    rng, sized, learned = np.random.default_rng(11), RIG.with_baseline(0.1), []
+    lenses = RIG.thermal, RIG.visible
+    watch = RigWatch(THERMAL, VISIBLE, on_learned=lambda rig, _: learned.append(rig), lenses=lambda: lenses)
+    for index, (pair, mapping) in enumerate(drive[: FIRST_FIT + JUDGES]):
+        depth = plane_inverse_depth(sized, mapping.by(sized).plane)
+        said = watch.take(pair.measured(depth), passed(mapping, rng), index)
+    assert watch.locked is not None and said.judgement is not None and said.judgement.agrees
+    rig = watch.locked.rig
+    assert rig.model.is_metric and rig.model.tells_lengths and learned == [rig]
+    assert np.linalg.norm(rig.model.T_visible_thermal.translation) == pytest.approx(0.1, rel=0.06)
+    assert [event.finding for event in watch.events] == [Finding.SCALE, Finding.KNOWN]
+    assert f"{FIRST_FIT} pairs" in watch.events[0].sentence
 
 
 @pytest.mark.slow
