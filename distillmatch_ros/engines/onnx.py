@@ -24,6 +24,9 @@ ON_GPU = {TENSORRT: "TensorRT", CUDA: "CUDA"}
 """Providers of a GPU by name, and what people call them."""
 Provider = tuple[str, dict[str, Any]]
 """What runs a network: its name for ONNX Runtime, and its options."""
+TELEMETRY_OFF = "ORT_DISABLE_TELEMETRY"
+"""Variable without which ONNX Runtime 1.32 keeps an identifier of the machine and a database of events in the
+user's cache, to send them to its makers."""
 NOISE = b"Unknown CPU vendor"
 """Of a line that ONNX Runtime writes to stderr when it is imported, before its log can be set."""
 
@@ -148,6 +151,7 @@ def import_runtime() -> Any:
     """The module onnxruntime, without `NOISE`; it takes 0.2 s, in processes that open an engine alone."""
     if "onnxruntime" in sys.modules:
         return sys.modules["onnxruntime"]
+    os.environ.setdefault(TELEMETRY_OFF, "1")
     with ExitStack() as stack:
         try:
             said = stack.enter_context(tempfile.TemporaryFile())

@@ -13,7 +13,15 @@ from support import ROOT
 from support.tiny_network import WriteNetwork
 
 from distillmatch_ros.engines import onnx_tensorrt, open_engine
-from distillmatch_ros.engines.onnx import CPU, CUDA, TENSORRT, OnnxEngine, open_on_cpu, open_on_cuda
+from distillmatch_ros.engines.onnx import (
+    CPU,
+    CUDA,
+    TELEMETRY_OFF,
+    TENSORRT,
+    OnnxEngine,
+    open_on_cpu,
+    open_on_cuda,
+)
 from distillmatch_ros.engines.onnx_tensorrt import open_built, tensorrt_version
 from distillmatch_ros.engines.protocol import BackendMissingError, EngineNotBuiltError
 
@@ -200,3 +208,14 @@ def test_a_processor_that_the_runtime_does_not_know_is_no_news(closed: bool, tmp
         check=False,
     )
     assert (done.stdout, done.stderr) == ("True\n", "" if closed else "library: old\n")
+
+
+def test_the_runtime_keeps_nothing_to_send(path: Path, tmp_path: Path) -> None:
+    program = "import sys; from distillmatch_ros.engines import open_engine; open_engine(sys.argv[1], 'onnx')"
+    environment = {name: value for name, value in os.environ.items() if name != TELEMETRY_OFF}
+    subprocess.run(
+        [sys.executable, "-c", program, str(path)],
+        env={**environment, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache")},
+        check=True,
+    )
+    assert not list((tmp_path / "cache").rglob("*"))
