@@ -1,6 +1,6 @@
 """What calibrates a rig: its geometry where evidence is for it, else one homography."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from typing_extensions import TypedDict
@@ -139,9 +139,16 @@ def _in_metres(rig: LearnedRig, drives: Drives) -> tuple[LearnedRig, Scale | Non
     """The rig with its scale by depth; it may have one already."""
     if not rig.model.is_metric:
         found = scale_of_observations(rig, drives.observations)
-        scale = believed(found, "give --baseline-m", drives.unused)
+        scale = believed(found, "give --baseline-m", {*drives.unused, *_missing(drives)})
         return rig.with_baseline(scale.metres, scale.origins), scale
     return rig, Scale.of(rig.model, rig.measured) if rig.measured else None
+
+
+def _missing(drives: Drives) -> Iterator[str]:
+    """What pairs without a depth image say."""
+    for summary in drives.summaries:
+        if missing := summary.dropped["depth missing"]:
+            yield f"{summary.bag}: {missing} pairs have no depth within depth_tolerance"
 
 
 class FiguresRecord(TypedDict):

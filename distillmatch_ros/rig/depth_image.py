@@ -34,7 +34,7 @@ def inverse_depth_of(depth: NDArray[Any], name: str = "depth") -> Float32:
         float32 (H, W), 1 / metre; NaN where unknown.
 
     Raises:
-        DistillMatchError: it is no depth image, or its unit is implausible.
+        DistillMatchError: it is no depth image, its unit is implausible, or all its pixels are the same.
     """
     if depth.ndim != 2 or not (depth.dtype == np.uint16 or depth.dtype.kind == "f"):
         raise DistillMatchError(
@@ -122,7 +122,7 @@ def from_points(points: Float64, pose: Pose, visible: Camera) -> Float32:
 
 
 def _check_unit(metres: NDArray[Any], kind: "np.dtype[Any]", name: str) -> None:
-    """Reject distances that no robot sees; raises DistillMatchError."""
+    """Reject distances that no robot sees, and one for all; raises DistillMatchError."""
     some = _known(metres.ravel()[:: 1 + metres.size // _ENOUGH])
     if some.size < _FEW:
         some = _known(metres)
@@ -132,6 +132,10 @@ def _check_unit(metres: NDArray[Any], kind: "np.dtype[Any]", name: str) -> None:
         raise DistillMatchError(
             f"{name}: its median would be {median:.4g} m, but {kind} is in {unit}; give 16 bits in "
             "millimetres, and floating point in metres"
+        )
+    if some.size >= _FEW and some.min() == some.max():
+        raise DistillMatchError(
+            f"{name}: each pixel is {median:.4g} m away, which no sensor sees; check the depth camera"
         )
 
 

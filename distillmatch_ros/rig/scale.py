@@ -26,6 +26,7 @@ MOST = 40
 DOUBTED = 12
 """Pairs after which a scale that is not known is doubted."""
 
+_ONE_DEPTH = 0.05  # spread of inverse depths, as a fraction, up to which a rotation looks like any distance
 _STEPS, _LONGEST, _STILL = 20, 0.3, 1e-4  # of the logarithm of a scale
 
 
@@ -151,6 +152,9 @@ class ScaleEstimate:
             self._found.clear()
             self._found.extend(pair_scale(rig, matches) for matches in self._kept)
         metres, deviations = np.array(self._found).T
+        seen = np.concatenate([each.inverse_depth for each in self._kept])
+        if seen.std() < _ONE_DEPTH * seen.mean():
+            return Scale(float(np.median(metres)), np.inf, np.inf, len(metres))
         logarithms = np.log(metres)
         middle = float(np.median(logarithms))
         scatter = 1.4826 * float(np.median(np.abs(logarithms - middle)))

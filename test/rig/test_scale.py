@@ -55,9 +55,10 @@ def test_pairs_that_agree_make_the_rig_metric() -> None:
     [
         {"metres": [0.02, 0.3, 0.08, 0.15, 0.05, 0.4]},
         {"nearest": [200.0] * 6, "farthest": [900.0] * 6},
+        {"nearest": [3.0] * 6, "farthest": [3.1] * 6},
         {"metres": [80.0] * 6, "nearest": [1000.0] * 6, "farthest": [8000.0] * 6},
     ],
-    ids=["pairs disagree", "far away", "millimetres"],
+    ids=["pairs disagree", "far away", "one depth", "millimetres"],
 )
 def test_what_pairs_do_not_tell_is_not_known(wrong: dict[str, list[float]]) -> None:
     estimate = ScaleEstimate()

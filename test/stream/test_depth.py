@@ -101,6 +101,7 @@ WRONG = {
     "metres as millimetres": (lambda depth: replace(depth, image=depth.image // 1000), "median"),
     "millimetres as metres": (lambda depth: replace(depth, image=depth.image.astype(np.float32)), "median"),
     "nothing but zeros": (lambda depth: replace(depth, image=depth.image * 0), "no pixel"),
+    "all the same": (lambda depth: replace(depth, image=np.full_like(depth.image, 2000)), "each pixel"),
     "NaN": (lambda depth: replace(depth, image=depth.image * np.float32(np.nan)), "no pixel"),
     "colours": (lambda depth: replace(depth, image=np.zeros((*depth.image.shape, 3), np.uint8)), "uint8"),
 }
