@@ -250,15 +250,19 @@ def table(results: list[Result]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(out: Path, options: argparse.Namespace, results: list[Result]) -> None:
-    """Write what is known so far."""
+def examined() -> dict[str, str]:
+    """Versions, processor and GPU of this machine."""
     from distillmatch_ros.doctor import examination, runtimes
 
-    found = [*examination.versions(), *runtimes.gpu()]
+    return {each.about: each.value for each in (*examination.versions(), *runtimes.gpu())}
+
+
+def write(out: Path, options: argparse.Namespace, machine: dict[str, str], results: list[Result]) -> None:
+    """Write what is known so far."""
     record = {
         "rehearsal": options.rehearse,
         "model": options.model.name,
-        "machine": {finding.about: finding.value for finding in found},
+        "machine": machine,
         "results": [asdict(each) for each in results],
     }
     (out / "gpu_check.json").write_text(json.dumps(record, indent=2) + "\n")
@@ -282,6 +286,13 @@ def main() -> int:
     if options.one is not None:
         print(json.dumps(asdict(measure(options.one, options.model, options.rehearse))))
         return 0
+    try:
+        machine = examined()
+    except ImportError as error:
+        parser.error(
+            f"{sys.executable} has no {error.name}: install the package for it, or name one that has it, as "
+            "in make gpu-check PYTHON=.venv/bin/python"
+        )
     options.out.mkdir(parents=True, exist_ok=True)
     results: list[Result] = []
     end = monotonic() + options.seconds
@@ -292,7 +303,7 @@ def main() -> int:
             if left > LEAST_S
             else Result(variant, "no time", why="not begun")
         )
-        write(options.out, options, results)
+        write(options.out, options, machine, results)
     print(table(results), end="")
     states = {each.state for each in results}
     return 1 if states & {"faulty", "failed"} or "ok" not in states else 0

@@ -35,3 +35,12 @@ def test_time_that_is_over_begins_nothing(tmp_path: Path) -> None:
     assert done.returncode == 1
     results = json.loads((tmp_path / "gpu_check.json").read_text())["results"]
     assert {each["state"] for each in results} == {"no time"}
+
+
+def test_a_python_without_the_packages_is_told(tmp_path: Path) -> None:
+    """Without what is installed, as a system's own is."""
+    command = [sys.executable, "-I", "-S", str(ROOT / "tools/gpu_check.py"), str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 2
+    assert "PYTHON=" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
