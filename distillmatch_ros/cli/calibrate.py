@@ -117,7 +117,7 @@ def calibrate(
     if found.rig is not None and baseline_m is not None:
         found = found.with_baseline(baseline_m)
     if found.scale is not None:
-        (common.remark if found.scale.is_known else common.complain)(str(found.scale))
+        common.remark(str(found.scale))
     if found.rig is None and depth is not None:
         common.complain("--depth is not used: there is no rig that it could tell the scale of")
     if exports and found.rig is None:
