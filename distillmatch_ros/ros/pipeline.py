@@ -19,7 +19,7 @@ from distillmatch_ros.rig.events import RigEvent
 from distillmatch_ros.rig.files import RigFile
 from distillmatch_ros.rig.history import Use, use_of
 from distillmatch_ros.rig.learning import LearnedRig
-from distillmatch_ros.ros.message_types import is_installed, message_class
+from distillmatch_ros.ros.message_types import is_installed, message_maker
 from distillmatch_ros.ros.publishers import Outputs
 from distillmatch_ros.ros.statistics import AGE, Statistics
 from distillmatch_ros.stream.assembly import (
@@ -46,7 +46,7 @@ INFO_PATIENCE_S = 3.0
 def ros_messages(max_pixels: int) -> Messages:
     """Converter between rclpy's messages and frames or results."""
     names = filter(is_installed, (*MESSAGE_TYPES, *TRANSFORM_TYPES))
-    return Messages({name: message_class(name) for name in names}, max_pixels=max_pixels)
+    return Messages({name: message_maker(name) for name in names}, max_pixels=max_pixels)
 
 
 class Pipeline:

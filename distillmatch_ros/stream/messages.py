@@ -67,14 +67,14 @@ class Messages:
 
     def __init__(
         self,
-        types: Mapping[str, type],
+        types: Mapping[str, Callable[..., Any]],
         to_data: Callable[[NDArray[Any]], Any] = to_array,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
         """Set the classes of the messages to make.
 
         Args:
-            types: classes by name, at least `MESSAGE_TYPES`.
+            types: classes by name, or what makes their messages from fields; at least `MESSAGE_TYPES`.
             to_data: converts values (N,) to the type of a sequence in these classes: `to_array` for rclpy.
                 The result may be the image's memory, which must not change while the message is in use.
             max_pixels: larger images are rejected by their header, before decoding.

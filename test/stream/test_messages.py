@@ -1,6 +1,5 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from time import perf_counter
 from typing import Any
 
@@ -16,6 +15,7 @@ from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
+from distillmatch_ros.ros.message_types import message_class, message_maker
 from distillmatch_ros.stream.messages import MESSAGE_TYPES, POINT_FIELDS, SECOND, Messages
 
 ROS1, ROS2 = get_typestore(Stores.ROS1_NOETIC), get_typestore(Stores.ROS2_JAZZY)
@@ -49,8 +49,8 @@ def rosbags_library() -> Library:
 def rclpy_library() -> Library:
     pytest.importorskip("rclpy", reason="ROS 2 is not installed")
     names = (*MESSAGE_TYPES, "sensor_msgs/msg/RegionOfInterest")
-    types = {name: getattr(import_module(f"{name.split('/')[0]}.msg"), name.split("/")[2]) for name in names}
-    return Library("rclpy", types, Messages(types))
+    types = {name: message_class(name) for name in names}
+    return Library("rclpy", types, Messages({name: message_maker(name) for name in names}))
 
 
 @pytest.fixture(params=["rosbags", "rclpy"])
