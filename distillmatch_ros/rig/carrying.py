@@ -50,7 +50,7 @@ def carry(
         if beside:
             point += np.float32(beside)
     np.copyto(z, np.float32(np.nan), where=z <= 0)
-    with np.errstate(invalid="ignore"):  # nothing, which is infinite, becomes NaN
+    with np.errstate(over="ignore", invalid="ignore"):  # nothing, which is infinite, becomes NaN
         plane *= np.reciprocal(z, out=z)
         depths = np.multiply(known, z, out=z)
     for point, beside in zip(plane, after, strict=True):

@@ -2,12 +2,14 @@
 
 import cv2
 import numpy as np
+import pytest
 from support.simulated_rig import THERMAL, camera
 
 from distillmatch_ros.geometry.camera import Camera
+from distillmatch_ros.geometry.homography import Size
 from distillmatch_ros.geometry.pose import Pose
 from distillmatch_ros.rig.carrying import NOTHING, carry, closed, pixels_at, z_buffer
-from distillmatch_ros.rig.dense import project_dense
+from distillmatch_ros.rig.dense import interpolate, lattice_rays, project_dense, project_lattice
 from distillmatch_ros.rig.model import within
 
 
@@ -23,6 +25,16 @@ def test_lenses_bend_points_as_the_camera_says() -> None:
         inside = within(found, THERMAL)
         assert inside.sum() > 300
         np.testing.assert_allclose(found[:, inside].T, seen.project(rays)[inside], atol=0.04)
+
+
+@pytest.mark.parametrize(("target", "tolerance"), [((96, 136), 1e-3), ((48, 68), 1e-3), ((50, 60), 0.2)])
+def test_fields_on_a_lattice_are_interpolated_for_images_of_any_size(target: Size, tolerance: float) -> None:
+    size = 96, 136
+    pinhole = camera(size, 100.0)
+    columns, rows = interpolate(project_lattice(pinhole, lattice_rays(pinhole)), size, target)
+    own_rows, own_columns = ((np.arange(n) + 0.5) * m / n - 0.5 for n, m in zip(target, size, strict=True))
+    np.testing.assert_allclose(columns, np.broadcast_to(own_columns, target), atol=tolerance)
+    np.testing.assert_allclose(rows, np.broadcast_to(own_rows[:, None], target), atol=tolerance)
 
 
 def test_no_lens_shows_what_lies_where_its_model_folds_back() -> None:
