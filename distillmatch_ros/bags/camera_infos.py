@@ -1,4 +1,4 @@
-"""CameraInfo in bags: where it is, and images undistorted by it."""
+"""Cameras in bags: their CameraInfo, where it is, sizes of their images, and images undistorted by it."""
 
 import re
 from collections.abc import Mapping
@@ -7,8 +7,10 @@ from typing import Any
 
 from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.bags.summary import BagSummary
+from distillmatch_ros.bags.typestore import ros2_messages
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
+from distillmatch_ros.geometry.homography import Size
 from distillmatch_ros.stream.robot import TF_STATIC, Robot
 from distillmatch_ros.stream.sensors import Sensor, is_rectified
 from distillmatch_ros.stream.stream import Stream
@@ -32,11 +34,35 @@ def first_info(bag: Bag, image: str) -> Any:
     return None if first is None else first.message
 
 
+def first_size(bag: Bag, topic: str) -> Size | None:
+    """Size of a topic's first image; None if it has none.
+
+    Raises:
+        DistillMatchError: it cannot be read.
+    """
+    first = next(bag.messages((topic,)), None)
+    return None if first is None else ros2_messages().to_frame(first.message).image.shape[:2]
+
+
 def camera_of(info: Any, image: str) -> Camera | None:
     """The camera of an image topic by the CameraInfo beside it; None without a usable one."""
     with suppress(DistillMatchError):  # it is not calibrated
         return None if info is None else Camera.from_camera_info(info, rectified=is_rectified(image))
     return None
+
+
+def check_rig(bag: Bag, topics: Mapping[Sensor, str], stream: Stream) -> None:
+    """Reject a bag whose images are not those of the rig that is named, before any work.
+
+    Raises:
+        DistillMatchError: they are not.
+    """
+    thermal: Size | None = None
+    visible: Size | None = None
+    with suppress(DistillMatchError):  # an image that cannot be read is counted with the others
+        thermal, visible = (first_size(bag, topics[each]) for each in (Sensor.THERMAL, Sensor.VISIBLE))
+    if thermal is not None and visible is not None:
+        stream.check_rig(thermal, visible)
 
 
 def describe_robot(bag: Bag, infos: Mapping[Sensor, Any], topics: Mapping[Sensor, str], robot: Robot) -> None:

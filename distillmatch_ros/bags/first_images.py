@@ -3,23 +3,13 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
+from distillmatch_ros.bags.camera_infos import first_size
 from distillmatch_ros.bags.processing import BagJob, image_topics
-from distillmatch_ros.bags.reading import Bag, open_bag
+from distillmatch_ros.bags.reading import open_bag
 from distillmatch_ros.bags.summary import BagSummary
-from distillmatch_ros.bags.typestore import ros2_messages
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import Size
 from distillmatch_ros.stream.sensors import MATCHED
-
-
-def first_size(bag: Bag, topic: str) -> Size | None:
-    """Size of a topic's first image; None if it has none.
-
-    Raises:
-        DistillMatchError: it cannot be read.
-    """
-    first = next(bag.messages((topic,)), None)
-    return None if first is None else ros2_messages().to_frame(first.message).image.shape[:2]
 
 
 def check_one_rig(jobs: Sequence[BagJob]) -> None:

@@ -9,12 +9,9 @@ from distillmatch_ros.bags.camera_infos import without_transport
 from distillmatch_ros.bags.reading import Bag, open_bag
 from distillmatch_ros.bags.typestore import ros2_messages
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.images.exchanged import is_called_thermal, is_called_visible
 from distillmatch_ros.stream.sensors import Sensor
 
-_THERMAL = re.compile(
-    r"therm|lwir|mwir|flir|boson|lepton|optris|seek|(^|[/_])ir([/_\d]|$)|infra|tau2|a65|vue"
-)
-_VISIBLE = re.compile(r"rgb|colou?r|visible|(^|[/_])vis([/_]|$)|(^|[/_])eo([/_]|$)|usb_cam")
 _NEITHER = re.compile(r"depth|disparity|mask|overlay|label|segment|registered|/distillmatch/|confidence")
 _COLOURS = re.compile(r"rgb|bgr|bayer|yuv|uyvy|yuyv|nv|8UC3|8UC4")
 _RAW_VALUES = re.compile(r"mono1[0246]|16[US]C1|32[SF]C1|64FC1")
@@ -95,9 +92,9 @@ def guess_topics(encoding_by_topic: Mapping[str, str]) -> dict[Sensor, str]:
 def _thermal_score(topic: str, encoding: str) -> float | None:
     """Above 0 for a thermal camera's topic, below for a visible one's; None for neither."""
     name = without_transport(topic).lower()
-    if _NEITHER.search(name) or ("compressedDepth" in encoding and not _THERMAL.search(name)):
+    if _NEITHER.search(name) or ("compressedDepth" in encoding and not is_called_thermal(name)):
         return None
-    score = 2.0 * bool(_THERMAL.search(name)) - 1.5 * bool(_VISIBLE.search(name))
+    score = 2.0 * is_called_thermal(name) - 1.5 * is_called_visible(name)
     return score + 1.0 * bool(_RAW_VALUES.search(encoding)) - 1.0 * bool(_COLOURS.search(encoding))
 
 

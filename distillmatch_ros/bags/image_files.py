@@ -15,6 +15,7 @@ from distillmatch_ros.bags.pictures import picture_names, write_pictures
 from distillmatch_ros.bags.rig_learning import by_rig, read_depth
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import open_text, writing
+from distillmatch_ros.images.exchanged import exchanged_by_colour, exchanged_by_name
 from distillmatch_ros.images.files import read_pair
 from distillmatch_ros.images.pairs import PairPaths
 from distillmatch_ros.images.sizes import MAX_PIXELS
@@ -55,7 +56,8 @@ class PairRecord(TypedDict):
         latency_ms: time by stage, and in ``total``, ms; empty without a registration.
         correspondences: with ``--points``: [xv, yv, xt, yt, confidence, inlier] each, pixels of the files.
         borders: description of excluded bars and regions without data; absent if there are none.
-        advice: description of a setting that would help; absent if none is known.
+        advice: description of a setting that would help, or why the images seem to be exchanged, which is
+            said of one pair; absent if none is known.
         note: what of the request could not be followed; absent if all was.
         error: why there is no registration; absent if there is one.
     """
@@ -185,7 +187,7 @@ def match_files(
     Raises:
         DistillMatchError: a picture cannot be written.
     """
-    tries = ORIENTATION_TRIES
+    tries, exchanged = ORIENTATION_TRIES, None
     for number, (pair, name) in enumerate(zip(pairs, picture_names(pairs), strict=True)):
         note = None
         try:
@@ -214,6 +216,10 @@ def match_files(
             tries -= 1
             orientation = registrar.find_orientation(prepared)
             advice = None if orientation is None else advise(orientation)
+        if exchanged is None:
+            names = (f"{path.parent.name}/{path.name}" for path in (pair.visible, pair.thermal))
+            exchanged = exchanged_by_name(*names) or exchanged_by_colour(visible, thermal)
+            advice = exchanged or advice
         black = temperature is None and thermal.dtype == np.uint16
         yield PairResult(pair, registration, None, pictures, advice, note, black)
 

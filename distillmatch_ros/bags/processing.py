@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from distillmatch_ros.bags.camera_infos import camera_of, describe_robot, first_info, undistort
+from distillmatch_ros.bags.camera_infos import camera_of, check_rig, describe_robot, first_info, undistort
 from distillmatch_ros.bags.guess import guess_topics, lacking, usable_encodings
 from distillmatch_ros.bags.provenance import KEY
 from distillmatch_ros.bags.reading import Bag, Recorded, Topic, open_bag
@@ -18,6 +18,7 @@ from distillmatch_ros.bags.typestore import ros2_messages, ros2_types
 from distillmatch_ros.bags.writing import LATCHED_QOS, BagWriter
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
+from distillmatch_ros.images.exchanged import exchanged_by_name
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.rig.events import Finding
 from distillmatch_ros.rig.history import RigHistory
@@ -104,6 +105,7 @@ def process_bag(
         if job.undistort:
             undistort(stream, {sensor: infos[sensor] for sensor in MATCHED}, topics, summary)
         describe_robot(bag, infos, topics, stream.robot)
+        check_rig(bag, topics, stream)
         summary.topics = {sensor.namespace: topic for sensor, topic in topics.items()}
         with _sink(job, infos, {**(about or {}), **summary.topics}, summary) as write:
             begun = 0
@@ -126,6 +128,9 @@ def process_bag(
             reader.diagnose()
             if stream.advice is not None:
                 summary.problems.append(stream.advice)
+            exchanged = exchanged_by_name(*(topics[sensor] for sensor in MATCHED)) or stream.exchanged
+            if exchanged is not None:
+                summary.notes.append(exchanged)
             summary.rig = _rig_history(stream, parameters, begun)
             for each in summary.rig.events:
                 if each.finding == Finding.UNUSABLE:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distillmatch_ros.bags.camera_infos import first_info, info_topic
-from distillmatch_ros.bags.first_images import first_size
+from distillmatch_ros.bags.camera_infos import first_info, first_size, info_topic
 from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.bags.typestore import ros2_messages
 from distillmatch_ros.base.errors import DistillMatchError

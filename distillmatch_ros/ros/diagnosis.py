@@ -49,6 +49,7 @@ class Condition:
             empty for one that has not come.
         unusable: error of the last unusable pair.
         advice: a setting that would help if no homography is found; None if none is known.
+        exchanged: why the two cameras' images seem to be exchanged; None if they do not.
         rig: what was last found about the rig; None if nothing was.
         rig_use: what the known rig is for; None if none is known.
         withheld: outputs that the known rig does not give, and why.
@@ -66,6 +67,7 @@ class Condition:
     missing_infos: Mapping[Sensor, str] = field(default_factory=dict)
     unusable: str | None = None
     advice: str | None = None
+    exchanged: str | None = None
     rig: RigEvent | None = None
     rig_use: Use | None = None
     withheld: Mapping[str, str] = field(default_factory=dict)
@@ -90,6 +92,7 @@ def diagnose(report: PeriodReport, condition: Condition, parameters: Parameters,
         _lost(report, condition),
         _unpaired(report, condition, parameters),
         _unusable(report, condition),
+        _exchanged(condition),
         _unregistered(report, condition),
         _not_attached(report, condition),
         _half_calibrated(condition),
@@ -258,6 +261,10 @@ def _unusable(report: PeriodReport, condition: Condition) -> Diagnosis | None:
     if number == 0:
         return None
     return Diagnosis(ERROR if not report.statuses else WARN, f"{number} unusable: {condition.unusable}")
+
+
+def _exchanged(condition: Condition) -> Diagnosis | None:
+    return None if condition.exchanged is None else Diagnosis(WARN, condition.exchanged)
 
 
 def _unregistered(report: PeriodReport, condition: Condition) -> Diagnosis | None:

@@ -15,12 +15,14 @@ from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.images.exchanged import exchanged_by_name
 from distillmatch_ros.ros.declaration import changed, declare
 from distillmatch_ros.ros.diagnosis import SUPERSEDED, Condition, diagnose, figures
 from distillmatch_ros.ros.intake import Intake
 from distillmatch_ros.ros.pipeline import PAIR, Pipeline, ros_messages
 from distillmatch_ros.ros.statistics import Statistics
 from distillmatch_ros.ros.worker import Worker
+from distillmatch_ros.stream.sensors import Sensor
 from distillmatch_ros.stream.synchroniser import Pair
 
 NAME = "distillmatch"
@@ -247,6 +249,7 @@ class FusionNode(LifecycleNode):
                 missing_infos=pipeline.missing_infos,
                 unusable=pipeline.unusable,
                 advice=pipeline.advice,
+                exchanged=pipeline.exchanged,
                 rig=pipeline.rig,
                 rig_use=pipeline.rig_use,
                 withheld=pipeline.withheld,
@@ -256,6 +259,8 @@ class FusionNode(LifecycleNode):
             condition = replace(
                 condition,
                 topics=intake.topics,
+                exchanged=exchanged_by_name(intake.topics[Sensor.VISIBLE], intake.topics[Sensor.THERMAL])
+                or condition.exchanged,
                 publishers=intake.publishers(),
                 incompatible_qos=intake.incompatible_qos,
                 timing=intake.timing,

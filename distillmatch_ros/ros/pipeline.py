@@ -98,6 +98,11 @@ class Pipeline:
         return self._registrar.engine.info
 
     @property
+    def exchanged(self) -> str | None:
+        """Why the images of both cameras seem to be exchanged; None if they do not."""
+        return self._stream.exchanged
+
+    @property
     def advice(self) -> str | None:
         """A setting that would help if no homography is found; None if none is known."""
         return self._stream.advice

@@ -87,7 +87,10 @@ class LatencyWatch:
             mapping.to_visible(np.array([middle]))[0] * scale,
             jacobian(mapping.homography, middle) * scale * thermal[1] / WIDTH,
         )
-        self._swung = self._swing.offset(self._swung)
+        swung, known = self._swing.offset(self._swung), self.offset
+        is_weak = swung is not None and _in_order(swung)
+        if known is None or swung is None or not is_weak or swung.differs_from(known.seconds):
+            self._swung = swung  # else it might be none, but denies nothing that is known
         self._first = stamp if self._first is None else self._first
         is_early = stamp - self._first < PATIENCE_S * SECOND
         self._feared_s = self._swing.longest() if is_early and self._feared_s > 0 else 0.0

@@ -15,6 +15,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import Size
 from distillmatch_ros.geometry.undistortion import Undistorter
+from distillmatch_ros.images.exchanged import exchanged_by_colour
 from distillmatch_ros.images.frames import Frame, check_image
 from distillmatch_ros.images.gain_control import stretch
 from distillmatch_ros.images.prepared import PreparedPair, unmeasured
@@ -72,6 +73,8 @@ class Stream:
         self._executor: Executor = ThreadPoolExecutor(1, "pass") if asynchronous else InlineExecutor()
         self._undistorters: dict[Sensor, Undistorter] = {}
         self._state: RigState | None = None
+        self.exchanged: str | None = None
+        """Why both cameras' images seem to be exchanged, by the colours of the first pair; None if not."""
         self.robot = Robot()
         """What is known of the sensors: a rig is learned with the lenses, depth is carried over by frames."""
         self._settings = settings or StreamSettings()
@@ -142,6 +145,7 @@ class Stream:
             watch = RigWatch(*sizes, self._known, self._on_learned, partial(self._lenses, *sizes))
             passes = self._executor, self._asynchronous
             self._state = RigState(formats, self._settings, self._registrar, watch, *passes)
+            self.exchanged = exchanged_by_colour(visible.image, thermal.image)
         measured = None if depth is None else self._measured(depth, visible)
         inverse_depth = unmeasured if measured is None else measured.inverse
         pair = PreparedPair.of(visible.image, thermal.image, self._settings.orientations, inverse_depth)
@@ -184,6 +188,15 @@ class Stream:
             geometry,
             inverse_depth,
         )
+
+    def check_rig(self, thermal: Size, visible: Size) -> None:
+        """Reject images of other sizes than those of the rig that was given; it would not be used for them.
+
+        Raises:
+            DistillMatchError: a size differs.
+        """
+        if self._known is not None and self._settings.mode is Mode.RIG:
+            self._known.check(thermal, visible)
 
     @property
     def advice(self) -> str | None:

@@ -181,3 +181,10 @@ def test_pictures_that_cannot_be_written_stop_the_run(registrar: Registrar, tmp_
     pair = make_pair(tmp_path)
     with pytest.raises(DistillMatchError, match=r"a\.png/a: cannot be written"):
         list(match_files(registrar, [pair], pair.visible))
+
+
+def test_exchanged_images_are_told_once(registrar: Registrar, tmp_path: Path) -> None:
+    pairs = [make_pair(tmp_path, name) for name in "abc"]
+    exchanged = [PairPaths.of(pair.thermal, pair.visible) for pair in pairs]
+    assert [result.advice is not None for result in match_files(registrar, exchanged)] == [True, False, False]
+    assert [result.advice for result in match_files(registrar, pairs)] == [None] * 3

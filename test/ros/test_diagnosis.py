@@ -73,6 +73,7 @@ def mixed_up() -> Statistics:
     ("counted", "changes", "level", "message"),
     [
         (statistics(), {}, OK, "30.0 pairs/s"),
+        (statistics(), {"exchanged": "seem to be exchanged"}, WARN, "seem to be exchanged"),
         (statistics(thermal=9), {}, OK, "9.0 pairs/s"),
         (statistics(), {"state": "inactive"}, WARN, "ros2 lifecycle set /distillmatch activate"),
         (statistics(), {"state": "unconfigured", "error": "no file"}, ERROR, "unconfigured: no file"),

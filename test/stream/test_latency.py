@@ -11,6 +11,8 @@ from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.gate import Gate
+from distillmatch_ros.rig.motion import TimeOffset
+from distillmatch_ros.rig.swing import Swing
 from distillmatch_ros.stream.latency import PATIENCE_S, SWING_PX, LatencyWatch
 from distillmatch_ros.stream.settings import StreamSettings
 from distillmatch_ros.stream.stream import Stream
@@ -134,3 +136,16 @@ def test_pictures_that_change_altogether_turn_at_no_speed() -> None:
         view = cv2.resize(rng.integers(0, 256, (12, 16)).astype(np.uint8), (480, 360))
         heed(watch, number, (view, 255 - cv2.resize(view, (240, 180))))
         assert watch.doubt(rig_is_known=False) is None
+
+
+def test_a_weaker_estimate_that_does_not_contradict_it_leaves_a_known_latency(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """0.1 s beyond doubt, then 0.075 s that might be none: the latter says nothing new."""
+    watch = LatencyWatch()
+    estimates = ((-0.1, 0.03, -0.1), (-0.075, 0.025, -0.1), (-0.3, 0.03, -0.3))
+    for number, (seconds, deviation, known) in enumerate(estimates):
+        found = TimeOffset(seconds, deviation, 1.0)
+        monkeypatch.setattr(Swing, "offset", lambda *_, found=found: found)
+        heed(watch, number, images(number, 0.1))
+        assert watch.offset is not None and watch.offset.seconds == known
