@@ -15,6 +15,8 @@ from distillmatch_ros.rig.learning import LearnedRig, Observation, evenly
 from distillmatch_ros.rig.metres import Scale
 from distillmatch_ros.rig.scale import MOST, ScaleEstimate, match_depth
 
+_REASONS = 3  # that are told of those that many pairs may have
+
 
 def scale_of_observations(rig: LearnedRig, pairs: Iterable[Observation]) -> Scale | None:
     """The scale of a known rig by pairs with depth; None if they are too few.
@@ -87,13 +89,13 @@ def believed(scale: Scale | None, remedy: str, unused: Collection[str]) -> Scale
         unused: why depth of pairs was not used.
 
     Raises:
-        DistillMatchError: there is none, with these reasons.
+        DistillMatchError: there is none, with some of these reasons.
     """
     if scale is None or not scale.maps:
         found = "too few pairs have depth and edges" if scale is None else str(scale)
         raise DistillMatchError(
             f"--depth: it does not tell the distance of the cameras ({found}); record near things for ten "
             f"seconds and more, check depth and its unit, or {remedy}",
-            *sorted(unused),
+            *sorted(unused)[:_REASONS],
         )
     return scale

@@ -75,7 +75,7 @@ class Problem:
     def squares(self, state: "State", gaps: Float64, relief: Float64 | float) -> Float64:
         """Squares of gaps, with what it costs to lie beside the planes, (frames, matches)."""
         square: Float64 = (gaps * gaps).sum(axis=-1)
-        return square + (self.scale * state.beside / np.maximum(relief, 1e-9)) ** 2
+        return square + (self.scale / np.maximum(relief, 1e-9) * state.beside) ** 2
 
     def relief(self, state: "State") -> Float64 | float:
         """Displacements by relief, in standard deviations of a match; by match where depths are measured.

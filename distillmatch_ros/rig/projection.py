@@ -77,12 +77,18 @@ def project(
     rays = np.concatenate([along * radius[..., None], np.ones((*radius.shape, 1))], axis=-1)
     turned = rays @ rotation.T
     relief = np.asarray(beside / parallax(shared))
+    inverse_depth, by_plane = np.einsum("fmi,fi->fm", rays, planes), rays
+    tilt, point_by_radius = np.einsum("fmj,fj->fm", along, planes[:, :2]), along @ rotation[:, :2].T
     is_measured = np.isfinite(measured)
-    # With the inverse depth rho along the thermal axis, a point's depth along the visible one is
-    # (turned z + rho tz) / rho; solved for rho.
-    by_turned = np.where(is_measured, measured / (1 - measured * translation[2]), 0.0)
-    on_plane = np.einsum("fmi,fi->fm", rays, planes)
-    inverse_depth = np.where(is_measured, by_turned * turned[..., 2], on_plane) + relief
+    any_measured = bool(is_measured.any())
+    if any_measured:
+        # With the inverse depth rho along the thermal axis, a point's depth along the visible one is
+        # (turned z + rho tz) / rho; solved for rho.
+        by_turned = np.where(is_measured, measured / (1 - measured * translation[2]), 0.0)
+        inverse_depth = np.where(is_measured, by_turned * turned[..., 2], inverse_depth)
+        by_plane = np.where(is_measured[..., None], 0.0, rays)
+        tilt = np.where(is_measured, by_turned * point_by_radius[..., 2], tilt)
+    inverse_depth = inverse_depth + relief
     points = turned + inverse_depth[..., None] * translation
     depth = np.maximum(points[..., 2], _LEAST_DEPTH)
     at = points[..., :2] / depth[..., None] + shifts[:, None]
@@ -99,24 +105,21 @@ def project(
     by_point = by_at @ at_by_point
     by_own = np.empty((*at.shape, OWN))
     by_inverse_depth = by_point @ translation
-    by_own[..., :3] = by_inverse_depth[..., None] * np.where(is_measured[..., None], 0, rays)[..., None, :]
+    by_own[..., :3] = by_inverse_depth[..., None] * by_plane[..., None, :]
     by_own[..., 3:] = by_at
     by_parallax = by_inverse_depth * -relief[..., None]
 
-    point_by_radius = along @ rotation[:, :2].T
-    tilt = np.where(
-        is_measured, by_turned * point_by_radius[..., 2], np.einsum("fmj,fj->fm", along, planes[:, :2])
-    )
     point_by_radius += tilt[..., None] * translation
     by_radius = np.einsum("fmij,fmj->fmi", by_point, point_by_radius) / slope[..., None]
     by_shared = np.empty((*at.shape, len(SHARED)))
     by_shared[..., 0] = by_radius * -distance[..., None]
     by_shared[..., 1] = places + by_parallax
     by_shared[..., 2:5] = np.cross(turned[..., None, :], by_point)
-    by_shared[..., 2] += by_inverse_depth * (by_turned * turned[..., 1])[..., None]
-    by_shared[..., 3] -= by_inverse_depth * (by_turned * turned[..., 0])[..., None]
     by_shared[..., 5:8] = by_point * inverse_depth[..., None, None]
-    by_shared[..., 7] += by_inverse_depth * (by_turned * by_turned * turned[..., 2])[..., None]
+    if any_measured:
+        by_shared[..., 2] += by_inverse_depth * (by_turned * turned[..., 1])[..., None]
+        by_shared[..., 3] -= by_inverse_depth * (by_turned * turned[..., 0])[..., None]
+        by_shared[..., 7] += by_inverse_depth * (by_turned * by_turned * turned[..., 2])[..., None]
     by_shared[..., 5:8] += by_parallax[..., None] * translation / max(float(translation @ translation), 1e-24)
     by_shared[..., 8] = by_radius * -(radius**3)[..., None]
     by_shared[..., 9] = by_radius * -(radius**5)[..., None]
