@@ -4,7 +4,6 @@ The fit to matches comes close; the last pixel comes from edges, for what is sha
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,9 +20,10 @@ from distillmatch_ros.rig.depth import DepthSearch
 from distillmatch_ros.rig.edges import edge_matches
 from distillmatch_ros.rig.estimation import EDGE_SOFT_PX, MIN_DEPTHS, Fit, FrameMatches, fit_own, fit_rig
 from distillmatch_ros.rig.measured_edges import measured_edges
-from distillmatch_ros.rig.model import GIVEN, Origin, RigMapping, RigModel
+from distillmatch_ros.rig.model import GIVEN, Origin, RigMapping, RigModel, grid_rays
 from distillmatch_ros.rig.parallax import DepthMapping, with_depth
 from distillmatch_ros.rig.regions import find_regions
+from distillmatch_ros.rig.trust import FAR_PX
 
 MAX_FRAMES = 100
 """Most frames that a rig is learned from."""
@@ -121,13 +121,28 @@ class LearnedRig:
         return self.model.at(float(np.clip(own[2], *self._likely)))
 
     def gap_px(self, mapping: ImageMapping) -> float:
-        """Corner error of a pair's own homography against the rig at the likely depths, reference pixels."""
-        sizes = self.model.thermal.size, self.model.visible.size
-        gaps = [np.inf]
-        for depth in np.linspace(*self._likely, 7):
-            with suppress(DistillMatchError):  # no camera sees a plane there
-                gaps.append(corner_error(mapping.homography, self.model.at(float(depth)).homography, *sizes))
-        return min(gaps)
+        """Corner error of a pair's own homography against the rig at likely depths, reference pixels.
+
+        Against planes that face the thermal camera; where these are far off, against a slanted one.
+        """
+        depths = np.linspace(*self._likely, 7)
+        gap = min(self._gap_px(np.array([0, 0, depth, 0, 0]), mapping) for depth in depths)
+        if gap <= FAR_PX:
+            return gap
+        points, _ = grid_rays(self.model.thermal)
+        places = mapping.to_visible(points)
+        return min(gap, self.off_px(fit_own(self.model, [FrameMatches(points, places)], 3)[0], mapping))
+
+    def off_px(self, own: Float64, mapping: ImageMapping) -> float:
+        """The same against what a pair adds to the rig, with its plane moved to the next likely depth."""
+        return self._gap_px(np.array([*own[:2], np.clip(own[2], *self._likely), *own[3:]]), mapping)
+
+    def _gap_px(self, own: Float64, mapping: ImageMapping) -> float:
+        try:
+            rig = self.model.on_plane(own[:3], own[3:]).homography
+        except DistillMatchError:  # no camera sees a plane there
+            return np.inf
+        return corner_error(rig, mapping.homography, self.model.thermal.size, self.model.visible.size)
 
     @property
     def _likely(self) -> tuple[float, float]:

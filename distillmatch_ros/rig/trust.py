@@ -25,7 +25,7 @@ class Judgement:
     Attributes:
         gap_px: corner error between the pass's own mapping and the rig's at the plane that comes closest;
             by a rig in metres and measured depth, distance of its matches from it. Reference pixels.
-        off_px: the same at the likely depths, if that is more.
+        off_px: the same with that plane moved to the next likely depth, if that is more.
         inverse_depth: of the plane that comes closest.
         excess_px: what the rig adds to the distances of the pass's matches, in quadrature, reference pixels.
         likely: whether the pass is probably right.
@@ -46,7 +46,7 @@ class Judgement:
 
     @property
     def contradicts(self) -> bool:
-        """Whether the pass is far off the rig at each likely depth."""
+        """Whether the pass is far off the rig at likely depths."""
         return self.off_px > FAR_PX
 
     @property

@@ -164,7 +164,7 @@ class RigWatch:
         assert found.mapping is not None, "a pass without a mapping judges nothing"
         mapping: ImageMapping = self._candidate.model.on_plane(own[:3], own[3:])
         gap = corner_error(mapping.homography, found.mapping.homography, *self._sizes)
-        off = max(gap, self._candidate.gap_px(found.mapping))
+        off = max(gap, self._candidate.off_px(own, found.mapping))
         depth = observed.inverse_depth if self._candidate.model.is_metric else None
         if depth is not None:  # matches lie where depth puts them, and no plane comes close to all of a room
             mapping = DepthMapping(self._candidate.model, depth, own[:3])
