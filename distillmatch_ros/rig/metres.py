@@ -51,7 +51,7 @@ class Scale:
 
     def __str__(self) -> str:
         if not np.isfinite(self.deviation):
-            return f"{self.pairs} pairs have one depth, which does not tell how far apart the cameras are"
+            return f"depth explains the edges of {self.pairs} pairs no better than a plane for each does"
         told = f"the cameras are {self.metres:.3g} m apart, by the depth of {self.pairs} pairs"
         if self.is_known or not self.maps:
             return f"{told} (give or take {self.deviation:.1%})"

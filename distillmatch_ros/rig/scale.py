@@ -26,7 +26,7 @@ MOST = 40
 DOUBTED = 12
 """Pairs after which a scale that is not known is doubted."""
 
-_ONE_DEPTH = 0.05  # spread of inverse depths, as a fraction, up to which a rotation looks like any distance
+_EXPLAINED = 0.7  # of what planes leave, which depth may leave; it leaves 0.1 to 0.3, wrong depth 0.7 to 1.5
 _STEPS, _LONGEST, _STILL = 20, 0.3, 1e-4  # of the logarithm of a scale
 
 
@@ -41,6 +41,7 @@ class DepthMatches:
         weights: (N,).
         shift: see `RigModel.on_plane`.
         start: metres of one unit of the translation, by the pair's plane.
+        plane_px: median distance of the matches from where the pair's plane has them, thermal pixels.
     """
 
     thermal: Points
@@ -49,6 +50,7 @@ class DepthMatches:
     weights: Float64
     shift: tuple[float, float]
     start: float
+    plane_px: float
 
 
 def match_depth(
@@ -86,13 +88,15 @@ def match_depth(
     start = float(np.median(assumed / measured))
     if not start > 0:
         return None
-    return DepthMatches(
-        found.thermal[usable], found.visible[usable], measured, found.weights[usable], shift, start
-    )
+    blocks, seen = found.thermal[usable], found.visible[usable]
+    plane_px = float(np.nanmedian(np.hypot(*(blocks - mapping.to_thermal(seen)).T)))
+    return DepthMatches(blocks, seen, measured, found.weights[usable], shift, start, plane_px)
 
 
-def pair_scale(rig: RigModel, matches: DepthMatches) -> tuple[float, float]:
-    """The distance of the cameras by one pair, m, and its standard deviation as a fraction.
+def pair_scale(rig: RigModel, matches: DepthMatches) -> tuple[float, float, float]:
+    """The distance of the cameras by one pair, m, its standard deviation as a fraction, and what it leaves.
+
+    The last is the median distance of the matches from where depth has them, thermal pixels.
 
     Args:
         rig: of unit scale.
@@ -120,7 +124,8 @@ def pair_scale(rig: RigModel, matches: DepthMatches) -> tuple[float, float]:
         if abs(step) < _STILL:
             break
     variance = float((weights * gaps * gaps).sum() / weights.sum()) / 2  # of a coordinate
-    return float(np.exp(log_metres)), float(np.sqrt(variance * weights.mean() / information))
+    deviation = float(np.sqrt(variance * weights.mean() / information))
+    return float(np.exp(log_metres)), deviation, float(np.median(gaps))
 
 
 class ScaleEstimate:
@@ -129,7 +134,7 @@ class ScaleEstimate:
     def __init__(self, most: int = MOST) -> None:
         """Keep the matches of at most so many pairs, the latest ones."""
         self._kept: deque[DepthMatches] = deque(maxlen=most)
-        self._found: deque[tuple[float, float]] = deque(maxlen=most)  # `pair_scale` of the kept, by the rig
+        self._found: deque[tuple[float, float, float]] = deque(maxlen=most)  # `pair_scale`, by the rig
         self._rig: RigModel | None = None
 
     def add(self, matches: DepthMatches) -> None:
@@ -151,9 +156,9 @@ class ScaleEstimate:
             self._rig = rig
             self._found.clear()
             self._found.extend(pair_scale(rig, matches) for matches in self._kept)
-        metres, deviations = np.array(self._found).T
-        seen = np.concatenate([each.inverse_depth for each in self._kept])
-        if seen.std() < _ONE_DEPTH * seen.mean():
+        metres, deviations, left_px = np.array(self._found).T
+        by_planes_px = np.median([each.plane_px for each in self._kept])
+        if np.median(left_px) > _EXPLAINED * by_planes_px:
             return Scale(float(np.median(metres)), np.inf, np.inf, len(metres))
         logarithms = np.log(metres)
         middle = float(np.median(logarithms))

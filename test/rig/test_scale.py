@@ -16,7 +16,9 @@ METRES = 0.08
 LENGTH = float(np.linalg.norm(RIG.T_visible_thermal.translation))
 
 
-def matches(seed: int, metres: float = METRES, nearest: float = 1.0, farthest: float = 8.0) -> DepthMatches:
+def matches(
+    seed: int, metres: float = METRES, nearest: float = 1.0, farthest: float = 8.0, plane_px: float = 3.0
+) -> DepthMatches:
     """A pair whose edges are seen to half a pixel, a tenth of them elsewhere; the start is 40 % off."""
     rng = np.random.default_rng(seed)
     rays = RIG.thermal.unproject(rng.uniform((60, 60), np.array(THERMAL[::-1]) - 60, (80, 2)))
@@ -26,14 +28,14 @@ def matches(seed: int, metres: float = METRES, nearest: float = 1.0, farthest: f
     thermal = RIG.thermal.project(rays) + rng.normal(0, 0.5, (80, 2))
     thermal[:8] += rng.uniform(-8, 8, (8, 2))
     start = 1.4 * metres / LENGTH
-    return DepthMatches(
-        thermal, RIG.visible.project(points), 1 / points[:, 2], np.ones(80), (0.0, 0.0), start
-    )
+    seen, inverse_depth = RIG.visible.project(points), 1 / points[:, 2]
+    return DepthMatches(thermal, seen, inverse_depth, np.ones(80), (0.0, 0.0), start, plane_px)
 
 
 def test_a_pair_tells_the_distance_and_how_certain_it_is() -> None:
-    metres, deviations = np.array([pair_scale(RIG, matches(seed)) for seed in range(20)]).T * [[LENGTH], [1]]
-    errors = metres / METRES - 1
+    metres, deviations, left_px = np.array([pair_scale(RIG, matches(seed)) for seed in range(20)]).T
+    errors = metres * LENGTH / METRES - 1
+    assert 0.3 < np.median(left_px) < 0.8
     assert np.abs(errors).max() < 0.05
     assert 0.4 < np.median(deviations) / errors.std() < 2.5
 
@@ -55,10 +57,10 @@ def test_pairs_that_agree_make_the_rig_metric() -> None:
     [
         {"metres": [0.02, 0.3, 0.08, 0.15, 0.05, 0.4]},
         {"nearest": [200.0] * 6, "farthest": [900.0] * 6},
-        {"nearest": [3.0] * 6, "farthest": [3.1] * 6},
+        {"plane_px": [0.6] * 6},
         {"metres": [80.0] * 6, "nearest": [1000.0] * 6, "farthest": [8000.0] * 6},
     ],
-    ids=["pairs disagree", "far away", "one depth", "millimetres"],
+    ids=["pairs disagree", "far away", "planes do as well", "millimetres"],
 )
 def test_what_pairs_do_not_tell_is_not_known(wrong: dict[str, list[float]]) -> None:
     estimate = ScaleEstimate()
