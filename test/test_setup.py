@@ -11,6 +11,7 @@ import tarfile
 import venv
 import xml.etree.ElementTree as ElementTree
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,16 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def distributed(copied: Path, made: Callable[..., Path]) -> list[Path]:
+    """The wheel and the source distribution, as `python -m build` makes them."""
+    pytest.importorskip("build")
+    folder = made(
+        "dist", lambda out: run("-m", "build", "--no-isolation", "--outdir", str(out), folder=copied)
+    )
+    return sorted(folder.iterdir())
+
+
 def run(*command: str, folder: Path) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
@@ -124,16 +135,14 @@ def test_what_rosdep_lacks_is_in_the_instructions(project: dict[str, Any]) -> No
 
 
 @pytest.mark.slow
-def test_sdist_and_wheel(copied: Path, tmp_path: Path) -> None:
+def test_sdist_and_wheel(distributed: list[Path], tmp_path: Path) -> None:
     """`python -m build`, `twine check --strict`, and what is in the wheel."""
-    pytest.importorskip("build")
     pytest.importorskip("twine")
-    run("-m", "build", "--no-isolation", "--outdir", str(tmp_path), folder=copied)
-    made = sorted(tmp_path.iterdir())
-    assert [path.suffix for path in made] == [".whl", ".gz"]
-    assert run("-m", "twine", "check", "--strict", *map(str, made), folder=tmp_path).count("PASSED") == 2
-    assert made[0].stat().st_size <= WHEEL_BYTES
-    with zipfile.ZipFile(made[0]) as wheel:
+    assert [path.suffix for path in distributed] == [".whl", ".gz"]
+    checked = run("-m", "twine", "check", "--strict", *map(str, distributed), folder=tmp_path)
+    assert checked.count("PASSED") == 2
+    assert distributed[0].stat().st_size <= WHEEL_BYTES
+    with zipfile.ZipFile(distributed[0]) as wheel:
         sizes = {info.filename: info.file_size for info in wheel.infolist()}
         metadata = wheel.read(f"distillmatch_ros-{__version__}.dist-info/METADATA").decode()
     data = f"distillmatch_ros-{__version__}.data/data/{SHARE}"
@@ -144,7 +153,7 @@ def test_sdist_and_wheel(copied: Path, tmp_path: Path) -> None:
         f"{data}/{name}" for name in SHIPPED if name.endswith((".onnx", ".pt"))
     }
     assert not [name for name in sizes if name.startswith(("test", "docs", "examples", "build"))]
-    with tarfile.open(made[1]) as sdist:
+    with tarfile.open(distributed[1]) as sdist:
         assert not [name for name in sdist.getnames() if "docs" in Path(name).parts or name.endswith(".jpg")]
     for line in ("License: Apache-2.0", "Requires-Python: >=3.10", "Author: distillmatch_ros maintainers"):
         assert line in metadata
@@ -171,12 +180,10 @@ def test_colcon_puts_programs_where_ros2_run_looks(copied: Path, tmp_path: Path)
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_wheel_alone_does_what_a_user_does_first(
-    copied: Path, tmp_path: Path, day: SyntheticPair, street_drive: Path
+    distributed: list[Path], tmp_path: Path, day: SyntheticPair, street_drive: Path
 ) -> None:
     """In an environment that holds nothing else: match, bag, calibrate, report, doctor."""
-    pytest.importorskip("build")
-    run("-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), folder=copied)
-    (wheel,) = tmp_path.glob("*.whl")
+    wheel = distributed[0]
     venv.create(tmp_path / "venv")
     program = [str(tmp_path / "venv/bin/python"), "-m"]
     outside = {

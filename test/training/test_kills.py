@@ -75,7 +75,7 @@ def test_training_killed_at_random_times(write_run: WriteRun) -> None:
             assert steps[-1] >= steps[-2]
             assert steps[-1] - 1 <= Weights.load(run / "weights.pt").steps <= steps[-1]
 
-    kill(3.0, [write_run(steps=10_000, checkpoint_every=1)], check)
+    kill(2.0, [write_run(steps=10_000, checkpoint_every=1)], check)
     assert len(set(steps)) > 1, steps
     train(write_run(steps=steps[-1] + 1))
     assert {path.suffix for path in run.iterdir() if not path.name.startswith("events.")} == {".pt"}
