@@ -6,7 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from distillmatch_ros.bags.camera_infos import without_transport
-from distillmatch_ros.bags.reading import Bag, open_bag
+from distillmatch_ros.bags.opening import open_bag
+from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.bags.typestore import ros2_messages
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.exchanged import is_called_thermal, is_called_visible

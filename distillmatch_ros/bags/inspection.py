@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from distillmatch_ros.bags.foreign import remedy_of
 from distillmatch_ros.bags.guess import encodings, guess_topics, lacking, usable_encodings
 from distillmatch_ros.bags.joining import drives_in
-from distillmatch_ros.bags.reading import Recorded, Topic, open_bag
+from distillmatch_ros.bags.opening import open_bag
+from distillmatch_ros.bags.reading import Recorded, Topic
 from distillmatch_ros.bags.storage.folder import is_storage, is_video
 from distillmatch_ros.bags.storage.loss import LossRecord
 from distillmatch_ros.bags.typestore import ros2_messages

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distillmatch_ros.bags.guess import guess_topics, usable_encodings
-from distillmatch_ros.bags.reading import open_bag
+from distillmatch_ros.bags.opening import open_bag
 from distillmatch_ros.bags.storage.series import recordings
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.stream.sensors import Sensor

@@ -10,8 +10,9 @@ from typing import Any
 
 from distillmatch_ros.bags.camera_infos import camera_of, check_rig, describe_robot, first_info, undistort
 from distillmatch_ros.bags.guess import guess_topics, lacking, usable_encodings
+from distillmatch_ros.bags.opening import open_bag
 from distillmatch_ros.bags.provenance import KEY
-from distillmatch_ros.bags.reading import Bag, Recorded, Topic, open_bag
+from distillmatch_ros.bags.reading import Bag, Recorded, Topic
 from distillmatch_ros.bags.summary import BagSummary
 from distillmatch_ros.bags.threads import BackgroundWriter, prefetch
 from distillmatch_ros.bags.typestore import ros2_messages, ros2_types

@@ -12,7 +12,8 @@ from support.cli import run
 from distillmatch_ros.bags.guess import guess_topics, usable_encodings
 from distillmatch_ros.bags.inspection import inspect_paths
 from distillmatch_ros.bags.joining import drives_in
-from distillmatch_ros.bags.reading import Bag, open_bag
+from distillmatch_ros.bags.opening import open_bag
+from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.bags.storage.series import recordings
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from distillmatch_ros.bags.reading import open_bag
+from distillmatch_ros.bags.opening import open_bag
 from distillmatch_ros.demo.room_drive import DEPTH, RGB, RGB_INFO, THERMAL, record_room
 
 
