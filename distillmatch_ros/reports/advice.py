@@ -136,7 +136,8 @@ def _about_clocks(recording: Recording) -> Iterator[Advice]:
 def _about_rejections(judged: Sequence[Entry]) -> Iterator[Advice]:
     rejected = Counter(entry.status for entry in judged if not entry.registered)
     total = sum(rejected.values())
-    if judged and total == len(judged) and total > 2:
+    contradicted = 2 * rejected[Status.CONTRADICTED.value] > total  # such images do agree, elsewhere
+    if judged and total == len(judged) and total > 2 and not contradicted:
         yield Advice(
             "wrong topic",
             "No pair was registered.",

@@ -92,9 +92,10 @@ class RigFollower:
         is_calm = self._is_calm and 0 <= stamp - self._latest <= CALM_S * SECOND
         self._latest, pause = stamp, FOLLOW_S * (CALM if is_calm else 1.0)
         rests = 0 <= stamp - self._followed < pause * SECOND and not due and ended is None
-        if rests and self._found is not None and self._was_supported:
-            answer = _answer(Status.RIG, self._found.mapping, locked)
-            return Followed(_timed(answer, start), (), self._finder(answer, self._found), rested=True)
+        known = self._found if self._was_supported and not _is_improbable(locked, gate) else None
+        if rests and known is not None:
+            answer = _answer(Status.RIG, known.mapping, locked)
+            return Followed(_timed(answer, start), (), self._finder(answer, known), rested=True)
         edges = PairOfEdges(locked.rig.model, pair, gate)
         found = self._follow(edges, stamp, locked, ended)
         away = self._away(edges, found, locked)
@@ -191,7 +192,7 @@ class RigFollower:
         After a contradiction the rig alone is no answer, until a pair's own images support it again. Nor is
         it while passes make it improbable.
         """
-        improbable = locked.probability is not None and locked.probability < gate.min_probability
+        improbable = _is_improbable(locked, gate)
         if away is None and found.is_supported and not improbable:
             return _answer(Status.TRACKED, found.mapping, locked)
         if away is not None or self._suspected or improbable:
@@ -281,6 +282,10 @@ def _timed(registration: Registration, start: float) -> Registration:
         registration,
         latency_ms=registration.latency_ms or {"alignment": milliseconds, "total": milliseconds},
     )
+
+
+def _is_improbable(locked: WatchedRig, gate: Gate) -> bool:
+    return locked.probability is not None and locked.probability < gate.min_probability
 
 
 def _answer(status: Status, mapping: ImageMapping, locked: WatchedRig) -> Registration:

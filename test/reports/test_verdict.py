@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.recordings import entry, recording
 
+from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.reports.contents import lines
 from distillmatch_ros.reports.movement import movement
 from distillmatch_ros.reports.recording import Entry, Recording
@@ -70,6 +71,13 @@ def test_a_step_that_stays_is_no_outlier(at: int) -> None:
     made = [entry(number, right=0.0 if number < at else 12.0) for number in range(1, 41)]
     moved = movement(made)
     assert moved is not None and len(moved.strays) <= 2
+
+
+def test_pairs_that_contradict_their_rig_have_no_wrong_topic() -> None:
+    found = of(
+        [entry(number, "CONTRADICTED", rejected_by=Rejection("rig", 40.0, 16.0)) for number in range(1, 9)]
+    )
+    assert found.level is Level.POOR and topics(found) == {"knock"}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from distillmatch_ros.geometry.homography import transform
+from distillmatch_ros.base.units import SECOND
+from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, transform
 from distillmatch_ros.geometry.mapping import HomographyMapping, ImageMapping
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.gate import Gate
@@ -202,3 +203,20 @@ def test_a_slow_drift_of_the_mount_is_followed(drive: Drive) -> None:
     assert found.registration.mapping is not None
     shown = found.registration.mapping.to_visible(POINTS)
     assert np.hypot(*(shown - truth.to_visible(POINTS + np.array([0, drift]))).T).max() < 1.5
+
+
+def test_passes_that_are_off_come_soon_and_leave_the_rig_no_answer(drive: Drive) -> None:
+    """A little off, as after a knock of three degrees: too little to contradict the rig at once."""
+    truth, seen = RIG.at(0.04), []
+    off = 13 * VISIBLE[1] / REFERENCE_WIDTH
+    drive.registrar.result = passed(truth, offset=off)
+    drive.stamp += 2 * SECOND
+    while drive.watch.locked is not None and len(seen) < 30:
+        found = drive.see(thermal_of(truth), pass_seconds=1.0)
+        seen.append((drive.stamp, found))
+    passes = [stamp for stamp, found in seen if found.passes]
+    assert len(passes) >= 3 and passes[2] - passes[0] < 0.6 * SECOND
+    answered = [found.registration.probability for stamp, found in seen if passes[0] < stamp < passes[1]]
+    assert answered and all(each is not None and 0.35 < each < 0.9 for each in answered)
+    after = [found.registration.status for stamp, found in seen if passes[1] < stamp < passes[2]]
+    assert after and set(after) == {Status.CONTRADICTED}
