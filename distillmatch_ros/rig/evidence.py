@@ -120,10 +120,7 @@ def judge(
         rows += [_judged(pair, replace(rig, shifted=False), rig, homography) for pair in judges]
     table = np.array(rows)  # (pairs, kinds, figures)
     edges = table[..., 1]
-    chosen = 0
-    for other in (1, 2):
-        if _is_better(edges[:, other], edges[:, chosen]):
-            chosen = other
+    chosen = _chosen(edges)
     kinds: tuple[Kind, ...] = ("pair", "rig", "rig with a shift", "one homography")
     figures = {
         kinds[row]: FitFigures(*np.median(table[:, row], axis=0).tolist()) for row in range(table.shape[1])
@@ -132,10 +129,23 @@ def judge(
     return Evidence(kinds[chosen], len(table), figures, better, kinds[_lasting(table, chosen)])
 
 
+def _chosen(edges: Float64) -> int:
+    """Column of what maps the pairs, by what each kind leaves between their edges, (pairs, kinds)."""
+    if _is_better(edges[:, 1], edges[:, 0]):
+        return 1 + int(_needs_shift(edges))
+    return 2 if _is_better(edges[:, 2], edges[:, 0]) else 0
+
+
+def _needs_shift(edges: Float64) -> bool:
+    """Whether a shift of each pair is clearly better: two numbers more always bring some closer."""
+    without, with_shift = np.median(edges[:, 1:3], axis=0)
+    return _is_better(edges[:, 2], edges[:, 1]) and bool(with_shift < _CLEARLY[0] * without)
+
+
 def _lasting(table: Float64, chosen: int) -> int:
     """Column of what lasts: a rig as good as pairs alone and better than one homography, or the latter."""
     edges = table[..., 1]
-    rig = chosen or 1 + int(_is_better(edges[:, 2], edges[:, 1]))
+    rig = chosen or 1 + int(_needs_shift(edges))
     as_good = chosen != 0 or _is_as_good(np.median(edges[:, rig]), np.median(edges[:, 0]))
     return rig if as_good and (table.shape[1] == 3 or _pays(table[:, rig], table[:, 3])) else 3
 

@@ -15,7 +15,7 @@ from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.images.pairs import read_folder
 from distillmatch_ros.rig.estimation import FrameMatches
-from distillmatch_ros.rig.evidence import judge
+from distillmatch_ros.rig.evidence import _chosen, judge
 from distillmatch_ros.rig.learning import Observation, evenly, learn
 
 METU = Path(os.environ.get("DISTILLMATCH_RIG_METU", Path(__file__).parents[3] / "shared/data/rig_metu"))
@@ -88,3 +88,12 @@ def test_a_real_rig_learned_on_three_scenes_fits_the_others() -> None:
     evidence = judge(observed, THERMAL, VISIBLE)
     assert evidence.kind != "pair" and evidence.better >= 0.9 * evidence.pairs
     assert evidence.figures[evidence.kind].edges_px < 0.4 * evidence.figures["pair"].edges_px
+
+
+@pytest.mark.parametrize(
+    ("rig_px", "shifted_px", "kind"), [(0.80, 0.79, 1), (0.60, 0.45, 2), (4.9, 3.1, 0), (1.2, 0.8, 2)]
+)
+def test_a_shift_has_to_leave_clearly_less(rig_px: float, shifted_px: float, kind: int) -> None:
+    """Rigid cameras leave a hundredth less with it, those that are not triggered together much less."""
+    spread = np.linspace(0.9, 1.1, 24)[:, None]
+    assert _chosen(spread * [1.0, rig_px, shifted_px]) == kind
