@@ -104,9 +104,8 @@ def test_one_frame_in_five_lost(bench: Bench) -> None:
 
 def test_most_images_lost_on_their_way(bench: Bench) -> None:
     """The advice is about the transport: an offset between the clocks would mend nothing."""
-    del bench.diagnostics[:]
-    bench.drive(10.0, lost=0.6, rate=4 * RATE)
-    status = said(bench, "are lost between publisher and node")
+    status = bench.driven("are lost between publisher and node", lost=0.6, rate=4 * RATE)
+    bench.drive(6.0, lost=0.6, rate=4 * RATE)
     assert before_a_command(shipped()) in status.message
     assert not [each.message for each in bench.diagnostics if "thermal_offset" in each.message]
     drive_and_recover(bench)
@@ -117,9 +116,7 @@ def test_silent_topic(bench: Bench) -> None:
     status = said(bench, "no messages on /thermal/image for ")
     assert status.level == DiagnosticStatus.STALE
     drive_and_recover(bench)
-    bench.diagnostics.clear()
-    bench.drive(2.2, rate=RATE)
-    said(bench, "pairs/s")
+    bench.driven("pairs/s", rate=RATE)
 
 
 def test_cameras_change_size_and_encoding(bench: Bench) -> None:

@@ -186,6 +186,17 @@ class Bench:
         self.until(lambda: any(text in status.message for status in self.diagnostics), seconds)
         return next(status for status in self.diagnostics if text in status.message)
 
+    def driven(self, text: str, **how: Any) -> DiagnosticStatus:
+        """A diagnosis with this text while cameras run (see `drive`), however long a busy machine takes."""
+        del self.diagnostics[:]
+        end = monotonic() + PATIENCE_S
+        while not (found := [each for each in self.diagnostics if text in each.message]):
+            assert monotonic() < end, (
+                f"not within {PATIENCE_S} s: {[each.message for each in self.diagnostics]}"
+            )
+            self.drive(2.0, **how)
+        return found[-1]
+
     def figures(self) -> dict[str, str]:
         """Those of the next diagnosis."""
         del self.diagnostics[:]
