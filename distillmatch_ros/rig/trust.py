@@ -12,6 +12,9 @@ from distillmatch_ros.registration.probability import with_odds
 AGREE_PX, FAR_PX = 10.0, 16.0
 """Corner error of a pass against the rig, reference pixels: up to the first it confirms the rig, beyond the
 second it contradicts it."""
+EXCESS_PX = 3.0
+"""What a rig may add to the distances of a pass's matches, reference pixels: where lenses bend, a homography
+may be far off a rig that explains its matches better than it does."""
 MOST = 0.98
 """Highest probability in a stream: a whole place may mislead all passes over it."""
 TIMES = 10.0
@@ -52,7 +55,8 @@ class Judgement:
     @property
     def doubts(self) -> bool:
         """Whether the pass is probably right, and then the rig is not."""
-        return self.likely and not self.agrees
+        is_off = self.contradicts or self.excess_px > EXCESS_PX
+        return self.likely and not self.agrees and is_off
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from distillmatch_ros.rig.learning import LearnedRig, Observation, learn
 from distillmatch_ros.rig.metres import Scale
 from distillmatch_ros.rig.parallax import DepthMapping
 from distillmatch_ros.rig.quality import distance_px
-from distillmatch_ros.rig.trust import Judgement, Trust
+from distillmatch_ros.rig.trust import EXCESS_PX, Judgement, Trust
 
 JUDGES, FILE_JUDGES = 5, 3
 """Passes after the fit that judge a rig; most that judge one from a file, which the first one may confirm."""
@@ -39,7 +39,6 @@ Lenses = tuple[Camera | Size, Camera | Size]
 """The thermal and the visible camera, or the size of its images where it is not calibrated."""
 
 _FITS = (6, 12, 24, 48, 96)  # numbers of passes at which a rig is fitted
-_EXCESS_PX = 3.0  # by how much a rig may add to the distances of matches
 _HOLDS = 0.8  # fraction of the judges within `AGREE_PX`
 _EVENTS = 100  # latest ones that are kept
 _COMPARED, _BETTER = 12, 0.6  # passes whose edges are compared; fraction in which the rig has to fit better
@@ -192,7 +191,7 @@ class RigWatch:
         gap = float(np.median([each.gap_px for each in self._judged]))
         excess = float(np.median([each.excess_px for each in self._judged]))
         agreeing = float(np.mean([each.agrees for each in self._judged]))
-        if excess <= _EXCESS_PX and agreeing >= _HOLDS:
+        if excess <= EXCESS_PX and agreeing >= _HOLDS:
             use = _use(self._lock().is_preferred)
             count, passes = len(self._judged), self._passes + 1
             after = f"{passes} pass{'es' * (passes > 1)}"

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from distillmatch_ros.rig.trust import AGREE_PX, MOST, Judgement, Trust
 
 
-def judged(gap_px: float, likely: bool = True) -> Judgement:
-    return Judgement(gap_px, gap_px, 0.04, 0.0, likely, None)
+def judged(gap_px: float, likely: bool = True, excess_px: float = 5.0) -> Judgement:
+    return Judgement(gap_px, gap_px, 0.04, excess_px, likely, None)
 
 
 def after(*agreed: bool) -> float:
@@ -21,6 +21,11 @@ def after(*agreed: bool) -> float:
 def test_a_pass_that_is_off_and_probably_wrong_says_nothing() -> None:
     assert Trust(0.9).after(judged(100.0, likely=False)) == Trust(0.9)
     assert Trust(0.9).after(judged(1.0, likely=False)).probability > 0.9
+
+
+def test_a_pass_whose_matches_the_rig_explains_as_well_says_nothing_unless_it_is_far_off() -> None:
+    assert Trust(0.9).after(judged(1.5 * AGREE_PX, excess_px=1.0)) == Trust(0.9)
+    assert Trust(0.9).after(judged(3 * AGREE_PX, excess_px=1.0)).probability < 0.9
 
 
 def test_a_rig_that_its_judges_confirm_is_trusted_at_once() -> None:
