@@ -2,22 +2,17 @@
 
 The normal equations are solved by the Schur complement over the frames' numbers (Triggs et al. 2000, section
 6) with Levenberg's damping; residuals count by soft-L1.
-
-Scenes have relief: what is nearer or farther than a frame's plane is displaced along its epipolar line, and
-only along it. Each match may therefore lie beside its plane, as far as matches of these frames do; see
-`Problem.relief`. Otherwise relief that is always in the same place turns the cameras and bends the lenses.
-Matches whose depth is measured lie there instead, and tell the translation's length.
 """
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.geometry.homography import Float64
-from distillmatch_ros.rig.projection import OWN, SHARED, Projected, parallax, project
+from distillmatch_ros.rig.problem import Lines, Problem, State
+from distillmatch_ros.rig.projection import OWN, SHARED
 
 USUAL_FOCAL = (2.2, 1.7)
 """Focal lengths, half widths: of a thermal and a visible lens."""
@@ -29,147 +24,9 @@ _FREE_OWN = {1: (2,), 3: (0, 1, 2), 5: (0, 1, 2, 3, 4)}
 _OWN_PRIOR = np.array([0.3, 0.3, 3.0, 0.02, 0.02])  # standard deviations; planes rather face the camera
 _MATCH_PX = 4.0  # by which matches weigh against priors, visible pixels: those of one pair share their errors
 _UNIT = 30.0  # weight of the translation's length
-_MOST_RELIEFS = 3.0  # greatest distance of a match from its plane, standard deviations of the relief
 _HELD = 1e12  # weight of the prior of a number that is not free
 _ITERATIONS = 60
 _ENOUGH = 1e-5  # relative gain of the cost that ends the iteration
-
-
-@dataclass(frozen=True, eq=False)
-class Problem:
-    """Matches in half widths, padded to one number for all frames; weights are 0 where there is none.
-
-    Attributes:
-        thermal: (frames, matches, 2).
-        visible: (frames, matches, 2).
-        weights: (frames, matches).
-        scale: visible pixels of a half width.
-        measured: (frames, matches), inverse depths, see `project`; NaN where unknown.
-    """
-
-    thermal: Float64
-    visible: Float64
-    weights: Float64
-    scale: float
-    measured: Float64
-
-    @cached_property
-    def has_depth(self) -> bool:
-        """Whether the depth of any match is measured."""
-        return bool((np.isfinite(self.measured) & (self.weights > 0)).any())
-
-    @property
-    def on_planes(self) -> Float64:
-        """`State.beside` of matches on their frames' planes."""
-        return np.zeros_like(self.weights)
-
-    def without_wrong(self, state: "State", limit_px: float, relief: Float64 | float) -> "Problem":
-        """The matches that lie within a limit, visible pixels, of where a state maps them; see `adjust`."""
-        square = self.squares(state, self.gaps(state.projected(self)), relief)
-        return replace(self, weights=np.where(square < limit_px**2, self.weights, 0.0))
-
-    def gaps(self, model: Projected) -> Float64:
-        """How far places are from where the matches are seen, (frames, matches, 2), visible pixels."""
-        return np.asarray((self.visible - model.places) * self.scale)
-
-    def squares(self, state: "State", gaps: Float64, relief: Float64 | float) -> Float64:
-        """Squares of gaps, with what it costs to lie beside the planes, (frames, matches)."""
-        square: Float64 = (gaps * gaps).sum(axis=-1)
-        return square + (self.scale / np.maximum(relief, 1e-9) * state.beside) ** 2
-
-    def relief(self, state: "State") -> Float64 | float:
-        """Displacements by relief, in standard deviations of a match; by match where depths are measured.
-
-        Across epipolar lines there is none. What gaps have more along the lines is relief, and of matches
-        whose depth is measured the error of that.
-        """
-        model = state.projected(self)
-        along = _Lines.of(model, state, self.scale, 0.0).along
-        gaps = self.gaps(model) + along * state.beside[..., None]
-        unit = along / np.maximum(np.linalg.norm(along, axis=-1, keepdims=True), 1e-12)
-        with_relief = np.abs((gaps * unit).sum(axis=-1))
-        without = np.abs(gaps[..., 0] * unit[..., 1] - gaps[..., 1] * unit[..., 0])
-        seen, measured = self.weights > 0, np.isfinite(self.measured)
-
-        def of(some: NDArray[np.bool_]) -> float:
-            ratio = np.median(with_relief[some]) / max(np.median(without[some]), 1e-9) if some.any() else 0.0
-            return float(np.sqrt(max(ratio**2 - 1, 0.0)))
-
-        if not self.has_depth:
-            return of(seen)
-        return np.where(measured, of(seen & measured), of(seen & ~measured))
-
-
-@dataclass(frozen=True, eq=False)
-class State:
-    """What is estimated.
-
-    Attributes:
-        shared: (12,), by `SHARED`, but for the rotation.
-        rotation: (3, 3), of the pose.
-        own: (frames, 5), planes and shifts.
-        beside: (frames, matches), see `project`.
-    """
-
-    shared: Float64
-    rotation: Float64
-    own: Float64
-    beside: Float64
-
-    def projected(self, problem: Problem) -> Projected:
-        """Where the thermal places are seen, and derivatives."""
-        return project(self.shared, self.rotation, self.own, problem.thermal, self.beside, problem.measured)
-
-
-@dataclass(frozen=True, eq=False)
-class _Lines:
-    """Epipolar lines of matches, along which they may lie beside what their frame's plane says.
-
-    Attributes:
-        along: (frames, matches, 2), visible pixels for a displacement of a half width, see `project`.
-        flexibility: square of what is usual beside the plane, by that of a match's standard deviation; one
-            number, or (frames, matches).
-    """
-
-    along: Float64
-    flexibility: Float64 | float
-
-    @classmethod
-    def of(cls, model: Projected, state: State, scale: float, relief: Float64 | float) -> "_Lines":
-        along: Float64 = model.by_inverse_depth * (scale / parallax(state.shared))
-        return cls(along, (relief / scale) ** 2)
-
-    @cached_property
-    def _square(self) -> Float64:
-        return np.asarray((self.along * self.along).sum(axis=-1))
-
-    def weighed(self, values: Float64) -> Float64:
-        """Gaps or derivatives (frames, matches, 2, n) with their part along the lines reduced.
-
-        Their squares are those that are left when each match lies at its best place beside the plane.
-        """
-        if not np.any(self.flexibility):
-            return values
-        part = (1 - 1 / np.sqrt(1 + self.flexibility * self._square)) / np.maximum(self._square, 1e-18)
-        along = self.along[..., None]
-        return np.asarray(
-            values - part[..., None, None] * along * (along * values).sum(axis=-2, keepdims=True)
-        )
-
-    def beside(self, on_plane: Float64, derivatives: Float64, step: Float64) -> Float64:
-        """Best displacements from the planes after a step. Bounded: wrong matches would ask for any.
-
-        Args:
-            on_plane: gaps of matches on their planes, (frames, matches, 2).
-            derivatives: of the places, (frames, matches, 2, n).
-            step: (frames, n).
-        """
-        if not np.any(self.flexibility):
-            return np.zeros(self.along.shape[:2])
-        missing = on_plane - np.einsum("fmij,fj->fmi", derivatives, step)
-        best = self.flexibility * (self.along * missing).sum(axis=-1) / (1 + self.flexibility * self._square)
-        most = _MOST_RELIEFS * np.sqrt(self.flexibility)
-        return np.asarray(np.clip(best, -most, most))
 
 
 def _length(problem: Problem, state: State, free: NDArray[np.bool_]) -> tuple[float, Float64]:
@@ -220,7 +77,7 @@ def adjust(
         if there < cost:
             gained = (cost - there) / max(there, 1e-12)
             state, cost, damping = tried, there, damping / 4
-            lines = _Lines.of(model, state, problem.scale, relief)
+            lines = Lines.of(model, state, problem.scale, relief)
             derivatives = model.derivatives * problem.scale
             on_plane = gaps + lines.along * state.beside[..., None]
             weights = np.repeat(problem.weights / root, 2, axis=1)[..., None]
@@ -283,7 +140,7 @@ def covariance_of(
     prior, own_prior = _priors(free, numbers)
     spread = np.where(free, (prior * PRIOR) ** 2, 0.0)
     model = state.projected(problem)
-    lines = _Lines.of(model, state, problem.scale, relief)
+    lines = Lines.of(model, state, problem.scale, relief)
     on_plane = problem.gaps(model) + lines.along * state.beside[..., None]
     gaps = lines.weighed(on_plane[..., None])[..., 0]
     weights = 1 / np.sqrt(1 + (gaps * gaps).sum(axis=-1) / soft_px**2)

@@ -20,9 +20,10 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import Float64, Points, Size
 from distillmatch_ros.geometry.pose import Pose
-from distillmatch_ros.rig.adjustment import PRIOR, USUAL_FOCAL, Problem, State, adjust, covariance_of
+from distillmatch_ros.rig.adjustment import PRIOR, USUAL_FOCAL, adjust, covariance_of
 from distillmatch_ros.rig.metres import SYSTEMATIC, Scale
 from distillmatch_ros.rig.model import Origin, RigModel
+from distillmatch_ros.rig.problem import Problem, State
 from distillmatch_ros.rig.projection import OWN, SHARED
 
 MIN_FRAMES = 3
