@@ -21,7 +21,7 @@ from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import Float64, Points, Size
 from distillmatch_ros.geometry.pose import Pose
 from distillmatch_ros.rig.adjustment import PRIOR, USUAL_FOCAL, adjust, covariance_of
-from distillmatch_ros.rig.metres import SYSTEMATIC, Scale
+from distillmatch_ros.rig.metres import KNOWN, SYSTEMATIC, Scale
 from distillmatch_ros.rig.model import Origin, RigModel
 from distillmatch_ros.rig.problem import Problem, State
 from distillmatch_ros.rig.projection import OWN, SHARED
@@ -224,8 +224,8 @@ def _rig(
     scale[5:8] = unit
     deviations = np.sqrt(np.diag(covariance))
     origins: dict[str, Origin] = {
-        "thermal focal length": _origin(free[0], deviations[0] < PRIOR[0] / 2),
-        "visible focal length": _origin(free[1], deviations[1] < PRIOR[1] / 2),
+        "thermal focal length": _origin(free[0], deviations[0] < KNOWN),
+        "visible focal length": _origin(free[1], deviations[1] < KNOWN),
         "thermal distortion": _origin(free[8], deviations[8] < PRIOR[8] / 2),
         "visible distortion": _origin(free[10], deviations[10] < PRIOR[10] / 2),
         "pose": "measured",

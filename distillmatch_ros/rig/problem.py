@@ -119,6 +119,7 @@ class Lines:
 
     @classmethod
     def of(cls, model: Projected, state: State, scale: float, relief: Float64 | float) -> "Lines":
+        """The lines of a state; see `Problem` for the scale and `Problem.relief` for the relief."""
         along: Float64 = model.by_inverse_depth * (scale / parallax(state.shared))
         return cls(along, (relief / scale) ** 2)
 
