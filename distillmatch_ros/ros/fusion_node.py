@@ -1,5 +1,6 @@
 """The node's process: starts it, and ends it in an orderly way on SIGINT and SIGTERM at any time."""
 
+import gc
 import logging
 import os
 import signal
@@ -85,6 +86,7 @@ def run(arguments: Sequence[str], statistics: "Statistics | None" = None) -> int
         log.warning(sentence)
     if transport:
         log.info(f"{before_a_command(transport)}: camera drivers need it too, or large images are lost")
+    gc.freeze()  # what is imported stays: to look through it takes 40 ms each time, for which a pair waits
     spinner = _Spinner(node)
     spinner.start()
     endings.wait()
