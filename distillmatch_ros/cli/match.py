@@ -215,10 +215,9 @@ def match(
             elif single and not output.quiet:
                 common.show_pair(result)
             else:
-                if result.advice is not None:
-                    common.complain(f"{result.pair.listed_as[1]}: {result.advice}", bar.console)
-                if result.note is not None:
-                    common.remark(f"{result.pair.listed_as[1]}: {result.note}", bar.console)
+                for hint in (result.advice, result.note):
+                    if hint is not None:
+                        common.remark(f"{result.pair.listed_as[1]}: {hint}", bar.console)
     if not single and not output.quiet:
         common.show_counts(counts)
     misfits = rig not in (None, AUTO) and not single and len(contradicted) > counts[Status.OK]

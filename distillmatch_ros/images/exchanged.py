@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 _THERMAL = re.compile(
-    r"therm|lwir|mwir|flir|boson|lepton|optris|seek|(^|[/_])ir([/_\d]|$)|infra|tau2|a65|vue"
+    r"therm|lwir|mwir|flir|boson|lepton|optris|seek|(^|[/_-])ir([/_.\d-]|$)|infra|tau2|a65|vue"
 )
-_VISIBLE = re.compile(r"rgb|colou?r|visible|(^|[/_])vis([/_]|$)|(^|[/_])eo([/_]|$)|usb_cam")
+_VISIBLE = re.compile(r"rgb|colou?r|visible|(^|[/_-])(vis|eo)([/_.-]|$)|usb_cam")
 
 _ROWS, _COLUMNS = 96, 128  # of pixels that are looked at
 _GREY, _COLOURED = 24, 48  # difference of a pixel's channels: at most, and at least

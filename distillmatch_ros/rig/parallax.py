@@ -208,9 +208,11 @@ class DepthMapping:
         places = self.rig.visible.project(seen)
         if not np.isfinite(places).all():
             return EVERYTHING
-        first = np.maximum(np.floor(places.min(axis=0)).astype(int) - _AROUND, 0)
-        last = np.ceil(places.max(axis=0)).astype(int) + _AROUND
-        return slice(first[1], max(last[1], first[1])), slice(first[0], max(last[0], first[0]))
+        height, width = self.visible_size
+        reach = np.array([places.min(axis=0) - _AROUND, places.max(axis=0) + _AROUND])
+        # OpenCV takes no empty images: where the thermal camera sees nothing, a corner of the image is left.
+        (left, top), (right, bottom) = np.clip(reach, 0, (width - 1, height - 1)).astype(int)
+        return slice(top, bottom + 1), slice(left, right + 1)
 
     @cached_property
     def _pixels(self) -> NDArray[np.int32]:

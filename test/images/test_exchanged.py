@@ -51,6 +51,8 @@ def test_two_grey_or_two_coloured_cameras_are_in_order() -> None:
     [
         ("/thermal/image_raw", "/rgb/image_raw", True),
         ("lwir/0001.png", "visible/0001.png", True),
+        ("ir.png", "vis.png", True),
+        ("day/0001_ir.jpg", "day/0001-vis.jpg", True),
         ("/rgb/image_raw", "/thermal/image_raw", False),
         ("/flir_camera/image_raw", "/boson/image_raw", False),
         ("/flir_camera/image_raw", "/cam1/image_raw", False),

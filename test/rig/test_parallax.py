@@ -144,6 +144,16 @@ def test_no_pixel_that_the_thermal_camera_sees_is_left_out(
     assert (mapping.mask != alone).mean() < 0.003  # lenses of tables are off by some hundredths of a pixel
 
 
+@pytest.mark.parametrize("turn", [(0.0, 1.2, 0.0), (0.0, -1.2, 0.0), (1.2, 0.0, 0.0), (-1.2, 0.0, 0.0)])
+def test_a_thermal_camera_that_looks_elsewhere_warps_nothing(turn: tuple[float, ...]) -> None:
+    pose = Pose(cv2.Rodrigues(np.array(turn))[0], np.array([0.1, 0.0, 0.0]))
+    rig = RigModel(camera((120, 160), 160.0), camera((96, 128), 200.0), pose)
+    mapping = DepthMapping(rig, np.full((120, 160), 0.3, np.float32), FAR)
+    assert not mapping.mask.any() and not mapping.thermal_mask.any()
+    assert np.isnan(mapping.warp_thermal(np.ones((96, 128), np.float32))).all()
+    assert not mapping.warp_visible(np.ones((120, 160, 3), np.uint8)).any()
+
+
 def test_cameras_in_one_place_hide_nothing() -> None:
     rig = RigModel(camera(VISIBLE, 800), camera(THERMAL, 700), Pose(np.eye(3), np.zeros(3)))
     depth = np.random.default_rng(0).uniform(0.1, 1, VISIBLE).astype(np.float32)
