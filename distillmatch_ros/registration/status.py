@@ -109,7 +109,9 @@ _MEANINGS = {
         is_good=True,
     ),
     Status.HELD: _Meaning(_Origin.EARLIER, "the homography of an earlier pair was kept"),
-    Status.FIXED: _Meaning(_Origin.EARLIER, "the calibrated homography was used", is_good=True),
+    Status.FIXED: _Meaning(
+        _Origin.EARLIER, "the calibrated mapping was used; the pair did not confirm it", is_good=True
+    ),
     Status.REPEATED: _Meaning(
         _Origin.EARLIER,
         "one image is that of an earlier pair, whose mapping is kept while the other moves",

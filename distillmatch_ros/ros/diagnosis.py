@@ -7,7 +7,7 @@ from distillmatch_ros.base.units import Percentiles
 from distillmatch_ros.engines import EngineInfo
 from distillmatch_ros.registration.rejection import CAUSES
 from distillmatch_ros.registration.status import Status
-from distillmatch_ros.rig.events import RigEvent
+from distillmatch_ros.rig.events import Finding, RigEvent
 from distillmatch_ros.rig.history import Use, rig_figures
 from distillmatch_ros.ros.statistics import PeriodReport
 from distillmatch_ros.ros.transport import before_a_command, shipped
@@ -92,7 +92,7 @@ def diagnose(report: PeriodReport, condition: Condition, parameters: Parameters,
         _lost(report, condition),
         _unpaired(report, condition, parameters),
         _unusable(report, condition),
-        _exchanged(condition),
+        _given_wrong(condition),
         _unregistered(report, condition),
         _not_attached(report, condition),
         _half_calibrated(condition),
@@ -263,8 +263,10 @@ def _unusable(report: PeriodReport, condition: Condition) -> Diagnosis | None:
     return Diagnosis(ERROR if not report.statuses else WARN, f"{number} unusable: {condition.unusable}")
 
 
-def _exchanged(condition: Condition) -> Diagnosis | None:
-    return None if condition.exchanged is None else Diagnosis(WARN, condition.exchanged)
+def _given_wrong(condition: Condition) -> Diagnosis | None:
+    rig = condition.rig if condition.rig and condition.rig.finding == Finding.CONTRADICTED else None
+    found = condition.exchanged or (rig and rig.sentence)
+    return Diagnosis(WARN, found) if found else None
 
 
 def _unregistered(report: PeriodReport, condition: Condition) -> Diagnosis | None:

@@ -251,10 +251,13 @@ class Stream:
         found = measured.inverse()
         if found is None or mapping is None:
             return registration, measured.problem
-        doubt = None
-        if self._settings.baseline_m == 0:
-            assert self._state is not None, "a pair was registered"
-            doubt = self._state.metric.observe(pair, registration, found, stamp)
+        assert self._state is not None, "a pair was registered"
+        metric, doubt = self._state.metric, None
+        is_known = isinstance(registration.mapping, RigMapping) and registration.mapping.rig.is_metric
+        if self._settings.baseline_m == 0 and not is_known:
+            doubt = metric.observe(pair, registration, found, stamp)
+        elif mapping.rig.is_metric:
+            metric.compare(pair, registration, mapping, found, stamp)
         if not mapping.rig.is_metric:
             return registration, doubt
         return replace(registration, mapping=with_depth(mapping, found)), None

@@ -57,7 +57,7 @@ def replay(node: "Node", bag: Bag, rate: float, wait_for: Sequence[str], patienc
             raise DistillMatchError(
                 f"{bag.path}: {unheard[0]} has {publishers[unheard[0]].get_subscription_count()} of "
                 f"{wanted[unheard[0]]} subscribers after {patience_s:.0f} s; "
-                "start the node first, and check ROS_DOMAIN_ID"
+                "start the node first, check ROS_DOMAIN_ID, or name what it reads in --wait-for"
             )
         _rest(node, 0.05)
     _rest(node, SETTLING_S)

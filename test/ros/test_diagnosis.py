@@ -10,6 +10,7 @@ from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
+from distillmatch_ros.rig.events import Finding, RigEvent
 from distillmatch_ros.ros.diagnosis import ERROR, OK, STALE, WARN, Condition, diagnose, figures
 from distillmatch_ros.ros.statistics import Input, Percentiles, Statistics
 from distillmatch_ros.ros.transport import before_a_command, shipped
@@ -74,6 +75,8 @@ def mixed_up() -> Statistics:
     [
         (statistics(), {}, OK, "30.0 pairs/s"),
         (statistics(), {"exchanged": "seem to be exchanged"}, WARN, "seem to be exchanged"),
+        (statistics(), {"rig": RigEvent(0, Finding.CONTRADICTED, "0.1 m apart")}, WARN, "0.1 m apart"),
+        (statistics(), {"rig": RigEvent(0, Finding.KNOWN, "known")}, OK, "30.0 pairs/s"),
         (statistics(thermal=9), {}, OK, "9.0 pairs/s"),
         (statistics(), {"state": "inactive"}, WARN, "ros2 lifecycle set /distillmatch activate"),
         (statistics(), {"state": "unconfigured", "error": "no file"}, ERROR, "unconfigured: no file"),

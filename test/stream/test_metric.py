@@ -12,6 +12,7 @@ from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
+from distillmatch_ros.rig.events import Finding
 from distillmatch_ros.rig.model import RigModel
 from distillmatch_ros.rig.scale import DOUBTED, MOST
 from distillmatch_ros.stream import metric
@@ -100,3 +101,18 @@ def test_a_rig_in_metres_needs_no_depth(told: list[float]) -> None:
     rig = MetricRig()
     drive(rig, range(6), RIG.with_baseline(0.2))
     assert not rig.events and metres(rig, RIG.with_baseline(0.2)) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(("known", "contradicted"), [(1.3, True), (0.7, True), (1.05, False)])
+def test_depth_contradicts_a_distance_that_was_known_before_once(
+    known: float, contradicted: bool, told: list[float]
+) -> None:
+    rig, model = MetricRig(), RIG.with_baseline(known * METRES)
+    found = Registration.without_matches(Status.TRACKED, model.at(0.02), {})
+    mapping = rig.mapping(found, 0.0)
+    assert mapping is not None
+    for second in range(40):
+        rig.compare(Mock(), found, mapping, DEPTH, round((1 + second / 2) * SECOND))
+        assert not rig.events or second >= DOUBTED, "some pairs are needed, a second apart"
+    assert [event.finding for event in rig.events] == [Finding.CONTRADICTED] * contradicted
+    assert metres(rig, model) == pytest.approx(known * METRES), "what was known is kept"
