@@ -35,28 +35,29 @@ def _lattice(length: int) -> Float64:
     return np.arange(-1.0, count + 1) * _LATTICE + (_LATTICE - 1) / 2
 
 
-def interpolate(fields: NDArray[Any], size: Size, target: Size) -> Float32:
+def interpolate(fields: NDArray[Any], size: Size, target: Size, every: int = 1) -> Float32:
     """Interpolate fields on the lattice of an image for all pixels of it at another size.
 
     Args:
         fields: (C, rows, columns), see `lattice_rays`.
         size: of the image.
         target: the other size.
+        every: distance of the pixels of it that are asked for, from its first one on.
 
     Returns:
-        float32 (C, *target).
+        float32 (C, *target), or (C, rows, columns) of these pixels.
     """
     across, down = (_LATTICE * there / here for here, there in zip(size[::-1], target[::-1], strict=True))
     # A pixel u of the target is the lattice's (u + 1/2) / scale + 1/2: the first cell lies before the image.
-    onto = np.array([[1 / across, 0, 0.5 / across + 0.5], [0, 1 / down, 0.5 / down + 0.5]])
+    onto = np.array([[every / across, 0, 0.5 / across + 0.5], [0, every / down, 0.5 / down + 0.5]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    dense = np.empty((len(fields), *target), np.float32)
+    dense = np.empty((len(fields), *(-(-length // every) for length in target)), np.float32)
     for field, whole in zip(fields.astype(np.float32), dense, strict=True):
         if across.is_integer() and down.is_integer():  # an eighth of the time of any other scale
             larger = cv2.resize(field, None, fx=across, fy=down, interpolation=cv2.INTER_LINEAR)
-            whole[:] = larger[int(down) :, int(across) :][: target[0], : target[1]]
+            whole[:] = larger[int(down) :, int(across) :][: target[0] : every, : target[1] : every]
         else:
-            cv2.warpAffine(field, onto, target[::-1], dst=whole, flags=flags)
+            cv2.warpAffine(field, onto, whole.shape[::-1], dst=whole, flags=flags)
     return dense
 
 

@@ -28,14 +28,15 @@ from distillmatch_ros.rig.sweep import FARTHER, FINE, NEARER, Sweep
 
 _SMOOTHING, _SURROUNDINGS = 0.7, 31  # of edges
 _BOX = 3  # cells, of the narrower support
-_REACH, _CONTRAST = 9.0, 40.0  # of the wider support: cells, grey levels
-_LEAST_ENERGY = 0.15  # of edges, below which a correlation says little
+_REACH, _CONTRAST = 13.0, 25.0  # of the wider support: cells, grey levels
+_LEAST_ENERGY = 0.08  # of edges, below which a correlation says little
 _OFF_PLANE = (0, 2, 6), (0.0, 0.012, 0.076)  # pixels off the plane, and their cost
 _SLOPE, _JUMP = 0.24, 3.2  # costs of neighbours that differ by one depth, by more
-_EDGE = 24.0  # grey levels between cells at which a jump costs half
+_EDGE = 12.0  # grey levels between cells at which a jump costs half
 _KEEPS = 0.01  # cost of each depth away from that of the frame before, up to two
 _CLEAR = 0.1  # least advantage over the plane
 _VOTERS, _LIKE = 16.0, 25.0  # surroundings that vote: cells, grey levels
+_BEYOND = 0.4  # what a vote for the plane counts where the thermal camera sees nothing
 _HEAT_BESIDE, _HEAT_ALONE = 0.5, 2.0  # what thermal grey levels count beside visible ones, and alone
 _AGREE = 1.5  # steps by which two votes may differ
 _QUANTILE = 0.2  # of the votes from the farthest on, at which the depth is
@@ -105,7 +106,8 @@ def find_regions(
     # Beyond the rim of the thermal image there is nothing to compare a depth with.
     inside = within(flat, sweep.own_size)[::FINE, ::FINE]
     step = np.where((advantage > _CLEAR) & inside, _lowest(cost) - FARTHER, 0)
-    step, by_heat = (_voted(step, inside, each) for each in (shades, _HEAT_ALONE * heat[..., None]))
+    votes = np.where(inside, np.float32(1), np.float32(_BEYOND))
+    step, by_heat = (_voted(step, votes, each) for each in (shades, _HEAT_ALONE * heat[..., None]))
     step = np.where(np.abs(step - by_heat) <= _AGREE, step, np.float32(0))
     found = np.zeros(sweep.cells, np.float32)
     found[rows, columns] = np.where(step == 0, 0, advantage)
@@ -206,10 +208,16 @@ def _lowest(cost: Float32) -> Float32:
     return np.asarray(np.where(best == inner, inner + np.clip(fraction, -0.5, 0.5), best), np.float32)
 
 
-def _voted(step: Float32, inside: NDArray[np.bool_], shades: Float32) -> Float32:
-    """Depths that surroundings of like grey agree on; those that they confirm keep their fraction."""
+def _voted(step: Float32, votes: Float32, shades: Float32) -> Float32:
+    """Depths that surroundings of like grey agree on; those that they confirm keep their fraction.
+
+    Args:
+        step: float32 (cells).
+        votes: likewise, of each cell.
+        shades: float32 (cells, n), see `_contrasts`.
+    """
     depths = np.arange(-FARTHER, NEARER + 1)
-    so_far = ((np.rint(step)[..., None] <= depths) & inside[..., None]).astype(np.float32)
+    so_far = (np.rint(step)[..., None] <= depths) * votes[..., None]
     counts = _over_like(so_far, shades, _VOTERS, _LIKE)  # votes up to each depth
     elected = (counts >= _QUANTILE * counts[..., -1:]).argmax(axis=-1) - FARTHER
     return np.where(np.abs(step - elected) <= 1, step, elected).astype(np.float32)

@@ -98,9 +98,9 @@ class Sweep:
         still, near = (self._at(step * self.unit, rays) for step in (0, FARTHER))
         fields = (still, (near - still) / FARTHER)
         visible = self.rig.visible.size
-        fine = slice(None), *self.fine
+        halves = slice(None), *self.halves
         on_plane, along = (
-            np.ascontiguousarray(interpolate(each, visible, self.size)[fine]) for each in fields
+            np.ascontiguousarray(interpolate(each, visible, self.size, LATTICE)[halves]) for each in fields
         )
         return on_plane, along
 

@@ -37,6 +37,14 @@ def test_fields_on_a_lattice_are_interpolated_for_images_of_any_size(target: Siz
     np.testing.assert_allclose(rows, np.broadcast_to(own_rows[:, None], target), atol=tolerance)
 
 
+@pytest.mark.parametrize("target", [(96, 136), (51, 61)])
+def test_every_second_pixel_of_a_field_is_interpolated_alone(target: Size) -> None:
+    size = 96, 136
+    fields = np.moveaxis(lattice_rays(camera(size, 100.0, -0.2)), -1, 0)
+    whole = interpolate(fields, size, target)
+    np.testing.assert_allclose(interpolate(fields, size, target, 2), whole[:, ::2, ::2], atol=1e-4)
+
+
 def test_no_lens_shows_what_lies_where_its_model_folds_back() -> None:
     folding = camera(THERMAL, 500.0, -0.4)
     far = np.linspace(folding.reach + 1e-3, 3, 50, dtype=np.float32)

@@ -52,6 +52,18 @@ def test_what_was_found_before_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.median(gaps) < 0.002
 
 
+@pytest.mark.parametrize(("beside", "stays"), [(10, True), (250, False)])
+def test_cells_at_the_border_of_the_view_stay_like_what_they_resemble_beyond(
+    beside: int, stays: bool
+) -> None:
+    """Where the thermal camera sees nothing, cells vote for the plane."""
+    step, votes = np.zeros((20, 40), np.float32), np.ones((20, 40), np.float32)
+    step[:, 26:30], votes[:, 30:] = 6, regions._BEYOND
+    shades = np.full((20, 40, 1), 10, np.float32)
+    shades[:, :26], shades[:, 30:] = 250, beside
+    np.testing.assert_array_equal(regions._voted(step, votes, shades)[:, 29], 0 if stays else 6)
+
+
 @pytest.mark.parametrize("blank", ["both", "visible", "thermal"])
 def test_without_edges_in_either_image_the_plane_stays(blank: str) -> None:
     visible, thermal = textured(VISIBLE, 0), textured(THERMAL, 1)
