@@ -200,6 +200,8 @@ def match_files(
                 known = None if depth is None else read_depth(depth, pair.visible, visible.shape[:2])
                 if known is not None and np.isnan(known).all():
                     note = f"no depth in {depth}: the pair's plane is used"
+                elif number == 0 and known is not None and out is not None and not rig.model.tells_lengths:
+                    note = "no point cloud: how far apart the rig's cameras are is not known"
                 registration = by_rig(rig, prepared, own, parallax, known)
         except DistillMatchError as error:
             yield PairResult(pair, None, str(error))

@@ -59,7 +59,7 @@ class Scale:
             f"depth maps pixels (parallax is known to {self.parallax:.1%}, by {self.pairs} pairs), but how "
             f"far apart the cameras are is not known ({self.metres:.3g} m, give or take "
             f"{self.deviation:.0%}), as these pairs do not tell the focal lengths; record the camera_info of "
-            "the cameras"
+            "both cameras"
         )
 
     @property

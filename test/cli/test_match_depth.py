@@ -46,6 +46,20 @@ def read_ply(path: Path) -> np.ndarray:
     return cloud
 
 
+def test_a_rig_that_tells_no_lengths_maps_depth_without_a_cloud_and_says_so(files: Path, model: str) -> None:
+    rig = RigFile.load(files / "rig.yaml")
+    model_of_rig = replace(rig.rig.model, origins={"scale": "assumed", "parallax": "measured"})
+    replace(rig, rig=replace(rig.rig, model=model_of_rig)).save(files / "rig.yaml")
+    pairs = "visible,thermal\n" + 2 * "a.png,thermal.png\n"
+    (files / "pairs.csv").write_text(pairs)
+    named = ("--rig", files / "rig.yaml", "--depth", files / "depth", "--out", files / "out")
+    (files / "depth").mkdir()
+    (files / "depth.png").rename(files / "depth" / "a.png")
+    done = run("match", "--pairs", files / "pairs.csv", "--model", model, *named)
+    assert done.exit_code == 0, done.output
+    assert not list((files / "out").glob("*.ply")) and done.output.count("no point cloud") == 1
+
+
 def test_depth_gives_registered_images_a_mask_with_holes_and_a_cloud(
     files: Path, model: str, room: SyntheticPair
 ) -> None:
