@@ -23,7 +23,10 @@ from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.tracking import Matches, PairEdges
 from distillmatch_ros.rig.agreement import LEVEL, EdgesOfPair, picture
 from distillmatch_ros.rig.depth import DepthSearch
+from distillmatch_ros.rig.estimation import FrameMatches
 from distillmatch_ros.rig.model import RigMapping, RigModel
+from distillmatch_ros.rig.quality import excess_px
+from distillmatch_ros.rig.trust import EXCESS_PX
 
 MEMORY_S = np.array([1.0, 1.0, 0.2, 5.0, 5.0])
 """Times for which a frame's numbers are remembered, s: slants and inverse depth of its plane, and shift."""
@@ -61,6 +64,7 @@ class RigAlignment:
         mapping: the pair's mapping.
         alignment: how well its edges agree.
         is_supported: whether edges support the mapping.
+        is_sure: whether they do so without any doubt.
         edges: edges of the pair under it.
     """
 
@@ -68,7 +72,19 @@ class RigAlignment:
     mapping: RigMapping
     alignment: Alignment
     is_supported: bool
+    is_sure: bool
     edges: PairEdges
+
+    def is_as_good_as(self, own: Registration) -> bool:
+        """Whether the rig's mapping may stand where the pair's own one differs from it.
+
+        Edges are sure of it, or they support it and it explains the pair's matches about as well. A
+        homography has more free numbers, so that it fits a pair better even where it is wrong.
+        """
+        if self.is_sure or not self.is_supported or own.mapping is None:
+            return self.is_sure
+        matches = FrameMatches(own.thermal_points, own.visible_points)
+        return excess_px(self.mapping, own.mapping, matches) <= EXCESS_PX  # false for NaN: without matches
 
     def find_matches(self, matches: Matches, registration: Registration) -> Registration:
         """Add to a registration the matches of an earlier pass that edges find again.
@@ -153,7 +169,8 @@ class PairOfEdges(EdgesOfPair):
         edges = PairEdges(self.template, seen, to_seen, self.to_level)
         alignment = self.template.measure(to_seen, edges.moved)
         is_supported = unsupported_by_edges(alignment, self._gate) is None
-        return RigAlignment(track, self._mapping(track.own), alignment, is_supported, edges)
+        is_sure = is_supported and alignment.peak_prominence >= self._gate.sure_peak_prominence
+        return RigAlignment(track, self._mapping(track.own), alignment, is_supported, is_sure, edges)
 
     def _mapping(self, own: Float64) -> RigMapping:
         return self._rig.on_plane(own[:3], own[3:])

@@ -120,13 +120,17 @@ class LearnedRig:
         """The mapping of a plane that faces the thermal camera, at a frame's depth if it is a likely one."""
         return self.model.at(float(np.clip(own[2], *self._likely)))
 
-    def gap_px(self, mapping: ImageMapping) -> float:
+    def facing_px(self, mapping: ImageMapping) -> float:
         """Corner error of a pair's own homography against the rig at likely depths, reference pixels.
 
-        Against planes that face the thermal camera; where these are far off, against a slanted one.
+        Of the plane that comes closest, of those that face the thermal camera.
         """
         depths = np.linspace(*self._likely, 7)
-        gap = min(self._gap_px(np.array([0, 0, depth, 0, 0]), mapping) for depth in depths)
+        return min(self._gap_px(np.array([0, 0, depth, 0, 0]), mapping) for depth in depths)
+
+    def gap_px(self, mapping: ImageMapping) -> float:
+        """The same; where planes that face the camera are far off, against a slanted one."""
+        gap = self.facing_px(mapping)
         if gap <= FAR_PX:
             return gap
         points, _ = grid_rays(self.model.thermal)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,3 +81,12 @@ def distance_px(mapping: ImageMapping, pair: FrameMatches) -> float:
     gaps: NDArray[np.float64] = np.hypot(*(pair.visible - mapping.to_visible(pair.thermal)).T)
     gaps = gaps[np.isfinite(gaps)]
     return float(np.median(gaps)) * REFERENCE_WIDTH / mapping.visible_size[1] if len(gaps) else np.inf
+
+
+def excess_px(mapping: ImageMapping, own: ImageMapping, pair: FrameMatches) -> float:
+    """What a mapping adds to the distances of a pair's matches from its own one, in quadrature, reference px.
+
+    NaN if neither shows a match.
+    """
+    ours, theirs = distance_px(mapping, pair), distance_px(own, pair)
+    return sqrt(max(0.0, ours**2 - theirs**2)) if np.isfinite(theirs) else np.nan

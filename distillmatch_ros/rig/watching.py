@@ -8,7 +8,6 @@ passes watch it: several that agree with each other, and not with it, mean a kno
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import sqrt
 
 import numpy as np
 
@@ -25,7 +24,7 @@ from distillmatch_ros.rig.knocks import Off, Offs, at_other_depths
 from distillmatch_ros.rig.learning import LearnedRig, Observation, learn
 from distillmatch_ros.rig.metres import Scale
 from distillmatch_ros.rig.parallax import DepthMapping
-from distillmatch_ros.rig.quality import distance_px
+from distillmatch_ros.rig.quality import distance_px, excess_px
 from distillmatch_ros.rig.trust import EXCESS_PX, Judgement, Trust
 
 JUDGES, FILE_JUDGES = 5, 3
@@ -168,12 +167,11 @@ class RigWatch:
         if depth is not None:  # matches lie where depth puts them, and no plane comes close to all of a room
             mapping = DepthMapping(self._candidate.model, depth, own[:3])
             gap = off = distance_px(mapping, observed.matches)
-        by_rig, by_pair = (distance_px(each, observed.matches) for each in (mapping, found.mapping))
         likely = found.probability is None or found.probability >= LIKELY
         better = None
         if len(self._fits_better) < _COMPARED:
             better = _left(observed, mapping) < _left(observed, found.mapping)
-        excess = sqrt(max(0.0, by_rig**2 - by_pair**2))
+        excess = excess_px(mapping, found.mapping, observed.matches)
         return Judgement(gap, off, float(own[2]), excess, likely, better)
 
     def _decide(self, judgement: Judgement, observed: Observation, own: Float64) -> None:

@@ -133,6 +133,14 @@ class RigFollower:
         """Request a pass over the next pair, such as after a frozen thermal stream."""
         self._doubted = True
 
+    def confirm(self) -> None:
+        """Take note that a pass elsewhere confirms the rig."""
+        self._suspected = False
+
+    def is_as_good_as(self, own: Registration) -> bool:
+        """Whether the last pair's mapping by the rig may stand where its own one differs from it."""
+        return self._found is not None and self._was_supported and self._found.is_as_good_as(own)
+
     def last(self, locked: WatchedRig) -> ImageMapping | None:
         """The mapping of the last pair; None before the first one."""
         own = None if self._found is None else self._found.track.own

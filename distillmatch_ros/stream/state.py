@@ -224,17 +224,23 @@ class RigState:
         return replace(followed, registration=registration)
 
     def _guarded(self, alone: Followed, pair: PreparedPair, stamp: int, locked: WatchedRig) -> Followed:
-        """A pair's own answer if the known rig allows it, else the rig's, if that is likely all the same."""
-        found = alone.registration
-        away = None if found.mapping is None else locked.rig.gap_px(found.mapping)
-        if away is not None and away <= FAR_PX:
+        """A pair's own answer if it agrees with the known rig; else that of the two that is likelier."""
+        settings, found, known = self._settings, alone.registration, self._known()
+        if found.mapping is not None and locked.rig.facing_px(found.mapping) <= AGREE_PX:
+            if found.status.is_confirmed:
+                known.confirm()
             return alone
-        if away is not None:  # one of the two is wrong
-            self._follower.request_pass(stamp)
-            locked = replace(locked, probability=outweighed(locked.probability, found.probability))
-        by_rig = self._known().process(pair, stamp, locked, self._settings.gate, None)
-        likely = locked.probability is None or locked.probability >= LIKELY
-        if away is not None and (by_rig.registration.status is Status.RIG or not likely):
+        by_rig = known.process(pair, stamp, locked, settings.gate, None)
+        looked = by_rig.rested or by_rig.registration.status.is_own  # now, or at an earlier pair just before
+        if found.mapping is None or (looked and known.is_as_good_as(found)):
+            return replace(by_rig, passes=alone.passes)
+        away = locked.rig.gap_px(found.mapping)
+        if away <= FAR_PX:
+            return alone
+        self._follower.request_pass(stamp)  # one of the two is wrong
+        probability = outweighed(locked.probability, found.probability)
+        likely = probability is None or probability >= LIKELY
+        if by_rig.registration.status is Status.RIG or not likely:
             by_rig = Followed.rejected(Rejection("rig", away, FAR_PX))
         return replace(by_rig, passes=alone.passes)
 
