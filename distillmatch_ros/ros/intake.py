@@ -122,7 +122,7 @@ class Intake:
                 topic = self.topics[sensor]
                 self._node.get_logger().info(f"{topic} publishes {wanted.__name__} and is subscribed as that")
                 self._node.destroy_subscription(self._images[sensor])
-                self._images[sensor] = self._subscribe_to(sensor, topic, wanted)
+                self._images[sensor] = self._subscribe_to(sensor, _name(sensor), wanted)
         return found
 
     def configure(self, parameters: Parameters) -> None:
@@ -165,10 +165,10 @@ class Intake:
         self.count_drops()
 
     def _subscribe(self, sensor: Sensor, transport: str) -> Subscription:
-        topic = self._node.resolve_topic_name(f"{sensor.namespace}/image")
         if transport == COMPRESSED:
-            return self._subscribe_to(sensor, f"{topic}/compressed", CompressedImage)
-        return self._subscribe_to(sensor, topic, Image)
+            remapped = self._node.resolve_topic_name(_name(sensor))
+            return self._subscribe_to(sensor, f"{remapped}/compressed", CompressedImage)
+        return self._subscribe_to(sensor, _name(sensor), Image)
 
     def _subscribe_to(self, sensor: Sensor, topic: str, kind: type) -> Subscription:
         def receive(message: Any) -> None:
@@ -213,6 +213,11 @@ class Intake:
     def _subscribe_transforms(self, receive: Callable[[Any], None]) -> Subscription:
         latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         return self._node.create_subscription(message_class(TF_MESSAGE), TF_STATIC, receive, latched)
+
+
+def _name(sensor: Sensor) -> str:
+    """Topic of a camera's images, as it is subscribed to; a remapped name would be remapped again."""
+    return f"{sensor.namespace}/image"
 
 
 def _best_effort() -> QoSProfile:

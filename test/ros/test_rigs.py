@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from support.bench import Bench, closing_all, domain, start_node
+from support.ros_fixtures import StartNode
 
 RIGS = ("front", "rear")
 
@@ -34,3 +35,10 @@ def test_two_nodes_in_namespaces(transport: None, network: Path, tmp_path: Path)
 def test_a_single_rig_keeps_its_name(active: Bench) -> None:
     status = active.diagnosed("")
     assert status.name == "distillmatch: fusion" and ": " not in status.hardware_id
+
+
+@pytest.mark.slow
+def test_exchanged_topics_are_subscribed_to_as_they_are_remapped(start: StartNode) -> None:
+    """Names were remapped twice, which undid the exchange."""
+    _, bench = start("-r", "rgb/image:=/thermal/image", "-r", "thermal/image:=/rgb/image")
+    assert "/thermal/image is called as a thermal camera's" in bench.driven("exchanged").message
