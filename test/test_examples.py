@@ -53,6 +53,7 @@ def test_one_pair(folder: Path) -> None:
     assert done.returncode == 1 and "absent.png" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_folder(folder: Path) -> None:
     done = run("folder.py", folder, folder / "table.csv")
     assert done.returncode == 0, done.stderr

@@ -241,6 +241,7 @@ def test_a_rig_of_other_images_is_refused_before_work(model: str, tmp_path: Path
     assert result.exit_code == 2 and str(rig) in result.stderr and not out.exists()
 
 
+@pytest.mark.slow
 def test_bags_share_processes_and_one_that_fails_stops_no_other(model: str, tmp_path: Path) -> None:
     bags = []
     for name in "abc":

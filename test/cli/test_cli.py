@@ -228,6 +228,7 @@ def test_evaluate_reports_an_unreadable_pair_and_exits_1(model: str, folder: Pat
     assert "b.png" in record["unreadable"][0]["reason"] and "b.png" in result.stderr
 
 
+@pytest.mark.slow
 def test_benchmark_writes_table_and_json(model: str, folder: Path) -> None:
     result = run(
         "benchmark", folder, "--model", model, "--runs", 2, "--threads", 1, "--json", folder / "b.json"

@@ -46,6 +46,7 @@ def read_ply(path: Path) -> np.ndarray:
     return cloud
 
 
+@pytest.mark.slow
 def test_a_rig_that_tells_no_lengths_maps_depth_without_a_cloud_and_says_so(files: Path, model: str) -> None:
     rig = RigFile.load(files / "rig.yaml")
     model_of_rig = replace(rig.rig.model, origins={"scale": "assumed", "parallax": "measured"})
@@ -83,6 +84,7 @@ def test_depth_gives_registered_images_a_mask_with_holes_and_a_cloud(
     np.testing.assert_array_equal(warped[rows, columns], cloud["thermal"])
 
 
+@pytest.mark.slow
 def test_a_folder_of_depth_goes_by_the_visible_images_names(files: Path, model: str) -> None:
     folder = files / "depths"
     folder.mkdir()

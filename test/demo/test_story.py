@@ -36,6 +36,7 @@ def demo(tmp_path: Path) -> Demo:
     )
 
 
+@pytest.mark.slow
 def test_a_page_says_how_far_from_the_truth_the_drive_was(demo: Demo) -> None:
     write_page(demo)
     page = demo.page.read_text()
@@ -53,6 +54,7 @@ def test_a_page_says_how_far_from_the_truth_the_drive_was(demo: Demo) -> None:
     assert "Two latencies" in page and "equal to the last bit" in page
 
 
+@pytest.mark.slow
 def test_a_page_without_the_node_says_so(demo: Demo) -> None:
     write_page(replace(demo, live=None))
     page = demo.page.read_text()

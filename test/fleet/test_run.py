@@ -96,6 +96,7 @@ def test_resume_does_what_failed_and_leaves_alone_what_is_done(model: str, drive
     assert {record["state"] for record in read_manifest(Path("out")).values()} == {"done"}
 
 
+@pytest.mark.slow
 def test_resume_does_again_what_has_changed(model: str, drives: list[Path]) -> None:
     again = (model, *drives, "out", "--resume", "--json", "-")
     assert done(run(*again)) == ["a", "b", "c"]  # of nothing, everything is left
@@ -121,6 +122,7 @@ def test_resume_does_again_what_was_cut_off(kept: int, model: str, drives: list[
         assert Path(file).stat().st_size == pytest.approx(len(whole), rel=0.1)
 
 
+@pytest.mark.slow
 def test_a_bag_whose_name_is_no_text(model: str, drives: list[Path]) -> None:
     """Its outputs are named with the bytes as escapes: in manifest, table, JSON and pages."""
     drives[1] = drives[1].rename(os.fsdecode(b"b\xff.mcap"))

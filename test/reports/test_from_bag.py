@@ -65,6 +65,7 @@ def test_a_bag_says_all_that_a_report_needs(model: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(images[4].thermal, 29000 + 8 * texture(3, SIZE).astype(np.uint16))
 
 
+@pytest.mark.slow
 def test_pictures_have_a_scale_where_the_bag_was_registered_in_degrees(model: str, tmp_path: Path) -> None:
     bag = write_bag(tmp_path, "mcap", Drive(pairs=2))
     registered = {}

@@ -169,6 +169,7 @@ def test_a_single_wrong_pass_does_not_outweigh_edges(drive: Drive) -> None:
     assert drive.watch.locked is not None
 
 
+@pytest.mark.slow
 def test_a_pass_is_made_at_its_interval(drive: Drive) -> None:
     truth = RIG.at(0.04)
     drive.registrar.result = passed(truth)
