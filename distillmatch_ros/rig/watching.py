@@ -161,12 +161,13 @@ class RigWatch:
         assert self._candidate is not None, "judged only with a rig"
         assert found.mapping is not None, "a pass without a mapping judges nothing"
         mapping: ImageMapping = self._candidate.model.on_plane(own[:3], own[3:])
-        gap = corner_error(mapping.homography, found.mapping.homography, *self._sizes)
-        off = max(gap, self._candidate.off_px(own, found.mapping))
         depth = observed.inverse_depth if self._candidate.model.is_metric else None
         if depth is not None:  # matches lie where depth puts them, and no plane comes close to all of a room
             mapping = DepthMapping(self._candidate.model, depth, own[:3])
             gap = off = distance_px(mapping, observed.matches)
+        else:
+            gap = corner_error(mapping.homography, found.mapping.homography, *self._sizes)
+            off = max(gap, self._candidate.off_px(own, found.mapping))
         likely = found.probability is None or found.probability >= LIKELY
         better = None
         if len(self._fits_better) < _COMPARED:

@@ -101,15 +101,10 @@ class MetricRig:
         if not isinstance(mapping, RigMapping) or mapping.rig.is_metric:
             return None
         if registration.status.is_own and self._is_due(stamp):
-            self._last = stamp
             known = None if self._scale is None else self._scale.metres
-            images = pair.visible.grey_8bit, pair.thermal.grey_8bit
-            found = match_depth(*images, mapping, inverse_depth, known)
-            if found is not None:
-                self._estimate.add(found)
-                self._pairs += 1
-                if self._pairs in _AT or self._pairs % _AT[-1] == 0:
-                    self._ask(mapping.rig, stamp)
+            is_new = self._add(pair, mapping, inverse_depth, stamp, known)
+            if is_new and (self._pairs in _AT or self._pairs % _AT[-1] == 0):
+                self._ask(mapping.rig, stamp)
         scale = self._scale
         if scale is None or scale.maps or scale.pairs < DOUBTED:
             return None
@@ -139,13 +134,8 @@ class MetricRig:
         """
         if self._pairs >= DOUBTED or not registration.status.is_own or not self._is_due(stamp):
             return
-        self._last = stamp
-        found = match_depth(pair.visible.grey_8bit, pair.thermal.grey_8bit, mapping, inverse_depth)
-        if found is None:
-            return
-        self._estimate.add(found)
-        self._pairs += 1
-        if self._pairs < DOUBTED or (scale := self._estimate.scale(mapping.rig)) is None:
+        is_new = self._add(pair, mapping, inverse_depth, stamp)
+        if not is_new or self._pairs < DOUBTED or (scale := self._estimate.scale(mapping.rig)) is None:
             return
         if scale.maps and abs(log(scale.metres)) > max(_CONTRADICTED, 3 * scale.parallax):
             known = float(np.linalg.norm(mapping.rig.T_visible_thermal.translation))
@@ -176,6 +166,23 @@ class MetricRig:
         if known and self._pairs >= MOST:
             return False
         return not 0 <= stamp - self._last < (REFINE_S if known else OBSERVE_S) * SECOND
+
+    def _add(
+        self,
+        pair: PreparedPair,
+        mapping: RigMapping,
+        inverse_depth: Float32,
+        stamp: int,
+        metres: float | None = None,
+    ) -> bool:
+        """Add a pair to the estimate, see `match_depth`; whether enough of its edges have depth."""
+        self._last = stamp
+        found = match_depth(pair.visible.grey_8bit, pair.thermal.grey_8bit, mapping, inverse_depth, metres)
+        if found is None:
+            return False
+        self._estimate.add(found)
+        self._pairs += 1
+        return True
 
     def _of(self, rig: RigModel) -> Scale | None:
         """The scale by depth; None if it is not known."""
