@@ -199,6 +199,7 @@ def match_files(
             if rig is not None:
                 known = None if depth is None else read_depth(depth, pair.visible, visible.shape[:2])
                 if known is not None and np.isnan(known).all():
+                    known = None
                     note = f"no depth in {depth}: the pair's plane is used"
                 elif number == 0 and known is not None and out is not None and not rig.model.tells_lengths:
                     note = "no point cloud: how far apart the rig's cameras are is not known"

@@ -20,6 +20,7 @@ from distillmatch_ros.rig.dense import Float32
 from distillmatch_ros.rig.depth_image import registered
 from distillmatch_ros.rig.evidence import Evidence, judge
 from distillmatch_ros.rig.learning import MAX_FRAMES, LearnedRig, Observation, evenly, learn
+from distillmatch_ros.rig.quality import distance_px
 from distillmatch_ros.rig.regions import Parallax
 from distillmatch_ros.rig.trust import AGREE_PX, FAR_PX
 
@@ -88,7 +89,7 @@ def by_rig(
     Up to `AGREE_PX` from the rig at likely depths it confirms the rig's mapping, and its status and
     probability hold for it. Beyond `FAR_PX` one of the two is wrong: the pair is CONTRADICTED, as in a
     stream. Between the two, and without a homography of the pair's own, the mapping is FIXED: the pair did
-    not confirm it.
+    not confirm it. With depth, its matches judge in place of its homography, see `RigWatch`.
 
     Args:
         rig: the rig.
@@ -102,17 +103,15 @@ def by_rig(
         DistillMatchError: the images differ in size from the rig's, or the rig is not metric.
     """
     rig.check(pair.thermal.image.shape[:2], pair.visible.image.shape[:2])
-    gap = None if found.mapping is None else rig.gap_px(found.mapping)
-    if gap is not None and gap > FAR_PX:
-        return found.rejected(Rejection.of("rig", gap, FAR_PX))
     seen = Observation.of(pair, found)
-    mapping: ImageMapping
-    if depth is not None:
-        mapping = rig.by_depth(seen, depth)
-    elif parallax is Parallax.REGIONS:
-        mapping = rig.by_regions(seen)
-    else:
-        mapping = rig.register(seen)
+    mapping: ImageMapping | None = None if depth is None else rig.by_depth(seen, depth)
+    gap = None
+    if found.mapping is not None:
+        gap = rig.gap_px(found.mapping) if mapping is None else distance_px(mapping, seen.matches)
+        if gap > FAR_PX:
+            return found.rejected(Rejection.of("rig", gap, FAR_PX))
+    if mapping is None:
+        mapping = rig.by_regions(seen) if parallax is Parallax.REGIONS else rig.register(seen)
     if gap is not None and gap <= AGREE_PX:
         return replace(found, mapping=mapping)
     return replace(found, mapping=mapping, status=Status.FIXED, probability=None)

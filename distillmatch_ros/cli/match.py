@@ -222,18 +222,19 @@ def match(
         common.show_counts(counts)
     misfits = rig not in (None, AUTO) and not single and len(contradicted) > counts[Status.OK]
     if misfits:
-        common.complain(_misfit(f"{rig}", contradicted, counts[Status.OK]))
+        common.complain(_misfit(f"{rig}", contradicted, counts[Status.OK], depth is not None))
     if counts[ERROR] or misfits:
         raise typer.Exit(SOME_INPUTS_FAILED)
 
 
-def _misfit(file: str, contradicted: Sequence[Rejection], confirmed: int) -> str:
+def _misfit(file: str, contradicted: Sequence[Rejection], confirmed: int, by_depth: bool) -> str:
     """Why a rig's file is not that of the pairs."""
     gaps = [inf if each.value is None else each.value for each in contradicted]
     return (
         f"{file}: does not fit these pairs: {len(gaps)} contradict it, {confirmed} confirm it; the former "
         f"lie {median(gaps):.0f} px from it as the median, and {FAR_PX:g} px are allowed; calibrate anew "
         "with `distillmatch calibrate`, or name the file of these cameras"
+        f"{'; and check that the depth is of these images' if by_depth else ''}"
     )
 
 

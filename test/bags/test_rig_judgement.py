@@ -1,6 +1,10 @@
-"""Pairs by a rig's file, which may be that of other cameras: each pair's own homography judges it."""
+"""Pairs by a rig's file, which may be that of other cameras: each pair's own homography judges it.
+
+With depth its matches do, since they lie where depth puts them.
+"""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -9,11 +13,19 @@ import pytest
 from support.bags import texture
 from support.cli import run
 
+from distillmatch_ros.bags.rig_learning import by_rig
+from distillmatch_ros.evaluation.parallax import DEPTHS, true_rig
 from distillmatch_ros.geometry.camera import Camera
+from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.geometry.pose import Pose
+from distillmatch_ros.images.prepared import PreparedPair
+from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.registration.status import Status
+from distillmatch_ros.rig.depth_image import registered
 from distillmatch_ros.rig.files import RigFile
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.model import RigModel
+from distillmatch_ros.scene import SyntheticPair
 
 SIZE = (256, 320)
 REFERENCE_PX = 640 / SIZE[1]
@@ -87,3 +99,43 @@ def test_no_training_pair_is_written_that_does_not_confirm_the_rig(
         assert done.exit_code == 0 and json.loads((out / "align.json").read_text())["kept"]["train"] == 2
     else:
         assert done.exit_code == 2 and f"2 {reason}" in done.stderr and not out.exists(), done.output
+
+
+def registration_of(room: SyntheticPair) -> Registration:
+    """Matches all over a room, and the homography that comes closest to them."""
+    places = room.visible_truth.places
+    rows, columns = np.nonzero(np.isfinite(places[..., 0]))
+    rows, columns = rows[::400], columns[::400]
+    visible, thermal = np.column_stack([columns, rows]).astype(np.float32), places[rows, columns]
+    matrix, _ = cv2.findHomography(thermal, visible, cv2.LMEDS)
+    mapping = HomographyMapping(matrix, room.thermal.shape[:2], room.visible.shape[:2])
+    found = Registration.without_matches(Status.OK, mapping, {})
+    ones = np.ones(len(visible), np.float32)
+    return replace(
+        found,
+        visible_points=visible,
+        thermal_points=thermal.astype(np.float32),
+        confidence=ones,
+        inliers=ones > 0,
+        probability=0.9,
+    )
+
+
+@pytest.mark.parametrize(
+    ("degrees", "status"),
+    [(0.0, Status.OK), (1.5, Status.FIXED), (3.0, Status.CONTRADICTED)],
+)
+def test_with_depth_matches_judge_the_rig_which_no_homography_of_a_room_confirms(
+    degrees: float, status: Status, room: SyntheticPair
+) -> None:
+    model, found = true_rig(room), registration_of(room)
+    turn = Pose.from_vectors(np.radians([0.0, degrees, 0.0]), np.zeros(3))
+    moved = turn.rotation @ model.T_visible_thermal.rotation
+    pose = Pose(moved, model.T_visible_thermal.translation)
+    rig = LearnedRig(replace(model, T_visible_thermal=pose), DEPTHS, shifted=False)
+    pair = PreparedPair.of(room.visible, room.thermal)
+    by_depth = by_rig(rig, pair, found, depth=registered(room.visible_depth, room.visible.shape[:2]))
+    assert by_depth.status is status
+    assert status is not Status.FIXED or by_depth.probability is None
+    if degrees == 0:
+        assert by_rig(rig, pair, found).status is Status.FIXED
