@@ -1,18 +1,15 @@
-"""Diagnosis of one period: level, finding and remedy from its figures."""
+"""Diagnosis of one period: level, finding and remedy from its figures and the node's condition."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from distillmatch_ros.base.units import Percentiles
-from distillmatch_ros.engines import EngineInfo
 from distillmatch_ros.registration.rejection import CAUSES
 from distillmatch_ros.registration.status import Status
-from distillmatch_ros.rig.events import Finding, RigEvent
-from distillmatch_ros.rig.history import Use, rig_figures
-from distillmatch_ros.ros.statistics import PeriodReport
+from distillmatch_ros.rig.events import Finding
+from distillmatch_ros.ros.condition import Condition
+from distillmatch_ros.ros.statistics import CAMERA_INFO, MISSING, SUPERSEDED, UNUSABLE, PeriodReport
 from distillmatch_ros.ros.transport import before_a_command, shipped
 from distillmatch_ros.stream.parameters import Parameters, tolerance_of
-from distillmatch_ros.stream.sensors import ATTACHED, MATCHED, Sensor
+from distillmatch_ros.stream.sensors import ATTACHED, MATCHED
 from distillmatch_ros.stream.timing import FEW, Timing
 
 OK, WARN, ERROR, STALE = range(4)
@@ -25,52 +22,6 @@ LOST = 0.3
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 SLOW = 0.1
 """Fraction of the pairs dropped by a busy engine, from which on it is mentioned."""
-MISSING = "MISSING"
-"""Reason of a pair that goes on without a further sensor, whose frames were not near enough in time."""
-SUPERSEDED = "SUPERSEDED"
-"""Reason of a pair that was dropped because a newer one came before the engine was free."""
-
-
-@dataclass(frozen=True)
-class Condition:
-    """State of the node, in addition to the figures of a report.
-
-    Attributes:
-        node: full name of the node.
-        state: lifecycle state, such as ``active``.
-        since: time of the transition to it, monotonic ns.
-        error: why it is not active, if a transition failed.
-        engine: network and device; None unless the engine is open.
-        topics: remapped topics of both sensors; empty unless active.
-        publishers: publishers of both topics, by the type of their messages.
-        incompatible_qos: by sensor, the QoS policy that prevents a connection.
-        timing: times of the received frames; None unless active.
-        missing_infos: sensors that should be undistorted and cannot, and what is wrong with their CameraInfo,
-            empty for one that has not come.
-        unusable: error of the last unusable pair.
-        advice: a setting that would help if no homography is found; None if none is known.
-        exchanged: why the two cameras' images seem to be exchanged; None if they do not.
-        rig: what was last found about the rig; None if nothing was.
-        rig_use: what the known rig is for; None if none is known.
-        withheld: outputs that the known rig does not give, and why.
-    """
-
-    node: str
-    state: str
-    since: int
-    error: str | None = None
-    engine: EngineInfo | None = None
-    topics: Mapping[Sensor, str] | None = None
-    publishers: Mapping[Sensor, Mapping[str, int]] | None = None
-    incompatible_qos: Mapping[Sensor, str] | None = None
-    timing: Timing | None = None
-    missing_infos: Mapping[Sensor, str] = field(default_factory=dict)
-    unusable: str | None = None
-    advice: str | None = None
-    exchanged: str | None = None
-    rig: RigEvent | None = None
-    rig_use: Use | None = None
-    withheld: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,11 +51,6 @@ def diagnose(report: PeriodReport, condition: Condition, parameters: Parameters,
         if found is not None:
             return found
     return _speed(report)
-
-
-def figures(report: PeriodReport, condition: Condition) -> dict[str, str]:
-    """All figures by name, as text."""
-    return dict(_figures(report, condition))
 
 
 def _not_active(condition: Condition) -> Diagnosis:
@@ -167,7 +113,7 @@ def _not_attached(report: PeriodReport, condition: Condition) -> Diagnosis | Non
 
 
 def _no_calibration(report: PeriodReport, condition: Condition) -> Diagnosis | None:
-    waiting = any(reason == "CAMERA_INFO" for _, reason in report.drops) and not report.statuses
+    waiting = any(reason == CAMERA_INFO for _, reason in report.drops) and not report.statuses
     missing = len(condition.missing_infos)
     if missing == 0 or (missing < len(MATCHED) and not waiting):
         return None
@@ -257,7 +203,7 @@ def _unpaired(report: PeriodReport, condition: Condition, parameters: Parameters
 
 
 def _unusable(report: PeriodReport, condition: Condition) -> Diagnosis | None:
-    number = sum(count for (_, reason), count in report.drops.items() if reason == "UNUSABLE")
+    number = sum(count for (_, reason), count in report.drops.items() if reason == UNUSABLE)
     if number == 0:
         return None
     return Diagnosis(ERROR if not report.statuses else WARN, f"{number} unusable: {condition.unusable}")
@@ -287,43 +233,3 @@ def _unregistered(report: PeriodReport, condition: Condition) -> Diagnosis | Non
         cause = CAUSES[report.rejections.most_common(1)[0][0]]
         found += f", {cause.sentence}; {cause.remedy if condition.advice is None else condition.advice}"
     return Diagnosis(WARN, found)
-
-
-def _figures(report: PeriodReport, condition: Condition) -> Iterator[tuple[str, str]]:
-    yield "state", condition.state
-    if condition.engine is not None:
-        yield "engine", f"{condition.engine.config} {condition.engine.precision}"
-        yield "device", condition.engine.device
-    yield "last error", condition.error or condition.unusable or ""
-    yield from rig_figures(condition.rig, condition.rig_use)
-    for name, reason in condition.withheld.items():
-        yield f"{name} withheld", reason
-    for sensor in condition.topics or MATCHED:
-        yield f"{sensor.namespace} in [Hz]", f"{report.inputs[sensor].messages / report.seconds:.1f}"
-        yield f"{sensor.namespace} lost [%]", f"{100 * report.inputs[sensor].lost:.0f}"
-    yield "pairs [Hz]", f"{report.pairs / report.seconds:.1f}"
-    yield "registered [Hz]", f"{sum(report.statuses.values()) / report.seconds:.1f}"
-    yield "full passes [Hz]", f"{report.passes / report.seconds:.1f}"
-    for topic, number in sorted(report.published.items()):
-        yield f"{topic} out [Hz]", f"{number / report.seconds:.1f}"
-    yield from _percentiles("skew [ms]", report.skew_ms)
-    clocks = None if condition.timing is None else condition.timing.clocks()
-    if clocks is not None:
-        yield "clock offset [s]", f"{clocks.offset:.6f}"
-        yield "clock offset std [s]", f"{clocks.offset_std:.6f}"
-    if clocks is not None and clocks.drift_ppm is not None:
-        yield "clock drift [ppm]", f"{clocks.drift_ppm:.1f}"
-        yield "clock drift std [ppm]", f"{clocks.drift_std_ppm:.1f}"
-    for stage, percentiles in report.latency_ms.items():
-        yield from _percentiles(f"{stage} [ms]", percentiles)
-    yield from _percentiles("inliers", report.inliers)
-    for status in Status:
-        yield f"status {status}", str(report.statuses[status])
-    for (what, reason), number in sorted(report.total_drops.items()):
-        yield f"dropped {what} {reason}", str(number)
-
-
-def _percentiles(name: str, percentiles: Percentiles | None) -> Iterator[tuple[str, str]]:
-    if percentiles is not None:
-        yield f"{name} median", f"{percentiles.median:.2f}"
-        yield f"{name} p95", f"{percentiles.p95:.2f}"

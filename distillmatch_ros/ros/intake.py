@@ -19,10 +19,9 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from distillmatch_ros.base.units import SECOND
-from distillmatch_ros.ros.diagnosis import MISSING
 from distillmatch_ros.ros.filters import FilterSynchroniser
 from distillmatch_ros.ros.message_types import is_installed, message_class
-from distillmatch_ros.ros.statistics import Drop, Statistics
+from distillmatch_ros.ros.statistics import MISSING, Drop, Statistics
 from distillmatch_ros.stream.assembly import make_collector, make_synchroniser
 from distillmatch_ros.stream.attachment import PairCollector
 from distillmatch_ros.stream.messages import TF_MESSAGE, Messages

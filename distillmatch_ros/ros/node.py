@@ -16,11 +16,12 @@ from std_srvs.srv import Trigger
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.exchanged import exchanged_by_name
+from distillmatch_ros.ros.condition import Condition, figures
 from distillmatch_ros.ros.declaration import changed, declare
-from distillmatch_ros.ros.diagnosis import SUPERSEDED, Condition, diagnose, figures
+from distillmatch_ros.ros.diagnosis import diagnose
 from distillmatch_ros.ros.intake import Intake
 from distillmatch_ros.ros.pipeline import PAIR, Pipeline, ros_messages
-from distillmatch_ros.ros.statistics import Statistics
+from distillmatch_ros.ros.statistics import SUPERSEDED, Statistics
 from distillmatch_ros.ros.worker import Worker
 from distillmatch_ros.stream.sensors import Sensor
 from distillmatch_ros.stream.synchroniser import Pair

@@ -21,7 +21,7 @@ from distillmatch_ros.rig.history import Use, use_of
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.ros.message_types import is_installed, message_maker
 from distillmatch_ros.ros.publishers import Outputs
-from distillmatch_ros.ros.statistics import AGE, Statistics
+from distillmatch_ros.ros.statistics import AGE, CAMERA_INFO, UNUSABLE, Statistics
 from distillmatch_ros.stream.assembly import (
     calibration_path,
     load_calibration,
@@ -173,7 +173,7 @@ class Pipeline:
                 self._stream.robot.set_camera(sensor, camera)
             except DistillMatchError as error:
                 if undistorts:
-                    self._statistics.drop(sensor.namespace, "CAMERA_INFO")
+                    self._statistics.drop(sensor.namespace, CAMERA_INFO)
                     self.unusable = self._implausible[sensor] = str(error)
                     if sensor in self._calibrated:
                         return
@@ -203,7 +203,7 @@ class Pipeline:
     def process(self, pair: Pair[Any]) -> None:
         """Decode, register and publish a pair; unusable images are counted and reported."""
         if self._awaits_infos():
-            self._statistics.drop(PAIR, "CAMERA_INFO")
+            self._statistics.drop(PAIR, CAMERA_INFO)
             return
         start = perf_counter()
         frames = self._decode(pair)
@@ -270,5 +270,5 @@ class Pipeline:
             return None
 
     def _reject(self, what: str, error: str) -> None:
-        self._statistics.drop(what, "UNUSABLE")
+        self._statistics.drop(what, UNUSABLE)
         self.unusable = error

@@ -14,6 +14,15 @@ from distillmatch_ros.stream.sensors import Sensor
 Drop = tuple[str, str]
 """The sensor in the words of ROS (``rgb``, ``thermal``, ``depth``; or ``pair``), and the reason."""
 
+MISSING = "MISSING"
+"""A pair goes on without a further sensor, whose frames were not near enough in time."""
+SUPERSEDED = "SUPERSEDED"
+"""A pair was dropped because a newer one came before the engine was free."""
+UNUSABLE = "UNUSABLE"
+"""Header and data of an image disagree, or nothing can be made of it."""
+CAMERA_INFO = "CAMERA_INFO"
+"""A CameraInfo cannot be used, or a pair waits for one."""
+
 AGE = "age"
 """Latency stage: from the receipt of the visible image until all outputs are published."""
 

@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
 from distillmatch_ros.registration.result import Registration
-from distillmatch_ros.ros.diagnosis import SUPERSEDED
 from distillmatch_ros.ros.fusion_node import run
 from distillmatch_ros.ros.message_types import message_class
-from distillmatch_ros.ros.statistics import AGE, Statistics
+from distillmatch_ros.ros.statistics import AGE, SUPERSEDED, Statistics
 from distillmatch_ros.scene import render_pair
 from distillmatch_ros.stream.outputs import NODE, TOPICS
 from distillmatch_ros.tools.graph import RELIABLE, guest

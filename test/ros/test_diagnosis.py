@@ -11,7 +11,8 @@ from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.events import Finding, RigEvent
-from distillmatch_ros.ros.diagnosis import ERROR, OK, STALE, WARN, Condition, diagnose, figures
+from distillmatch_ros.ros.condition import Condition, figures
+from distillmatch_ros.ros.diagnosis import ERROR, OK, STALE, WARN, diagnose
 from distillmatch_ros.ros.statistics import Input, Percentiles, Statistics
 from distillmatch_ros.ros.transport import before_a_command, shipped
 from distillmatch_ros.stream.parameters import Parameters
