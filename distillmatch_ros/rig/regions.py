@@ -5,9 +5,9 @@ edges are carried into the visible frame and correlated with the visible ones. S
 surroundings of like brightness, by a recursive filter (Gastal and Oliveira 2011) of the volume of all depths.
 Neighbours are brought to agree along rows and columns as in semi-global matching (Hirschmueller 2008), where
 a jump is cheap on an edge of brightness. A depth other than the plane's has a cost: without edges the plane
-wins. The outline of a near thing says the same of what lies beside it: surroundings of like brightness
-vote, and in doubt the farther depth wins. They vote twice, by what is alike in both images and in the
-thermal one alone: where the outcomes differ the plane stays.
+wins, or the smooth surface that most of the scene lies on. The outline of a near thing says the same of what
+lies beside it: surroundings of like brightness vote, and in doubt the farther depth wins. They vote twice, by
+what is alike in both images and in the thermal one alone: where the outcomes differ the surface stays.
 """
 
 from dataclasses import dataclass
@@ -24,19 +24,20 @@ from distillmatch_ros.registration.alignment import LATTICE, PyramidLevel, edges
 from distillmatch_ros.rig.dense import Float32
 from distillmatch_ros.rig.model import RigModel, within
 from distillmatch_ros.rig.parallax import DepthMapping, plane_inverse_depth
+from distillmatch_ros.rig.surface import lowest, smooth_surface
 from distillmatch_ros.rig.sweep import FARTHER, FINE, NEARER, Sweep
 
 _SMOOTHING, _SURROUNDINGS = 0.7, 31  # of edges
 _BOX = 3  # cells, of the narrower support
 _REACH, _CONTRAST = 13.0, 25.0  # of the wider support: cells, grey levels
 _LEAST_ENERGY = 0.08  # of edges, below which a correlation says little
-_OFF_PLANE = (0, 2, 6), (0.0, 0.012, 0.076)  # pixels off the plane, and their cost
+_OFF = (0, 2, 6), (0.0, 0.012, 0.076)  # pixels off the surface, and their cost
 _SLOPE, _JUMP = 0.24, 3.2  # costs of neighbours that differ by one depth, by more
 _EDGE = 12.0  # grey levels between cells at which a jump costs half
 _KEEPS = 0.01  # cost of each depth away from that of the frame before, up to two
-_CLEAR = 0.1  # least advantage over the plane
+_CLEAR = 0.1  # least advantage over the surface
 _VOTERS, _LIKE = 16.0, 25.0  # surroundings that vote: cells, grey levels
-_BEYOND = 0.4  # what a vote for the plane counts where the thermal camera sees nothing
+_BEYOND = 0.4  # what a vote for the surface counts where the thermal camera sees nothing
 _HEAT_BESIDE, _HEAT_ALONE = 0.5, 2.0  # what thermal grey levels count beside visible ones, and alone
 _AGREE = 1.5  # steps by which two votes may differ
 _QUANTILE = 0.2  # of the votes from the farthest on, at which the depth is
@@ -59,7 +60,7 @@ class Regions:
     Attributes:
         mapping: the mapping that follows from it; it hides nothing, since regions are too coarse for that.
         advantage: float32 (rows, columns) of cells over the visible image: by how much less the depth found
-            costs than the plane's. 0 where the plane stays.
+            costs than that of the plane, or of the smooth surface. 0 where that stays.
     """
 
     mapping: DepthMapping
@@ -95,17 +96,19 @@ def find_regions(
     shades = np.stack([grey, _HEAT_BESIDE * heat], axis=-1)
     steps = np.arange(-FARTHER, NEARER + 1)
     agreement = _agreement(seen, own, [sweep.places(float(step)) for step in steps], shades)
-    cost = 1 - agreement + np.interp(np.abs(steps), *_OFF_PLANE).astype(np.float32)
+    # Beyond the rim of the thermal image there is nothing to compare a depth with.
+    inside = within(flat, sweep.own_size)[::FINE, ::FINE]
+    surface = smooth_surface(agreement, inside)
+    cost = 1 - agreement + np.interp(np.abs(steps - surface[..., None]), *_OFF).astype(np.float32)
     on_plane = plane_inverse_depth(rig, plane, shift)
     if before is not None and sweep.unit > 0:
         kept = (before.mapping.inverse_depth - on_plane) / np.float32(sweep.unit)
         kept = _resized(kept, sweep.cells, cv2.INTER_NEAREST)[rows, columns]
         cost += np.float32(_KEEPS) * np.minimum(np.abs(steps - kept[..., None]), 2).astype(np.float32)
     cost = _settled(cost, shades)
-    advantage = cost[..., FARTHER] - cost.min(axis=-1)
-    # Beyond the rim of the thermal image there is nothing to compare a depth with.
-    inside = within(flat, sweep.own_size)[::FINE, ::FINE]
-    step = np.where((advantage > _CLEAR) & inside, _lowest(cost) - FARTHER, 0)
+    usual = np.clip(np.rint(surface).astype(int) + FARTHER, 0, len(steps) - 1)
+    advantage = np.take_along_axis(cost, usual[..., None], axis=-1)[..., 0] - cost.min(axis=-1)
+    step = np.where((advantage > _CLEAR) & inside, lowest(cost) - FARTHER - surface, np.float32(0))
     votes = np.where(inside, np.float32(1), np.float32(_BEYOND))
     step, by_heat = (_voted(step, votes, each) for each in (shades, _HEAT_ALONE * heat[..., None]))
     step = np.where(np.abs(step - by_heat) <= _AGREE, step, np.float32(0))
@@ -113,7 +116,7 @@ def find_regions(
     found[rows, columns] = np.where(step == 0, 0, advantage)
     beside = np.zeros(tuple(length // LATTICE for length in sweep.size), np.float32)
     fine_grey = reduced[sweep.fine].astype(np.float32)
-    beside[sweep.halves] = sweep.unit * _with_crisp_rims(step, grey, fine_grey)
+    beside[sweep.halves] = sweep.unit * _with_crisp_rims(surface + step, grey, fine_grey)
     depth = on_plane + _resized(beside, rig.visible.size)
     return Regions(DepthMapping(rig, depth, plane, shift, hides=False), found)
 
@@ -199,25 +202,16 @@ def _ways(total: Float32, jumps: Float32) -> Float32:
     return total
 
 
-def _lowest(cost: Float32) -> Float32:
-    """Depths of least cost with a fraction, by a parabola through the neighbours."""
-    best = cost.argmin(axis=-1)
-    inner = np.clip(best, 1, cost.shape[-1] - 2)
-    before, here, after = (np.take_along_axis(cost, (inner + o)[..., None], -1)[..., 0] for o in (-1, 0, 1))
-    fraction = 0.5 * (before - after) / (before - 2 * here + after + 1e-9)
-    return np.asarray(np.where(best == inner, inner + np.clip(fraction, -0.5, 0.5), best), np.float32)
-
-
 def _voted(step: Float32, votes: Float32, shades: Float32) -> Float32:
     """Depths that surroundings of like grey agree on; those that they confirm keep their fraction.
 
     Args:
-        step: float32 (cells).
+        step: float32 (cells), from the surface.
         votes: likewise, of each cell.
         shades: float32 (cells, n), see `_contrasts`.
     """
     depths = np.arange(-FARTHER, NEARER + 1)
-    so_far = (np.rint(step)[..., None] <= depths) * votes[..., None]
+    so_far = (np.clip(np.rint(step), *depths[[0, -1]])[..., None] <= depths) * votes[..., None]
     counts = _over_like(so_far, shades, _VOTERS, _LIKE)  # votes up to each depth
     elected = (counts >= _QUANTILE * counts[..., -1:]).argmax(axis=-1) - FARTHER
     return np.where(np.abs(step - elected) <= 1, step, elected).astype(np.float32)
