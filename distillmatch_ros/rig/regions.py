@@ -10,8 +10,10 @@ lies beside it: surroundings of like brightness vote, and in doubt the farther d
 what is alike in both images and in the thermal one alone: where the outcomes differ the surface stays.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,7 +33,8 @@ _SMOOTHING, _SURROUNDINGS = 0.7, 31  # of edges
 _BOX = 3  # cells, of the narrower support
 _REACH, _CONTRAST = 13.0, 25.0  # of the wider support: cells, grey levels
 _LEAST_ENERGY = 0.08  # of edges, below which a correlation says little
-_OFF = (0, 2, 6), (0.0, 0.012, 0.076)  # pixels off the surface, and their cost
+_OFF, _FAR_OFF, _FAR = 0.006, 0.016, 2  # costs of a pixel off the surface, and of each from this one on
+_MOST_OFF = 0.076  # cost of all of them
 _SLOPE, _JUMP = 0.24, 3.2  # costs of neighbours that differ by one depth, by more
 _EDGE = 12.0  # grey levels between cells at which a jump costs half
 _KEEPS = 0.01  # cost of each depth away from that of the frame before, up to two
@@ -94,12 +97,12 @@ def find_regions(
     flat = sweep.places(0.0)
     heat = _heat(resize(thermal, sweep.own_size), flat, grey.shape)
     shades = np.stack([grey, _HEAT_BESIDE * heat], axis=-1)
-    steps = np.arange(-FARTHER, NEARER + 1)
+    steps = np.arange(-FARTHER, NEARER + 1, dtype=np.float32)
     agreement = _agreement(seen, own, [sweep.places(float(step)) for step in steps], shades)
     # Beyond the rim of the thermal image there is nothing to compare a depth with.
     inside = within(flat, sweep.own_size)[::FINE, ::FINE]
     surface = smooth_surface(agreement, inside)
-    cost = 1 - agreement + np.interp(np.abs(steps - surface[..., None]), *_OFF).astype(np.float32)
+    cost = 1 - agreement + _off_cost(steps - surface[..., None])
     on_plane = plane_inverse_depth(rig, plane, shift)
     if before is not None and sweep.unit > 0:
         kept = (before.mapping.inverse_depth - on_plane) / np.float32(sweep.unit)
@@ -119,6 +122,13 @@ def find_regions(
     beside[sweep.halves] = sweep.unit * _with_crisp_rims(surface + step, grey, fine_grey)
     depth = on_plane + _resized(beside, rig.visible.size)
     return Regions(DepthMapping(rig, depth, plane, shift, hides=False), found)
+
+
+def _off_cost(steps: Float32) -> Float32:
+    """Cost of depths, by their steps off the surface."""
+    steps = np.abs(steps)
+    cost = np.maximum(_OFF * steps, _FAR_OFF * steps - _FAR * (_FAR_OFF - _OFF))
+    return np.asarray(np.minimum(cost, _MOST_OFF), np.float32)
 
 
 def _level(size: Size) -> PyramidLevel:
@@ -144,13 +154,20 @@ def _agreement(seen: Float32, own: Float32, places: list[Float32], shades: Float
         float32 (cells, depths).
     """
     count, (rows, columns) = len(places), shades.shape[:2]
-    sums, size = np.empty((rows, columns, 2 * count + 1), np.float32), (columns, rows)
+    sums = np.empty((2 * count + 1, rows, columns), np.float32)
+
+    def add(index: int, one: Sequence[NDArray[Any]], other: Sequence[NDArray[Any]]) -> None:
+        both = one[0] * other[0]
+        both += one[1] * other[1]
+        cv2.resize(both, (columns, rows), dst=sums[index], interpolation=cv2.INTER_AREA)
+
+    ours = cv2.split(seen)
     for depth, there in enumerate(places):
-        moved = cv2.remap(own, there[0], there[1], cv2.INTER_LINEAR)
-        for index, product in ((depth, seen * moved), (count + depth, moved * moved)):
-            both = cv2.resize(product, size, interpolation=cv2.INTER_AREA)
-            np.add(both[..., 0], both[..., 1], out=sums[..., index])
-    sums[..., -1] = cv2.resize(seen * seen, size, interpolation=cv2.INTER_AREA).sum(axis=-1)
+        moved = cv2.split(cv2.remap(own, there[0], there[1], cv2.INTER_LINEAR))
+        add(depth, ours, moved)
+        add(count + depth, moved, moved)
+    add(-1, ours, ours)
+    sums = np.ascontiguousarray(np.moveaxis(sums, 0, -1))
     supports = cv2.blur(sums, (_BOX, _BOX)), _over_like(sums, shades, _REACH, _CONTRAST)
     total = np.zeros((rows, columns, count), np.float32)
     for support in supports:

@@ -17,6 +17,7 @@ _SOFT, _NEARBY = 1.0, 0.75  # steps from the surface: at which evidence counts a
 _MOST = 0.5  # of the evidence, which the surface has to explain
 _FLAT = 0.0005  # what the plane counts for each number of the surface, of all evidence
 _ROUNDS = 8
+_EVERY = 2  # cells between those that are asked: there are six numbers to find
 
 
 def smooth_surface(agreement: Float32, inside: NDArray[np.bool_]) -> Float32:
@@ -29,22 +30,22 @@ def smooth_surface(agreement: Float32, inside: NDArray[np.bool_]) -> Float32:
     Returns:
         float32 (rows, columns).
     """
-    (rows, columns), steps = inside.shape, np.arange(agreement.shape[-1]) - FARTHER
-    best = lowest(-agreement) - FARTHER
-    others = np.where(np.abs(steps - best[..., None]) > _CLEARLY, agreement, -1).max(axis=-1)
-    evidence = np.where(inside, np.maximum(agreement.max(axis=-1) - others, 0), 0).ravel().astype(np.float64)
-    best = best.ravel()
-    y, x = np.meshgrid(np.linspace(-1, 1, rows), np.linspace(-1, 1, columns), indexing="ij")
-    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
+    y, x = np.meshgrid(*(np.linspace(-1, 1, length) for length in inside.shape), indexing="ij")
+    all_terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+    some = slice(None, None, _EVERY), slice(None, None, _EVERY)
+    terms, agreement = all_terms[some].reshape(-1, 6), agreement[some].reshape(-1, agreement.shape[-1])
+    steps, best = np.arange(agreement.shape[-1]) - FARTHER, lowest(-agreement) - FARTHER
+    others = np.where(np.abs(steps - best[:, None]) > _CLEARLY, agreement, -1).max(axis=-1)
+    evidence = np.where(inside[some].ravel(), np.maximum(agreement.max(axis=-1) - others, 0), 0)
     flat = (_FLAT * evidence.sum() + 1e-9) * np.eye(6)
-    usable, found = np.where(np.abs(best) <= _REACH, evidence, 0), np.zeros(len(best))
+    usable, numbers = np.where(np.abs(best) <= _REACH, evidence, 0), np.zeros(6)
     for _ in range(_ROUNDS):  # iteratively reweighted least squares, of Geman and McClure's cost
-        weighted = terms.T * (usable / (1 + ((best - found) / _SOFT) ** 2) ** 2)
-        found = terms @ np.linalg.solve(weighted @ terms + flat, weighted @ best)
-    explained = evidence[np.abs(best - found) <= _NEARBY].sum()
+        weighted = terms.T * (usable / (1 + ((best - terms @ numbers) / _SOFT) ** 2) ** 2)
+        numbers = np.linalg.solve(weighted @ terms + flat, weighted @ best)
+    explained = evidence[np.abs(best - terms @ numbers) <= _NEARBY].sum()
     if explained <= _MOST * evidence.sum():
-        return np.zeros((rows, columns), np.float32)
-    return found.reshape(rows, columns).astype(np.float32)
+        numbers[:] = 0
+    return np.asarray(all_terms @ numbers, np.float32)
 
 
 def lowest(cost: Float32) -> Float32:
