@@ -128,6 +128,9 @@ class Drives:
         found = time_offset(*(meters[sensor].speeds for sensor in MATCHED))
         if found is not None:
             self.offsets[str(job.bag)] = found
+        lens = None if self.formats is None else stream.robot.lens(Sensor.VISIBLE, self.formats.visible.size)
+        if isinstance(lens, Camera):
+            cameras.setdefault(Sensor.VISIBLE, lens)  # of registered depth, if the bag has none of its own
         for sensor, camera in cameras.items():
             self._add_camera(sensor, camera, str(job.bag))
 

@@ -1,7 +1,7 @@
 """A bag of a synthetic room with a depth camera: ``python -m distillmatch_ros.demo.room_drive OUT.mcap``.
 
 Depth is registered to the RGB images, at half their resolution, with 2 % noise and 10 % holes. Topics are
-those of the synthetic drive, and /depth/image.
+those of the synthetic drive, /depth/image, and its camera_info, which is that of the RGB lens.
 """
 
 import argparse
@@ -15,9 +15,9 @@ from distillmatch_ros.evaluation.parallax import poor, true_rig
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.scene import Room
 
-DEPTH = "/depth/image"
+DEPTH, DEPTH_INFO = "/depth/image", "/depth/camera_info"
 
-_LENSES = {"both": (RGB_INFO, THERMAL_INFO), "rgb": (RGB_INFO,), "none": ()}
+_LENSES = {"both": (RGB_INFO, THERMAL_INFO), "rgb": (RGB_INFO,), "depth": (DEPTH_INFO,), "none": ()}
 
 
 def record_room(
@@ -30,7 +30,7 @@ def record_room(
         seed: seed of the room.
         pairs: number of pairs.
         rate_hz: their rate, Hz.
-        lenses: whose camera_info is recorded: ``both``, ``rgb`` or ``none``.
+        lenses: whose camera_info is recorded: ``both``, ``rgb``, ``depth`` or ``none``.
 
     Returns:
         The true distance of the cameras, m.
@@ -46,7 +46,11 @@ def record_room(
             visible = Frame(pair.visible, "bgr8", stamp, RGB_FRAME)
             thermal = Frame(pair.thermal, "16UC1", stamp, THERMAL_FRAME)
             depth = Frame(poor(pair.visible_depth, number), "32FC1", stamp, RGB_FRAME)
-            cameras = {RGB_INFO: (rig.visible, visible), THERMAL_INFO: (rig.thermal, thermal)}
+            cameras = {
+                RGB_INFO: (rig.visible, visible),
+                THERMAL_INFO: (rig.thermal, thermal),
+                DEPTH_INFO: (rig.visible.resized(depth.image.shape[:2]), depth),
+            }
             for topic in _LENSES[lenses]:
                 writer.write(topic, stamp, messages.camera(*cameras[topic]))
             for topic, frame in ((RGB, visible), (THERMAL, thermal), (DEPTH, depth)):

@@ -113,6 +113,10 @@ class Camera:
             "p": np.column_stack([self.matrix, np.zeros(3)]).ravel(),
         }
 
+    def resized(self, size: Size) -> "Camera":
+        """The camera of its images resized to (height, width)."""
+        return Camera(size, resize_matrix(self.size, size) @ self.matrix, self.distortion, self.model)
+
     def same_as(self, other: "Camera") -> bool:
         """Whether both hold equal values."""
         return (

@@ -62,7 +62,7 @@ def registered(depth: NDArray[Any], visible: Size, name: str = "depth") -> Float
         DistillMatchError: see `inverse_depth_of`, or its aspect ratio is another one.
     """
     height, width = depth.shape[:2]
-    if abs(width * visible[0] / (height * visible[1]) - 1) > _ASPECT:
+    if not covers((height, width), visible):
         raise DistillMatchError(
             f"{name}: {width}x{height} does not cover the visible image of {visible[1]}x{visible[0]}; give "
             "depth that is registered to it (node and bags also take the depth camera's calibration and pose)"
@@ -71,6 +71,11 @@ def registered(depth: NDArray[Any], visible: Size, name: str = "depth") -> Float
     if depth.shape == visible:
         return inverse
     return np.asarray(cv2.resize(inverse, visible[::-1], interpolation=cv2.INTER_NEAREST_EXACT), np.float32)
+
+
+def covers(depth: Size, visible: Size) -> bool:
+    """Whether images of these sizes can show the same view: whether their aspect ratios are equal."""
+    return abs(depth[1] * visible[0] / (depth[0] * visible[1]) - 1) <= _ASPECT
 
 
 def from_camera(depth: NDArray[Any], camera: Camera, pose: Pose, visible: Camera) -> Float32:

@@ -1,6 +1,7 @@
 """Depth frames of a stream: what has to hold before a pair is mapped by one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -41,6 +42,17 @@ class MeasuredDepth:
         return self._found[1]
 
 
+def is_registered(depth: Frame, visible: Frame, given: Pose | None) -> bool:
+    """Whether depth is an image in the visible camera's frame, which shows what that camera shows.
+
+    Args:
+        depth: the depth frame.
+        visible: the visible frame.
+        given: see `depth_of_visible`.
+    """
+    return depth.encoding != XYZ and depth.frame_id == visible.frame_id and given is None
+
+
 def depth_of_visible(
     depth: Frame, visible: Frame, robot: Robot, given: Pose | None, undistorter: Undistorter | None
 ) -> Float32:
@@ -62,9 +74,11 @@ def depth_of_visible(
             over is not known.
     """
     size = visible.image.shape[:2]
-    is_own = depth.frame_id != visible.frame_id or given is not None
-    if not is_own and depth.encoding != XYZ:
-        found = registered((depth if undistorter is None else undistorter(depth)).image, size)
+    shows_the_same = is_registered(depth, visible, given)
+    if shows_the_same:
+        found = registered(depth.image, size)
+        if undistorter is not None:
+            found = undistorter(replace(depth, image=found)).image
     else:
         pose = robot.pose(visible.frame_id, depth.frame_id) if given is None else given
         camera = _seeing(robot.camera(Sensor.VISIBLE), size, undistorter)
@@ -74,9 +88,9 @@ def depth_of_visible(
             found = from_camera(depth.image, robot.camera(Sensor.DEPTH), pose, camera)
     if np.isnan(found).all():
         raise DistillMatchError(
-            "depth: none of it lies in the RGB images; check the depth sensor, its range, and its pose"
-            if is_own
-            else "depth: no pixel holds a distance; check the depth camera and its range"
+            "depth: no pixel holds a distance; check the depth camera and its range"
+            if shows_the_same
+            else "depth: none of it lies in the RGB images; check the depth sensor, its range, and its pose"
         )
     return found
 

@@ -9,6 +9,7 @@ from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.frames import FrameTree
 from distillmatch_ros.geometry.homography import Size
 from distillmatch_ros.geometry.pose import Pose
+from distillmatch_ros.rig.depth_image import covers
 from distillmatch_ros.stream.sensors import Sensor
 
 TF_STATIC = "/tf_static"
@@ -22,11 +23,14 @@ class Robot:
 
     Attributes:
         frames: the robot's frames.
+        depth_is_registered: whether depth images show what the visible camera shows, so that their camera is
+            that one.
     """
 
     def __init__(self) -> None:
         """Start without knowledge."""
         self.frames = FrameTree()
+        self.depth_is_registered = False
         self._cameras: dict[Sensor, Camera] = {}
 
     def take_transforms(self, message: Any) -> None:
@@ -47,8 +51,15 @@ class Robot:
             self._cameras[sensor] = camera
 
     def lens(self, sensor: Sensor, size: Size) -> Camera | Size:
-        """The camera of a sensor whose images have this size; the size if none of such images is known."""
+        """The camera of a sensor whose images have this size; the size if none of such images is known.
+
+        Where the visible camera's own CameraInfo is missing, that of depth which is registered to it counts.
+        """
         camera = self._cameras.get(sensor)
+        if camera is None and sensor is Sensor.VISIBLE and self.depth_is_registered:
+            camera = self._cameras.get(Sensor.DEPTH)
+            if camera is not None and covers(camera.size, size):
+                camera = camera.resized(size)
         return size if camera is None or camera.size != size else camera
 
     def camera(self, sensor: Sensor) -> Camera:

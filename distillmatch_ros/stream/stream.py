@@ -29,7 +29,7 @@ from distillmatch_ros.rig.parallax import with_depth
 from distillmatch_ros.rig.regions import Parallax
 from distillmatch_ros.rig.watching import Lenses, OnLearned, RigWatch, WatchedRig, ignore
 from distillmatch_ros.stream.calibration import Calibration, ImageFormat, Known, PairFormat
-from distillmatch_ros.stream.depth import MeasuredDepth, depth_of_visible
+from distillmatch_ros.stream.depth import MeasuredDepth, depth_of_visible, is_registered
 from distillmatch_ros.stream.executors import InlineExecutor
 from distillmatch_ros.stream.result import Result
 from distillmatch_ros.stream.robot import Robot
@@ -146,6 +146,8 @@ class Stream:
             passes = self._executor, self._asynchronous
             self._state = RigState(formats, self._settings, self._registrar, watch, *passes)
             self.exchanged = exchanged_by_colour(visible.image, thermal.image)
+        if depth is not None:
+            self.robot.depth_is_registered = is_registered(depth, visible, self._settings.T_visible_depth)
         measured = None if depth is None else self._measured(depth, visible)
         inverse_depth = unmeasured if measured is None else measured.inverse
         pair = PreparedPair.of(visible.image, thermal.image, self._settings.orientations, inverse_depth)

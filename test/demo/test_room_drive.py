@@ -5,12 +5,15 @@ from pathlib import Path
 import pytest
 
 from distillmatch_ros.bags.opening import open_bag
-from distillmatch_ros.demo.room_drive import DEPTH, RGB, RGB_INFO, THERMAL, record_room
+from distillmatch_ros.demo.room_drive import DEPTH, DEPTH_INFO, RGB, RGB_INFO, THERMAL, record_room
 
 
 @pytest.mark.slow  # renders a room
-def test_a_room_is_recorded_with_its_depth_and_the_lenses_that_are_asked_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("lenses", "info"), [("rgb", RGB_INFO), ("depth", DEPTH_INFO)])
+def test_a_room_is_recorded_with_its_depth_and_the_lenses_that_are_asked_for(
+    lenses: str, info: str, tmp_path: Path
+) -> None:
     path = tmp_path / "room.mcap"
-    assert record_room(path, pairs=1, lenses="rgb") == pytest.approx(0.08)
+    assert record_room(path, pairs=1, lenses=lenses) == pytest.approx(0.08)
     with open_bag(path) as bag:
-        assert set(bag.topics) == {RGB, THERMAL, DEPTH, RGB_INFO}
+        assert set(bag.topics) == {RGB, THERMAL, DEPTH, info}

@@ -10,6 +10,7 @@ from distillmatch_ros import Registrar
 from distillmatch_ros.bags.typestore import ros2_messages
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.evaluation.parallax import DEPTHS, ParallaxFigures, true_rig
+from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.rig.events import Finding
 from distillmatch_ros.rig.learning import LearnedRig
@@ -27,6 +28,7 @@ from distillmatch_ros.stream.stream import Stream
 from distillmatch_ros.stream.temporal import Mode
 
 STAMP = 10**18
+GRID = np.mgrid[100:900:200, 100:700:150].reshape(2, -1).T.astype(np.float64)
 
 
 def images(room: SyntheticPair) -> tuple[Frame, Frame]:
@@ -192,3 +194,51 @@ def test_regions_stand_in_for_depth_where_the_parameter_asks_for_them(room: Synt
     by_depth = stream.process(*images(room), depth_of(room)).registration.mapping
     assert isinstance(by_depth, DepthMapping)
     assert by_depth.hides, "what is measured comes first"
+
+
+def test_depth_of_half_the_size_is_undistorted_with_the_image_it_is_registered_to(
+    room: SyntheticPair,
+) -> None:
+    camera, straight = true_rig(room).visible, {}
+    for step in (1, 2):
+        stream = stream_of(rig_of(room))
+        stream.undistort(Sensor.VISIBLE, camera)
+        depth = depth_of(room)
+        found = stream.process(*images(room), replace(depth, image=depth.image[::step, ::step]))
+        assert not found.unused
+        straight[step] = found.inverse_depth()
+    whole, half = straight[1], straight[2]
+    assert whole is not None and half is not None
+    both = np.isfinite(whole) & np.isfinite(half)
+    assert both.mean() > 0.8 and np.mean(np.abs(half / whole - 1)[both] < 0.02) > 0.95
+    as_seen = stream_of(rig_of(room)).process(*images(room), depth_of(room)).inverse_depth()
+    assert as_seen is not None
+    assert np.mean(np.abs(whole / as_seen - 1)[both] < 1e-6) < 0.9, "it is moved"
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_camera_info_of_registered_depth_is_that_of_the_visible_lens_if_it_has_none(
+    step: int, room: SyntheticPair
+) -> None:
+    stream, camera, depth = stream_of(rig_of(room)), true_rig(room).visible, depth_of(room)
+    size = camera.size[0] // step, camera.size[1] // step
+    stream.robot.set_camera(Sensor.DEPTH, camera.resized(size))
+    assert stream.robot.lens(Sensor.VISIBLE, camera.size) == camera.size, (
+        "nothing tells that it is registered"
+    )
+    stream.process(*images(room), replace(depth, image=depth.image[::step, ::step]))
+    found = stream.robot.lens(Sensor.VISIBLE, camera.size)
+    assert isinstance(found, Camera)
+    np.testing.assert_allclose(found.project(camera.unproject(GRID)), GRID, atol=1e-6)
+    assert stream.robot.lens(Sensor.VISIBLE, (500, 500)) == (500, 500), "of no such images"
+    assert stream.robot.lens(Sensor.THERMAL, camera.size) == camera.size
+    own = Camera(camera.size, camera.matrix)
+    stream.robot.set_camera(Sensor.VISIBLE, own)
+    assert stream.robot.lens(Sensor.VISIBLE, camera.size) is own
+
+
+def test_camera_info_of_depth_with_a_frame_of_its_own_is_no_visible_lens(room: SyntheticPair) -> None:
+    stream, camera = stream_of(rig_of(room)), true_rig(room).visible
+    stream.robot.set_camera(Sensor.DEPTH, camera)
+    stream.process(*images(room), replace(depth_of(room), frame_id="depth_optical"))
+    assert stream.robot.lens(Sensor.VISIBLE, camera.size) == camera.size
