@@ -9,7 +9,7 @@ from distillmatch_ros.bags.depth_scale import believed, scale_of_observations
 from distillmatch_ros.bags.drives import Drives
 from distillmatch_ros.bags.summary import BagRecord
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.geometry.mapping import HomographyMapping
+from distillmatch_ros.geometry.mapping import HomographyMapping, ImageMapping
 from distillmatch_ros.rig.evidence import Evidence, judge
 from distillmatch_ros.rig.learning import KnownRig, LearnedRig, learn
 from distillmatch_ros.rig.metres import Scale
@@ -45,6 +45,14 @@ class RigCalibration:
     agreement: Agreement
     distances: Sequence[float] = field(repr=False)
     scale: Scale | None = None
+
+    @property
+    def mapping(self) -> ImageMapping:
+        """Of all pairs: the homography, or the rig in the middle of the inverse depths that it has seen."""
+        if self.rig is not None:
+            return self.rig.middle
+        assert self.homography is not None, "without a rig there is a homography"
+        return self.homography.mapping
 
     @property
     def deviations(self) -> dict[str, Deviations]:
@@ -171,6 +179,7 @@ class CalibrationRecord(TypedDict):
         left_out: number of pairs that judged; 0 if there were too few.
         figures: by kind of mapping, on pairs left out.
         against: why there is no rig; null if there is one.
+        homography: thermal to visible pixels; of a rig, the closest one in the middle of its inverse depths.
         origins: what is measured, given or assumed of the rig, by quantity.
         deviations_px: standard deviations of the rig's map at ``centre`` and ``corner``, by distance.
         scale: distance of the cameras by depth, m, and standard deviations as fractions: of it, and of the
@@ -190,6 +199,7 @@ class CalibrationRecord(TypedDict):
     left_out: int
     figures: dict[str, FiguresRecord]
     against: str | None
+    homography: list[list[float]]
     origins: dict[str, str]
     deviations_px: dict[str, dict[str, float]]
     scale: dict[str, float] | None
@@ -217,6 +227,7 @@ def record(found: RigCalibration, drives: Drives, out: str) -> CalibrationRecord
             for kind, each in evidence.figures.items()
         },
         "against": found.against,
+        "homography": found.mapping.homography.tolist(),
         "origins": {} if found.rig is None else dict(found.rig.model.origins),
         "deviations_px": {
             name: {"centre": round(each.centre, 3), "corner": round(each.corner, 3)}

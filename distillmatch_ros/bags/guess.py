@@ -5,16 +5,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from distillmatch_ros.bags.camera_infos import without_transport
+from distillmatch_ros.bags.camera_infos import describe_robot, first_info, without_transport
 from distillmatch_ros.bags.opening import open_bag
-from distillmatch_ros.bags.reading import Bag
+from distillmatch_ros.bags.reading import IMAGE_TYPES, POINTS_TYPE, Bag
 from distillmatch_ros.bags.typestore import ros2_messages
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.exchanged import is_called_thermal, is_called_visible
+from distillmatch_ros.images.frames import Frame
+from distillmatch_ros.images.points import XYZ
+from distillmatch_ros.stream.depth import depth_of_visible
+from distillmatch_ros.stream.robot import Robot
 from distillmatch_ros.stream.sensors import Sensor
 
 _NEITHER = re.compile(r"depth|disparity|mask|overlay|label|segment|registered|/distillmatch/|confidence")
 _COLOURS = re.compile(r"rgb|bgr|bayer|yuv|uyvy|yuyv|nv|8UC3|8UC4")
+_OWN = re.compile(r"/distillmatch/")
 _RAW_VALUES = re.compile(r"mono1[0246]|16[US]C1|32[SF]C1|64FC1")
 
 
@@ -88,6 +93,40 @@ def guess_topics(encoding_by_topic: Mapping[str, str]) -> dict[Sensor, str]:
         thermal = rest[0] if len({without_transport(topic) for topic in rest}) == 1 else None
     found = {Sensor.VISIBLE: visible, Sensor.THERMAL: thermal}
     return {sensor: topic for sensor, topic in found.items() if topic is not None}
+
+
+def guess_depth(bag: Bag, visible: str) -> str | None:
+    """The topic of depth that the images of a visible topic can be given; None if there is none.
+
+    Registered depth goes before that of a camera with a frame of its own, and both before points of a LiDAR.
+    Its first message is carried over to the first visible image, so that only what works is named.
+    """
+    first = _first_frame(bag, visible)
+    if first is None:
+        return None
+    found: dict[str, int] = {}
+    for name, topic in bag.topics.items():
+        is_depth = topic.type in IMAGE_TYPES and "depth" in name.lower() and not is_called_thermal(name)
+        if _OWN.search(name) or not (is_depth or topic.type == POINTS_TYPE):
+            continue
+        with suppress(DistillMatchError):
+            if (depth := _first_frame(bag, name)) is not None:
+                robot, topics = Robot(), {Sensor.VISIBLE: visible, Sensor.DEPTH: name}
+                infos = {sensor: first_info(bag, each) for sensor, each in topics.items()}
+                describe_robot(bag, infos, topics, robot)
+                depth_of_visible(depth, first, robot, None, None)
+                found[name] = 2 if depth.encoding == XYZ else int(depth.frame_id != first.frame_id)
+    return min(sorted(found), key=lambda name: found[name], default=None)
+
+
+def _first_frame(bag: Bag, topic: str) -> Frame | None:
+    """A topic's first message; None if it has none.
+
+    Raises:
+        DistillMatchError: it cannot be read.
+    """
+    first = next(bag.messages((topic,)), None)
+    return None if first is None else ros2_messages().to_frame(first.message)
 
 
 def _thermal_score(topic: str, encoding: str) -> float | None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.bags.foreign import remedy_of
-from distillmatch_ros.bags.guess import encodings, guess_topics, lacking, usable_encodings
+from distillmatch_ros.bags.guess import encodings, guess_depth, guess_topics, lacking, usable_encodings
 from distillmatch_ros.bags.joining import drives_in
 from distillmatch_ros.bags.opening import open_bag
 from distillmatch_ros.bags.reading import Recorded, Topic
@@ -108,7 +108,7 @@ class Inspection:
         error: why it cannot be read, or null.
         image: statistics of an image file.
         topics: image topics of a bag, and those that are not read, see `Bag.unread`.
-        guess: by sensor, the topic that is probably its camera's.
+        guess: by sensor, the topic that is probably its own; of depth only one that pairs can be given.
         pairs: number of pairs with the default settings; null without both topics.
         clocks: comparison of both cameras' clocks.
         advice: why too few frames find a partner, or none can, and what would help; null if enough do.
@@ -189,6 +189,9 @@ def inspect_bag(path: Path, *more: Path) -> Inspection:
         watched = {topic.name: _Watched(topic, encoding_by_topic[topic.name]) for topic in bag.images}
         guess = guess_topics(usable_encodings(bag))
         sensors = {name: sensor for sensor, name in guess.items()}
+        recommended = dict(guess)
+        if len(guess) == len(MATCHED) and (depth := guess_depth(bag, guess[Sensor.VISIBLE])) is not None:
+            recommended[Sensor.DEPTH] = depth
         timing, synchroniser = Timing(), make_synchroniser(Parameters())
         for each in bag.messages(tuple(watched)):
             stamp = watched[each.topic].add(each)
@@ -203,7 +206,7 @@ def inspect_bag(path: Path, *more: Path) -> Inspection:
         " + ".join(map(str, paths)),
         "bag",
         topics=[*(each.result() for each in watched.values()), *map(_unread, unread)],
-        guess={str(sensor): name for sensor, name in guess.items()},
+        guess={str(sensor): name for sensor, name in recommended.items()},
         advice=lack,
         losses=losses,
     )
@@ -216,7 +219,7 @@ def inspect_bag(path: Path, *more: Path) -> Inspection:
         pairs=pairs,
         clocks=None if clocks is None else clocks.record(),
         advice=advice,
-        command=_command(paths, guess, {} if advice is None else timing.helpful(Parameters())),
+        command=_command(paths, recommended, {} if advice is None else timing.helpful(Parameters())),
     )
 
 
@@ -228,9 +231,10 @@ def _unread(topic: Topic) -> InspectedTopic:
     )
 
 
-def _command(paths: Sequence[Path], guess: Mapping[Sensor, str], changes: Mapping[str, Any]) -> str:
+def _command(paths: Sequence[Path], topics: Mapping[Sensor, str], changes: Mapping[str, Any]) -> str:
     words = ["distillmatch", "bag", *map(str, paths), "registered.mcap"]
-    words += ["--rgb", guess[Sensor.VISIBLE], "--thermal", guess[Sensor.THERMAL]]
+    for sensor, name in topics.items():
+        words += [f"--{sensor.namespace}", name]
     for name, value in changes.items():
         if value != getattr(Parameters(), name):
             words += ["--set", f"{name}={value}"]

@@ -86,6 +86,17 @@ def corners(size: Size) -> Float64:
     return np.array([[0, 0], [width, 0], [width, height], [0, height]]) - 0.5
 
 
+def border(size: Size, steps: int = 16) -> Float64:
+    """The edge of an image through its `corners`, clockwise, ``steps`` points a side, float64 (4 * steps, 2).
+
+    Lenses bend straight sides: what shows where an image lies in another one maps these.
+    """
+    ends = corners(size)
+    along = np.arange(steps)[:, None] / steps
+    sides = [one + along * (other - one) for one, other in zip(ends, np.roll(ends, -1, axis=0), strict=True)]
+    return np.concatenate(sides)
+
+
 def from_corners(places: Float64, thermal: Size, visible: Size) -> Float64:
     """The homography that maps the `corners` of the thermal image to ``places``, (4, 2) visible pixels."""
     source, target = transform(to_unit(thermal), corners(thermal)), transform(to_reference(visible), places)

@@ -24,6 +24,7 @@ VERSION = 1
 _HEADER = (
     "# A visible-thermal rig: T_visible_thermal takes the thermal camera's frame to the visible camera's.\n"
     "# Inverse depths are in units of the translation, 1 / its length.\n"
+    "# The homography, thermal to visible pixels, comes closest in the middle of them; it is not read.\n"
 )
 _REMEDY = "make it with `distillmatch calibrate`, or `distillmatch match --rig auto --rig-out FILE`"
 
@@ -70,6 +71,7 @@ class RigFile:
                 "translation": model.T_visible_thermal.translation.tolist(),
             },
             "inverse_depths": list(self.rig.inverse_depths),
+            "homography": self.rig.middle.homography.tolist(),
             "shifted": self.rig.shifted,
             "origins": dict(model.origins),
             "covariance": None if model.covariance is None else model.covariance.tolist(),
@@ -83,7 +85,7 @@ class RigFile:
             DistillMatchError: it cannot be read, is of a later version, or holds no rig.
         """
         record = read_yaml(path, _REMEDY)
-        if isinstance(record, dict) and "homography" in record:
+        if isinstance(record, dict) and "rms_px" in record:
             raise DistillMatchError(
                 f"{path}: holds one homography, which mode fixed uses, and no rig; {_REMEDY}"
             )

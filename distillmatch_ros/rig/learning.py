@@ -116,6 +116,11 @@ class LearnedRig:
                     f"these are {size[1]}x{size[0]}; name the rig of such images, or learn one"
                 )
 
+    @property
+    def middle(self) -> RigMapping:
+        """The mapping of a plane that faces the thermal camera, in the middle of the inverse depths."""
+        return self.model.at(sum(self.inverse_depths) / 2)
+
     def near(self, own: Float64) -> RigMapping:
         """The mapping of a plane that faces the thermal camera, at a frame's depth if it is a likely one."""
         return self.model.at(float(np.clip(own[2], *self._likely)))

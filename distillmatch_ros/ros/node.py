@@ -109,6 +109,11 @@ class FusionNode(LifecycleNode):
         self._pipeline = Pipeline(self, self._current, self._messages, self._statistics)
         engine = self._pipeline.engine
         self.get_logger().info(f"network {engine.config} {engine.precision} on {engine.device}")
+        if self._pipeline.awaited_rig is not None:
+            self.get_logger().warning(
+                f"rig_file {self._pipeline.awaited_rig} does not exist: the rig is learned, and "
+                "written there once it is known"
+            )
         return TransitionCallbackReturn.SUCCESS
 
     @_leads_to("active")

@@ -23,6 +23,7 @@ from distillmatch_ros.ros.message_types import is_installed, message_maker
 from distillmatch_ros.ros.publishers import Outputs
 from distillmatch_ros.ros.statistics import AGE, CAMERA_INFO, UNUSABLE, Statistics
 from distillmatch_ros.stream.assembly import (
+    awaited_rig,
     calibration_path,
     load_calibration,
     load_rig,
@@ -75,6 +76,8 @@ class Pipeline:
         }
         self._waiting_since: int | None = None
         self._calibration = load_calibration(parameters)
+        self.awaited_rig = awaited_rig(parameters)
+        """The rig's file if it is still to be written."""
         self.unusable: str | None = None
         """Error of the last unusable pair."""
         self.withheld: Mapping[str, str] = {}
@@ -85,7 +88,7 @@ class Pipeline:
                 self._registrar,
                 parameters.stream,
                 self._calibration,
-                known=load_rig(parameters),
+                known=None if self.awaited_rig else load_rig(parameters),
                 on_learned=self._keep_rig,
                 asynchronous=True,
             )

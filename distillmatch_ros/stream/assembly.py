@@ -84,23 +84,30 @@ def rig_path(parameters: Parameters) -> Path | None:
     return Path(parameters.rig_file).expanduser() if parameters.rig_file else None
 
 
+def awaited_rig(parameters: Parameters) -> Path | None:
+    """The rig's file if it does not exist yet: the node writes it once it knows the rig; else None."""
+    path = rig_path(parameters)
+    return None if path is None or path.exists() else path
+
+
 def load_rig(parameters: Parameters) -> LearnedRig | None:
-    """Read the rig that was learned earlier; None if no file is named, or it does not exist yet.
+    """Read the rig that was learned earlier; None if no file is named.
 
     Raises:
-        DistillMatchError: the file holds no rig.
+        DistillMatchError: the file does not exist, or holds no rig.
     """
     path = rig_path(parameters)
-    return RigFile.load(path).rig if path is not None and path.exists() else None
+    return None if path is None else RigFile.load(path).rig
 
 
 def open_stream(parameters: Parameters, registrar: Registrar) -> Stream:
-    """A stream with the parameters' settings.
+    """A stream with the parameters' settings, of pairs that are there already: it writes no rig's file.
 
     Raises:
-        DistillMatchError: the calibration that mode fixed needs, or the rig's file, cannot be read.
+        DistillMatchError: the file that modes fixed or rig name cannot be read.
     """
-    return Stream(registrar, parameters.stream, load_calibration(parameters), known=load_rig(parameters))
+    known = load_rig(parameters) if parameters.stream.mode is Mode.RIG else None
+    return Stream(registrar, parameters.stream, load_calibration(parameters), known=known)
 
 
 def make_synchroniser(parameters: Parameters) -> Synchroniser[Any]:

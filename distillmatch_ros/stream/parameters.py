@@ -100,8 +100,9 @@ class Parameters(Settings):
     )
     rig_file: str = setting(
         "",
-        "YAML file of the rig, for mode rig: read at start if it exists, and believed once passes confirm "
-        "it; the node writes what it learns. Empty: the rig is learned anew at each start.",
+        "YAML file of the rig, for mode rig: read at start, and believed once passes confirm it. The "
+        "node writes what it learns, also where there is no such file yet; bags need one that exists. Empty: "
+        "the rig is learned anew at each start.",
     )
     jpeg_quality: int = setting(90, "JPEG quality of overlay/compressed.", least=1, most=100)
     stream: StreamSettings = setting(StreamSettings(), "Settings that may change while a stream runs.")

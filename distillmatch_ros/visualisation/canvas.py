@@ -75,10 +75,17 @@ def write(
 
 
 def outline(picture: Picture, polygon: NDArray[np.floating], colour: Colour) -> Picture:
-    """Draw a thin closed polygon through (N, 2) points, with a dark rim for contrast on bright images."""
-    corners = _fixed(polygon)
-    cv2.polylines(picture, [corners], True, NIGHT, 3, cv2.LINE_AA, _SHIFT)
-    cv2.polylines(picture, [corners], True, colour, 1, cv2.LINE_AA, _SHIFT)
+    """Draw a thin closed polygon through (N, 2) points, with a dark rim for contrast on bright images.
+
+    It is open where points are NaN, which lie beyond a lens.
+    """
+    known = np.isfinite(polygon).all(axis=1)
+    first = int(known.argmin())  # one that is NaN, if any is
+    parts = np.split(np.roll(polygon, -first, axis=0), np.flatnonzero(~np.roll(known, -first)))
+    lines = [_fixed(part[np.isfinite(part).all(axis=1)]) for part in parts]
+    lines = [each for each in lines if len(each)]
+    cv2.polylines(picture, lines, bool(known.all()), NIGHT, 3, cv2.LINE_AA, _SHIFT)
+    cv2.polylines(picture, lines, bool(known.all()), colour, 1, cv2.LINE_AA, _SHIFT)
     return picture
 
 

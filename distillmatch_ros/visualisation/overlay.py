@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.geometry.homography import Float64, Points, corners, resize_matrix, transform
+from distillmatch_ros.geometry.homography import Float64, Points, border, resize_matrix, transform
 from distillmatch_ros.images.gain_control import to_8bit
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.visualisation import canvas
@@ -66,7 +66,7 @@ def draw_heat(
     shown, mask = mapping.warp_thermal(_edge_strength(heat) if style == "edges" else heat), mapping.mask
     box = _box(mask) if style in _POINTWISE else np.s_[:, :]
     cv2.copyTo(_compose(base[box], shown[box], style), mask[box].view(np.uint8), dst=base[box])
-    return canvas.outline(base, mapping.to_visible(corners(heat.shape)), WHITE)
+    return canvas.outline(base, mapping.to_visible(border(heat.shape)), WHITE)
 
 
 def draw_matches(visible: NDArray[Any], thermal: NDArray[Any], registration: Registration) -> Picture:
@@ -103,7 +103,7 @@ def draw_matches(visible: NDArray[Any], thermal: NDArray[Any], registration: Reg
         counts += "; yellow: most confident"
     if registration.mapping is None:
         return _caption(picture, f"{registration.status}: no homography", AMBER, counts)
-    frame = registration.mapping.to_visible(corners((thermal.shape[0], thermal.shape[1])))
+    frame = registration.mapping.to_visible(border((thermal.shape[0], thermal.shape[1])))
     canvas.outline(left.shown, left.places(frame) - left.corner, WHITE)
     return _caption(picture, str(registration.status), GREEN, counts)
 

@@ -241,6 +241,15 @@ def test_a_rig_of_other_images_is_refused_before_work(model: str, tmp_path: Path
     assert result.exit_code == 2 and str(rig) in result.stderr and not out.exists()
 
 
+def test_a_rig_that_does_not_exist_is_told_where_nothing_writes_it(model: str, tmp_path: Path) -> None:
+    bag, out, options = write_bag(tmp_path, "mcap", Drive(2)), tmp_path / "out.mcap", ("--only", "status")
+    missing = "--set", f"rig_file={tmp_path / 'rgi.yaml'}"
+    result = register(bag, out, model, *options, *missing)
+    assert result.exit_code == 2 and "rgi.yaml" in result.stderr and not out.exists()
+    result = register(bag, out, model, *options, *missing, "--set", "mode=live")  # which uses no rig
+    assert result.exit_code == 0 and out.exists()
+
+
 @pytest.mark.slow
 def test_bags_share_processes_and_one_that_fails_stops_no_other(model: str, tmp_path: Path) -> None:
     bags = []

@@ -101,3 +101,4 @@ def test_folders_and_bags_make_one_calibration(write_network: Callable[..., Path
     assert (kept["pairs"], kept["rejected"], kept["kind"]) == (13, 0, "homography")
     assert "one homography" in kept["against"] and kept["agreement_px"]["p95"] < 1
     np.testing.assert_allclose(Calibration.load(out).homography, np.eye(3), atol=1e-2)
+    np.testing.assert_array_equal(kept["homography"], Calibration.load(out).homography)

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from support.bags import RGB, THERMAL, Drive, write_bag
+from support.bags import RGB, START, THERMAL, Drive, Message, image, write_bag
 from typer.testing import CliRunner
 
 from distillmatch_ros.bags.guess import guess_topics
@@ -78,3 +78,35 @@ def test_bag_without_topics_uses_the_same_guess_and_says_so(write_network, tmp_p
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)[0]["pairs"] == 3
     assert f"--rgb {RGB} --thermal {THERMAL}" in result.stderr
+
+
+def _with_depth(folder: Path, *depth: Message) -> Path:
+    return write_bag(folder, "mcap", [*Drive(pairs=3).messages(), *depth])
+
+
+def _depth_image(topic: str, frame: str, metres: float = 2.0, size: tuple[int, int] = (64, 80)) -> Message:
+    slope = np.linspace(0.8, 1.2, size[0])[:, None] * np.ones(size[1])
+    return Message(topic, START, image((1000 * metres * slope).astype(np.uint16), "16UC1", START, frame))
+
+
+def test_depth_that_pairs_can_be_given_is_recommended(tmp_path: Path) -> None:
+    registered = _depth_image("/camera/aligned_depth_to_color/image_raw", "rgb_optical")
+    own = _depth_image("/camera/depth/image_rect_raw", "depth_optical")  # no /tf_static says where that is
+    found = inspect_bag(_with_depth(tmp_path, own, registered))
+    assert found.command is not None and shlex.split(found.command)[-2:] == ["--depth", registered.topic]
+    assert found.guess == {"visible": RGB, "thermal": THERMAL, "depth": registered.topic}
+
+
+@pytest.mark.parametrize(
+    "depth",
+    [
+        _depth_image("/camera/depth/image_raw", "depth_optical"),
+        _depth_image("/camera/depth/image_raw", "rgb_optical", metres=0),
+        _depth_image("/camera/depth/image_raw", "rgb_optical", size=(48, 64)),
+        _depth_image("/distillmatch/depth", "rgb_optical"),
+    ],
+    ids=["no pose", "no value", "another size", "own output"],
+)
+def test_depth_that_is_of_no_use_is_not_recommended(depth: Message, tmp_path: Path) -> None:
+    found = inspect_bag(_with_depth(tmp_path, depth))
+    assert found.command is not None and "--depth" not in found.command

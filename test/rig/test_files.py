@@ -28,6 +28,8 @@ def test_file_holds_the_rig_exactly(learned: RigFile, tmp_path: Path) -> None:
     np.testing.assert_array_equal(after.covariance, before.covariance)
     assert after.origins == before.origins
     assert (read.frames, read.date, read.rig.inverse_depths) == (5, learned.date, (0.0, 0.08))
+    closest = yaml.safe_load(path.read_text())["homography"]  # for programs that know no rigs
+    np.testing.assert_array_equal(closest, before.at(0.04).homography)
     read.rig.check(THERMAL, VISIBLE)
     with pytest.raises(DistillMatchError, match="thermal images of 640x512, but these are 320x240"):
         read.rig.check((240, 320), VISIBLE)

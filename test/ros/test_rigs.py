@@ -38,6 +38,13 @@ def test_a_single_rig_keeps_its_name(active: Bench) -> None:
 
 
 @pytest.mark.slow
+def test_a_rig_file_that_is_still_to_be_written_is_told_at_start(start: StartNode, tmp_path: Path) -> None:
+    node, bench = start("-p", f"rig_file:={tmp_path / 'rgi.yaml'}")
+    bench.diagnosed("")
+    assert f"rig_file {tmp_path / 'rgi.yaml'} does not exist" in node.said
+
+
+@pytest.mark.slow
 def test_exchanged_topics_are_subscribed_to_as_they_are_remapped(start: StartNode) -> None:
     """Names were remapped twice, which undid the exchange."""
     _, bench = start("-r", "rgb/image:=/thermal/image", "-r", "thermal/image:=/rgb/image")

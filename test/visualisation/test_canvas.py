@@ -30,6 +30,15 @@ def test_outline_bears_points_that_are_nowhere() -> None:
     assert canvas.outline(dark(), wild, canvas.WHITE).shape == (60, 200, 3)
 
 
+def test_an_outline_is_open_where_nothing_corresponds() -> None:
+    square = np.array([[50, 10], [100, 10], [150, 10], [150, 50], [np.nan, np.nan], [50, 50]], float)
+    drawn = canvas.outline(dark(), square, canvas.WHITE)
+    assert drawn[10, 60].min() > 200 and drawn[30, 150].min() > 200 and drawn[30, 50].min() > 200
+    assert (drawn[50, 60:140] == dark()[50, 60:140]).all() and (drawn[:8, :45] == dark()[:8, :45]).all()
+    nothing = np.full((4, 2), np.nan)
+    assert (canvas.outline(dark(), nothing, canvas.WHITE) == dark()).all()
+
+
 def test_displayable_is_a_picture_of_its_own() -> None:
     colour = np.full((4, 5, 4), 7, np.uint8)
     picture = canvas.displayable(colour)

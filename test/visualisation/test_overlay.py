@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import transform
 from distillmatch_ros.geometry.mapping import HomographyMapping
+from distillmatch_ros.geometry.pose import Pose
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
+from distillmatch_ros.rig.model import RigMapping, RigModel
 from distillmatch_ros.visualisation.overlay import STYLES, draw_matches, draw_overlay
 
 VISIBLE, THERMAL = (120, 160), (64, 80)
@@ -56,6 +59,27 @@ def test_styles_show_both_images_inside_the_thermal_frame_only(style: str) -> No
         assert np.mean(np.any(changed != picture, axis=2)[inside]) > 0.3
     np.testing.assert_array_equal(visible, before[0])
     np.testing.assert_array_equal(thermal, before[1])
+
+
+def bent(k1: float) -> RigMapping:
+    """The thermal image in the middle of the visible one, its lens bent so."""
+    matrix = np.array([[60.0, 0, 39.5], [0, 60, 31.5], [0, 0, 1]])
+    wide = np.array([[70.0, 0, 79.5], [0, 70, 59.5], [0, 0, 1]])
+    cameras = Camera(VISIBLE, wide), Camera(THERMAL, matrix, np.array([k1, 0, 0, 0, 0]))
+    return RigModel(*cameras, Pose.from_vectors(np.zeros(3), np.array([1.0, 0, 0]))).at(0.0)
+
+
+def test_outline_follows_the_edge_through_a_bent_lens() -> None:
+    mapping = bent(0.9)
+    found = replace(registration(), mapping=mapping)
+    picture = draw_overlay(np.zeros((*VISIBLE, 3), np.uint8), np.zeros(THERMAL, np.uint8), found, "edges")
+    x, y = mapping.to_visible(np.array([[39.5, -0.5]]))[0]
+    chord = mapping.to_visible(np.array([[-0.5, -0.5], [79.5, -0.5]])).mean(axis=0)[1]
+    assert abs(y - chord) > 4, "corners joined by a straight line"
+    assert (
+        picture[round(y) - 1 : round(y) + 2, round(x)].max() > 150
+        and not picture[round(chord), round(x)].any()
+    )
 
 
 def test_edges_glow_where_the_thermal_edge_lies() -> None:

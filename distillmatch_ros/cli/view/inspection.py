@@ -10,6 +10,7 @@ from rich.table import Table
 from distillmatch_ros.bags.inspection import ImageFigures, InspectedTopic, Inspection
 from distillmatch_ros.doctor.examination import Examination
 from distillmatch_ros.doctor.finding import FAULT, NOTE, OK
+from distillmatch_ros.stream.sensors import Sensor
 
 MARKS = {OK: "[green]ok[/]", NOTE: "[yellow]note[/]", FAULT: "[bold red]fault[/]"}
 
@@ -32,7 +33,8 @@ def show_inspection(found: Inspection) -> None:
         for text in _of_topic(topic):
             grid.add_row("", escape(text))
     for side, name in found.guess.items():
-        grid.add_row(side, f"{escape(name)}  [dim](by name and encoding)[/]")
+        told = "its first message fits" if side == Sensor.DEPTH else "by name and encoding"
+        grid.add_row(side, f"{escape(name)}  [dim]({told})[/]")
     if found.pairs is not None:
         grid.add_row("pairs", f"{found.pairs} with the default settings")
     if found.clocks is not None:
