@@ -207,6 +207,11 @@ class RigMapping:
         return closest_homography(points[seen], places[seen], self.thermal_size, self.visible_size)
 
     @cached_property
+    def corners(self) -> Float64:
+        """Visible pixels of the thermal image's corners, (4, 2); see `to_visible`."""
+        return self.rig.visible.project(corner_rays(self.rig.thermal) @ self.between_rays.T)
+
+    @cached_property
     def _back(self) -> Float64:
         return np.asarray(np.linalg.inv(self.between_rays), np.float64)
 
@@ -243,6 +248,12 @@ def grid_rays(camera: Camera) -> tuple[Float64, Float64]:
     columns, rows = np.meshgrid(np.linspace(0, width - 1, 17), np.linspace(0, height - 1, 13))
     points = np.column_stack([columns.ravel(), rows.ravel()])
     return points, camera.unproject(points)
+
+
+@lru_cache(maxsize=8)
+def corner_rays(camera: Camera) -> Float64:
+    """The rays of the corners of a camera's image, (4, 3)."""
+    return camera.unproject(corners(camera.size))
 
 
 def within(places: NDArray[np.float32], size: Size) -> NDArray[np.bool_]:

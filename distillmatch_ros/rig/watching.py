@@ -127,6 +127,11 @@ class RigWatch:
         self.is_undecided = True
         """Whether passes have not yet decided for or against a rig."""
 
+    @property
+    def _compares(self) -> bool:
+        """Whether passes tell if the rig fits better than their own mappings; a file's maps all pairs."""
+        return not self._from_file and len(self._fits_better) < _COMPARED
+
     def _usable(self, known: LearnedRig | None) -> LearnedRig | None:
         try:
             if known is not None:
@@ -150,8 +155,8 @@ class RigWatch:
         observed = Observation.of(pair, found)
         own, judgement = None, None
         if self._candidate is not None:
-            compares = self.locked is None or len(self._fits_better) < _COMPARED
-            own = (self._candidate.own if compares else self._candidate.by_matches)(observed)
+            careful = self.locked is None or self._compares
+            own = (self._candidate.own if careful else self._candidate.by_matches)(observed)
             judgement = self._judge(observed, found, own)
             self._decide(judgement, observed, own)
         self._keep(observed)
@@ -170,7 +175,7 @@ class RigWatch:
             off = max(gap, self._candidate.off_px(own, found.mapping))
         likely = found.probability is None or found.probability >= LIKELY
         better = None
-        if len(self._fits_better) < _COMPARED:
+        if self._compares:
             better = _left(observed, mapping) < _left(observed, found.mapping)
         excess = excess_px(mapping, found.mapping, observed.matches)
         return Judgement(gap, off, float(own[2]), excess, likely, better)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.base.units import SECOND
-from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, corners
+from distillmatch_ros.geometry.homography import REFERENCE_WIDTH
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.gate import Gate
@@ -19,6 +19,7 @@ from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.registration.tracking import Matches
 from distillmatch_ros.rig.following import PairOfEdges, RigAlignment, RigTrack
+from distillmatch_ros.rig.model import RigMapping
 from distillmatch_ros.rig.trust import FAR_PX
 from distillmatch_ros.rig.watching import WatchedPass, WatchedRig
 from distillmatch_ros.stream.belief import in_stream
@@ -276,10 +277,9 @@ class RigFollower:
         return partial(found.find_matches, self._matches)
 
 
-def _apart_px(one: ImageMapping, other: ImageMapping) -> float:
+def _apart_px(one: RigMapping, other: RigMapping) -> float:
     """Mean distance of where two mappings take the thermal image's corners, reference pixels."""
-    ends = corners(one.thermal_size)
-    gaps = np.hypot(*(other.to_visible(ends) - one.to_visible(ends)).T)
+    gaps = np.hypot(*(other.corners - one.corners).T)
     return float(gaps.mean()) * REFERENCE_WIDTH / one.visible_size[1]
 
 
