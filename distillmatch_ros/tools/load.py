@@ -28,7 +28,7 @@ from distillmatch_ros.tools.near_view import SIZE, NearView
 
 RATE_HZ = 30.0
 PICTURES = 8
-"""Number of different thermal images sent in turn; a constant image would count as frozen."""
+"""Number of images that each camera sends in turn; they differ in noise, since a constant one is frozen."""
 OUTSIDE = ("decode", "undistort", "publish", AGE)
 """Latency stages that are not part of the registration."""
 
@@ -102,18 +102,24 @@ class _Recording(Statistics):
 def _messages() -> list[dict[str, Image]]:
     scene = render_pair(0)
     small = cv2.resize(scene.visible, SIZE[::-1], interpolation=cv2.INTER_AREA)
-    rgb = image_message("rgb", "rgb8", cv2.cvtColor(small, cv2.COLOR_BGR2RGB))
-    return [{"rgb": rgb, "thermal": thermal} for thermal in _noisy(scene.thermal)]
+    images = zip(_noisy_rgb(small), _noisy_thermal(scene.thermal), strict=True)
+    return [{"rgb": rgb, "thermal": thermal} for rgb, thermal in images]
 
 
 def _with_depth() -> list[dict[str, Image]]:
     view = NearView.render()
-    rgb = image_message("rgb", "rgb8", cv2.cvtColor(view.visible, cv2.COLOR_BGR2RGB))
     depth = image_message("rgb", "16UC1", view.depth)
-    return [{"rgb": rgb, "thermal": thermal, "depth": depth} for thermal in _noisy(view.thermal)]
+    images = zip(_noisy_rgb(view.visible), _noisy_thermal(view.thermal), strict=True)
+    return [{"rgb": rgb, "thermal": thermal, "depth": depth} for rgb, thermal in images]
 
 
-def _noisy(thermal: NDArray[np.uint16]) -> list[Image]:
+def _noisy_rgb(visible: NDArray[Any]) -> list[Image]:
+    rgb = cv2.cvtColor(visible, cv2.COLOR_BGR2RGB)
+    values = np.random.default_rng(1).integers(0, 4, (PICTURES, *rgb.shape), dtype=np.uint8)
+    return [image_message("rgb", "rgb8", cv2.add(rgb, noise)) for noise in values]
+
+
+def _noisy_thermal(thermal: NDArray[np.uint16]) -> list[Image]:
     values = np.random.default_rng(0).integers(0, 4, (PICTURES, *SIZE), dtype=np.uint16)
     return [image_message("thermal", "16UC1", thermal + noise) for noise in values]
 
