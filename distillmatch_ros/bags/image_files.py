@@ -198,7 +198,7 @@ def match_files(
             own = registration = registrar.register_prepared(prepared, search=True, verify=True)
             if rig is not None:
                 known = None if depth is None else read_depth(depth, pair.visible, visible.shape[:2])
-                if known is not None and np.isnan(known).all():
+                if known is not None and not (known > 0).any():
                     known = None
                     note = f"no depth in {depth}: the pair's plane is used"
                 elif number == 0 and known is not None and out is not None and not rig.model.tells_lengths:

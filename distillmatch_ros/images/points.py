@@ -35,7 +35,8 @@ def decode_points(message: Any, max_points: int = MAX_PIXELS) -> NDArray[Any]:
             f"points: the fields {', '.join(fields) or '(none)'} are no x, y and z of floating point; give a "
             "cloud of points in space"
         )
-    width, height, step, row = message.width, message.height, message.point_step, message.row_step
+    width, height, step = message.width, message.height, message.point_step
+    row = message.row_step if height > 1 else width * step  # drivers leave it out for a single row
     if width * height > max_points:
         raise DistillMatchError(
             f"points: {width * height} are more than max_pixels allows, {max_points}; give a smaller cloud"

@@ -12,11 +12,16 @@ from distillmatch_ros.geometry.homography import Float64, Size
 from distillmatch_ros.geometry.pose import Pose
 from distillmatch_ros.rig.carrying import NOTHING, carry, closed, pixels_at, z_buffer
 from distillmatch_ros.rig.dense import Float32
+from distillmatch_ros.rig.holes import noise
 
 PLAUSIBLE_M = (0.1, 300.0)
-"""Metres between which the median of a depth image has to lie."""
+"""Metres between which most of a depth image has to lie."""
 
-_MILLIMETRES = 1000.0
+_MILLIMETRES, _SATURATED = 1000.0, 65535
+_NEAREST_M, _FARTHEST_M = 0.02, 1e4  # what is nearer is no distance; what is farther is far away
+_PLAUSIBLE = 0.5  # least fraction of it that does
+_NOISIEST = 0.3  # standard deviation of depth, as a fraction; sensors have up to 0.05
+_COARSEST = 16  # visible pixels that a pixel of depth may stand for, either way
 _ASPECT = 0.01  # relative difference of two images' aspect ratios that rounding explains
 _ENOUGH, _FEW = 2000, 100  # pixels whose median is that of all, unless few of them hold a distance
 _SPREAD = 0.01  # of the image's width, over which a LiDAR's point stands for its surroundings
@@ -26,27 +31,38 @@ def inverse_depth_of(depth: NDArray[Any], name: str = "depth") -> Float32:
     """Inverse depth of a depth image.
 
     Args:
-        depth: (H, W): uint16 in millimetres, 0 where unknown; or floating point in metres (REP 118), where
-            positive infinity is far away, and NaN, negative infinity and what is not positive are unknown.
+        depth: (H, W): uint16 in millimetres, where 0 and the greatest value are unknown; or floating point in
+            metres (REP 118), where positive infinity is far away, and NaN, negative infinity and what is not
+            positive are unknown. What is nearer than 2 cm is unknown too.
         name: what errors call it.
 
     Returns:
         float32 (H, W), 1 / metre; NaN where unknown.
 
     Raises:
-        DistillMatchError: it is no depth image, its unit is implausible, or all its pixels are the same.
+        DistillMatchError: it is no depth image, its unit is implausible, or it is noise, or one value.
     """
     if depth.ndim != 2 or not (depth.dtype == np.uint16 or depth.dtype.kind == "f"):
         raise DistillMatchError(
             f"{name}: {depth.dtype} of shape {depth.shape} is no depth image; give one channel of 16-bit "
             "unsigned integers in millimetres, or of floating point in metres"
         )
-    metres = depth / np.float32(_MILLIMETRES) if depth.dtype == np.uint16 else depth.astype(np.float32)
+    with np.errstate(over="ignore"):  # of 64 bits: far away
+        metres = depth / np.float32(_MILLIMETRES) if depth.dtype == np.uint16 else depth.astype(np.float32)
     _check_unit(metres, depth.dtype, name)
-    unknown = ~(metres > 0)  # true for NaN
-    with np.errstate(divide="ignore"):
+    unknown = ~(metres >= _NEAREST_M)  # true for NaN
+    if depth.dtype == np.uint16:
+        unknown |= depth == _SATURATED
+    else:
+        np.copyto(metres, np.float32(np.inf), where=metres > _FARTHEST_M)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         inverse = np.reciprocal(metres, out=metres)
     np.copyto(inverse, np.float32(np.nan), where=unknown)
+    if (spread := noise(inverse)) > _NOISIEST:
+        raise DistillMatchError(
+            f"{name}: pixels side by side differ by {spread:.0%}, as bytes in the wrong order do; check the "
+            "depth camera and its driver"
+        )
     return inverse
 
 
@@ -59,9 +75,14 @@ def registered(depth: NDArray[Any], visible: Size, name: str = "depth") -> Float
         name: what errors call it.
 
     Raises:
-        DistillMatchError: see `inverse_depth_of`, or its aspect ratio is another one.
+        DistillMatchError: see `inverse_depth_of`; or it is too coarse, or of another aspect ratio.
     """
     height, width = depth.shape[:2]
+    if width * _COARSEST < visible[1]:
+        raise DistillMatchError(
+            f"{name}: {width}x{height} is too coarse for the visible image of {visible[1]}x{visible[0]}; "
+            "give at least a sixteenth of its width"
+        )
     if not covers((height, width), visible):
         raise DistillMatchError(
             f"{name}: {width}x{height} does not cover the visible image of {visible[1]}x{visible[0]}; give "
@@ -108,7 +129,7 @@ def from_points(points: Float64, pose: Pose, visible: Camera) -> Float32:
     """Inverse depth of the visible pixels around points of a LiDAR; the rest is unknown.
 
     Args:
-        points: (N, 3), metres; points that are not finite are left out.
+        points: (N, 3), metres; points that are not finite, or at the LiDAR itself, are left out.
         pose: takes the points' frame to the visible camera's.
         visible: the visible camera.
 
@@ -116,7 +137,9 @@ def from_points(points: Float64, pose: Pose, visible: Camera) -> Float32:
         DistillMatchError: the unit is implausible.
     """
     points = points[np.isfinite(points).all(axis=1)]
-    distances = np.linalg.norm(points, axis=1)
+    with np.errstate(over="ignore"):  # bytes in the wrong order
+        distances = np.linalg.norm(points, axis=1)
+    points, distances = points[distances >= _NEAREST_M], distances[distances >= _NEAREST_M]  # 0: no return
     _check_unit(distances, points.dtype, "depth")
     moved = pose.apply(points)
     places = visible.project(moved).astype(np.float32).T
@@ -131,12 +154,15 @@ def _check_unit(metres: NDArray[Any], kind: "np.dtype[Any]", name: str) -> None:
     some = _known(metres.ravel()[:: 1 + metres.size // _ENOUGH])
     if some.size < _FEW:
         some = _known(metres)
-    median = float(np.median(some)) if some.size else PLAUSIBLE_M[0]
-    if not PLAUSIBLE_M[0] <= median <= PLAUSIBLE_M[1]:
+    if not some.size:
+        return
+    median = float(np.median(some))
+    if np.mean((some >= PLAUSIBLE_M[0]) & (some <= PLAUSIBLE_M[1])) < _PLAUSIBLE:
         unit = "millimetres" if kind == np.uint16 else "metres"
         raise DistillMatchError(
-            f"{name}: its median would be {median:.4g} m, but {kind} is in {unit}; give 16 bits in "
-            "millimetres, and floating point in metres"
+            f"{name}: most of it would be nearer than {PLAUSIBLE_M[0]} or farther than {PLAUSIBLE_M[1]:g} m "
+            f"(median {median:.4g} m), but {kind} is in {unit}; give 16 bits in millimetres, and floating "
+            "point in metres, with their bytes in the order that the message says"
         )
     if some.size >= _FEW and some.min() == some.max():
         raise DistillMatchError(

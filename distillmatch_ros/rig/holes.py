@@ -45,6 +45,7 @@ def bridged(inverse_depth: Float32) -> Float32:
 def noise(inverse_depth: Float32) -> float:
     """Standard deviation of an inverse depth's noise, as a fraction: on a plane it is linear in the pixel."""
     some = inverse_depth[:: 2 * _APART]
+    some = np.where(some > 0, some, np.float32(np.nan))  # what is far away is no neighbour of a thing
     before, here, after = some[:, : -2 * _APART], some[:, _APART:-_APART], some[:, 2 * _APART :]
     before, here, after = (each[:, ::_APART] for each in (before, here, after))
     with np.errstate(divide="ignore", invalid="ignore"):

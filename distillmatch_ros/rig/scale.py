@@ -7,6 +7,7 @@ as uncertain as the rig's focal lengths, see `Scale`.
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import hypot
 
@@ -102,15 +103,7 @@ def pair_scale(rig: RigModel, matches: DepthMatches) -> tuple[float, float, floa
         rig: of unit scale.
         matches: of the pair.
     """
-    back = rig.T_visible_thermal.inverse()
-    rays = rig.visible.unproject(matches.visible)
-    rays[:, :2] -= matches.shift
-    rays = rays @ back.rotation.T
-
-    def places(log_metres: float) -> Float64:
-        depths = matches.inverse_depth * np.exp(log_metres)
-        return rig.thermal.project(rays + depths[:, None] * back.translation)
-
+    places = _places(rig, matches)
     log_metres, nudge = float(np.log(matches.start)), 1e-3
     for _ in range(_STEPS):
         here = places(log_metres)
@@ -126,6 +119,31 @@ def pair_scale(rig: RigModel, matches: DepthMatches) -> tuple[float, float, floa
     variance = float((weights * gaps * gaps).sum() / weights.sum()) / 2  # of a coordinate
     deviation = float(np.sqrt(variance * weights.mean() / information))
     return float(np.exp(log_metres)), deviation, float(np.median(gaps))
+
+
+def left_by_depth_px(rig: RigModel, matches: DepthMatches) -> float:
+    """Median distance of a pair's matches from where depth has them, thermal pixels.
+
+    Args:
+        rig: in metres.
+        matches: of the pair.
+    """
+    gaps = np.hypot(*(matches.thermal - _places(rig, matches)(0.0)).T)
+    return float(np.median(np.where(np.isfinite(gaps), gaps, np.inf)))
+
+
+def _places(rig: RigModel, matches: DepthMatches) -> Callable[[float], Float64]:
+    """Where depth has matches in the thermal image, by the logarithm of the metres of one unit of the rig."""
+    back = rig.T_visible_thermal.inverse()
+    rays = rig.visible.unproject(matches.visible)
+    rays[:, :2] -= matches.shift
+    rays = rays @ back.rotation.T
+
+    def places(log_metres: float) -> Float64:
+        depths = matches.inverse_depth * np.exp(log_metres)
+        return rig.thermal.project(rays + depths[:, None] * back.translation)
+
+    return places
 
 
 class ScaleEstimate:

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 
-import numpy as np
-
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.pose import Pose
@@ -50,7 +48,8 @@ def is_registered(depth: Frame, visible: Frame, given: Pose | None) -> bool:
         visible: the visible frame.
         given: see `depth_of_visible`.
     """
-    return depth.encoding != XYZ and depth.frame_id == visible.frame_id and given is None
+    is_same = depth.frame_id.lstrip("/") == visible.frame_id.lstrip("/")
+    return depth.encoding != XYZ and is_same and given is None
 
 
 def depth_of_visible(
@@ -86,7 +85,7 @@ def depth_of_visible(
             found = from_points(depth.image, pose, camera)
         else:
             found = from_camera(depth.image, robot.camera(Sensor.DEPTH), pose, camera)
-    if np.isnan(found).all():
+    if not (found > 0).any():  # true for NaN, and for what is far away without any distance
         raise DistillMatchError(
             "depth: no pixel holds a distance; check the depth camera and its range"
             if shows_the_same

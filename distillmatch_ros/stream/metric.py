@@ -1,5 +1,6 @@
 """The rig that maps the pairs of a stream, in metres as soon as the distance of its cameras is known."""
 
+from collections import deque
 from dataclasses import dataclass
 from math import log
 
@@ -12,13 +13,15 @@ from distillmatch_ros.rig.dense import Float32
 from distillmatch_ros.rig.events import Finding, RigEvent
 from distillmatch_ros.rig.metres import Scale
 from distillmatch_ros.rig.model import GIVEN, RigMapping, RigModel
-from distillmatch_ros.rig.scale import DOUBTED, MOST, ScaleEstimate, match_depth
+from distillmatch_ros.rig.scale import DOUBTED, MOST, ScaleEstimate, left_by_depth_px, match_depth
 
 OBSERVE_S, REFINE_S = 1.0, 3.0
 """Time between pairs that the distance of the cameras is learned from, s: those of one moment are alike;
 and once it is known, until `MOST` pairs have told it: one takes up to a tenth of a second."""
 
 _AT = (5, 8, 12, 20, MOST)  # numbers of pairs at which it is estimated
+_LATEST = 5  # pairs that tell whether depth leaves less between edges than planes do
+_WORSE_PX = 1.0  # thermal pixels by which it may leave more: a flat scene lies on its plane best
 _CONTRADICTED = 0.15
 """Least fraction by which depth contradicts a distance that was known before: in nine synthetic rooms and
 streets depth was off by up to 3 % with known lenses, and by 8 % without."""
@@ -54,6 +57,7 @@ class MetricRig:
         self._scale: Scale | None = None
         self._asked: RigModel | None = None
         self._pairs = self._last = 0
+        self._left_px: deque[tuple[float, float]] = deque(maxlen=_LATEST)
         self.events: list[RigEvent] = []
         """What was found about the distance of the cameras, oldest first."""
 
@@ -120,10 +124,14 @@ class MetricRig:
         mapping: RigMapping,
         inverse_depth: Float32,
         stamp: int,
-    ) -> None:
+    ) -> str | None:
         """Compare a distance of the cameras that was known before with depth, on pairs a second apart.
 
-        Nothing changes by it: an event tells once that depth contradicts it.
+        The distance is kept: an event tells once that depth contradicts it.
+
+        Returns:
+            Why depth must not map pairs: it leaves more between edges than the pairs' planes do, as one of a
+            wrong unit does, or of another camera. None if it may.
 
         Args:
             pair: its images.
@@ -132,10 +140,31 @@ class MetricRig:
             inverse_depth: float32 (H, W), of the visible pixels, 1 / metre.
             stamp: of the pair, ns.
         """
-        if self._pairs >= DOUBTED or not registration.status.is_own or not self._is_due(stamp):
-            return
-        is_new = self._add(pair, mapping, inverse_depth, stamp)
-        if not is_new or self._pairs < DOUBTED or (scale := self._estimate.scale(mapping.rig)) is None:
+        is_open = self._pairs < DOUBTED or self._worse is not None
+        if is_open and registration.status.is_own and self._is_due(stamp):
+            is_new = self._add(pair, mapping, inverse_depth, stamp)
+            if is_new and self._pairs == DOUBTED:
+                self._tell_contradiction(mapping, stamp)
+        return self._worse
+
+    @property
+    def _worse(self) -> str | None:
+        """What is wrong if depth leaves more between edges of the latest pairs than their planes do."""
+        if not self._left_px:
+            return None
+        by_depth, by_plane = np.median(self._left_px, axis=0)
+        if not by_depth > by_plane + _WORSE_PX:
+            return None
+        return (
+            f"depth: edges are {by_depth:.1f} px from where it has them, and {by_plane:.1f} px from each "
+            "pair's plane, which maps pairs instead; check its unit, that it is of this camera, and the "
+            "distance of the cameras (baseline_m, the rig's file)"
+        )
+
+    def _tell_contradiction(self, mapping: RigMapping, stamp: int) -> None:
+        """Tell if depth contradicts the distance of the cameras."""
+        scale = self._estimate.scale(mapping.rig)
+        if scale is None:
             return
         if scale.maps and abs(log(scale.metres)) > max(_CONTRADICTED, 3 * scale.parallax):
             known = float(np.linalg.norm(mapping.rig.T_visible_thermal.translation))
@@ -182,6 +211,8 @@ class MetricRig:
             return False
         self._estimate.add(found)
         self._pairs += 1
+        if mapping.rig.is_metric:
+            self._left_px.append((left_by_depth_px(mapping.rig, found), found.plane_px))
         return True
 
     def _of(self, rig: RigModel) -> Scale | None:
@@ -199,3 +230,4 @@ class MetricRig:
     def _forget(self) -> None:
         if self._pairs:
             self._estimate, self._scale, self._pairs = ScaleEstimate(), None, 0
+            self._left_px.clear()

@@ -259,8 +259,8 @@ class Stream:
         if self._settings.baseline_m == 0 and not is_known:
             doubt = metric.observe(pair, registration, found, stamp)
         elif mapping.rig.is_metric:
-            metric.compare(pair, registration, mapping, found, stamp)
-        if not mapping.rig.is_metric:
+            doubt = metric.compare(pair, registration, mapping, found, stamp)
+        if doubt is not None or not mapping.rig.is_metric:
             return registration, doubt
         return replace(registration, mapping=with_depth(mapping, found)), None
 

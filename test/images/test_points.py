@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.points import decode_points
 
+POINTS = np.ones((4, 3), np.float32)
+
 
 def cloud(
     points: np.ndarray, rows: int = 1, before: int = 0, after: int = 0, pad: int = 0, big: bool = False
@@ -51,11 +53,16 @@ def test_any_layout_gives_the_points(
     np.testing.assert_array_equal(found, points)
 
 
+def test_a_single_row_needs_no_step() -> None:
+    message = cloud(POINTS)
+    message.row_step = 0
+    np.testing.assert_array_equal(decode_points(message), POINTS)
+
+
 def test_a_cloud_may_be_empty() -> None:
     assert decode_points(cloud(np.zeros((0, 3), np.float32))).shape == (0, 3)
 
 
-POINTS = np.ones((4, 3), np.float32)
 WRONG = {
     "fields": {"fields": [SimpleNamespace(name="x", offset=0, datatype=7, count=1)]},
     "whole numbers": {
@@ -63,7 +70,7 @@ WRONG = {
     },
     "too little data": {"width": 5},
     "overlapping": {"point_step": 8},
-    "short rows": {"row_step": 3},
+    "short rows": {"row_step": 3, "height": 2, "width": 2},
     "no data": {"data": b""},
 }
 

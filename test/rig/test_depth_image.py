@@ -22,6 +22,25 @@ def test_what_is_no_distance_is_a_hole_and_infinity_is_far() -> None:
     assert np.isnan(inverse_depth_of(np.zeros((4, 4), np.uint16))).all()
 
 
+def test_values_that_no_sensor_measures_are_holes_or_far() -> None:
+    found = inverse_depth_of(np.array([[1, 19, 65535, 2000, 2000]], np.uint16))
+    np.testing.assert_array_equal(found, [[np.nan, np.nan, np.nan, 0.5, 0.5]])
+    found = inverse_depth_of(np.array([[1e-40, 1e-3, 3e38, 2, 2, 2]]))
+    np.testing.assert_array_equal(found, [[np.nan, np.nan, 0, 0.5, 0.5, 0.5]])
+
+
+def test_noise_is_an_error_and_holes_among_far_things_are_none() -> None:
+    rng = np.random.default_rng(0)
+    smooth = np.tile(np.linspace(1, 9, 200, dtype=np.float32), (200, 1))
+    far = np.where(
+        rng.random(smooth.shape) < 0.3, np.inf, smooth * (1 + 0.05 * rng.standard_normal(smooth.shape))
+    )
+    assert (inverse_depth_of(far) == 0).mean() == pytest.approx(0.3, abs=0.02)
+    for noise in (rng.uniform(0.5, 10, smooth.shape), smooth.byteswap()):
+        with pytest.raises(DistillMatchError, match=r"^depth: "):
+            inverse_depth_of(noise)
+
+
 @pytest.mark.parametrize(
     "depth",
     [
@@ -48,6 +67,8 @@ def test_half_the_resolution_covers_the_same_view(room: SyntheticPair) -> None:
 def test_another_view_is_an_error_with_both_sizes() -> None:
     with pytest.raises(DistillMatchError, match=r"depth: .*320x200.*640x480"):
         registered(np.full((200, 320), 2.0), (480, 640))
+    with pytest.raises(DistillMatchError, match=r"depth: .*32x24.*640x480"):
+        registered(np.full((24, 32), 2.0), (480, 640))
 
 
 def test_a_depth_camera_of_its_own_says_what_the_visible_one_would(room: SyntheticPair) -> None:
@@ -73,5 +94,9 @@ def test_points_of_a_lidar_stand_for_their_surroundings(room: SyntheticPair) -> 
     known = np.isfinite(found)
     assert known.mean() > 0.9
     assert np.mean(np.abs(found * room.visible_depth - 1)[known] < 0.05) > 0.9
+    nothing = np.zeros((500, 3))  # rays without a return
+    np.testing.assert_array_equal(
+        from_points(np.vstack([cloud, nothing]), rig.T_visible_thermal, rig.visible), found
+    )
     alone = from_points(cloud[:1], rig.T_visible_thermal, rig.visible)
     assert 0 < np.isfinite(alone).mean() < 0.01

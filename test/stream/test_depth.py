@@ -97,12 +97,29 @@ def test_without_depth_there_are_no_points(room: SyntheticPair) -> None:
     assert TOPICS["points"][1](Outgoing(ros2_messages(), flat)) is None
 
 
+def noisy(depth: np.ndarray) -> np.ndarray:
+    return np.random.default_rng(0).uniform(0.5, 10, depth.shape).astype(np.float32)
+
+
 WRONG = {
     "another frame": (lambda depth: replace(depth, frame_id="depth_optical"), "depth_optical"),
     "another shape": (lambda depth: replace(depth, image=depth.image[:300]), "aspect|cover"),
     "metres as millimetres": (lambda depth: replace(depth, image=depth.image // 1000), "median"),
     "millimetres as metres": (lambda depth: replace(depth, image=depth.image.astype(np.float32)), "median"),
     "nothing but zeros": (lambda depth: replace(depth, image=depth.image * 0), "no pixel"),
+    "nothing but infinity": (
+        lambda depth: replace(depth, image=depth.image * np.float32(np.inf)),
+        "no pixel",
+    ),
+    "bytes in the wrong order": (
+        lambda depth: replace(depth, image=(depth.image / np.float32(1000)).byteswap()),
+        "in the order",
+    ),
+    "noise": (lambda depth: replace(depth, image=noisy(depth.image)), "differ"),
+    "twelve pixels": (lambda depth: replace(depth, image=depth.image[::240, ::240]), "coarse"),
+    "ten times as far": (lambda depth: replace(depth, image=depth.image / np.float32(100)), "edges"),
+    "a tenth as far": (lambda depth: replace(depth, image=depth.image / np.float32(10000)), "edges"),
+    "upside down": (lambda depth: replace(depth, image=depth.image[::-1, ::-1]), "edges"),
     "all the same": (lambda depth: replace(depth, image=np.full_like(depth.image, 2000)), "each pixel"),
     "NaN": (lambda depth: replace(depth, image=depth.image * np.float32(np.nan)), "no pixel"),
     "colours": (lambda depth: replace(depth, image=np.zeros((*depth.image.shape, 3), np.uint8)), "uint8"),
@@ -242,3 +259,20 @@ def test_camera_info_of_depth_with_a_frame_of_its_own_is_no_visible_lens(room: S
     stream.robot.set_camera(Sensor.DEPTH, camera)
     stream.process(*images(room), replace(depth_of(room), frame_id="depth_optical"))
     assert stream.robot.lens(Sensor.VISIBLE, camera.size) == camera.size
+
+
+def test_depth_maps_pairs_again_once_edges_lie_where_it_has_them(room: SyntheticPair) -> None:
+    stream, depth, used = stream_of(rig_of(room)), depth_of(room), []
+    tenfold = replace(depth, image=depth.image * np.float32(0.01))
+    for second in range(4):
+        visible, thermal = (replace(each, stamp=STAMP + second * SECOND) for each in images(room))
+        visible = replace(visible, image=visible.image ^ np.uint8(second % 2))
+        thermal = replace(thermal, image=thermal.image + np.uint16(second))
+        found = stream.process(visible, thermal, tenfold if second == 0 else depth)
+        used.append(isinstance(found.registration.mapping, DepthMapping))
+    assert used == [False, False, True, True], "by the median of the pairs"
+
+
+def test_a_slash_before_a_frame_changes_nothing(room: SyntheticPair) -> None:
+    found = stream_of(rig_of(room)).process(*images(room), replace(depth_of(room), frame_id="/rgb"))
+    assert not found.unused and isinstance(found.registration.mapping, DepthMapping)
