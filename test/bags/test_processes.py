@@ -16,6 +16,8 @@ from distillmatch_ros.reports.from_bag import read_bag
 from distillmatch_ros.stream.outputs import NODE
 
 TOPICS = ("--rgb", RGB, "--thermal", THERMAL)
+QUICK = ("--set", "mode=live")
+"""For what ends a run, however pairs are mapped: learning a rig takes most of the time."""
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def test_interrupt_leaves_whole_bags(jobs: int, model: str, tmp_path: Path) -> N
     for name in "ab"[:jobs]:
         (tmp_path / name).mkdir()
         bags.append(write_bag(tmp_path / name, "mcap", Drive(pairs=600)).rename(tmp_path / name / name))
-    arguments = ["bag", *bags, "out", *TOPICS, "--model", model, "--jobs", jobs, "--json", "-"]
+    arguments = ["bag", *bags, "out", *TOPICS, *QUICK, "--model", model, "--jobs", jobs, "--json", "-"]
     with start(arguments, tmp_path) as process:
         parts = [tmp_path / "out" / f"{bag.name}.mcap.part" / bag.name / f"{bag.name}.mcap" for bag in bags]
         deadline = monotonic() + 200
