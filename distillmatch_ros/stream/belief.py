@@ -7,9 +7,10 @@ view that the last one saw says nothing new.
 """
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from distillmatch_ros.images.likeness import Look
-from distillmatch_ros.registration.probability import with_odds
+from distillmatch_ros.registration.probability import RIGHT_PX, with_odds
 from distillmatch_ros.rig.trust import MOST
 
 IN_STREAMS = 10.0
@@ -17,6 +18,9 @@ IN_STREAMS = 10.0
 (Saerens et al. 2002, Adjusting the outputs of a classifier to new a priori probabilities). Three of four
 pairs in the fit of the probability are impossible. Chosen on 25 panned streets by day and night, and rounded:
 20 would fit those better whose own alignment is good, 7 all of them."""
+
+ERROR = NormalDist(sigma=4.0)
+"""Error of a right homography along any one direction, reference pixels."""
 
 _ANOTHER = 0.2  # fraction of the visible image that shows something else, from which on it is another view
 _LEAST_LEFT = 0.5  # fraction of the doubt that each pass leaves, at least
@@ -32,6 +36,11 @@ def outweighed(probability: float | None, other: float | None) -> float | None:
     if probability is None or other is None:
         return probability
     return with_odds(probability, (1 - other) / max(other, 1e-9))
+
+
+def displaced(probability: float, by_px: float) -> float:
+    """The probability of a homography that something else displaces by so many reference pixels."""
+    return probability * (ERROR.cdf(RIGHT_PX - by_px) / ERROR.cdf(RIGHT_PX))
 
 
 @dataclass(frozen=True)

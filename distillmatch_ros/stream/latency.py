@@ -19,7 +19,8 @@ from distillmatch_ros.rig.swing import LIKELY_S, Swing
 LEAST_S = 0.04
 """Least latency that is told, s: the time of a frame, which pairing cannot better."""
 SWING_PX = 10.0
-"""Displacement by the latency, reference pixels, from which on a pair's own homography is not believed."""
+"""Displacement by the latency, reference pixels, from which on a pair's own homography is not believed: it is
+rather wrong than right."""
 FEARED_PX, PATIENCE_S = 20.0, 1.5
 """The same by a latency of which nothing is known, and time after the first homography for which it is
 feared, s. Cameras that start to turn tell it at once, those that turn already once their speed changes."""
@@ -70,12 +71,12 @@ class LatencyWatch:
         found = time_offset(self._visible.speeds, self._thermal.speeds)
         if found is not None and found.deviation < _CERTAIN_S:
             known, self._found = self._found, found
-            if (offset := self.offset) is not None and (known is None or _in_order(known)):
-                self._tell(offset, stamp, "the motion of both pictures")
+            if self.offset is found and (known is None or _in_order(known)):
+                self._tell(found, stamp, "the motion of both pictures")
 
     def heed(self, mapping: ImageMapping, stamp: int) -> None:
         """Take the mapping that was found for the pair which was added last."""
-        if stamp != self._measured or self._found is not None:
+        if stamp != self._measured:
             return
         thermal, visible = mapping.thermal_size, mapping.visible_size
         scale = REFERENCE_WIDTH / visible[1]
@@ -103,14 +104,25 @@ class LatencyWatch:
     @property
     def offset(self) -> TimeOffset | None:
         """What is to be added to ``thermal_offset``; None if images of a pair show one moment, or unknown."""
-        found = self._found or self._swung
-        return None if found is None or _in_order(found) else found
+        known = [each for each in (self._found, self._swung) if each is not None]
+        surest = min(known, key=lambda each: each.deviation, default=None)
+        return None if surest is None or _in_order(surest) else surest
 
     @property
     def swing_px(self) -> float:
         """How far the latency displaces the present pair's homography, reference pixels; 0 without one."""
-        offset = self.offset
-        return 0.0 if offset is None else self._fastest_px * abs(offset.seconds)
+        if (offset := self.offset) is None:
+            return 0.0
+        displaced = self._swing.displacement_px(offset.seconds)
+        return self._fastest_px * abs(offset.seconds) if displaced is None else displaced
+
+    @property
+    def displacement_px(self) -> float:
+        """The same, also by a latency that is only suspected: too little for a rejection or a sentence."""
+        if self.offset is not None:
+            return self.swing_px
+        suspected = self._swing.suspected()
+        return 0.0 if suspected is None else self._swing.displacement_px(suspected.seconds) or 0.0
 
     def doubt(self, *, rig_is_known: bool) -> Rejection | None:
         """Why the present pair's own homography is not believed; None if it is.

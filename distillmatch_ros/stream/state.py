@@ -18,7 +18,7 @@ from distillmatch_ros.rig.fixed import FixedWatch
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.trust import AGREE_PX, FAR_PX
 from distillmatch_ros.rig.watching import RigWatch, WatchedRig
-from distillmatch_ros.stream.belief import in_stream, outweighed
+from distillmatch_ros.stream.belief import displaced, in_stream, outweighed
 from distillmatch_ros.stream.calibration import Accumulator, PairFormat
 from distillmatch_ros.stream.followed import Followed
 from distillmatch_ros.stream.follower import Follower
@@ -156,13 +156,22 @@ class RigState:
         found = followed.registration
         if found.status.is_own and found.mapping is not None:
             self._latency.heed(found.mapping, stamp)
-        doubt = self._latency.doubt(rig_is_known=known is not None) if found.status.is_own else None
-        if doubt is not None:
-            followed = Followed.rejected(doubt)
+        if found.status.is_own or followed.rested:
+            followed = self._in_time(followed, rig_is_known=known is not None)
         self._said = followed.registration
         for passed, registration in followed.passes:
             self.accumulator.add(registration, passed)
         return followed
+
+    def _in_time(self, followed: Followed, *, rig_is_known: bool) -> Followed:
+        """A pair's own homography as far as its two images show one moment."""
+        if (doubt := self._latency.doubt(rig_is_known=rig_is_known)) is not None:
+            return Followed.rejected(doubt)
+        found = followed.registration
+        if found.probability is None:
+            return followed
+        probability = displaced(found.probability, self._latency.displacement_px)
+        return replace(followed, registration=replace(found, probability=probability))
 
     def _register(
         self,

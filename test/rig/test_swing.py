@@ -45,6 +45,30 @@ def test_it_is_told_within_a_second() -> None:
     assert offset is not None and offset.seconds == pytest.approx(-0.3, abs=0.1)
 
 
+def test_cameras_that_turn_after_a_rest_tell_it_with_the_first_pairs_that_are_displaced() -> None:
+    times = np.arange(23) / HZ
+    turned, seen = (np.maximum(0.0, times - late - 2.0) ** 2 * 600 for late in (0.0, 0.1))
+    swing = Swing()
+    for time, visible, moved in zip(times, turned, turned - seen, strict=True):
+        x = np.array([1.0, 0.0])
+        thermal = (visible - moved) * x @ np.linalg.inv(TO_VISIBLE).T
+        swing.add(float(time), visible * x, thermal, moved * x, TO_VISIBLE)
+    offset = swing.offset()
+    assert offset is not None and offset.seconds == pytest.approx(-0.1, abs=0.02)
+    assert offset.differs_from(0.0) and turned[-1] - seen[-1] == pytest.approx(18.0)
+
+
+@given(st.floats(0.1, 0.4), st.sampled_from([-1, 1]), st.floats(1.0, 4.0))
+def test_an_offset_displaces_the_last_pair_by_what_has_been_seen_meanwhile(
+    late_s: float, sign: int, seconds: float
+) -> None:
+    last = (round(seconds * HZ) - 1) / HZ
+    here, before = way(np.array([last, last - late_s]))
+    displaced = swung(sign * late_s, seconds).displacement_px(-sign * late_s)
+    assert displaced == pytest.approx(float(np.hypot(*(here - before))), abs=4.0)
+    assert Swing().displacement_px(late_s) is None
+
+
 @given(st.integers(0, 100))
 def test_cameras_in_time_swing_nothing(seed: int) -> None:
     noise = np.random.default_rng(seed).normal(0, 2.0, (40, 2))
@@ -55,6 +79,14 @@ def test_a_knock_and_a_scene_that_comes_nearer_are_no_latency() -> None:
     times = np.arange(40)[:, None] / HZ
     assert swung(0.0, moved=60.0 * (times > 2.5)).offset() is None
     assert swung(0.0, moved=30.0 * np.abs(times - 2.0) * (1.0, 0.0)).offset() is None
+
+
+def test_a_knock_of_cameras_at_rest_is_no_latency() -> None:
+    swing = Swing()
+    for number in range(8):
+        knocked = np.array([20.0, 0.0]) * (number > 1)
+        swing.add(number / HZ, np.zeros(2), -knocked @ np.linalg.inv(TO_VISIBLE).T, knocked, TO_VISIBLE)
+        assert swing.offset() is None and swing.suspected() is None
 
 
 def test_what_was_found_stays_while_cameras_rest_and_goes_when_they_turn_in_time() -> None:
@@ -91,3 +123,21 @@ def test_an_even_turn_excludes_no_latency(speed: float) -> None:
         moved = np.array([speed * number / HZ, 0.0])
         swing.add(number / HZ, moved, moved @ np.linalg.inv(TO_VISIBLE).T, np.zeros(2), TO_VISIBLE)
     assert swing.longest() == pytest.approx(LIKELY_S)
+
+
+def test_a_latency_that_differs_from_pair_to_pair_is_suspected_not_told() -> None:
+    times = np.arange(40) / HZ
+    late = np.random.default_rng(1).uniform(0.0, 0.2, 40)
+    swing = Swing()
+    for time, seen, heat in zip(times, way(times), way(times - late), strict=True):
+        swing.add(float(time), seen, heat @ np.linalg.inv(TO_VISIBLE).T, seen - heat, TO_VISIBLE)
+    suspected = swing.suspected()
+    assert swing.offset() is None and suspected is not None
+    assert suspected.seconds == pytest.approx(-0.1, abs=0.05)
+    assert swung(0.0).suspected() is None
+
+
+@given(st.integers(1, 4))
+def test_few_pairs_deny_nothing(pairs: int) -> None:
+    found = TimeOffset(-0.3, 0.03, 0.99)
+    assert swung(0.0, seconds=pairs / HZ).offset(found) is found

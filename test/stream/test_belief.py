@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from distillmatch_ros.images.likeness import Look
 from distillmatch_ros.rig.trust import MOST
-from distillmatch_ros.stream.belief import Belief, in_stream, outweighed
+from distillmatch_ros.stream.belief import Belief, displaced, in_stream, outweighed
 
 VIEWS = [Look(np.random.default_rng(seed).integers(0, 256, (48, 64)).astype(np.uint8)) for seed in range(2)]
 PROBABILITIES = st.floats(0.0, 1.0)
@@ -36,6 +36,17 @@ def test_a_probability_stays_one_and_fades_with_the_edges(
     assert max(before, again) - 1e-9 <= max(belief.probability, before) <= 1
     assert 0 <= belief.faded(support) <= belief.probability + 1e-6
     assert belief.faded(1.0) == pytest.approx(belief.probability, abs=1e-6)
+
+
+@given(PROBABILITIES, st.floats(0.0, 40.0), st.floats(0.0, 40.0))
+def test_a_homography_is_less_probable_the_further_it_is_displaced(
+    before: float, near: float, far: float
+) -> None:
+    near, far = sorted((near, far))
+    assert displaced(before, 0.0) == pytest.approx(before)
+    assert 0 <= displaced(before, far) <= displaced(before, near) + 1e-9
+    assert displaced(before, 10.0) == pytest.approx(before / 2, abs=0.01)
+    assert displaced(before, 30.0) < 0.001
 
 
 @given(PROBABILITIES, PROBABILITIES)

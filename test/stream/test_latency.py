@@ -13,6 +13,7 @@ from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.gate import Gate
 from distillmatch_ros.rig.motion import TimeOffset
 from distillmatch_ros.rig.swing import Swing
+from distillmatch_ros.rig.trust import MOST
 from distillmatch_ros.stream.latency import PATIENCE_S, SWING_PX, LatencyWatch
 from distillmatch_ros.stream.settings import StreamSettings
 from distillmatch_ros.stream.stream import Stream
@@ -72,17 +73,21 @@ def test_images_in_time_and_cameras_at_rest_are_in_order(late: float, turning: b
 def test_late_pairs_are_not_believed_while_the_cameras_turn() -> None:
     gate = Gate(min_peak_prominence=0.0, max_second_peak_ratio=1.0, min_probability=0.0)
     settings = StreamSettings(mode=Mode.RIG, pass_seconds=0, verify_every=1, gate=gate, max_jump_px=640)
-    stream = Stream(Registrar(ScriptedEngine(points_of(np.eye(3))), passes=1), settings)
+    engine = ScriptedEngine(points_of(np.eye(3)))
+    stream, seen = Stream(Registrar(engine, passes=1, probability=lambda _: 0.9), settings), []
     for number in range(90):
-        visible, thermal = images(number, 0.3)
+        visible, thermal = images(number, 0.1)
         stamp = START + number * SECOND // HZ
         found = stream.process(
             Frame(visible, "mono8", stamp, "rgb"), Frame(thermal, "mono8", stamp, "thermal")
         )
-        reason = found.registration.rejected_by
-        if reason is not None and reason.threshold == "latency":
-            break
-    assert reason is not None and reason.value is not None and reason.value > SWING_PX
+        seen.append(found.registration)
+    reasons = [each.rejected_by for each in seen if each.rejected_by is not None]
+    swings = [each.value for each in reasons if each.threshold == "latency"]
+    assert swings and all(swing is not None and swing > SWING_PX for swing in swings)
+    believed = [each.probability for each in seen if each.probability is not None and each.status.is_own]
+    assert max(believed) == pytest.approx(MOST)  # before anything is known, and at rest
+    assert min(believed) < 0.8 * MOST
     assert any("thermal_offset" in event.sentence for event in stream.rig_events)
 
 
@@ -136,6 +141,20 @@ def test_pictures_that_change_altogether_turn_at_no_speed() -> None:
         view = cv2.resize(rng.integers(0, 256, (12, 16)).astype(np.uint8), (480, 360))
         heed(watch, number, (view, 255 - cv2.resize(view, (240, 180))))
         assert watch.doubt(rig_is_known=False) is None
+
+
+@pytest.mark.parametrize(("deviation", "known"), [(0.03, -0.1), (0.003, None)])
+def test_of_both_estimates_the_surer_one_counts(
+    deviation: float, known: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where clocks drift: the motion of 15 s tells an average that might be none."""
+    monkeypatch.setattr(Swing, "offset", lambda *_: TimeOffset(-0.1, 0.0125, 1.0))
+    found = TimeOffset(-0.02, deviation, 1.0)
+    monkeypatch.setattr("distillmatch_ros.stream.latency.time_offset", lambda *_: found)
+    watch = LatencyWatch()
+    for number in range(3):
+        heed(watch, number, images(number, 0.1))
+    assert watch.offset is None if known is None else watch.offset.seconds == known
 
 
 def test_a_weaker_estimate_that_does_not_contradict_it_leaves_a_known_latency(
