@@ -61,6 +61,7 @@ def test_a_rig_that_tells_no_lengths_maps_depth_without_a_cloud_and_says_so(file
     assert not list((files / "out").glob("*.ply")) and done.output.count("no point cloud") == 1
 
 
+@pytest.mark.slow
 def test_depth_gives_registered_images_a_mask_with_holes_and_a_cloud(
     files: Path, model: str, room: SyntheticPair
 ) -> None:

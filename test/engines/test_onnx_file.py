@@ -14,6 +14,7 @@ from distillmatch_ros.engines.onnx_file import OnnxFile
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(TEXT, TEXT, max_size=5), st.integers(0, 2**62), st.text(max_size=5))
 def test_metadata_is_read_as_onnx_reads_it(metadata: dict[str, str], version: int, producer: str) -> None:
     model = helper.make_model(

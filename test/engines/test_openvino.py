@@ -60,6 +60,7 @@ def test_bfloat16_is_taken_by_the_flags_of_the_cpu(write_network: WriteNetwork) 
     assert OpenVinoEngine.open(write_network(), threads=1).info.precision == expected
 
 
+@pytest.mark.slow
 def test_the_shipped_network_registers_as_in_onnx_runtime(day: SyntheticPair) -> None:
     model = resources.find(SHIPPED_MODEL)
     found, expected = (
@@ -178,6 +179,7 @@ def test_a_cache_that_cannot_be_written_costs_time_only(
     assert "the compiled network is not cached" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
 def test_processes_that_open_at_once(write_network: WriteNetwork, cache_folder: Path) -> None:
     path = str(write_network())

@@ -48,7 +48,7 @@ def test_graph_holds_no_trace_of_the_machine_it_was_made_on() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("time", ["day", "night"])
+@pytest.mark.parametrize("time", ["day", pytest.param("night", marks=pytest.mark.slow)])
 def test_onnx_runtime_agrees_with_torch(engine: Engine, time: str, request: pytest.FixtureRequest) -> None:
     pytest.importorskip("torch")
     pair: SyntheticPair = request.getfixturevalue(time)
@@ -68,7 +68,7 @@ def test_onnx_runtime_agrees_with_torch(engine: Engine, time: str, request: pyte
     assert np.median(apart) < 1e-3
 
 
-@pytest.mark.parametrize("time", ["day", "night"])
+@pytest.mark.parametrize("time", ["day", pytest.param("night", marks=pytest.mark.slow)])
 def test_a_street_is_registered(engine: Engine, time: str, request: pytest.FixtureRequest) -> None:
     pair: SyntheticPair = request.getfixturevalue(time)
     found = Registrar(engine).register(pair.visible, pair.thermal)

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from support.recordings import EVIL, images
+from support.tiny_network import write_tiny
 from typer.testing import CliRunner
 
 from distillmatch_ros.base.errors import DistillMatchError
@@ -25,16 +26,17 @@ def write_pairs(folder: Path, names: list[str]) -> Path:
     return folder
 
 
-@pytest.fixture
-def matched(write_network, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def matched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of match --out, beside the images and the JSON Lines."""
-    write_pairs(tmp_path / "pairs", ["a", EVIL])
-    (tmp_path / "pairs/visible/z.png").write_bytes(b"damaged")
-    (tmp_path / "pairs/thermal/z.png").write_bytes(b"damaged")
-    arguments = ["match", "--pairs", str(tmp_path / "pairs"), "--out", str(tmp_path / "out")]
-    more = ["--json", str(tmp_path / "found.jsonl"), "--model", str(write_network())]
+    folder = tmp_path_factory.mktemp("matched")
+    write_pairs(folder / "pairs", ["a", EVIL])
+    (folder / "pairs/visible/z.png").write_bytes(b"damaged")
+    (folder / "pairs/thermal/z.png").write_bytes(b"damaged")
+    arguments = ["match", "--pairs", str(folder / "pairs"), "--out", str(folder / "out")]
+    more = ["--json", str(folder / "found.jsonl"), "--model", str(write_tiny(folder / "tiny.onnx"))]
     assert CliRunner().invoke(app, [*arguments, *more]).exit_code == 1
-    return tmp_path
+    return folder
 
 
 def test_a_folder_of_match_says_all_that_a_report_needs(
@@ -65,11 +67,11 @@ def test_json_lines_are_enough_where_their_images_are_gone(matched: Path, tmp_pa
     assert read_files(moved, matched).entries[1].inliers == record[1]["inliers"]
 
 
-def test_of_a_pair_that_was_matched_twice_the_last_counts(matched: Path) -> None:
+def test_of_a_pair_that_was_matched_twice_the_last_counts(matched: Path, tmp_path: Path) -> None:
     lines = (matched / "out/pairs.jsonl").read_text().splitlines()
     again = json.loads(lines[1]) | {"status": "FEW_MATCHES", "homography": None}
-    (matched / "out/pairs.jsonl").write_text("\n".join([*lines, json.dumps(again)]))
-    assert [entry.status for entry in read_files(matched / "out").entries][1:] == ["FEW_MATCHES", "ERROR"]
+    (tmp_path / "pairs.jsonl").write_text("\n".join([*lines, json.dumps(again)]))
+    assert [entry.status for entry in read_files(tmp_path).entries][1:] == ["FEW_MATCHES", "ERROR"]
 
 
 @pytest.mark.parametrize(

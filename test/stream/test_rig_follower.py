@@ -206,6 +206,7 @@ def test_a_slow_drift_of_the_mount_is_followed(drive: Drive) -> None:
     assert np.hypot(*(shown - truth.to_visible(POINTS + np.array([0, drift]))).T).max() < 1.5
 
 
+@pytest.mark.slow
 def test_passes_that_are_off_come_soon_and_leave_the_rig_no_answer(drive: Drive) -> None:
     """A little off, as after a knock of three degrees: too little to contradict the rig at once."""
     truth, seen = RIG.at(0.04), []
