@@ -61,7 +61,9 @@ def _used(told: RigHistory, file: str) -> str:
         if told.knocks:
             return "No rig was known again before the end of the drive."
         against = [event for event in told.events if event.finding in (Finding.NO_RIG, Finding.UNUSABLE)]
-        reason = against[-1].sentence if against else f"it takes {FIRST_ANSWER} passes over different scenes"
+        reason = f"it takes {FIRST_ANSWER} passes over different scenes"
+        if against:
+            reason = against[-1].sentence.split(": ", 1)[-1]
         if against and (px := against[-1].distance_px) is not None:
             reason = f"the last one that was tried lay {px:.0f} px from the pairs that judged it"
         return f"No rig was known, and each pair was registered by itself: {reason}."

@@ -16,6 +16,7 @@ from distillmatch_ros.geometry.homography import Float64, Size
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.rig.edges import edge_matches
 from distillmatch_ros.rig.learning import KnownRig, LearnedRig, Observation, evenly, learn
+from distillmatch_ros.rig.obstacles import Differences, differences
 from distillmatch_ros.rig.quality import distance_px
 
 Kind = Literal["pair", "rig", "rig with a shift", "one homography"]
@@ -25,6 +26,7 @@ MIN_PAIRS = 8
 _JUDGES = 24  # most pairs that judge, evenly spread
 _BETTER = 0.6  # fraction of pairs in which a kind of mapping has to fit better to replace the one before
 _AS_GOOD = (1.25, 0.3)  # factor, and px: a rig whose edges are off by no more is as good as pairs alone
+_FAR_LESS = 0.5  # fraction of what pairs leave: a rig that only mimics a zoom comes close to that, not below
 _CLEARLY = (0.9, 0.1)  # factor, and px of edges: a rig has to leave less than that of one homography
 
 
@@ -52,6 +54,7 @@ class Evidence:
         better: number of pairs in which the rig leaves less between edges than the pair's own homography.
         lasting: what should map all pairs of a drive, without their own homographies: the rig, or one
             homography where no rig is better.
+        differences: by how much the pairs' own homographies differ, and what is against a rig where they do.
     """
 
     kind: Kind
@@ -59,12 +62,16 @@ class Evidence:
     figures: dict[Kind, FitFigures]
     better: int
     lasting: Kind
+    differences: Differences
 
     @property
     def against(self) -> str | None:
         """Why one homography is to last, with both figures; None if the rig is."""
         if self.lasting != "one homography":
             return None
+        reason = "" if self.differences.obstacle is None else f"{self.differences}. "
+        if self.differences.no_rig_does:
+            return f"{reason}Two cameras do not do this, unless one is far before the other"
         rigs = self.figures["rig"], self.figures["rig with a shift"]
         rig = min(rigs, key=lambda each: each.edges_px)
         other: Kind = "pair"
@@ -74,7 +81,7 @@ class Evidence:
         than = self.figures[other]
         needs = ", and has to leave a tenth less of both" if other == "one homography" else ""
         return (
-            f"on pairs left out, a rig leaves {rig.edges_px:.2f} px between edges and "
+            f"{reason}on pairs left out, a rig leaves {rig.edges_px:.2f} px between edges and "
             f"{rig.matches_px:.2f} px "
             f"from matches, {name} {than.edges_px:.2f} and {than.matches_px:.2f} px{needs}"
         )
@@ -85,6 +92,7 @@ class Evidence:
             f"  {kind}: {each.edges_px:.2f} px between edges, {each.matches_px:.2f} px from matches"
             for kind, each in self.figures.items()
         ]
+        lines += [f"  {self.differences}"] if self.kind == "pair" and self.differences.obstacle else []
         return "\n".join(lines)
 
 
@@ -120,13 +128,16 @@ def judge(
         rows += [_judged(pair, replace(rig, shifted=False), rig, homography) for pair in judges]
     table = np.array(rows)  # (pairs, kinds, figures)
     edges = table[..., 1]
-    chosen = _chosen(edges)
+    differ = differences([pair.mapping for pair in own if pair.mapping is not None])
+    is_mimicked = differ.no_rig_does and not _is_far_better(edges)
+    chosen = 0 if is_mimicked else _chosen(edges)
+    lasting = 3 if is_mimicked else _lasting(table, chosen)
     kinds: tuple[Kind, ...] = ("pair", "rig", "rig with a shift", "one homography")
     figures = {
         kinds[row]: FitFigures(*np.median(table[:, row], axis=0).tolist()) for row in range(table.shape[1])
     }
     better = int((edges[:, chosen or 1] < edges[:, 0]).sum())
-    return Evidence(kinds[chosen], len(table), figures, better, kinds[_lasting(table, chosen)])
+    return Evidence(kinds[chosen], len(table), figures, better, kinds[lasting], differ)
 
 
 def _chosen(edges: Float64) -> int:
@@ -134,6 +145,12 @@ def _chosen(edges: Float64) -> int:
     if _is_better(edges[:, 1], edges[:, 0]):
         return 1 + int(_needs_shift(edges))
     return 2 if _is_better(edges[:, 2], edges[:, 0]) else 0
+
+
+def _is_far_better(edges: Float64) -> bool:
+    """Whether a rig leaves so much less than pairs that lenses or parallax speak for it."""
+    pair, *rigs = np.median(edges[:, :3], axis=0)
+    return bool(min(rigs) < _FAR_LESS * pair)
 
 
 def _needs_shift(edges: Float64) -> bool:

@@ -8,13 +8,17 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from distillmatch_ros.geometry.homography import corner_error
 from distillmatch_ros.rig.learning import LearnedRig, Observation
+from distillmatch_ros.rig.obstacles import moved
 from distillmatch_ros.rig.trust import AGREE_PX, Judgement
 
-KNOCKS, OFFS = 3, 5
+KNOCKS, OFFS, ZOOMS = 3, 5, 2
 """Passes since the last one that confirmed the rig that have to agree with each other and not with the rig,
-if all contradict it, and if they are only off by more than `AGREE_PX`."""
+if all contradict it, if they are only off by more than `AGREE_PX`, and if all contradict it by a zoom alone,
+which chance hardly makes."""
 
 _LATEST = 8  # passes among which they are looked for: some of those between may be wrong
 
@@ -47,7 +51,14 @@ class Offs:
         self._latest.append(off)
         agreeing = [each for each in self._latest if _agree(each, off, rig)]
         contradicting = sum(each.judgement.contradicts for each in agreeing)
-        return agreeing if contradicting >= KNOCKS or len(agreeing) >= OFFS else ()
+        zooming = sum(each.judgement.contradicts and _zooms(each, rig) for each in agreeing)
+        found = contradicting >= KNOCKS or len(agreeing) >= OFFS or zooming >= ZOOMS
+        return agreeing if found else ()
+
+
+def _zooms(off: Off, rig: LearnedRig) -> bool:
+    assert off.observed.mapping is not None, "a pass without a mapping is not off"
+    return moved(rig.near(np.array([0, 0, off.judgement.inverse_depth, 0, 0])), off.observed.mapping).is_zoom
 
 
 def _agree(one: Off, other: Off, rig: LearnedRig) -> bool:

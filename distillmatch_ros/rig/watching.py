@@ -13,19 +13,17 @@ import numpy as np
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
-from distillmatch_ros.geometry.homography import Float64, Size, corner_error
+from distillmatch_ros.geometry.homography import Float64, Size
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.images.prepared import PreparedPair
-from distillmatch_ros.registration.passes import LIKELY
 from distillmatch_ros.registration.result import Registration
-from distillmatch_ros.rig.edges import edge_matches
 from distillmatch_ros.rig.events import Finding, RigEvent
+from distillmatch_ros.rig.judging import explains, holds, judge_by
 from distillmatch_ros.rig.knocks import Off, Offs, at_other_depths
 from distillmatch_ros.rig.learning import LearnedRig, Observation, learn
 from distillmatch_ros.rig.metres import Scale
-from distillmatch_ros.rig.parallax import DepthMapping
-from distillmatch_ros.rig.quality import distance_px, excess_px
-from distillmatch_ros.rig.trust import EXCESS_PX, Judgement, Trust
+from distillmatch_ros.rig.obstacles import differences, moved
+from distillmatch_ros.rig.trust import Judgement, Trust
 
 JUDGES, FILE_JUDGES = 5, 3
 """Passes after the fit that judge a rig; most that judge one from a file, which the first one may confirm."""
@@ -38,8 +36,8 @@ Lenses = tuple[Camera | Size, Camera | Size]
 """The thermal and the visible camera, or the size of its images where it is not calibrated."""
 
 _FITS = (6, 12, 24, 48, 96)  # numbers of passes at which a rig is fitted
-_HOLDS = 0.8  # fraction of the judges within `AGREE_PX`
 _EVENTS = 100  # latest ones that are kept
+_SEEN = 24  # latest passes, before a knock and after it, that tell what is against a rig
 _COMPARED, _BETTER = 12, 0.6  # passes whose edges are compared; fraction in which the rig has to fit better
 
 
@@ -102,12 +100,12 @@ class RigWatch:
             known: a rig that was learned earlier; it is relied on once passes confirm it.
             on_learned: called with each rig that is locked or improved, and the number of its passes.
             lenses: asked before each fit for the cameras; they may become known late. None if they are not
-                known. A camera that no rig holds with is estimated instead.
+                known. Each fit decides anew whether a rig holds with them; else they are estimated.
         """
         self._sizes = thermal, visible
         self._on_learned = on_learned
         self._lenses = (lambda: self._sizes) if lenses is None else lenses
-        self._uses_lenses = True
+        self._seen: deque[ImageMapping] = deque(maxlen=_SEEN)
         self.events: deque[RigEvent] = deque(maxlen=_EVENTS)
         """What was found about the rig, oldest first."""
         self._stamp = 0
@@ -152,33 +150,16 @@ class RigWatch:
         self._stamp = stamp
         if found.mapping is None or not found.status.is_confirmed:
             return WatchedPass(found, None, None, self.locked)
+        self._seen.append(found.mapping)
         observed = Observation.of(pair, found)
         own, judgement = None, None
         if self._candidate is not None:
             careful = self.locked is None or self._compares
             own = (self._candidate.own if careful else self._candidate.by_matches)(observed)
-            judgement = self._judge(observed, found, own)
+            judgement = judge_by(self._candidate, observed, own, found.probability, self._compares)
             self._decide(judgement, observed, own)
         self._keep(observed)
         return WatchedPass(found, own, judgement, self.locked)
-
-    def _judge(self, observed: Observation, found: Registration, own: Float64) -> Judgement:
-        assert self._candidate is not None, "judged only with a rig"
-        assert found.mapping is not None, "a pass without a mapping judges nothing"
-        mapping: ImageMapping = self._candidate.model.on_plane(own[:3], own[3:])
-        depth = observed.inverse_depth if self._candidate.model.is_metric else None
-        if depth is not None:  # matches lie where depth puts them, and no plane comes close to all of a room
-            mapping = DepthMapping(self._candidate.model, depth, own[:3])
-            gap = off = distance_px(mapping, observed.matches)
-        else:
-            gap = corner_error(mapping.homography, found.mapping.homography, *self._sizes)
-            off = max(gap, self._candidate.off_px(own, found.mapping))
-        likely = found.probability is None or found.probability >= LIKELY
-        better = None
-        if self._compares:
-            better = _left(observed, mapping) < _left(observed, found.mapping)
-        excess = excess_px(mapping, found.mapping, observed.matches)
-        return Judgement(gap, off, float(own[2]), excess, likely, better)
 
     def _decide(self, judgement: Judgement, observed: Observation, own: Float64) -> None:
         assert self._candidate is not None, "judged only with a rig"
@@ -193,9 +174,8 @@ class RigWatch:
         if len(self._judged) < least:
             return
         gap = float(np.median([each.gap_px for each in self._judged]))
-        excess = float(np.median([each.excess_px for each in self._judged]))
-        agreeing = float(np.mean([each.agrees for each in self._judged]))
-        if excess <= EXCESS_PX and agreeing >= _HOLDS:
+        differ = differences(self._seen)
+        if holds(self._judged) and not differ.no_rig_does:
             use = _use(self._lock().is_preferred)
             count, passes = len(self._judged), self._passes + 1
             after = f"{passes} pass{'es' * (passes > 1)}"
@@ -212,13 +192,19 @@ class RigWatch:
             " with the lenses of camera_info" if "given" in self._candidate.model.origins.values() else ""
         )
         what = "the rig of the file does not fit" if self._from_file else f"no rig holds yet{lenses}"
-        self._uses_lenses = self._from_file or not self._uses_lenses  # next time the other way
+        excess = float(np.median([each.excess_px for each in self._judged]))
+        agreeing = float(np.mean([each.agrees for each in self._judged]))
+        reason = (
+            f"the last one is {gap:.1f} px from passes in the median, adds {excess:.1f} px to the distances "
+            f"of their matches, and agrees with {agreeing:.0%}"
+            if differ.obstacle is None
+            else str(differ)
+        )
         self._tell(
             Finding.NO_RIG,
-            f"{what}, and pairs are registered one by one: the last one is {gap:.1f} px from passes in the "
-            f"median, adds {excess:.1f} px to the distances of their matches, and agrees with {agreeing:.0%}",
+            f"{what}, and pairs are registered one by one: {reason}",
             self._passes + 1,
-            gap,
+            gap if differ.obstacle is None else None,
         )
         self._candidate, self._from_file, self.is_undecided = None, False, False
         self._judged.clear()
@@ -244,16 +230,17 @@ class RigWatch:
             self._offs.clear()
             self._lock()
             return
-        rig = self._candidate.near(own).homography
-        turn = observed.mapping.homography @ np.linalg.inv(rig)
-        degrees = np.degrees(np.arctan2(turn[1, 0] - turn[0, 1], turn[0, 0] + turn[1, 1]))
+        change = moved(self._candidate.near(own), observed.mapping)
+        zoom = f": a zoom by {change.zoom:.2f}" if change.is_zoom else ""
         self._tell(
             Finding.MOVED,
-            f"the cameras moved against each other by {judgement.off_px:.0f} px, rotated by {degrees:+.1f} "
-            "degrees; the rig is learned anew",
+            f"the cameras moved against each other by {judgement.off_px:.0f} px, rotated by "
+            f"{change.degrees:+.1f} degrees{zoom}; the rig is learned anew",
             distance_px=judgement.off_px,
-            turned_degrees=float(degrees),
+            turned_degrees=change.degrees,
         )
+        if not change.is_zoom:  # else passes before it go on to tell of it
+            self._seen.clear()
         self._begin(None)
         for each in agreeing[:-1]:  # the last one is kept as any pass is
             self._keep(each.observed)
@@ -269,8 +256,9 @@ class RigWatch:
 
     def _fit(self) -> None:
         try:
-            cameras = self._lenses() if self._uses_lenses else self._sizes
-            rig = learn(self._kept, *cameras, shifted=False)
+            rig = learn(self._kept, *self._lenses(), shifted=False)
+            if "given" in rig.model.origins.values() and not explains(rig, self._kept):
+                rig = learn(self._kept, *self._sizes, shifted=False)
         except DistillMatchError:
             return
         if self._candidate is not None and self._candidate.model.is_metric and not rig.model.is_metric:
@@ -308,8 +296,3 @@ class RigWatch:
 
 def _use(preferred: bool) -> str:
     return "it maps all pairs" if preferred else "pairs fit edges better, and it guards them"
-
-
-def _left(observed: Observation, mapping: ImageMapping) -> float:
-    """Shift that is left between blocks of edges, reference pixels; infinite if no block is clear."""
-    return distance_px(mapping, edge_matches(observed.visible, observed.thermal, mapping))

@@ -17,6 +17,7 @@ from distillmatch_ros.reports.calibration import write_calibration_page
 from distillmatch_ros.rig.evidence import Evidence, FitFigures
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.motion import TimeOffset
+from distillmatch_ros.rig.obstacles import differences
 from distillmatch_ros.rig.quality import Agreement, distances_from
 from distillmatch_ros.rig.residuals import coverage, in_cells, residuals
 
@@ -26,7 +27,8 @@ FIGURES = {"pair": FitFigures(3, 2.4), "rig": FitFigures(2, 0.5), "rig with a sh
 def calibrated(drives: Drives, depths: tuple[float, float]) -> RigCalibration:
     rig = LearnedRig(replace(RIG, covariance=np.eye(12) * 1e-6), depths, shifted=False)
     distances = distances_from(rig, drives.inliers)
-    evidence = Evidence("rig", 4, {**FIGURES, "one homography": FitFigures(4, 3.3)}, 4, "rig")  # type: ignore[dict-item]
+    figures = {**FIGURES, "one homography": FitFigures(4, 3.3)}
+    evidence = Evidence("rig", 4, figures, 4, "rig", differences([]))  # type: ignore[arg-type]
     agreement = Agreement.of(distances, rejected=1)
     assert drives.accumulator is not None
     return RigCalibration(drives.accumulator.fit(), rig, evidence, None, agreement, distances.tolist())

@@ -8,7 +8,7 @@ import pytest
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.rig.estimation import FrameMatches
-from distillmatch_ros.rig.knocks import KNOCKS, OFFS, Off, Offs, at_other_depths
+from distillmatch_ros.rig.knocks import KNOCKS, OFFS, ZOOMS, Off, Offs, at_other_depths
 from distillmatch_ros.rig.learning import LearnedRig, Observation
 from distillmatch_ros.rig.trust import Judgement
 from test.support.simulated_rig import RIG, THERMAL, VISIBLE
@@ -24,6 +24,16 @@ def off(down_px: float, off_px: float = 40.0, inverse_depth: float = 0.04, gap_p
     mapping = HomographyMapping(moved @ RIG.at(0.04).homography, THERMAL, VISIBLE)
     judgement = Judgement(gap_px, off_px, inverse_depth, 0.0, True, None)
     return Off(Observation(BLANK, BLANK, NOTHING, mapping), judgement)
+
+
+def test_a_zoom_is_believed_sooner() -> None:
+    centre = (VISIBLE[1] - 1) / 2, (VISIBLE[0] - 1) / 2
+    zoom = np.array([[1.2, 0, -0.2 * centre[0]], [0, 1.2, -0.2 * centre[1]], [0, 0, 1.0]])
+    zoomed = HomographyMapping(zoom @ RIG.at(0.04).homography, THERMAL, VISIBLE)
+    offs, each = Offs(), off(60)
+    zoomed_off = replace(each, observed=replace(each.observed, mapping=zoomed))
+    found = [len(offs.add(zoomed_off, KNOWN)) for _ in range(ZOOMS)]
+    assert found == [0] * (ZOOMS - 1) + [ZOOMS]
 
 
 def test_wrong_passes_between_do_not_hide_those_that_agree() -> None:

@@ -17,6 +17,7 @@ from distillmatch_ros.images.pairs import read_folder
 from distillmatch_ros.rig.estimation import FrameMatches
 from distillmatch_ros.rig.evidence import _chosen, judge
 from distillmatch_ros.rig.learning import Observation, evenly, learn
+from distillmatch_ros.rig.obstacles import Obstacle
 
 METU = Path(os.environ.get("DISTILLMATCH_RIG_METU", Path(__file__).parents[3] / "shared/data/rig_metu"))
 
@@ -50,6 +51,7 @@ def test_evidence_is_for_a_rig_that_holds_and_against_one_that_does_not(pairs: l
     pairs = pairs[:10]
     evidence = judge(pairs, THERMAL, VISIBLE)
     assert evidence.kind != "pair" and evidence.better > 0.6 * evidence.pairs
+    assert evidence.against is None and not evidence.differences.no_rig_does
     assert evidence.figures["rig"].edges_px < evidence.figures["pair"].edges_px
     rng = np.random.default_rng(0)
     zoomed = []
@@ -60,7 +62,10 @@ def test_evidence_is_for_a_rig_that_holds_and_against_one_that_does_not(pairs: l
         assert isinstance(pair.mapping, HomographyMapping)
         own = HomographyMapping(np.vstack([turn, [0, 0, 1]]) @ pair.mapping.homography, THERMAL, VISIBLE)
         zoomed.append(Observation(image, pair.thermal, FrameMatches(pair.matches.thermal, places), own))
-    assert judge(zoomed, THERMAL, VISIBLE).kind == "pair"
+    against = judge(zoomed, THERMAL, VISIBLE)
+    assert (against.kind, against.lasting) == ("pair", "one homography")
+    assert against.differences.obstacle is Obstacle.ZOOM
+    assert against.against is not None and str(against.differences) in against.against
 
 
 def test_too_few_pairs_judge_nothing(pairs: list[Observation]) -> None:

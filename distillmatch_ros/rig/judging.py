@@ -1,0 +1,60 @@
+"""What passes of the network say about a rig that was learned from others."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from distillmatch_ros.geometry.homography import Float64, corner_error
+from distillmatch_ros.geometry.mapping import ImageMapping
+from distillmatch_ros.registration.passes import LIKELY
+from distillmatch_ros.rig.edges import edge_matches
+from distillmatch_ros.rig.learning import LearnedRig, Observation
+from distillmatch_ros.rig.parallax import DepthMapping
+from distillmatch_ros.rig.quality import distance_px, excess_px
+from distillmatch_ros.rig.trust import EXCESS_PX, Judgement
+
+_HOLDS = 0.8  # fraction of the judges that confirm a rig which holds
+
+
+def judge_by(
+    rig: LearnedRig, observed: Observation, own: Float64, probability: float | None, compares: bool
+) -> Judgement:
+    """Judge a rig by a pass.
+
+    Args:
+        rig: the rig.
+        observed: the pass, with a mapping.
+        own: (5,), what its pair adds to the rig; see `LearnedRig.own`.
+        probability: that the pass is right; None if it is not known.
+        compares: whether to ask which of the two mappings fits edges better, which takes time.
+    """
+    assert observed.mapping is not None, "a pass without a mapping judges nothing"
+    mapping: ImageMapping = rig.model.on_plane(own[:3], own[3:])
+    depth = observed.inverse_depth if rig.model.is_metric else None
+    if depth is not None:  # matches lie where depth puts them, and no plane comes close to all of a room
+        mapping = DepthMapping(rig.model, depth, own[:3])
+        gap = off = distance_px(mapping, observed.matches)
+    else:
+        sizes = rig.model.thermal.size, rig.model.visible.size
+        gap = corner_error(mapping.homography, observed.mapping.homography, *sizes)
+        off = max(gap, rig.off_px(own, observed.mapping))
+    likely = probability is None or probability >= LIKELY
+    better = _left(observed, mapping) < _left(observed, observed.mapping) if compares else None
+    excess = excess_px(mapping, observed.mapping, observed.matches)
+    return Judgement(gap, off, float(own[2]), excess, likely, better)
+
+
+def holds(judgements: Sequence[Judgement]) -> bool:
+    """Whether passes confirm a rig: most agree, and it explains their matches about as well as they do."""
+    excess = float(np.median([each.excess_px for each in judgements]))
+    return excess <= EXCESS_PX and float(np.mean([each.agrees for each in judgements])) >= _HOLDS
+
+
+def explains(rig: LearnedRig, passes: Sequence[Observation]) -> bool:
+    """Whether a rig holds for the passes that it was learned from, by their matches."""
+    return holds([judge_by(rig, each, rig.by_matches(each), None, compares=False) for each in passes])
+
+
+def _left(observed: Observation, mapping: ImageMapping) -> float:
+    """Shift that is left between blocks of edges, reference pixels; infinite if no block is clear."""
+    return distance_px(mapping, edge_matches(observed.visible, observed.thermal, mapping))
