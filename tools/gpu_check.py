@@ -30,6 +30,8 @@ SECONDS = 340
 LEAST_S = 10
 """Time below which no further variant is begun."""
 WARM_UP, RUNS, REGISTRATIONS = 10, 100, 20
+REHEARSED = 1, 2, 2
+"""The same for a rehearsal, whose times say nothing."""
 
 
 @dataclass(frozen=True)
@@ -180,13 +182,15 @@ def measure(variant: str, path: Path, rehearse: bool) -> Result:
     expected = register_all(reference, images)
     compared = compare(variant, engine.info, reference.info, register_all(engine, images), expected, images)
 
-    def timed(run: Callable[[], object], runs: int) -> dict[str, float]:
+    warm_up, runs, registrations = REHEARSED if rehearse else (WARM_UP, RUNS, REGISTRATIONS)
+
+    def timed(run: Callable[[], object], times: int) -> dict[str, float]:
         taken = []
-        for _ in range(runs + WARM_UP):
+        for _ in range(times + warm_up):
             begin = perf_counter()
             run()
             taken.append(1e3 * (perf_counter() - begin))
-        return asdict(Percentiles.of(taken[WARM_UP:]))
+        return asdict(Percentiles.of(taken[warm_up:]))
 
     rng = np.random.default_rng(0)
     size = engine.info.height, engine.info.width
@@ -196,8 +200,8 @@ def measure(variant: str, path: Path, rehearse: bool) -> Result:
         variant,
         "faulty" if compared.faults else "ok",
         engine.info.device,
-        timed(lambda: engine(visible, thermal), RUNS),
-        timed(lambda: registrar.register(*images[0]), REGISTRATIONS),
+        timed(lambda: engine(visible, thermal), runs),
+        timed(lambda: registrar.register(*images[0]), registrations),
         {
             name: getattr(compared, name)
             for name in ("found", "points_px", "confidence", "corners_px", "same_status")

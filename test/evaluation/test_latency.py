@@ -39,7 +39,8 @@ def test_stages_of_a_synthetic_street(write_network) -> None:
 @pytest.mark.slow
 def test_peak_memory_is_that_of_the_fresh_process(write_network) -> None:
     ballast = np.ones(1 << 26, np.float64)  # 512 MiB
-    measured = run_benchmark(write_network(), threads=1, runs=1)
+    grey = np.zeros((512, 640), np.uint8)
+    measured = run_benchmark(write_network(), [(grey, grey)], threads=1, runs=1)
     assert measured.peak_memory_mib is None or measured.peak_memory_mib < 500
     assert ballast[-1] == 1
 
