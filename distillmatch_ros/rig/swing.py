@@ -124,11 +124,17 @@ class Swing:
         centres = self._centres
         swing = float(_variance(centres))
         left, seconds, displaced = min(self._best(centres, sign) for sign in (-1, 1))
-        follows = self._moved(is_thermal=seconds < 0)  # the late picture; after a knock it does not
-        if left > most * swing or np.hypot(*(follows - follows[0]).T).max() < _FOLLOWS_PX:
+        if left > most * swing or self._is_knock(late_thermal=seconds < 0):
             return None
         deviation = abs(seconds) * np.sqrt(left / (len(centres) * max(displaced, 1e-9)))
         return TimeOffset(seconds, max(float(deviation), _STEP / 2), float(np.sqrt(1 - left / swing)))
+
+    def _is_knock(self, *, late_thermal: bool) -> bool:
+        """Whether only one picture moved, all at once: the late one would have to follow."""
+        follows, leads = self._moved(is_thermal=late_thermal), self._moved(is_thermal=not late_thermal)
+        latest = np.hypot(*np.diff(leads[-3:], axis=0).T)
+        has_followed = bool(np.hypot(*(follows - follows[0]).T).max() >= _FOLLOWS_PX)
+        return not has_followed and bool(latest.min() < _SWING_PX)
 
     def _best(self, centres: Float64, sign: int) -> tuple[float, float, float]:
         """What the best latency of one camera leaves of the variance, that offset, and what it explains."""

@@ -8,6 +8,7 @@ import pytest
 
 from distillmatch_ros.geometry.homography import REFERENCE_WIDTH
 from distillmatch_ros.geometry.mapping import HomographyMapping
+from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.rejection import Rejection
@@ -15,9 +16,11 @@ from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.watching import RigWatch, WatchedRig
+from distillmatch_ros.stream.belief import displaced
 from distillmatch_ros.stream.calibration import ImageFormat, PairFormat
 from distillmatch_ros.stream.executors import InlineExecutor
 from distillmatch_ros.stream.followed import Followed
+from distillmatch_ros.stream.latency import SWING_PX, LatencyWatch
 from distillmatch_ros.stream.settings import StreamSettings
 from distillmatch_ros.stream.state import RigState
 from distillmatch_ros.stream.temporal import Mode
@@ -97,3 +100,20 @@ def test_a_contradiction_is_forgotten_once_a_pass_confirms_the_rig(guarded: Guar
     assert guarded.see(dark, nothing).status is Status.CONTRADICTED
     guarded.see(seen(), own(3))
     assert guarded.see(dark, nothing).status is Status.RIG
+
+
+@pytest.mark.parametrize("swing_px", [0.0, 5.0, 12.0])
+def test_a_pair_that_rests_on_the_last_one_looked_at_is_as_late_as_it(
+    swing_px: float, guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests = Followed(replace(own(0), status=Status.RIG), rested=True)
+    monkeypatch.setattr(guarded.state, "_register", lambda *_: rests)
+    for told in ("swing_px", "displacement_px"):
+        monkeypatch.setattr(LatencyWatch, told, swing_px)
+    visible, thermal = shapes(3), seen()
+    frames = Frame(visible, "mono8", 10**18, "rgb"), Frame(thermal, "mono8", 10**18, "thermal")
+    said = guarded.state.register(*frames, PreparedPair.of(visible, thermal), None).registration
+    if swing_px > SWING_PX:
+        assert said.rejected_by == Rejection("latency", swing_px, SWING_PX) and said.mapping is None
+    else:
+        assert said.status is Status.RIG and said.probability == displaced(0.98, swing_px)
