@@ -113,13 +113,21 @@ class Scenery:
 Moments = Callable[[Scenery], Iterator[Moment]]
 
 
-def _plain(scenery: Scenery, late_s: float = 0.0) -> Iterator[Moment]:
-    for time in scenery.times():
-        yield Moment(time, scenery.place.visible(time), scenery.place.thermal(time - late_s), TRUTH)
+def _plain(scenery: Scenery) -> Iterator[Moment]:
+    return _late(0.0)(scenery)
 
 
-def _late(seconds: float) -> Moments:
-    return lambda scenery: _plain(scenery, seconds)
+def _late(least_s: float, most_s: float | None = None, visible_s: float = 0.0) -> Moments:
+    """With thermal images that are late, each by another time up to the greatest one; or visible ones."""
+
+    def moments(scenery: Scenery) -> Iterator[Moment]:
+        rng = np.random.default_rng(scenery.number)
+        for time in scenery.times():
+            late_s = least_s if most_s is None else float(rng.uniform(least_s, most_s))
+            views = scenery.place.visible(time - visible_s), scenery.place.thermal(time - late_s)
+            yield Moment(time, *views, TRUTH)
+
+    return moments
 
 
 def _hung(camera: Literal["visible", "thermal"]) -> Moments:
@@ -226,6 +234,8 @@ KINDS: Sequence[Kind] = (
     Kind("hung thermal", _hung("thermal")),
     Kind("late 0.1 s", _late(0.1)),
     Kind("late 0.3 s", _late(0.3)),
+    Kind("late 0 to 0.1 s", _late(0.0, 0.1)),
+    Kind("visible late 0.2 s", _late(0.0, visible_s=0.2)),
     Kind("9 Hz at 27 Hz", _slow),
     Kind("overlay", _overlaid(_plain)),
     Kind("overlay over other scene", _overlaid(_elsewhere)),

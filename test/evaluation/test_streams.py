@@ -61,6 +61,10 @@ def test_late_images_are_those_of_another_moment(place: Place) -> None:
     late, plain = moments("late 0.3 s", place), moments("plain", place)
     difference = [float(np.median(cv2.absdiff(late[n].thermal, plain[n - 3].thermal))) for n in (10, 20)]
     assert max(difference) < 4 < max(left(moment) for moment in late[::5])
+    behind, plain = moments("visible late 0.2 s", place), moments("plain", place)
+    assert float(np.median(cv2.absdiff(behind[20].visible, plain[18].visible))) < 4
+    uneven = [left(moment) for moment in moments("late 0 to 0.1 s", place)]
+    assert max(map(left, plain)) < max(uneven) < max(left(moment) for moment in late[::5])
 
 
 @pytest.mark.parametrize(("name", "image"), [("hung visible", "visible"), ("hung thermal", "thermal")])
