@@ -111,7 +111,9 @@ def _radial_factor(camera: Camera, x: Float32, y: Float32) -> Float32:
     """By how much a lens stretches points of the normalised plane; NaN where its model folds back."""
     with np.errstate(over="ignore"):  # infinite: beyond the lens too
         square = x * x + y * y
-    np.copyto(square, np.float32(np.nan), where=square >= np.float32(min(camera.reach, _WIDEST) ** 2))
+    widest = np.float32(min(camera.reach, _WIDEST) ** 2)
+    if not square.max() < widest:  # true for NaN
+        np.copyto(square, np.float32(np.nan), where=square >= widest)
     k1, k2, _, _, k3 = np.pad(camera.distortion, (0, 1))[:5].astype(np.float32)
     coefficients = np.trim_zeros([np.float32(1), k1, k2, k3], "b")
     factor = coefficients.pop()

@@ -36,7 +36,7 @@ ASSUMED = 128
 _FLOOR_PX = 0.12  # of parallax, and
 _FLOOR = 0.02  # of inverse depth: a smaller difference hides nothing
 _NOISES = 4.0  # standard deviations of the depth's own noise that hide nothing
-_EVERY = 16  # pixels between those that the closest homography is fitted to
+_EVERY = 32  # pixels between those that the closest homography is fitted to
 _AROUND = 8  # pixels by which the window exceeds what it has to hold, between whose points lenses bend lines
 
 
