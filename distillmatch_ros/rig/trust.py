@@ -5,7 +5,7 @@ each changes the odds by how much likelier it is in one of them (a hidden Markov
 that a few passes suffice after a knock, whatever hundreds said before.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from distillmatch_ros.registration.probability import with_odds
 
@@ -65,14 +65,18 @@ class Trust:
 
     Attributes:
         probability: that its mapping of a pair is within 10 reference pixels, in [0, 1].
+        undoubted: the same without the passes that doubt it since the last one that confirmed it: what a
+            homography is to be weighed against that rests on these.
     """
 
     probability: float = 0.5
+    undoubted: float = 0.5
 
     def after(self, judgement: Judgement) -> "Trust":
         """With one pass more; one that is off and probably wrong says nothing."""
         if judgement.agrees:
-            return Trust(min(MOST, with_odds(self.probability, TIMES)))
+            known = min(MOST, with_odds(self.probability, TIMES))
+            return Trust(known, known)
         if judgement.doubts:
-            return Trust(max(1 - MOST, with_odds(self.probability, 1 / TIMES)))
+            return replace(self, probability=max(1 - MOST, with_odds(self.probability, 1 / TIMES)))
         return self

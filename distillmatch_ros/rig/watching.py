@@ -51,17 +51,21 @@ class WatchedRig:
 
     Attributes:
         rig: the rig.
-        probability: that the rig's mapping of a pair is within 10 reference pixels, by the latest passes;
-            None without passes.
+        trust: what the latest passes say of it; None without passes.
         passes: number of passes that it was learned from; 0 if it comes from a file.
         is_preferred: whether it fits edges better than the pairs' own homographies, and maps all pairs;
             otherwise it maps those that fail alone, and guards the others.
     """
 
     rig: LearnedRig
-    probability: float | None
+    trust: Trust | None
     passes: int
     is_preferred: bool = True
+
+    @property
+    def probability(self) -> float | None:
+        """That the rig's mapping of a pair is within 10 reference pixels; None without passes."""
+        return None if self.trust is None else self.trust.probability
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,7 +223,7 @@ class RigWatch:
             self._lock()
         if not judgement.doubts:
             return
-        self.locked = replace(self.locked, probability=self._trust.probability)
+        self.locked = replace(self.locked, trust=self._trust)
         agreeing = self._offs.add(Off(observed, judgement), self._candidate)
         if not agreeing:
             return
@@ -277,7 +281,7 @@ class RigWatch:
         was_metric = self.locked is not None and self.locked.rig.model.is_metric
         if self._candidate.model.is_metric and not was_metric and not self._from_file:
             self._tell(Finding.SCALE, str(Scale.of(self._candidate.model, self._candidate.measured)))
-        self.locked = locked = WatchedRig(self._candidate, self._trust.probability, passes, preferred)
+        self.locked = locked = WatchedRig(self._candidate, self._trust, passes, preferred)
         if is_new and preferred and not self._from_file:
             self._on_learned(self._candidate, self._passes)
         return locked

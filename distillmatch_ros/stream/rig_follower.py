@@ -222,7 +222,7 @@ class RigFollower:
         own, judgement = said.registration, said.judgement
         if said.locked is None:  # this pass was the last of those that mean a knock
             return own, found
-        locked = replace(locked, probability=said.locked.probability)
+        locked = replace(locked, trust=said.locked.trust)
         if said.own is not None and judgement is not None:
             exact = edges.at(said.own)
             if exact.alignment.correlation > found.alignment.correlation - _BETTER:

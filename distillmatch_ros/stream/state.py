@@ -247,7 +247,8 @@ class RigState:
         if away <= FAR_PX:
             return alone
         self._follower.request_pass(stamp)  # one of the two is wrong
-        probability = outweighed(locked.probability, found.probability)
+        undoubted = None if locked.trust is None else locked.trust.undoubted
+        probability = outweighed(undoubted, found.probability)  # the pass that found it counts once
         likely = probability is None or probability >= LIKELY
         if by_rig.registration.status is Status.RIG or not likely:
             by_rig = Followed.rejected(Rejection("rig", away, FAR_PX))

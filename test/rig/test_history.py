@@ -10,10 +10,11 @@ from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.rig.events import DOUBTS, Finding, RigEvent
 from distillmatch_ros.rig.history import UNTOLD, DriveEvent, RigHistory, rig_figures
 from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.rig.trust import Trust
 from distillmatch_ros.rig.watching import WatchedRig
 from test.support.simulated_rig import RIG
 
-KNOWN = WatchedRig(LearnedRig(RIG, (0.0, 0.08), False), 0.9, 12)
+KNOWN = WatchedRig(LearnedRig(RIG, (0.0, 0.08), False), Trust(0.9, 0.9), 12)
 BEGIN = 1_700_000_000 * SECOND
 EVENTS = [
     RigEvent(BEGIN + 30 * SECOND, Finding.MOVED, "a knock", distance_px=25.0, turned_degrees=-1.5),

@@ -34,6 +34,13 @@ def test_a_rig_that_its_judges_confirm_is_trusted_at_once() -> None:
     assert 0.9 < after(True) < MOST
 
 
+def test_what_doubts_a_rig_is_weighed_against_what_was_known_before_it() -> None:
+    trust = Trust(0.9, 0.9).after(judged(100.0)).after(judged(100.0))
+    assert trust.undoubted == 0.9 and trust.probability < 0.1
+    again = trust.after(judged(1.0))
+    assert again.undoubted == again.probability
+
+
 def test_two_passes_against_it_suffice_whatever_came_before() -> None:
     for before in (5, 500):
         assert 0.5 < after(*[True] * before, False) < 0.9

@@ -19,6 +19,7 @@ from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.model import RigMapping
 from distillmatch_ros.rig.obstacles import Obstacle
 from distillmatch_ros.rig.parallax import plane_inverse_depth
+from distillmatch_ros.rig.trust import Trust
 from distillmatch_ros.rig.watching import _COMPARED, JUDGES, RigWatch, WatchedRig
 from test.support.simulated_rig import RIG, THERMAL, VISIBLE, shapes
 
@@ -160,7 +161,7 @@ def test_a_zoom_stays_pairs_and_is_named(drive: list[tuple[PreparedPair, RigMapp
 @pytest.mark.parametrize("better", [True, False])
 def test_a_rig_whose_use_changes_says_so(drive: list[tuple[PreparedPair, RigMapping]], better: bool) -> None:
     rng, watch = np.random.default_rng(11), RigWatch(THERMAL, VISIBLE)
-    watch.locked = WatchedRig(LearnedRig(RIG, DEPTHS, False), 0.9, 11, is_preferred=not better)
+    watch.locked = WatchedRig(LearnedRig(RIG, DEPTHS, False), Trust(0.9, 0.9), 11, is_preferred=not better)
     watch._candidate, watch._fits_better = watch.locked.rig, [better] * _COMPARED
     watch.take(drive[0][0], passed(drive[0][1], rng), 7)
     assert watch.locked.is_preferred == better

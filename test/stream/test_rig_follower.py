@@ -18,6 +18,7 @@ from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.knocks import KNOCKS
 from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.rig.trust import Trust
 from distillmatch_ros.rig.watching import RigWatch, WatchedRig
 from distillmatch_ros.stream.executors import InlineExecutor
 from distillmatch_ros.stream.followed import Followed
@@ -77,7 +78,7 @@ class Drive:
     def __init__(self) -> None:
         self.registrar = ScriptedRegistrar()
         self.watch = RigWatch(THERMAL, VISIBLE, KNOWN)
-        self.watch.locked = WatchedRig(KNOWN, 0.9, 0)
+        self.watch.locked = WatchedRig(KNOWN, Trust(0.9, 0.9), 0)
         search = Search(cast(Registrar, self.registrar)).watched_by(self.watch)
         self.follower = RigFollower(search, InlineExecutor(), asynchronous=False)
         self.stamp = 10**18

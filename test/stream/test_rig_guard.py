@@ -15,12 +15,14 @@ from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.rig.trust import Trust
 from distillmatch_ros.rig.watching import RigWatch, WatchedRig
 from distillmatch_ros.stream.belief import displaced
 from distillmatch_ros.stream.calibration import ImageFormat, PairFormat
 from distillmatch_ros.stream.executors import InlineExecutor
 from distillmatch_ros.stream.followed import Followed
 from distillmatch_ros.stream.latency import SWING_PX, LatencyWatch
+from distillmatch_ros.stream.rig_follower import RigFollower
 from distillmatch_ros.stream.settings import StreamSettings
 from distillmatch_ros.stream.state import RigState
 from distillmatch_ros.stream.temporal import Mode
@@ -28,7 +30,7 @@ from test.support.scripted_engine import ScriptedEngine, plain, points_of
 from test.support.simulated_rig import RIG, THERMAL, VISIBLE, shapes
 
 DEPTH = 0.04
-GUARD = WatchedRig(LearnedRig(RIG, (0.0, 0.08), False), 0.9, 11, is_preferred=False)
+GUARD = WatchedRig(LearnedRig(RIG, (0.0, 0.08), False), Trust(0.9, 0.9), 11, is_preferred=False)
 SECOND = 10**9
 
 
@@ -47,12 +49,12 @@ class Guarded:
             InlineExecutor(),
             asynchronous=False,
         )
-        self.stamp = 10**18
+        self.stamp, self.rig = 10**18, GUARD
 
     def see(self, thermal: np.ndarray, own: Registration) -> Registration:
         self.stamp += SECOND
         pair = PreparedPair.of(shapes(3), thermal)
-        return self.state._guarded(Followed(own), pair, self.stamp, GUARD).registration
+        return self.state._guarded(Followed(own), pair, self.stamp, self.rig).registration
 
 
 @pytest.fixture
@@ -86,6 +88,16 @@ def test_without_edges_for_the_rig_a_homography_stands_unless_it_is_far_off(
     off_px: float, status: Status, guarded: Guarded
 ) -> None:
     assert guarded.see(np.full(THERMAL, 120, np.uint8), own(off_px)).status is status
+
+
+@pytest.mark.parametrize(("probability", "status"), [(0.85, Status.TRACKED), (0.98, Status.CONTRADICTED)])
+def test_a_pass_against_the_rig_counts_once(
+    probability: float, status: Status, guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Edges support the rig, without being sure of it; the pass is among those that made it doubtful."""
+    monkeypatch.setattr(RigFollower, "is_as_good_as", lambda *_: False)
+    guarded.rig = replace(GUARD, trust=Trust(0.85, 0.98))
+    assert guarded.see(seen(), own(40, probability)).status is status
 
 
 def test_after_a_knock_the_rig_answers_nothing(guarded: Guarded) -> None:
