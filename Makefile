@@ -16,7 +16,7 @@ ifdef AMENT_PREFIX_PATH
 unexport AMENT_PREFIX_PATH LD_LIBRARY_PATH
 endif
 
-.PHONY: help demo check test docs lint gpu-check platforms
+.PHONY: help demo check quick test docs lint gpu-check platforms
 
 help:
 	@echo "make demo   the synthetic drive, end to end: out/demo/index.html; a few minutes"
@@ -29,7 +29,11 @@ help:
 demo: $(VENV)/.ros
 	$(BIN)/distillmatch demo --overwrite
 
-check: lint docs
+# The site is built by one core; tests have the other one, and both once it is done.
+check: lint
+	@$(MAKE) --no-print-directory --jobs 2 docs quick
+
+quick: $(VENV)/.dev
 	$(PYTEST) -m "not slow"
 
 test: lint
