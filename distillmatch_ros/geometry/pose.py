@@ -37,11 +37,6 @@ class Pose:
         matrix = np.asarray(cv2.Rodrigues(np.asarray(rotation, np.float64))[0], np.float64)
         return cls(matrix, translation)
 
-    @property
-    def rotation_vector(self) -> Float64:
-        """float64 (3,), axis times angle in radians, at most pi."""
-        return np.asarray(cv2.Rodrigues(self.rotation)[0][:, 0], np.float64)
-
     @classmethod
     def identity(cls) -> "Pose":
         """The pose of a frame in itself."""

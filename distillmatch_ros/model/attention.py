@@ -89,15 +89,15 @@ class Attention(nn.Module):
 class TransformerLayer(nn.Module):
     """Pre-norm attention and a two-layer perceptron, both residual. Self-attention without a ``source``."""
 
-    def __init__(self, width: int, heads: int, expansion: int = 2) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.attention = Attention(width, heads)
         self.perceptron = nn.Sequential(
             nn.LayerNorm(width),
-            nn.Linear(width, expansion * width),
+            nn.Linear(width, 2 * width),
             nn.GELU(),
-            nn.Linear(expansion * width, width),
+            nn.Linear(2 * width, width),
         )
 
     def forward(self, tokens: Tensor, source: Tensor | None = None) -> Tensor:

@@ -16,9 +16,7 @@ from distillmatch_ros.rig.edges import within_view
 from distillmatch_ros.rig.model import RigModel
 
 LEVELS = 32
-"""Depths of a search from scratch."""
-NEARBY = 5
-"""Depths of a search around the last one."""
+"""Depths of a search."""
 
 _COLUMNS, _SMOOTHING, _SURROUNDINGS = 320, 1.0, 31
 
@@ -60,12 +58,12 @@ class DepthSearch:
         there = cv2.remap(self._seen, places[0], places[1], cv2.INTER_LINEAR)
         return _correlation(self._own, np.asarray(there, np.float32))
 
-    def find(self, low: float, high: float, levels: int = LEVELS) -> tuple[float, float]:
+    def find(self, low: float, high: float) -> tuple[float, float]:
         """The inverse depth at which edges correlate best, between two, and the correlation there."""
-        depths = np.linspace(low, high, levels)
+        depths = np.linspace(low, high, LEVELS)
         found = np.array([self.correlation(float(depth)) for depth in depths])
         best = int(found.argmax())
-        if not 0 < best < levels - 1:
+        if not 0 < best < LEVELS - 1:
             return float(depths[best]), float(found[best])
         before, peak, after = found[best - 1 : best + 2]
         fraction = 0.5 * (before - after) / (before - 2 * peak + after - 1e-12)

@@ -4,7 +4,7 @@ import pytest
 from support.simulated_rig import RIG, THERMAL, VISIBLE, shapes
 
 from distillmatch_ros.geometry.mapping import HomographyMapping
-from distillmatch_ros.rig.depth import NEARBY, DepthSearch
+from distillmatch_ros.rig.depth import DepthSearch
 from distillmatch_ros.rig.edges import edge_matches
 
 
@@ -23,7 +23,7 @@ def test_the_depth_is_found_from_scratch_and_from_the_last_one(inverse_depth: fl
     search = DepthSearch(RIG, *pair(np.array([0, 0, inverse_depth])), 0.03)
     found, correlation = search.find(0.0, 0.06)
     assert found == pytest.approx(inverse_depth, abs=5e-4) and correlation > 0.8  # half a pixel
-    near, _ = search.find(found - 2e-3, found + 2e-3, NEARBY)
+    near, _ = search.find(found - 2e-3, found + 2e-3)
     assert near == pytest.approx(inverse_depth, abs=5e-4)
 
 

@@ -75,7 +75,7 @@ class Ros1File(BlockFile):
     def load(self, block: Block) -> tuple[list[Raw], str | None]:
         read: _Read = self.read
         reason = None
-        record = _record(read, block.position, self.size)
+        record = _record(read, block.position)
         if record is None or record.op not in (_CHUNK, _MESSAGE):
             return [], f"is damaged {block.position} bytes after its beginning"
         begin, end = record.position, min(record.end, self.size)
@@ -126,7 +126,7 @@ class Ros1File(BlockFile):
 
     def _indexed(self) -> list[Block] | None:
         """The chunks by the index at the end of the file; None without one."""
-        head = _record(self.read, len(MAGIC), self.size)
+        head = _record(self.read, len(MAGIC))
         if head is None or head.fields is None or head.op != _BAG:
             return None
         (index,) = struct.unpack("<Q", head.fields["index_pos"])
@@ -174,7 +174,7 @@ class Ros1File(BlockFile):
 def _records(read: _Read, position: int, end: int) -> Iterator[_Record]:
     """The records between two positions; a chunk may be cut off by the end."""
     while position < end:
-        record = _record(read, position, end)
+        record = _record(read, position)
         if record is None or (record.end > end and record.op != _CHUNK):
             found = _next_record(read, position + 1, end)
             yield _Record(position, None, position, (end if found is None else found) - position)
@@ -184,7 +184,7 @@ def _records(read: _Read, position: int, end: int) -> Iterator[_Record]:
         position = record.end
 
 
-def _record(read: _Read, position: int, end: int) -> _Record | None:
+def _record(read: _Read, position: int) -> _Record | None:
     """The record at a position, if one begins there."""
     start = read(position, 4)
     size = struct.unpack("<I", start)[0] if len(start) == 4 else 0
@@ -208,7 +208,7 @@ def _next_record(read: _Read, position: int, end: int) -> int | None:
             # The field stands somewhere in the header, whose length stands before it.
             for back in range(8, 96):
                 place = position + match.start() - back
-                record = _record(read, place, end) if place >= position else None
+                record = _record(read, place) if place >= position else None
                 if record is not None and record.op in (_CHUNK, _MESSAGE):
                     return place
         position += len(window) - 128 if len(window) == _WINDOW else len(window)

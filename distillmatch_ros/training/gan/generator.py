@@ -8,8 +8,6 @@ from distillmatch_ros.model.backbone import ResidualBlock
 from distillmatch_ros.model.stfa import FeatureAggregation
 from distillmatch_ros.training.gan.config import GeneratorConfig
 
-CELL = 8  # rows and columns of an image are multiples of it: STFA's semantic grid is half of the 1/4 grid
-
 
 def _scaled(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     return nn.Sequential(
@@ -59,7 +57,7 @@ class Generator(nn.Module):
         """Translate a batch.
 
         Args:
-            image: float32 (B, inputs, H, W) in [0, 1]; H and W multiples of 8.
+            image: float32 (B, inputs, H, W) in [0, 1]; H and W multiples of 8: the semantic grid of STFA is half of the 1/4 grid.
             semantic: float32 (B, S, h, w), semantic features of the image, on any grid.
 
         Returns:
