@@ -57,7 +57,8 @@ class Generator(nn.Module):
         """Translate a batch.
 
         Args:
-            image: float32 (B, inputs, H, W) in [0, 1]; H and W multiples of 8: the semantic grid of STFA is half of the 1/4 grid.
+            image: float32 (B, inputs, H, W) in [0, 1]; H and W multiples of 8, since the semantic grid of
+                STFA is half of the 1/4 grid.
             semantic: float32 (B, S, h, w), semantic features of the image, on any grid.
 
         Returns:
