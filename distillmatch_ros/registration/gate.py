@@ -171,9 +171,7 @@ def estimate(
     unit = fit(source, target, gate.inlier_px)
     if unit is None:
         return Estimate(None, nothing, rejected_by=Rejection.of("min_inliers", 0, gate.min_inliers))
-    distances = errors(unit, source, target)
-    inliers = distances <= gate.inlier_px
-    quality = measure(unit, source, distances, inliers, thermal, visible, gate.inlier_px, gate.noise_floor_px)
+    inliers, quality = _measured(unit, source, target, thermal, visible, gate)
     rejected_by = _unsupported(quality, gate) or _implausible(unit, thermal, gate)
     if rejected_by is not None:
         return Estimate(None, inliers, quality, rejected_by)
@@ -204,16 +202,25 @@ def confirm(
     target = transform(to_reference(visible), visible_points)
     unit = to_reference(visible) @ homography @ np.linalg.inv(to_normal)
     unit /= unit[2, 2]
-    distances = errors(unit, source, target)
-    inliers = distances <= gate.inlier_px
+    inliers, quality = _measured(unit, source, target, thermal, visible, gate)
     quality = replace(
-        measure(unit, source, distances, inliers, thermal, visible, gate.inlier_px, gate.noise_floor_px),
+        quality,
         edge_correlation=alignment.correlation,
         peak_prominence=alignment.peak_prominence,
         second_peak_ratio=alignment.second_peak_ratio,
     )
     rejected_by = contradicted_by_edges(alignment, thermal, visible, gate) or _unsupported(quality, gate)
     return Estimate(homography if rejected_by is None else None, inliers, quality, rejected_by)
+
+
+def _measured(
+    unit: Float64, source: Float64, target: Float64, thermal: Size, visible: Size, gate: Gate
+) -> tuple[NDArray[np.bool_], Quality]:
+    """Inliers and figures of a homography between normalised points; see `to_unit` and `to_reference`."""
+    distances = errors(unit, source, target)
+    inliers = distances <= gate.inlier_px
+    limits = gate.inlier_px, gate.noise_floor_px
+    return inliers, measure(unit, source, distances, inliers, thermal, visible, *limits)
 
 
 def contradicted_by_edges(alignment: Alignment, thermal: Size, visible: Size, gate: Gate) -> Rejection | None:

@@ -1,7 +1,7 @@
 """Verdict on the registration of a recording: reasons, observations and remedies."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -96,64 +96,65 @@ def judge(recording: Recording, moved: Movement | None) -> Verdict:
         moved: see `movement`; None if unknown.
     """
     judged = [entry for entry in recording.entries if entry.judged]
-    registered = sum(entry.registered for entry in judged)
+    advice = list(advice_on(recording, judged, moved))
     if not judged:
         counted = _counted(recording.entries) if recording.entries else "The recording holds no pairs."
-        reasons = [counted, *rig_sentences(recording.rig)]
-        advice = list(advice_on(recording, judged, moved))
-        return Verdict(Level.EMPTY, _why_empty(recording), reasons, advice)
+        return Verdict(Level.EMPTY, _why_empty(recording), [counted, *rig_sentences(recording.rig)], advice)
+    return Verdict(*_judged(recording, judged, moved), list(_reasons(recording, judged, moved)), advice)
+
+
+def _reasons(recording: Recording, judged: Sequence[Entry], moved: Movement | None) -> Iterator[str]:
+    """The figures that a verdict is based on."""
+    registered, total = sum(entry.registered for entry in judged), len(recording.entries)
     fraction = registered / len(judged)
-    reasons = [
-        f"{registered} of {len(judged)} pairs ({fraction:.0%}) have a homography supported by their images."
-    ]
+    yield f"{registered} of {len(judged)} pairs ({fraction:.0%}) have a homography supported by their images."
     if registered < len(judged):
-        reasons.append(f"The others: {_counted([entry for entry in judged if not entry.registered])}.")
-    reasons += rig_sentences(recording.rig)
+        yield f"The others: {_counted([entry for entry in judged if not entry.registered])}."
+    yield from rig_sentences(recording.rig)
     if moved is not None:
         where = "where the rig has them at the pair's own depth" if moved.by_rig else "their median position"
-        reasons.append(
+        yield (
             f"The thermal corners stay within {moved.scatter:.1f} px of {where} in the median pair; over the "
             f"recording that shifts by {moved.slip:.1f} px."
         )
-    strays = {} if moved is None else moved.strays
-    if strays:
-        reasons.append(f"{_pairs(len(strays), 'accepted')} {max(strays.values()):.0f} px from the rest.")
-    knocks = recording.rig.knocks
-    moves = moved is not None and moved.moves
-    frozen, total = recording.frozen.total(), len(recording.entries)
-    if frozen:
+    if moved is not None and moved.strays:
+        strays = moved.strays
+        yield f"{_pairs(len(strays), 'accepted')} {max(strays.values()):.0f} px from the rest."
+    if frozen := recording.frozen.total():
         names = " and ".join(sorted(recording.frozen))
-        reasons.append(f"Not judged: {frozen} of {total} pairs ({frozen / total:.0%}), {names}.")
+        yield f"Not judged: {frozen} of {total} pairs ({frozen / total:.0%}), {names}."
+
+
+def _judged(recording: Recording, judged: Sequence[Entry], moved: Movement | None) -> tuple[Level, str]:
+    """The level of a recording with pairs to judge, and its headline: of several faults the worst one's."""
+    registered = sum(entry.registered for entry in judged)
+    fraction = registered / len(judged)
+    moves = moved is not None and moved.moves
     if is_frozen(recording):
-        level = Level.POOR if registered < FEW * (len(judged) + frozen) else Level.PARTLY
+        few = registered < FEW * (len(judged) + recording.frozen.total())
         headline = f"The {camera_of(recording)} stream is frozen in a part of this recording."
-    elif fraction < FEW:
-        level, headline = Level.POOR, "Most of this recording should not be relied on."
-        if fraction > 0.5:
-            headline = "Too many pairs of this recording have no homography."
-    elif moves and recording.changing_sizes:
-        level, headline = Level.PARTLY, "Pairs register, but the images change their size."
-    elif knocks:
+        return Level.POOR if few else Level.PARTLY, headline
+    if 0.5 < fraction < FEW:
+        return Level.POOR, "Too many pairs of this recording have no homography."
+    if fraction < FEW:
+        return Level.POOR, "Most of this recording should not be relied on."
+    if moves and recording.changing_sizes:
+        return Level.PARTLY, "Pairs register, but the images change their size."
+    if knocks := recording.rig.knocks:
         px, degrees = knocks[0].distance_px or 0.0, knocks[0].turned_degrees or 0.0
         times = "" if len(knocks) == 1 else f", and {len(knocks) - 1} times more"
-        level = Level.MOVES
-        headline = (
+        return Level.MOVES, (
             f"The cameras moved against each other by {px:.0f} px and {degrees:+.1f} degrees, found after "
             f"{knocks[0].seconds:.1f} s{times}."
         )
-    elif moves:
-        level, headline = (
-            Level.MOVES,
-            "Pairs register, but the thermal frame shifts in the visible image.",
-        )
-    elif fraction < ENOUGH:
-        level, headline = Level.PARTLY, "Most pairs register, with gaps."
-    elif strays:
+    if moves:
+        return Level.MOVES, "Pairs register, but the thermal frame shifts in the visible image."
+    if fraction < ENOUGH:
+        return Level.PARTLY, "Most pairs register, with gaps."
+    if moved is not None and (strays := moved.strays):
         level = Level.PARTLY if len(strays) > WRONG * len(judged) else Level.GOOD
-        headline = f"Pairs register, but {_pairs(len(strays))} far from the rest."
-    else:
-        level, headline = Level.GOOD, "Registration worked throughout this recording."
-    return Verdict(level, headline, reasons, list(advice_on(recording, judged, moved)))
+        return level, f"Pairs register, but {_pairs(len(strays))} far from the rest."
+    return Level.GOOD, "Registration worked throughout this recording."
 
 
 def _pairs(number: int, which: str = "") -> str:
