@@ -53,6 +53,10 @@ _FOUND = {
         "mounting",
         "Tighten the mount. A calibration or a rig's file of before no longer fits: calibrate again.",
     ),
+    Finding.DRIFTED: (
+        "mounting",
+        "Look for a loose screw, and let the cameras warm up before they are calibrated; calibrate again.",
+    ),
     Finding.CONTRADICTED: ("calibration", "Calibrate again: the mount has moved, or it is of another rig."),
     Finding.UNSUPPORTED: ("calibration", "Check that the file is of these cameras, and calibrate again."),
     Finding.UNUSABLE: ("calibration", "Name the file of these cameras in rig_file, or none."),

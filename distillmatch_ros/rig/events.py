@@ -9,7 +9,8 @@ class Finding(StrEnum):
     """Kind of an event.
 
     KNOWN: the rig can be relied on from now on. USE: what the known rig is for has changed. NO_RIG: passes
-    speak against a rig. MOVED: the cameras moved against each other, and the rig is learned anew.
+    speak against a rig. MOVED: the cameras moved against each other, and the rig is learned anew. DRIFTED:
+    they turned so little that the rig goes on with another pose.
     CONTRADICTED, UNSUPPORTED: images speak against a given calibration, or none for it. UNUSABLE: a rig that
     was given is of other images. LATE: images of pairs are not of one moment. SCALE: depth tells the distance
     of the cameras. REGIONS: passes speak against them.
@@ -19,6 +20,7 @@ class Finding(StrEnum):
     USE = "use"
     NO_RIG = "no rig"
     MOVED = "moved"
+    DRIFTED = "drifted"
     CONTRADICTED = "contradicted"
     UNSUPPORTED = "unsupported"
     UNUSABLE = "unusable"

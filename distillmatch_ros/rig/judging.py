@@ -7,13 +7,20 @@ import numpy as np
 from distillmatch_ros.geometry.homography import Float64, corner_error
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.registration.passes import LIKELY
-from distillmatch_ros.rig.edges import edge_matches
 from distillmatch_ros.rig.learning import LearnedRig, Observation
 from distillmatch_ros.rig.parallax import DepthMapping
-from distillmatch_ros.rig.quality import distance_px, excess_px
+from distillmatch_ros.rig.quality import distance_px, excess_px, left_px
 from distillmatch_ros.rig.trust import EXCESS_PX, Judgement
 
 _HOLDS = 0.8  # fraction of the judges that confirm a rig which holds
+
+
+def mapped_by(rig: LearnedRig, observed: Observation, own: Float64) -> ImageMapping:
+    """What a rig says of a pass's pair: by measured depth where there is some, since matches lie where that
+    puts them and no plane comes close to all of a room; else by what the pair adds, see `LearnedRig.own`.
+    """
+    depth = observed.inverse_depth if rig.model.is_metric else None
+    return rig.model.on_plane(own[:3], own[3:]) if depth is None else DepthMapping(rig.model, depth, own[:3])
 
 
 def judge_by(
@@ -29,17 +36,15 @@ def judge_by(
         compares: whether to ask which of the two mappings fits edges better, which takes time.
     """
     assert observed.mapping is not None, "a pass without a mapping judges nothing"
-    mapping: ImageMapping = rig.model.on_plane(own[:3], own[3:])
-    depth = observed.inverse_depth if rig.model.is_metric else None
-    if depth is not None:  # matches lie where depth puts them, and no plane comes close to all of a room
-        mapping = DepthMapping(rig.model, depth, own[:3])
+    mapping = mapped_by(rig, observed, own)
+    if isinstance(mapping, DepthMapping):
         gap = off = distance_px(mapping, observed.matches)
     else:
         sizes = rig.model.thermal.size, rig.model.visible.size
         gap = corner_error(mapping.homography, observed.mapping.homography, *sizes)
         off = max(gap, rig.off_px(own, observed.mapping))
     likely = probability is None or probability >= LIKELY
-    better = _left(observed, mapping) < _left(observed, observed.mapping) if compares else None
+    better = left_px(observed, mapping) < left_px(observed, observed.mapping) if compares else None
     excess = excess_px(mapping, observed.mapping, observed.matches)
     return Judgement(gap, off, float(own[2]), excess, likely, better)
 
@@ -53,8 +58,3 @@ def holds(judgements: Sequence[Judgement]) -> bool:
 def explains(rig: LearnedRig, passes: Sequence[Observation]) -> bool:
     """Whether a rig holds for the passes that it was learned from, by their matches."""
     return holds([judge_by(rig, each, rig.by_matches(each), None, compares=False) for each in passes])
-
-
-def _left(observed: Observation, mapping: ImageMapping) -> float:
-    """Shift that is left between blocks of edges, reference pixels; infinite if no block is clear."""
-    return distance_px(mapping, edge_matches(observed.visible, observed.thermal, mapping))

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.registration.probability import RIGHT_PX
+from distillmatch_ros.rig.edges import edge_matches
 from distillmatch_ros.rig.estimation import FrameMatches, fit_own
-from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.rig.learning import LearnedRig, Observation
 
 _AT_ONCE = 500  # frames, so that memory stays bounded
 
@@ -81,6 +82,11 @@ def distance_px(mapping: ImageMapping, pair: FrameMatches) -> float:
     gaps: NDArray[np.float64] = np.hypot(*(pair.visible - mapping.to_visible(pair.thermal)).T)
     gaps = gaps[np.isfinite(gaps)]
     return float(np.median(gaps)) * REFERENCE_WIDTH / mapping.visible_size[1] if len(gaps) else np.inf
+
+
+def left_px(pair: Observation, mapping: ImageMapping) -> float:
+    """Shift that is left between a pair's blocks of edges, reference pixels; infinite if none is clear."""
+    return distance_px(mapping, edge_matches(pair.visible, pair.thermal, mapping))
 
 
 def excess_px(mapping: ImageMapping, own: ImageMapping, pair: FrameMatches) -> float:

@@ -17,8 +17,9 @@ from distillmatch_ros.geometry.homography import Float64, Size
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.rig.drift import Drift
 from distillmatch_ros.rig.events import Finding, RigEvent
-from distillmatch_ros.rig.judging import explains, holds, judge_by
+from distillmatch_ros.rig.judging import explains, holds, judge_by, mapped_by
 from distillmatch_ros.rig.knocks import Off, Offs, at_other_depths
 from distillmatch_ros.rig.learning import LearnedRig, Observation, learn
 from distillmatch_ros.rig.metres import Scale
@@ -124,7 +125,7 @@ class RigWatch:
         self._judged: list[Judgement] = []
         self._trust = Trust()
         self._fits_better: list[bool] = []
-        self._offs = Offs()
+        self._offs, self._drift = Offs(), Drift()
         self.locked: WatchedRig | None = None
         self.is_undecided = True
         """Whether passes have not yet decided for or against a rig."""
@@ -161,8 +162,11 @@ class RigWatch:
             careful = self.locked is None or self._compares
             own = (self._candidate.own if careful else self._candidate.by_matches)(observed)
             judgement = judge_by(self._candidate, observed, own, found.probability, self._compares)
+            if judgement.likely:
+                self._drift.add(mapped_by(self._candidate, observed, own), found)
             self._decide(judgement, observed, own)
         self._keep(observed)
+        self._follow_mount()
         return WatchedPass(found, own, judgement, self.locked)
 
     def _decide(self, judgement: Judgement, observed: Observation, own: Float64) -> None:
@@ -248,6 +252,16 @@ class RigWatch:
         self._begin(None)
         for each in agreeing[:-1]:  # the last one is kept as any pass is
             self._keep(each.observed)
+
+    def _follow_mount(self) -> None:
+        """Take the pose that the latest passes have, if they lie off the known rig alike."""
+        if self.locked is None or (found := self._drift.follow(self.locked.rig, self._kept)) is None:
+            return
+        self._candidate, offset = found
+        turned = f"the cameras have turned against each other by {offset:.1f} px since the rig was learned"
+        self._tell(Finding.DRIFTED, f"{turned}; its pose is learned anew", distance_px=offset)
+        if self._lock().is_preferred:
+            self._on_learned(self._candidate, self._passes)
 
     def _keep(self, observed: Observation) -> None:
         """Keep a pass, and fit a rig when there are enough new ones."""
