@@ -9,11 +9,13 @@ from statistics import median
 from typing import Annotated
 
 import typer
+from rich.progress import Progress
 
 from distillmatch_ros.bags.depth_scale import scale_of_files
 from distillmatch_ros.bags.image_files import (
     ERROR,
     RECORDS,
+    PairResult,
     add_records,
     match_files,
     write_lines,
@@ -28,10 +30,11 @@ from distillmatch_ros.cli.view import common
 from distillmatch_ros.images.orientation import Orientation, Orientations
 from distillmatch_ros.images.pairs import PairPaths, files_of, list_images, read_csv, read_folder
 from distillmatch_ros.images.sizes import MAX_PIXELS
+from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.files import RigFile
-from distillmatch_ros.rig.learning import MAX_FRAMES
+from distillmatch_ros.rig.learning import MAX_FRAMES, LearnedRig
 from distillmatch_ros.rig.metres import Scale
 from distillmatch_ros.rig.regions import Parallax
 from distillmatch_ros.rig.trust import FAR_PX
@@ -144,14 +147,7 @@ def match(
         raise typer.BadParameter("--points needs --json.")
     if temperature is not None and out is None:
         raise typer.BadParameter("--temperature needs --out.")
-    if rig_out is not None and rig != AUTO:
-        raise typer.BadParameter("--rig-out needs --rig auto.")
-    if rig is None and (depth is not None or parallax is not Parallax.PLANE):
-        raise typer.BadParameter("--depth and --parallax need --rig.")
-    if depth is not None and parallax is not Parallax.PLANE:
-        raise typer.BadParameter("Give --depth or --parallax regions, not both.")
-    if rig == AUTO and pairs is None:
-        raise typer.BadParameter("--rig auto needs --pairs.")
+    _check_rig(rig, rig_out, depth, parallax, pairs)
     check_suffix(rerun, ".rrd")
     written = [*([] if out is None else picture_paths(listed, out)), rig_out, rerun]
     taken = [pairs, depth, *files_of(listed), None if out is None else out / RECORDS]
@@ -165,31 +161,11 @@ def match(
         common.progress(hidden=single or output.quiet) as bar,
         ExitStack() as files,
     ):
-        known, used = None, 0
-        if rig == AUTO:
-            task = bar.add_task("learning the rig", total=min(len(listed), MAX_FRAMES))
-            learned, evidence, used = learn_from_files(
-                registrar,
-                listed,
-                depth=depth,
-                visible_from_thermal=visible_from_thermal,
-                max_pixels=max_pixels,
-                on_pair=lambda: bar.advance(task),
-            )
-            bar.remove_task(task)
-            for line in str(evidence).splitlines():
-                common.remark(line, bar.console)
-            known = None if evidence.kind == "pair" else learned
-        elif rig is not None:
-            known = RigFile.load(Path(rig)).rig
-        if known is not None and depth is not None and not known.model.is_metric:
-            scale = scale_of_files(known, listed, depth, visible_from_thermal, max_pixels)
-            known = known.with_baseline(scale.metres, scale.origins)
-            common.remark(str(scale), bar.console)
-        elif known is not None and known.measured:
-            common.remark(str(Scale.of(known.model, known.measured)), bar.console)
-        if known is not None and rig_out is not None:
-            RigFile.of(known, used).save(rig_out)
+        known = None
+        if rig is not None:
+            known, used = _open_rig(rig, registrar, listed, depth, visible_from_thermal, max_pixels, bar)
+            if known is not None and rig_out is not None:
+                RigFile.of(known, used).save(rig_out)
         results = match_files(
             registrar,
             listed,
@@ -210,14 +186,7 @@ def match(
             counts[result.status] += 1
             if (rejection := result.rejected_by) is not None and rejection.status is Status.CONTRADICTED:
                 contradicted.append(rejection)
-            if result.error is not None:
-                common.complain(result.error, bar.console)
-            elif single and not output.quiet:
-                common.show_pair(result)
-            else:
-                for hint in (result.advice, result.note):
-                    if hint is not None:
-                        common.remark(f"{result.pair.listed_as[1]}: {hint}", bar.console)
+            _tell(result, bar, in_full=single and not output.quiet)
     if not single and not output.quiet:
         common.show_counts(counts)
     misfits = rig not in (None, AUTO) and not single and len(contradicted) > counts[Status.OK]
@@ -225,6 +194,74 @@ def match(
         common.complain(_misfit(f"{rig}", contradicted, counts[Status.OK], depth is not None))
     if counts[ERROR] or misfits:
         raise typer.Exit(SOME_INPUTS_FAILED)
+
+
+def _check_rig(
+    rig: str | None, rig_out: Path | None, depth: Path | None, parallax: Parallax, pairs: Path | None
+) -> None:
+    """Check that the options about a rig go together."""
+    if rig_out is not None and rig != AUTO:
+        raise typer.BadParameter("--rig-out needs --rig auto.")
+    if rig is None and (depth is not None or parallax is not Parallax.PLANE):
+        raise typer.BadParameter("--depth and --parallax need --rig.")
+    if depth is not None and parallax is not Parallax.PLANE:
+        raise typer.BadParameter("Give --depth or --parallax regions, not both.")
+    if rig == AUTO and pairs is None:
+        raise typer.BadParameter("--rig auto needs --pairs.")
+
+
+def _open_rig(
+    rig: str,
+    registrar: Registrar,
+    listed: Sequence[PairPaths],
+    depth: Path | None,
+    visible_from_thermal: bool,
+    max_pixels: int,
+    bar: Progress,
+) -> tuple[LearnedRig | None, int]:
+    """The rig of a file, or learned from the pairs, in metres if depth tells the scale.
+
+    Returns:
+        The rig, None if evidence is for the pairs' own homographies; and the number of pairs it was learned
+        from, 0 for a file.
+    """
+    used = 0
+    if rig == AUTO:
+        task = bar.add_task("learning the rig", total=min(len(listed), MAX_FRAMES))
+        known, evidence, used = learn_from_files(
+            registrar,
+            listed,
+            depth=depth,
+            visible_from_thermal=visible_from_thermal,
+            max_pixels=max_pixels,
+            on_pair=lambda: bar.advance(task),
+        )
+        bar.remove_task(task)
+        for line in str(evidence).splitlines():
+            common.remark(line, bar.console)
+        if evidence.kind == "pair":
+            return None, used
+    else:
+        known = RigFile.load(Path(rig)).rig
+    if depth is not None and not known.model.is_metric:
+        scale = scale_of_files(known, listed, depth, visible_from_thermal, max_pixels)
+        known = known.with_baseline(scale.metres, scale.origins)
+        common.remark(str(scale), bar.console)
+    elif known.measured:
+        common.remark(str(Scale.of(known.model, known.measured)), bar.console)
+    return known, used
+
+
+def _tell(result: PairResult, bar: Progress, in_full: bool) -> None:
+    """Print what a person has to know of a pair, or all of it."""
+    if result.error is not None:
+        common.complain(result.error, bar.console)
+    elif in_full:
+        common.show_pair(result)
+    else:
+        for hint in (result.advice, result.note):
+            if hint is not None:
+                common.remark(f"{result.pair.listed_as[1]}: {hint}", bar.console)
 
 
 def _misfit(file: str, contradicted: Sequence[Rejection], confirmed: int, by_depth: bool) -> str:
