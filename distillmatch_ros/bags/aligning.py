@@ -119,7 +119,7 @@ class Aligning:
         for number, (paths, pair) in enumerate(read_listed(path, self.parameters, self.errors, stop)):
             visible, thermal = pair.visible.image, pair.thermal.image
             own = registrar.register_prepared(pair)
-            found = own if self.rig is None or own.mapping is None else by_rig(self.rig, pair, own)
+            found = own if self.rig is None or own.mapping is None else by_rig(self.rig, pair, own)[0]
             self._take(visible, thermal, found, number * SECOND, paths.listed_as[0])
             on_pair()
 

@@ -203,7 +203,8 @@ def match_files(
                     note = f"no depth in {depth}: the pair's plane is used"
                 elif number == 0 and known is not None and out is not None and not rig.model.tells_lengths:
                     note = "no point cloud: how far apart the rig's cameras are is not known"
-                registration = by_rig(rig, prepared, own, parallax, known)
+                registration, doubt = by_rig(rig, prepared, own, parallax, known)
+                note = note if doubt is None else doubt
         except DistillMatchError as error:
             yield PairResult(pair, None, str(error))
             continue

@@ -20,8 +20,10 @@ from distillmatch_ros.rig.dense import Float32
 from distillmatch_ros.rig.depth_image import registered
 from distillmatch_ros.rig.evidence import Evidence, judge
 from distillmatch_ros.rig.learning import MAX_FRAMES, LearnedRig, Observation, evenly, learn
+from distillmatch_ros.rig.parallax import DepthMapping
 from distillmatch_ros.rig.quality import distance_px
 from distillmatch_ros.rig.regions import Parallax
+from distillmatch_ros.rig.scale import contradiction, left_by_depth_px, match_depth
 from distillmatch_ros.rig.trust import AGREE_PX, FAR_PX
 
 
@@ -83,13 +85,14 @@ def by_rig(
     found: Registration,
     parallax: Parallax = Parallax.PLANE,
     depth: Float32 | None = None,
-) -> Registration:
+) -> tuple[Registration, str | None]:
     """A pair's registration with the rig's mapping, which the pair's own homography judges.
 
     Up to `AGREE_PX` from the rig at likely depths it confirms the rig's mapping, and its status and
     probability hold for it. Beyond `FAR_PX` one of the two is wrong: the pair is CONTRADICTED, as in a
     stream. Between the two, and without a homography of the pair's own, the mapping is FIXED: the pair did
     not confirm it. With depth, its matches judge in place of its homography, see `RigWatch`.
+    Where edges contradict depth the plane's mapping is FIXED: depth is wrong, or the rig.
 
     Args:
         rig: the rig.
@@ -99,22 +102,35 @@ def by_rig(
         depth: inverse depth of the visible pixels, see `read_depth`; used instead of ``parallax``, by a rig
             that is known in metres.
 
+    Returns:
+        The registration, and why depth is not used; None if it is, or there is none.
+
     Raises:
         DistillMatchError: the images differ in size from the rig's, or the rig is not metric.
     """
     rig.check(pair.thermal.image.shape[:2], pair.visible.image.shape[:2])
     seen = Observation.of(pair, found)
-    mapping: ImageMapping | None = None if depth is None else rig.by_depth(seen, depth)
+    by_depth = None if depth is None else rig.by_depth(seen, depth)
+    doubt = None if by_depth is None else _contradiction(seen, by_depth)
     gap = None
     if found.mapping is not None:
-        gap = rig.gap_px(found.mapping) if mapping is None else distance_px(mapping, seen.matches)
+        gap = rig.gap_px(found.mapping) if by_depth is None else distance_px(by_depth, seen.matches)
         if gap > FAR_PX:
-            return found.rejected(Rejection.of("rig", gap, FAR_PX))
-    if mapping is None:
+            return found.rejected(Rejection.of("rig", gap, FAR_PX)), doubt
+    mapping: ImageMapping
+    if by_depth is not None:
+        mapping = by_depth if doubt is None else by_depth.on_plane
+    else:
         mapping = rig.by_regions(seen) if parallax is Parallax.REGIONS else rig.register(seen)
-    if gap is not None and gap <= AGREE_PX:
-        return replace(found, mapping=mapping)
-    return replace(found, mapping=mapping, status=Status.FIXED, probability=None)
+    if gap is not None and gap <= AGREE_PX and doubt is None:
+        return replace(found, mapping=mapping), None
+    return replace(found, mapping=mapping, status=Status.FIXED, probability=None), doubt
+
+
+def _contradiction(seen: Observation, by_depth: DepthMapping) -> str | None:
+    """Why depth must not map a pair, see `contradiction`; None if it may."""
+    edges = match_depth(seen.visible, seen.thermal, by_depth.on_plane, by_depth.inverse_depth)
+    return None if edges is None else contradiction([(left_by_depth_px(by_depth.rig, edges), edges.plane_px)])
 
 
 def read_depth(path: Path, visible: Path, size: Size) -> Float32:

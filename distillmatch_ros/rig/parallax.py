@@ -114,7 +114,7 @@ class DepthMapping:
         """See `ImageMapping`; NaN where something hides a point, outside the image by the plane."""
         inside, depth = _at(points, self.thermal_inverse_depth)
         found = np.empty((len(points), 2))
-        found[~inside] = self._flat.to_visible(points[~inside])
+        found[~inside] = self.on_plane.to_visible(points[~inside])
         rays = self.rig.thermal.unproject(points[inside])
         pose = self.rig.T_visible_thermal
         seen = (
@@ -128,7 +128,7 @@ class DepthMapping:
         """See `to_visible`."""
         inside, depth = _at(points, np.where(self.hidden, np.nan, self._complete))
         found = np.empty((len(points), 2))
-        found[~inside] = self._flat.to_thermal(points[~inside])
+        found[~inside] = self.on_plane.to_thermal(points[~inside])
         rays = self.rig.visible.unproject(points[inside])
         rays[:, :2] -= self.shift
         back = self.rig.T_visible_thermal.inverse()
@@ -161,14 +161,15 @@ class DepthMapping:
         """See `ImageMapping`: least squares over what both cameras see, the plane's where that is little."""
         rows, columns = _EVERY * np.array(np.nonzero(self.mask[::_EVERY, ::_EVERY]))
         if len(rows) < 16:
-            return self._flat.homography
+            return self.on_plane.homography
         top, left, *_ = (part.start or 0 for part in self._window)
         places = self._seen[0][:, rows - top, columns - left].T.astype(np.float64)
         pixels = np.column_stack([columns, rows]).astype(np.float64)
         return closest_homography(places, pixels, self.thermal_size, self.visible_size)
 
     @cached_property
-    def _flat(self) -> RigMapping:
+    def on_plane(self) -> RigMapping:
+        """The mapping of the frame's plane."""
         return self.rig.on_plane(self.plane, self.shift)
 
     @cached_property

@@ -7,7 +7,7 @@ as uncertain as the rig's focal lengths, see `Scale`.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import hypot
 
@@ -28,6 +28,7 @@ DOUBTED = 12
 """Pairs after which a scale that is not known is doubted."""
 
 _EXPLAINED = 0.7  # of what planes leave, which depth may leave; it leaves 0.1 to 0.3, wrong depth 0.7 to 1.5
+_WORSE_PX = 1.0  # thermal pixels by which depth may leave more: a flat scene lies on its plane best
 _STEPS, _LONGEST, _STILL = 20, 0.3, 1e-4  # of the logarithm of a scale
 
 
@@ -130,6 +131,24 @@ def left_by_depth_px(rig: RigModel, matches: DepthMatches) -> float:
     """
     gaps = np.hypot(*(matches.thermal - _places(rig, matches)(0.0)).T)
     return float(np.median(np.where(np.isfinite(gaps), gaps, np.inf)))
+
+
+def contradiction(left_px: Sequence[tuple[float, float]]) -> str | None:
+    """What is wrong with depth if it leaves more between edges than pairs' planes do; None if it does not.
+
+    Args:
+        left_px: of each pair, what depth leaves, see `left_by_depth_px`, and what its plane leaves.
+    """
+    if not left_px:
+        return None
+    by_depth, by_plane = np.median(left_px, axis=0)
+    if not by_depth > by_plane + _WORSE_PX:
+        return None
+    return (
+        f"depth: edges are {by_depth:.1f} px from where it has them, and {by_plane:.1f} px from each pair's "
+        "plane, which maps pairs instead; check its unit, that it is of this camera, and the distance of the "
+        "cameras (baseline_m, the rig's file)"
+    )
 
 
 def _places(rig: RigModel, matches: DepthMatches) -> Callable[[float], Float64]:

@@ -13,7 +13,14 @@ from distillmatch_ros.rig.dense import Float32
 from distillmatch_ros.rig.events import Finding, RigEvent
 from distillmatch_ros.rig.metres import Scale
 from distillmatch_ros.rig.model import GIVEN, RigMapping, RigModel
-from distillmatch_ros.rig.scale import DOUBTED, MOST, ScaleEstimate, left_by_depth_px, match_depth
+from distillmatch_ros.rig.scale import (
+    DOUBTED,
+    MOST,
+    ScaleEstimate,
+    contradiction,
+    left_by_depth_px,
+    match_depth,
+)
 
 OBSERVE_S, REFINE_S = 1.0, 3.0
 """Time between pairs that the distance of the cameras is learned from, s: those of one moment are alike;
@@ -21,7 +28,6 @@ and once it is known, until `MOST` pairs have told it: one takes up to a tenth o
 
 _AT = (5, 8, 12, 20, MOST)  # numbers of pairs at which it is estimated
 _LATEST = 5  # pairs that tell whether depth leaves less between edges than planes do
-_WORSE_PX = 1.0  # thermal pixels by which it may leave more: a flat scene lies on its plane best
 _CONTRADICTED = 0.15
 """Least fraction by which depth contradicts a distance that was known before: in nine synthetic rooms and
 streets depth was off by up to 3 % with known lenses, and by 8 % without."""
@@ -140,26 +146,12 @@ class MetricRig:
             inverse_depth: float32 (H, W), of the visible pixels, 1 / metre.
             stamp: of the pair, ns.
         """
-        is_open = self._pairs < DOUBTED or self._worse is not None
+        is_open = self._pairs < DOUBTED or contradiction(self._left_px) is not None
         if is_open and registration.status.is_own and self._is_due(stamp):
             is_new = self._add(pair, mapping, inverse_depth, stamp)
             if is_new and self._pairs == DOUBTED:
                 self._tell_contradiction(mapping, stamp)
-        return self._worse
-
-    @property
-    def _worse(self) -> str | None:
-        """What is wrong if depth leaves more between edges of the latest pairs than their planes do."""
-        if not self._left_px:
-            return None
-        by_depth, by_plane = np.median(self._left_px, axis=0)
-        if not by_depth > by_plane + _WORSE_PX:
-            return None
-        return (
-            f"depth: edges are {by_depth:.1f} px from where it has them, and {by_plane:.1f} px from each "
-            "pair's plane, which maps pairs instead; check its unit, that it is of this camera, and the "
-            "distance of the cameras (baseline_m, the rig's file)"
-        )
+        return contradiction(self._left_px)
 
     def _tell_contradiction(self, mapping: RigMapping, stamp: int) -> None:
         """Tell if depth contradicts the distance of the cameras."""

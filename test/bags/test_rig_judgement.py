@@ -25,6 +25,7 @@ from distillmatch_ros.rig.depth_image import registered
 from distillmatch_ros.rig.files import RigFile
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.model import RigModel
+from distillmatch_ros.rig.parallax import DepthMapping
 from distillmatch_ros.scene import SyntheticPair
 
 SIZE = (256, 320)
@@ -134,8 +135,15 @@ def test_with_depth_matches_judge_the_rig_which_no_homography_of_a_room_confirms
     pose = Pose(moved, model.T_visible_thermal.translation)
     rig = LearnedRig(replace(model, T_visible_thermal=pose), DEPTHS, shifted=False)
     pair = PreparedPair.of(room.visible, room.thermal)
-    by_depth = by_rig(rig, pair, found, depth=registered(room.visible_depth, room.visible.shape[:2]))
+    depth = registered(room.visible_depth, room.visible.shape[:2])
+    by_depth, doubt = by_rig(rig, pair, found, depth=depth)
     assert by_depth.status is status
     assert status is not Status.FIXED or by_depth.probability is None
     if degrees == 0:
-        assert by_rig(rig, pair, found).status is Status.FIXED
+        assert doubt is None
+        assert by_rig(rig, pair, found)[0].status is Status.FIXED
+        for wrong in (depth / 3, depth * 10, depth[::-1, ::-1].copy()):
+            by_plane, doubt = by_rig(rig, pair, found, depth=wrong)
+            assert doubt is not None and "edges" in doubt
+            assert by_plane.status in (Status.FIXED, Status.CONTRADICTED)
+            assert not isinstance(by_plane.mapping, DepthMapping)
