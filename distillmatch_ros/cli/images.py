@@ -13,7 +13,7 @@ from distillmatch_ros.base.files import write_json, write_text
 from distillmatch_ros.cli.interruption import interruptible
 from distillmatch_ros.cli.options import EngineOptions, Output, Warps
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, fail_with_errors
-from distillmatch_ros.cli.view import common
+from distillmatch_ros.cli.view import common, measures
 from distillmatch_ros.evaluation import report
 from distillmatch_ros.evaluation import rig as rigs
 from distillmatch_ros.evaluation.accuracy import Register, compare, compare_known
@@ -137,7 +137,7 @@ def evaluate(
         write_text(out / "evaluation.md", report.to_markdown(evaluated, *about))
         write_text(out / "evaluation.csv", report.to_csv(evaluated))
         write_text(out / "evaluation.tex", report.to_latex(evaluated, groups, versus))
-    output.give(record, lambda: common.show_evaluation(evaluated, str(folder), groups, versus))
+    output.give(record, lambda: measures.show_evaluation(evaluated, str(folder), groups, versus))
     if stopped.is_set():
         raise KeyboardInterrupt(f"evaluated {evaluated.pairs} of {len(pairs)} pairs")
     problems = [each.reason for each in evaluated.unreadable]
@@ -161,7 +161,7 @@ def _evaluate_rig(folder: Path, file: Path | None, output: Output, engine: Engin
             for name, pairs in drives.items()
         }
         accuracies = rigs.evaluate_rig(observed, known)
-    output.give(rigs.record(accuracies), lambda: common.show_drives(accuracies, str(folder)))
+    output.give(rigs.record(accuracies), lambda: measures.show_drives(accuracies, str(folder)))
 
 
 def _baselines(text: str) -> list[str]:
@@ -203,4 +203,4 @@ def benchmark(
             runs=runs,
             on_run=lambda: bar.advance(task),
         )
-    output.give(asdict(measured), lambda: common.show_benchmark(measured))
+    output.give(asdict(measured), lambda: measures.show_benchmark(measured))

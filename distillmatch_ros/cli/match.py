@@ -26,7 +26,7 @@ from distillmatch_ros.bags.rig_learning import learn_from_files
 from distillmatch_ros.base.files import check_suffix
 from distillmatch_ros.cli.options import Degrees, EngineOptions, Output
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED
-from distillmatch_ros.cli.view import common
+from distillmatch_ros.cli.view import common, registrations
 from distillmatch_ros.images.orientation import Orientation, Orientations
 from distillmatch_ros.images.pairs import PairPaths, files_of, list_images, read_csv, read_folder
 from distillmatch_ros.images.sizes import MAX_PIXELS
@@ -188,7 +188,7 @@ def match(
                 contradicted.append(rejection)
             _tell(result, bar, in_full=single and not output.quiet)
     if not single and not output.quiet:
-        common.show_counts(counts)
+        registrations.show_counts(counts)
     misfits = rig not in (None, AUTO) and not single and len(contradicted) > counts[Status.OK]
     if misfits:
         common.complain(_misfit(f"{rig}", contradicted, counts[Status.OK], depth is not None))
@@ -257,7 +257,7 @@ def _tell(result: PairResult, bar: Progress, in_full: bool) -> None:
     if result.error is not None:
         common.complain(result.error, bar.console)
     elif in_full:
-        common.show_pair(result)
+        registrations.show_pair(result)
     else:
         for hint in (result.advice, result.note):
             if hint is not None:

@@ -8,7 +8,7 @@ import typer
 from distillmatch_ros.base.files import check_outputs, check_suffix
 from distillmatch_ros.cli.options import Overwrite
 from distillmatch_ros.cli.program import needs_torch
-from distillmatch_ros.cli.view import common
+from distillmatch_ros.cli.view import measures
 from distillmatch_ros.images.pairs import read_folder
 
 
@@ -35,7 +35,7 @@ def ablate(
 ) -> None:
     """Train a network for each row of a table, and compare them; finished rows are not repeated."""
     ablation = needs_torch("training.ablation").ablate(config, out)
-    common.show_evaluation(ablation.figures, ablation.folder)
+    measures.show_evaluation(ablation.figures, ablation.folder)
 
 
 def export(

@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from distillmatch_ros.bags.summary import BagSummary
-from distillmatch_ros.cli.view.common import coloured
+from distillmatch_ros.cli.view.registrations import coloured
 
 if TYPE_CHECKING:
     from distillmatch_ros.demo.run import Demo
