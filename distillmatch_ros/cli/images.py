@@ -11,7 +11,7 @@ import typer
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import write_json, write_text
 from distillmatch_ros.cli.interruption import interruptible
-from distillmatch_ros.cli.options import EngineOptions, Output, Warps
+from distillmatch_ros.cli.options import AUTO, EngineOptions, Output, Warps
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, fail_with_errors
 from distillmatch_ros.cli.view import common, measures
 from distillmatch_ros.evaluation import report
@@ -25,8 +25,6 @@ from distillmatch_ros.evaluation.truth import read_truths
 from distillmatch_ros.evaluation.warped import ALL, HARD, PRESETS, RIG, SMALL, WIDE
 from distillmatch_ros.images.pairs import files_of, read_folder
 from distillmatch_ros.rig.files import RigFile
-
-AUTO = "auto"
 
 
 class PresetName(str, Enum):

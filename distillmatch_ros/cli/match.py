@@ -24,7 +24,7 @@ from distillmatch_ros.bags.pictures import picture_paths
 from distillmatch_ros.bags.rerun_file import recording
 from distillmatch_ros.bags.rig_learning import learn_from_files
 from distillmatch_ros.base.files import check_suffix
-from distillmatch_ros.cli.options import Degrees, EngineOptions, Output
+from distillmatch_ros.cli.options import AUTO, Degrees, EngineOptions, Output
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED
 from distillmatch_ros.cli.view import common, registrations
 from distillmatch_ros.images.orientation import Orientation, Orientations
@@ -38,8 +38,6 @@ from distillmatch_ros.rig.learning import MAX_FRAMES, LearnedRig
 from distillmatch_ros.rig.metres import Scale
 from distillmatch_ros.rig.regions import Parallax
 from distillmatch_ros.rig.trust import FAR_PX
-
-AUTO = "auto"
 
 Rotation = Annotated[
     int,

@@ -25,6 +25,8 @@ Threads = Annotated[
     typer.Option(metavar="N", min=1, help="CPU threads; by default one per core that this process may use."),
 ]
 Warps = Annotated[int, typer.Option(metavar="N", min=1, help="Random homographies per pair and preset.")]
+AUTO = "auto"
+"""The value of --rig with which a rig is learned from the pairs themselves."""
 Overwrite = Annotated[bool, typer.Option("--overwrite", metavar="", help="Replace existing outputs.")]
 
 
