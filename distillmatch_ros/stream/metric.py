@@ -22,9 +22,10 @@ from distillmatch_ros.rig.scale import (
     match_depth,
 )
 
-OBSERVE_S, REFINE_S = 1.0, 3.0
+OBSERVE_S, REFINE_S, RECHECK_S = 1.0, 3.0, 10.0
 """Time between pairs that the distance of the cameras is learned from, s: those of one moment are alike;
-and once it is known, until `MOST` pairs have told it: one takes up to a tenth of a second."""
+once it is known, until `MOST` pairs have told it; and between pairs that depth is compared on once it agrees.
+One takes up to a tenth of a second."""
 
 _AT = (5, 8, 12, 20, MOST)  # numbers of pairs at which it is estimated
 _LATEST = 5  # pairs that tell whether depth leaves less between edges than planes do
@@ -64,6 +65,8 @@ class MetricRig:
         self._asked: RigModel | None = None
         self._pairs = self._last = 0
         self._left_px: deque[tuple[float, float]] = deque(maxlen=_LATEST)
+        self._doubt: str | None = None
+        self._pause_s = OBSERVE_S
         self.events: list[RigEvent] = []
         """What was found about the distance of the cameras, oldest first."""
 
@@ -110,7 +113,7 @@ class MetricRig:
         mapping = registration.mapping
         if not isinstance(mapping, RigMapping) or mapping.rig.is_metric:
             return None
-        if registration.status.is_own and self._is_due(stamp):
+        if registration.status.is_own and self._is_wanted(stamp):
             known = None if self._scale is None else self._scale.metres
             is_new = self._add(pair, mapping, inverse_depth, stamp, known)
             if is_new and (self._pairs in _AT or self._pairs % _AT[-1] == 0):
@@ -133,7 +136,8 @@ class MetricRig:
     ) -> str | None:
         """Compare a distance of the cameras that was known before with depth, on pairs a second apart.
 
-        The distance is kept: an event tells once that depth contradicts it.
+        The distance is kept: an event tells once that depth contradicts it. Once a dozen pairs agree, one in
+        ten seconds is compared.
 
         Returns:
             Why depth must not map pairs: it leaves more between edges than the pairs' planes do, as one of a
@@ -146,12 +150,14 @@ class MetricRig:
             inverse_depth: float32 (H, W), of the visible pixels, 1 / metre.
             stamp: of the pair, ns.
         """
-        is_open = self._pairs < DOUBTED or contradiction(self._left_px) is not None
-        if is_open and registration.status.is_own and self._is_due(stamp):
+        if registration.status.is_own and self._is_due(stamp, self._pause_s):
             is_new = self._add(pair, mapping, inverse_depth, stamp)
             if is_new and self._pairs == DOUBTED:
                 self._tell_contradiction(mapping, stamp)
-        return contradiction(self._left_px)
+            self._doubt, last = (contradiction(some) for some in (self._left_px, list(self._left_px)[-1:]))
+            is_settled = self._pairs >= DOUBTED and self._doubt is None and last is None
+            self._pause_s = RECHECK_S if is_settled else OBSERVE_S
+        return self._doubt
 
     def _tell_contradiction(self, mapping: RigMapping, stamp: int) -> None:
         """Tell if depth contradicts the distance of the cameras."""
@@ -182,11 +188,15 @@ class MetricRig:
         is_new, self._told = mapping.rig is not self._told, mapping.rig
         return SupportedRig(mapping.rig, is_new, parent)
 
-    def _is_due(self, stamp: int) -> bool:
+    def _is_wanted(self, stamp: int) -> bool:
+        """Whether one more pair is to tell the distance."""
         known = self._scale is not None and self._scale.maps
         if known and self._pairs >= MOST:
             return False
-        return not 0 <= stamp - self._last < (REFINE_S if known else OBSERVE_S) * SECOND
+        return self._is_due(stamp, REFINE_S if known else OBSERVE_S)
+
+    def _is_due(self, stamp: int, pause_s: float) -> bool:
+        return not 0 <= stamp - self._last < pause_s * SECOND
 
     def _add(
         self,
@@ -223,3 +233,4 @@ class MetricRig:
         if self._pairs:
             self._estimate, self._scale, self._pairs = ScaleEstimate(), None, 0
             self._left_px.clear()
+            self._doubt, self._pause_s = None, OBSERVE_S

@@ -116,3 +116,18 @@ def test_depth_contradicts_a_distance_that_was_known_before_once(
         assert not rig.events or second >= DOUBTED, "some pairs are needed, a second apart"
     assert [event.finding for event in rig.events] == [Finding.CONTRADICTED] * contradicted
     assert metres(rig, model) == pytest.approx(known * METRES), "what was known is kept"
+
+
+def test_depth_that_goes_wrong_later_is_noticed_and_trusted_again_once_it_is_right(told: list[float]) -> None:
+    told[:] = [METRES] * (DOUBTED + 2) + [METRES / 4] * 6 + [METRES]
+    rig, model = MetricRig(), RIG.with_baseline(METRES)
+    found = Registration.without_matches(Status.TRACKED, model.at(0.02), {})
+    mapping = rig.mapping(found, 0.0)
+    assert mapping is not None
+    doubts = [
+        rig.compare(Mock(), found, mapping, DEPTH, round((1 + second) * SECOND)) is not None
+        for second in range(80)
+    ]
+    changes = [second for second in range(1, 80) if doubts[second] != doubts[second - 1]]
+    assert len(changes) == 2 and not doubts[0]
+    assert changes[0] <= DOUBTED + 3 * metric.RECHECK_S + 3 and changes[1] <= changes[0] + 7
