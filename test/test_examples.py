@@ -104,7 +104,8 @@ def test_hot_spots_stand_on_the_ground(transport: None, tmp_path: Path) -> None:
     """A hot column of pixels below the horizon of a level camera, one metre above flat ground."""
     pytest.importorskip("rclpy", reason="ROS 2 for Python is not installed")
     from sensor_msgs.msg import CameraInfo, Image, PointCloud2
-    from support.bench import Bench, Process, closing_all, domain
+    from support.bench import Bench
+    from support.ros_process import Process, closing_all, domain
 
     own, topic = domain(), "/distillmatch/thermal_registered"
     heat = np.full((60, 80), 29000, np.uint16)
@@ -151,7 +152,8 @@ def test_hot_spots_stand_on_the_ground(transport: None, tmp_path: Path) -> None:
 
 def test_a_node_that_uses_the_homography(transport: None, tmp_path: Path) -> None:
     pytest.importorskip("rclpy", reason="ROS 2 for Python is not installed")
-    from support.bench import Bench, Image, Process, closing_all, domain
+    from support.bench import Bench, Image
+    from support.ros_process import Process, closing_all, domain
 
     own = domain()
     with closing_all() as things:

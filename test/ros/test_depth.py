@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
-from support.bench import Bench, closing_all, domain, start_node
+from support.bench import Bench
+from support.ros_process import closing_all, domain, start_node
 
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.evaluation.parallax import DEPTHS, true_rig

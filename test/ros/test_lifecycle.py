@@ -10,8 +10,9 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
-from support.bench import Bench, Process, picture, wait_for
+from support.bench import Bench, picture
 from support.ros_fixtures import StartNode
+from support.ros_process import Process, wait_for
 from support.tiny_network import tiny_graph, write_tiny
 
 OFF = ("-p", "autostart:=false")

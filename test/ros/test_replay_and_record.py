@@ -11,7 +11,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 from support.bags import Drive, write_bag
-from support.bench import domain
+from support.ros_process import domain
 
 from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.base.errors import DistillMatchError

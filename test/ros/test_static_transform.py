@@ -9,7 +9,8 @@ from unittest.mock import Mock
 import pytest
 from geometry_msgs.msg import TransformStamped
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from support.bench import Bench, closing_all, domain
+from support.bench import Bench
+from support.ros_process import closing_all, domain
 
 from distillmatch_ros.ros import publishers
 from distillmatch_ros.ros.message_types import is_installed, message_class

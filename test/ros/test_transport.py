@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from support import ROOT
-from support.bench import Bench, closing_all, domain, start_node
+from support.bench import Bench
 from support.ros_fixtures import StartNode
+from support.ros_process import closing_all, domain, start_node
 
 from distillmatch_ros.ros.transport import (
     OWN_CHOICE,

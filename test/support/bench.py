@@ -1,19 +1,12 @@
-"""A real node in a process of its own, and a bench of cameras and listeners around it."""
+"""A bench of cameras and listeners around a node that runs in a process of its own."""
 
 # ruff: noqa: E402 (a module that imports this one is skipped where ROS is not installed)
 
 import math
-import os
 import random
-import signal
-import subprocess
-import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import cycle
-from pathlib import Path
-from time import monotonic, sleep, time_ns
+from collections.abc import Callable, Sequence
+from time import monotonic, time_ns
 from typing import Any
 
 import cv2
@@ -31,14 +24,14 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
-from support import ROOT
+from support.ros_process import PATIENCE_S
 
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.tools.load import image_message
 
 NODE = "/distillmatch"
-PATIENCE_S = 60.0
-"""For whatever has to happen; the machine may be busy."""
+RATE = 5.0
+"""Pairs a second that a busy machine keeps up with too, Hz."""
 SETTLING_S = 0.3
 """DDS tells one end of a match a little before the other."""
 OUTPUTS = {
@@ -56,79 +49,6 @@ OUTPUTS = {
 ALL_OUTPUTS = {**OUTPUTS, "points": PointCloud2, "thermal/camera_info": CameraInfo}
 TRANSITIONS = {"configure": 1, "cleanup": 2, "activate": 3, "deactivate": 4}
 SHAPE = (64, 80)
-
-
-# Even ones for one process of tests, odd ones for the other beside it; each once before any comes again.
-_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 2
-_DOMAINS = cycle(random.SystemRandom().sample(range(2 + _WORKER, 102, 2), 50))
-
-
-def domain() -> int:
-    """One that no other node of these tests has, and other programs on this machine hardly."""
-    return next(_DOMAINS)
-
-
-def environment(domain_id: int) -> dict[str, str]:
-    return {
-        **os.environ,
-        "ROS_DOMAIN_ID": str(domain_id),
-        "PYTHONPATH": os.pathsep.join(
-            filter(None, [str(ROOT), str(ROOT / "test"), os.environ.get("PYTHONPATH")])
-        ),
-    }
-
-
-class Process:
-    """A program that leaves nothing behind."""
-
-    def __init__(self, command: Sequence[str], domain_id: int, log: Path) -> None:
-        self._log = log
-        with log.open("w") as said:
-            self._process = subprocess.Popen(
-                command,
-                env=environment(domain_id),
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                cwd=log.parent,
-                start_new_session=True,
-            )
-
-    @property
-    def said(self) -> str:
-        return self._log.read_text()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def signal(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-
-    def wait(self) -> int:
-        return self._process.wait(PATIENCE_S)
-
-    def is_running(self) -> bool:
-        return self._process.poll() is None
-
-    def kill(self) -> None:
-        """As the kernel does when memory runs out."""
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
-    def close(self) -> None:
-        """Ask it to end, and see that it does."""
-        if self.is_running():
-            self._process.send_signal(signal.SIGINT)
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.kill()
-
-
-def start_node(domain_id: int, folder: Path, *arguments: str) -> Process:
-    """``fusion_node``; arguments such as ``-p``, ``mode:=hold``."""
-    command = [sys.executable, "-m", "distillmatch_ros.ros.fusion_node", "--ros-args", *arguments]
-    return Process(command, domain_id, folder / "fusion_node.log")
 
 
 class Bench:
@@ -300,21 +220,17 @@ def stamp_of(message: Any) -> int:
     return int(message.header.stamp.sec) * SECOND + int(message.header.stamp.nanosec)
 
 
-@contextmanager
-def closing_all() -> Iterator[list[Any]]:
-    """Closes whatever was appended, the latest first, and checks that nothing of it is left."""
-    things: list[Any] = []
-    try:
-        yield things
-    finally:
-        for thing in reversed(things):
-            thing.close()
-        assert not [thing for thing in things if isinstance(thing, Process) and thing.is_running()]
+def drive_and_recover(bench: Bench, seconds: float = 3.0, **how: object) -> None:
+    """Good data leads to results within a second of it."""
+    del bench.outputs["homography"][:]
+    sent = bench.drive(seconds, rate=RATE, **how)  # type: ignore[arg-type]
+    # Results of an earlier drive may still come in.
+    stamps = bench.until(lambda: set(sent) & set(map(stamp_of, bench.outputs["homography"])))
+    assert min(stamps) <= sent[0] + SECOND
 
 
-def wait_for(true: Callable[[], Any]) -> None:
-    """Wait without a ROS graph."""
-    end = monotonic() + PATIENCE_S
-    while not true():
-        assert monotonic() < end
-        sleep(0.02)
+def said(bench: Bench, text: str) -> DiagnosticStatus:
+    """A diagnosis of the last drive."""
+    found = [status for status in bench.diagnostics if text in status.message]
+    assert found, [status.message for status in bench.diagnostics]
+    return found[-1]

@@ -9,7 +9,8 @@ from support import ROOT
 from support.tiny_network import write_tiny
 
 if TYPE_CHECKING:
-    from support.bench import Bench, Process
+    from support.bench import Bench
+    from support.ros_process import Process
 
 StartNode = Callable[..., "tuple[Process, Bench]"]
 
@@ -34,7 +35,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def start(transport: None, network: Path, tmp_path: Path) -> Iterator[StartNode]:
     """Starts a node and a bench on a domain of their own; arguments go to the node."""
-    from support.bench import Bench, closing_all, domain, start_node
+    from support.bench import Bench
+    from support.ros_process import closing_all, domain, start_node
 
     with closing_all() as things:
 
@@ -52,7 +54,8 @@ def start(transport: None, network: Path, tmp_path: Path) -> Iterator[StartNode]
 @pytest.fixture(scope="module")
 def active(transport: None, network: Path, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Bench]":
     """A bench around a node that is active, for all tests of a module."""
-    from support.bench import Bench, closing_all, domain, start_node
+    from support.bench import Bench
+    from support.ros_process import closing_all, domain, start_node
 
     with closing_all() as things:
         own = domain()
