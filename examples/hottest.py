@@ -28,7 +28,9 @@ def main(visible_file: str, thermal_file: str, picture: str, rig: str = "", dept
         found = registrar.register_prepared(pair)
     if rig:  # without a depth image, depth is found by regions
         known = read_depth(Path(depth), Path(visible_file), visible.shape[:2]) if depth else None
-        found = by_rig(RigFile.load(Path(rig)).rig, pair, found, Parallax.REGIONS, known)
+        found, doubt = by_rig(RigFile.load(Path(rig)).rig, pair, found, Parallax.REGIONS, known)
+        if doubt is not None:  # the depth is not used
+            print(doubt, file=sys.stderr)
     if found.mapping is None:
         sys.exit(f"rejected: {found.status}")
     drawn = cv2.applyColorMap(to_8bit(thermal), cv2.COLORMAP_INFERNO)
