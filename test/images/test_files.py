@@ -216,3 +216,19 @@ def test_a_csv_without_a_matrix_is_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("1,2\n3,4\n")
     with pytest.raises(DistillMatchError, match="beyond"):
         read_thermal(tmp_path / "t.csv", max_pixels=3)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_column_that_numbers_the_rows_is_none_of_the_image(first: int, tmp_path: Path) -> None:
+    rows = [f"{first + row},{20 + row}.5,21,22" for row in range(9)]
+    (tmp_path / "t.csv").write_text(",0,1,2\n" + "\n".join(rows))
+    read = read_thermal(tmp_path / "t.csv")
+    assert read.shape == (9, 3) and read[3].tolist() == [23.5, 21, 22]
+    (tmp_path / "few.csv").write_text("0,20\n1,21\n")
+    assert read_thermal(tmp_path / "few.csv").shape == (2, 2)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_matrices_as_office_programs_save_them(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('"20,5"\t"21"\n"22"\t"23"\n', encoding=encoding)
+    assert read_thermal(tmp_path / "t.csv").tolist() == [[20.5, 21], [22, 23]]
