@@ -138,6 +138,10 @@ class RigFollower:
         """Take note that a pass elsewhere confirms the rig."""
         self._suspected = False
 
+    def suspect(self) -> None:
+        """Take note that a pass elsewhere contradicts the rig, which alone is no answer then."""
+        self._suspected = True
+
     def is_as_good_as(self, own: Registration) -> bool:
         """Whether the last pair's mapping by the rig may stand where its own one differs from it."""
         return self._found is not None and self._was_supported and self._found.is_as_good_as(own)

@@ -15,8 +15,8 @@ from distillmatch_ros.registration.rejection import Rejection
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
 from distillmatch_ros.rig.learning import LearnedRig
-from distillmatch_ros.rig.trust import Trust
-from distillmatch_ros.rig.watching import RigWatch, WatchedRig
+from distillmatch_ros.rig.trust import Judgement, Trust
+from distillmatch_ros.rig.watching import RigWatch, WatchedPass, WatchedRig
 from distillmatch_ros.stream.belief import displaced
 from distillmatch_ros.stream.calibration import ImageFormat, PairFormat
 from distillmatch_ros.stream.executors import InlineExecutor
@@ -51,10 +51,10 @@ class Guarded:
         )
         self.stamp, self.rig = 10**18, GUARD
 
-    def see(self, thermal: np.ndarray, own: Registration) -> Registration:
+    def see(self, thermal: np.ndarray, own: Registration, passed: bool = False) -> Registration:
         self.stamp += SECOND
-        pair = PreparedPair.of(shapes(3), thermal)
-        return self.state._guarded(Followed(own), pair, self.stamp, self.rig).registration
+        pair, passes = PreparedPair.of(shapes(3), thermal), ((self.stamp, own),) if passed else ()
+        return self.state._guarded(Followed(own, passes), pair, self.stamp, self.rig).registration
 
 
 @pytest.fixture
@@ -98,6 +98,15 @@ def test_a_pass_against_the_rig_counts_once(
     monkeypatch.setattr(RigFollower, "is_as_good_as", lambda *_: False)
     guarded.rig = replace(GUARD, trust=Trust(0.85, 0.98))
     assert guarded.see(seen(), own(40, probability)).status is status
+
+
+def test_the_first_pair_after_a_step_is_not_answered_by_the_rig_of_before(guarded: Guarded) -> None:
+    """Its pass contradicts the rig, and is not believed alone either."""
+    dark, found = np.full(THERMAL, 120, np.uint8), own(60)
+    step = found.rejected(Rejection("earlier_pairs"))
+    off = Judgement(60.0, 60.0, DEPTH, 20.0, likely=True, fits_better=None)
+    guarded.state._search.said = WatchedPass(found, None, off, GUARD)
+    assert guarded.see(dark, step, passed=True).status is Status.CONTRADICTED
 
 
 def test_after_a_knock_the_rig_answers_nothing(guarded: Guarded) -> None:
