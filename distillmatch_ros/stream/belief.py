@@ -6,8 +6,8 @@ over different views go wrong in different ways: where they agree, each leaves l
 view that the last one saw says nothing new.
 """
 
+import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 from distillmatch_ros.images.likeness import Look
 from distillmatch_ros.registration.probability import RIGHT_PX, with_odds
@@ -19,9 +19,11 @@ IN_STREAMS = 10.0
 pairs in the fit of the probability are impossible. Chosen on 25 panned streets by day and night, and rounded:
 20 would fit those better whose own alignment is good, 7 all of them."""
 
-ERROR = NormalDist(sigma=4.0)
-"""Error of a right homography along any one direction, reference pixels."""
+ERROR_PX = RIGHT_PX / math.sqrt(-2 * math.log(1 - MOST))
+"""Standard deviation of a homography's error along each direction that `MOST` implies if it is normal (of
+Rayleigh's distribution), reference pixels. On 20 panned streets behind a late camera none is better."""
 
+_TERMS = 40  # what is left of the sum is below 1e-9 for any displacement
 _ANOTHER = 0.2  # fraction of the visible image that shows something else, from which on it is another view
 _LEAST_LEFT = 0.5  # fraction of the doubt that each pass leaves, at least
 
@@ -40,7 +42,24 @@ def outweighed(probability: float | None, other: float | None) -> float | None:
 
 def displaced(probability: float, by_px: float) -> float:
     """The probability of a homography that something else displaces by so many reference pixels."""
-    return probability * (ERROR.cdf(RIGHT_PX - by_px) / ERROR.cdf(RIGHT_PX))
+    return probability if by_px == 0 else probability * _right(by_px) / MOST
+
+
+def _right(by_px: float) -> float:
+    """Probability that a displacement and the error of a right homography together are below `RIGHT_PX`.
+
+    Their length follows Rice's distribution: its square is chi-square distributed with 2 + 2 n degrees of
+    freedom, n of Poisson's distribution.
+    """
+    mean, limit = ((px / ERROR_PX) ** 2 / 2 for px in (by_px, RIGHT_PX))
+    weight, step = math.exp(-mean), math.exp(-limit)
+    beyond, probability = step, 0.0
+    for n in range(1, _TERMS):
+        probability += weight * (1 - beyond)
+        weight *= mean / n
+        step *= limit / n
+        beyond += step
+    return probability
 
 
 @dataclass(frozen=True)
