@@ -29,15 +29,13 @@ def main(visible_file: str, thermal_file: str, picture: str, rig: str = "", dept
     if rig:  # without a depth image, depth is found by regions
         known = read_depth(Path(depth), Path(visible_file), visible.shape[:2]) if depth else None
         found, doubt = by_rig(RigFile.load(Path(rig)).rig, pair, found, Parallax.REGIONS, known)
-        if doubt is not None:  # the depth is not used
-            print(doubt, file=sys.stderr)
+        sys.stderr.write(doubt or "")  # why the depth is not used
     if found.mapping is None:
         sys.exit(f"rejected: {found.status}")
     drawn = cv2.applyColorMap(to_8bit(thermal), cv2.COLORMAP_INFERNO)
     middle = np.array([(x, y, 1) for x in np.linspace(0.35, 0.65, 9) for y in np.linspace(0.2, 0.8, 9)])
     for left, top, width, height in detect(visible):
-        # A box moves as its middle does, not as what is behind its corners.
-        there = found.to_thermal(middle[:, :2] * (width, height) + (left, top))
+        there = found.to_thermal(middle[:, :2] * (width, height) + (left, top))  # its rim is background
         seen = np.isfinite(there).all(axis=1)  # NaN where something nearer hides it
         ends = np.array([[0, 0, 1], [1, 1, 1]]) @ np.linalg.lstsq(middle[seen], there[seen], rcond=None)[0]
         (x0, y0), (x1, y1) = np.clip(np.rint(ends), 0, thermal.shape[1::-1]).astype(int)
