@@ -14,10 +14,9 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import Float64, Size
 from distillmatch_ros.geometry.mapping import ImageMapping
-from distillmatch_ros.rig.edges import edge_matches
 from distillmatch_ros.rig.learning import KnownRig, LearnedRig, Observation, evenly, learn
 from distillmatch_ros.rig.obstacles import Differences, differences
-from distillmatch_ros.rig.quality import distance_px
+from distillmatch_ros.rig.quality import distance_px, left_px
 
 Kind = Literal["pair", "rig", "rig with a shift", "one homography"]
 
@@ -198,6 +197,5 @@ def _judged(
 
 
 def _figures(pair: Observation, mapping: ImageMapping) -> tuple[float, float]:
-    """Distance of matches, and of edges, from where a mapping takes them; see `distance_px`."""
-    edges = edge_matches(pair.visible, pair.thermal, mapping)
-    return distance_px(mapping, pair.matches), distance_px(mapping, edges)
+    """Distance of matches, and of edges, from where a mapping takes them; see `distance_px`, `left_px`."""
+    return distance_px(mapping, pair.matches), left_px(pair, mapping)

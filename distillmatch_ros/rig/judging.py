@@ -24,7 +24,12 @@ def mapped_by(rig: LearnedRig, observed: Observation, own: Float64) -> ImageMapp
 
 
 def judge_by(
-    rig: LearnedRig, observed: Observation, own: Float64, probability: float | None, compares: bool
+    rig: LearnedRig,
+    observed: Observation,
+    own: Float64,
+    mapping: ImageMapping,
+    probability: float | None,
+    compares: bool,
 ) -> Judgement:
     """Judge a rig by a pass.
 
@@ -32,11 +37,11 @@ def judge_by(
         rig: the rig.
         observed: the pass, with a mapping.
         own: (5,), what its pair adds to the rig; see `LearnedRig.own`.
+        mapping: what the rig says of the pair; see `mapped_by`.
         probability: that the pass is right; None if it is not known.
         compares: whether to ask which of the two mappings fits edges better, which takes time.
     """
     assert observed.mapping is not None, "a pass without a mapping judges nothing"
-    mapping = mapped_by(rig, observed, own)
     if isinstance(mapping, DepthMapping):
         gap = off = distance_px(mapping, observed.matches)
     else:
@@ -57,4 +62,7 @@ def holds(judgements: Sequence[Judgement]) -> bool:
 
 def explains(rig: LearnedRig, passes: Sequence[Observation]) -> bool:
     """Whether a rig holds for the passes that it was learned from, by their matches."""
-    return holds([judge_by(rig, each, rig.by_matches(each), None, compares=False) for each in passes])
+    owns = [(each, rig.by_matches(each)) for each in passes]
+    return holds(
+        [judge_by(rig, each, own, mapped_by(rig, each, own), None, compares=False) for each, own in owns]
+    )

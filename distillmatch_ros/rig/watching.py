@@ -161,9 +161,10 @@ class RigWatch:
         if self._candidate is not None:
             careful = self.locked is None or self._compares
             own = (self._candidate.own if careful else self._candidate.by_matches)(observed)
-            judgement = judge_by(self._candidate, observed, own, found.probability, self._compares)
+            mapping = mapped_by(self._candidate, observed, own)
+            judgement = judge_by(self._candidate, observed, own, mapping, found.probability, self._compares)
             if judgement.likely:
-                self._drift.add(mapped_by(self._candidate, observed, own), found)
+                self._drift.add(mapping, found)
             self._decide(judgement, observed, own)
         self._keep(observed)
         self._follow_mount()

@@ -240,10 +240,8 @@ class RigState:
                 known.confirm()
             return alone
         said = None if self._search.said is None or not alone.passes else self._search.said.judgement
-        if (
-            found.mapping is None and said is not None and said.doubts
-        ):  # a step that one pass alone does not prove
-            known.suspect()
+        if found.mapping is None and said is not None and said.doubts:
+            known.suspect()  # of a step, which one pass alone does not prove
         by_rig = known.process(pair, stamp, locked, settings.gate, None)
         looked = by_rig.rested or by_rig.registration.status.is_own  # now, or at an earlier pair just before
         if found.mapping is None or (looked and known.is_as_good_as(found)):
