@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.bags.aligned_pairs import AlignRecord, KeptPair, PairsFolder
 from distillmatch_ros.bags.drives import read_listed
-from distillmatch_ros.bags.processing import BagJob, process_bag, recorded_cameras
+from distillmatch_ros.bags.job import BagJob, recorded_cameras
+from distillmatch_ros.bags.processing import process_bag
 from distillmatch_ros.bags.rig_learning import by_rig
 from distillmatch_ros.bags.splitting import Split, split
 from distillmatch_ros.bags.summary import BagSummary

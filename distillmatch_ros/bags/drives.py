@@ -8,7 +8,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.bags.processing import BagJob, process_bag, recorded_cameras
+from distillmatch_ros.bags.job import BagJob, recorded_cameras
+from distillmatch_ros.bags.processing import process_bag
 from distillmatch_ros.bags.summary import BagSummary
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from distillmatch_ros.bags.camera_infos import first_size
+from distillmatch_ros.bags.job import BagJob, image_topics
 from distillmatch_ros.bags.opening import open_bag
-from distillmatch_ros.bags.processing import BagJob, image_topics
 from distillmatch_ros.bags.summary import BagSummary
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import Size

@@ -15,7 +15,7 @@ from distillmatch_ros.cli.program import SOME_INPUTS_FAILED
 from distillmatch_ros.cli.view import common
 
 if TYPE_CHECKING:
-    from distillmatch_ros.bags.processing import BagJob
+    from distillmatch_ros.bags.job import BagJob
     from distillmatch_ros.bags.summary import BagSummary
     from distillmatch_ros.registration.registrar import Registrar
     from distillmatch_ros.stream.parameters import Parameters
@@ -162,8 +162,8 @@ def take_drives(
 def _jobs(sources: list[Path], parameters: "Parameters", **topics: str | None) -> "list[BagJob]":
     """The bags among the sources, each drive as one job without an output."""
     from distillmatch_ros.bags.drives import is_list
+    from distillmatch_ros.bags.job import BagJob
     from distillmatch_ros.bags.joining import drives_in
-    from distillmatch_ros.bags.processing import BagJob
 
     bags = drives_in([each for each in sources if not is_list(each)], topics["rgb"], topics["thermal"])
     return [

@@ -10,7 +10,8 @@ import numpy as np
 from typing_extensions import TypedDict
 
 from distillmatch_ros.bags.image_files import PairRecord
-from distillmatch_ros.bags.processing import BagJob, process_bag
+from distillmatch_ros.bags.job import BagJob
+from distillmatch_ros.bags.processing import process_bag
 from distillmatch_ros.bags.provenance import provenance
 from distillmatch_ros.bags.summary import BagRecord, BagSummary
 from distillmatch_ros.base.files import make_folder

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from distillmatch_ros.bags.processing import BagJob, process_bag
+from distillmatch_ros.bags.job import BagJob
+from distillmatch_ros.bags.processing import process_bag
 from distillmatch_ros.bags.provenance import provenance
 from distillmatch_ros.bags.rerun_file import recording
 from distillmatch_ros.bags.summary import BagSummary

@@ -12,7 +12,7 @@ from distillmatch_ros import Registrar
 from distillmatch_ros.bags.calibration import _in_metres
 from distillmatch_ros.bags.depth_scale import believed, scale_of_observations
 from distillmatch_ros.bags.drives import Drives
-from distillmatch_ros.bags.processing import BagJob
+from distillmatch_ros.bags.job import BagJob
 from distillmatch_ros.bags.typestore import ros2_messages, ros2_types
 from distillmatch_ros.bags.writing import BagWriter
 from distillmatch_ros.base.errors import DistillMatchError

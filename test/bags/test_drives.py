@@ -14,7 +14,7 @@ from support.simulated_rig import RIG, THERMAL, VISIBLE
 
 from distillmatch_ros.bags.calibration import calibrate
 from distillmatch_ros.bags.drives import Drives
-from distillmatch_ros.bags.processing import BagJob, recorded_cameras
+from distillmatch_ros.bags.job import BagJob, recorded_cameras
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.pose import Pose

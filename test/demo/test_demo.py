@@ -11,7 +11,8 @@ import pytest
 from support.bags import Drive, write_bag
 from typer.testing import CliRunner
 
-from distillmatch_ros.bags.processing import BagJob, process_bag
+from distillmatch_ros.bags.job import BagJob
+from distillmatch_ros.bags.processing import process_bag
 from distillmatch_ros.cli import app
 from distillmatch_ros.cli.schemas import schema
 from distillmatch_ros.demo.agreement import Homographies, compare, homographies, select_pairs
