@@ -11,8 +11,9 @@ import typer
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import write_json, write_text
 from distillmatch_ros.cli.interruption import interruptible
-from distillmatch_ros.cli.options import AUTO, EngineOptions, Output, Warps
+from distillmatch_ros.cli.options import EngineOptions, Output, Warps
 from distillmatch_ros.cli.program import SOME_INPUTS_FAILED, fail_with_errors
+from distillmatch_ros.cli.rig_options import AUTO
 from distillmatch_ros.cli.view import common, measures
 from distillmatch_ros.evaluation import report
 from distillmatch_ros.evaluation import rig as rigs

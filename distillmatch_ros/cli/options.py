@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,10 +12,12 @@ import typer
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import STANDARD_OUTPUT, check_outputs, write_json
 from distillmatch_ros.engines.registry import BACKENDS, check_backend
-from distillmatch_ros.images.orientation import Orientations
+from distillmatch_ros.images.orientation import Orientation, Orientations
 from distillmatch_ros.images.temperature import CAMERAS, Temperature
 from distillmatch_ros.registration.registrar import Registrar
 
+IMAGES = "Reading images"
+"""Title of the options about how the cameras' images are read."""
 Model = Annotated[
     Path | None,
     typer.Option("--model", metavar="FILE", help="Network; by default the shipped light network."),
@@ -25,8 +27,6 @@ Threads = Annotated[
     typer.Option(metavar="N", min=1, help="CPU threads; by default one per core that this process may use."),
 ]
 Warps = Annotated[int, typer.Option(metavar="N", min=1, help="Random homographies per pair and preset.")]
-AUTO = "auto"
-"""The value of --rig with which a rig is learned from the pairs themselves."""
 Overwrite = Annotated[bool, typer.Option("--overwrite", metavar="", help="Replace existing outputs.")]
 
 
@@ -48,14 +48,30 @@ Settings = Annotated[
         help="Set one parameter of the node, such as tolerance=0.05; may be repeated.",
     ),
 ]
+Rotation = Annotated[
+    int,
+    typer.Option(
+        metavar="DEGREES",
+        help="Clockwise rotation that makes this camera's images upright: 0, 90, 180, 270.",
+        rich_help_panel=IMAGES,
+    ),
+]
+
+
+def _flip(camera: str) -> Any:
+    """The option ``--CAMERA-flip``, without a negative form: no flip is the default."""
+    told = "This camera's images are mirrored; the flip precedes the rotation."
+    return typer.Option(f"--{camera}-flip", metavar="", help=told, rich_help_panel=IMAGES)
+
+
 Degrees = Annotated[
     Temperature | None,
     typer.Option(
         "--temperature",
         metavar="CAMERA",
         parser=Temperature.parse,
-        help="Thermal readings in degrees Celsius, in what is written of them: "
-        f"{', '.join(CAMERAS)}, or SCALE,OFFSET: what a reading is multiplied by, and what is added.",
+        help="Write thermal values in degrees Celsius: what converts the camera's readings, one of "
+        f"{', '.join(CAMERAS)}, or SCALE,OFFSET for reading * SCALE + OFFSET.",
         show_default=False,
     ),
 ]
@@ -82,6 +98,28 @@ class EngineOptions:
             DistillMatchError: the engine cannot be opened.
         """
         return Registrar.open(self.model, self.backend, self.threads, orientations=orientations)
+
+
+@dataclass(frozen=True)
+class OrientationOptions:
+    """How both cameras' images are turned upright."""
+
+    rgb_rotation: Rotation = 0
+    rgb_flip: Annotated[bool, _flip("rgb")] = False
+    thermal_rotation: Rotation = 0
+    thermal_flip: Annotated[bool, _flip("thermal")] = False
+
+    @property
+    def orientations(self) -> Orientations:
+        """Both orientations.
+
+        Raises:
+            DistillMatchError: a rotation is no multiple of 90 degrees.
+        """
+        return Orientations(
+            Orientation(self.rgb_rotation, self.rgb_flip),
+            Orientation(self.thermal_rotation, self.thermal_flip),
+        )
 
 
 @dataclass(frozen=True)
@@ -116,11 +154,11 @@ class Output:
 
 
 def with_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """A command as typer takes it: a parameter that is a group becomes the options of that group."""
+    """A command as typer takes it: a parameter that is a dataclass becomes options, one a field."""
     groups: dict[str, type] = {}
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command).parameters.values():
-        if parameter.annotation not in (EngineOptions, Output):
+        if not (isinstance(parameter.annotation, type) and is_dataclass(parameter.annotation)):
             parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
             continue
         groups[parameter.name] = parameter.annotation

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from distillmatch_ros.stream.sensors import Sensor
     from distillmatch_ros.stream.stream import Stream
 
-TOPICS = "Topics (both required, unless names and encodings tell which is which)"
+TOPICS = "Topics (required where names and encodings do not tell which is which)"
 
 
 def complete_topic(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
