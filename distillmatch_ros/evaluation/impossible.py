@@ -118,7 +118,7 @@ def count(
     accepted: list[Accepted] = []
     for index in range(number):
         for kind, names, visible, thermal in _drawn(pairs, np.random.default_rng([seed, index]), index):
-            found = registrar.register(visible, thermal, search=search, verify=True)
+            found = registrar.register(visible, thermal, search=search, verify=True, restart=not search)
             numbers[kind] += 1
             if found.homography is not None:
                 accepted.append(Accepted(kind, *names, found.probability))

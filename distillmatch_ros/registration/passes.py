@@ -12,13 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.engines.protocol import Engine, Float32
-from distillmatch_ros.geometry.homography import Float64, Size, inverse, resize_matrix, transform
+from distillmatch_ros.geometry.homography import (
+    REFERENCE_WIDTH,
+    Float64,
+    Size,
+    inverse,
+    resize_matrix,
+    transform,
+)
 from distillmatch_ros.geometry.warping import resize, warp
 from distillmatch_ros.registration.alignment import Aligner, Alignment
 from distillmatch_ros.registration.burnt_in import BESIDE, is_marked, prominence_beside_marks
 from distillmatch_ros.registration.crops import CropPair
 from distillmatch_ros.registration.gate import Estimate, Gate, confirm, estimate, implausible
 from distillmatch_ros.registration.probability import ProbabilityModel
+from distillmatch_ros.registration.quality import SAMPLE
 from distillmatch_ros.registration.rejection import Rejection
 
 SCALES, TURNS = (0.6, 0.85, 1.2), (-20.0, 0.0, 20.0)
@@ -43,6 +51,11 @@ class Pass:
     estimate: Estimate
     alignment: Alignment | None
     probability: float | None = None
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a probability is known, and is below `CERTAIN`."""
+        return self.probability is not None and self.probability < CERTAIN
 
     @classmethod
     def blank(cls) -> "Pass":
@@ -155,6 +168,36 @@ class PairOfImages:
         found = self._pass_aligned(self._align(agreed.homography, gate).homography, agreeing)
         return found if found.estimate.homography is not None else None
 
+    def restart(self, gate: Gate, found: Pass) -> Pass:
+        """Align once more from the similarity of a pass's inliers; the pass with what edges support better.
+
+        Where things are few, as at night, the eight parameters of a homography follow errors of the matches
+        into corners without any, and the alignment stays there, for want of edges. A similarity has four,
+        and cameras on one mount, which look the same way, are close to one.
+
+        Args:
+            gate: thresholds.
+            found: a pass with an alignment, perhaps rejected.
+        """
+        kept = found.estimate.inliers
+        if found.alignment is None or kept.sum() < SAMPLE:
+            return found
+        inlier_px = gate.inlier_px * self._visible_size[1] / REFERENCE_WIDTH
+        with self._clock.stage("homography"):
+            inliers = found.thermal_points[kept], found.visible_points[kept]
+            similarity, agreeing = cv2.estimateAffinePartial2D(*inliers, ransacReprojThreshold=inlier_px)
+        if not agreeing.any():
+            return found
+        with self._clock.stage("alignment"):
+            alignment = self._align(np.vstack([similarity, (0.0, 0.0, 1.0)]), gate)
+        if alignment.peak_prominence <= found.alignment.peak_prominence:
+            return found
+        thermal_points, visible_points = (
+            np.asarray(each, np.float64) for each in (found.thermal_points, found.visible_points)
+        )
+        judged, probability = self._judge(alignment, thermal_points, visible_points, gate)
+        return replace(found, estimate=judged, alignment=alignment, probability=probability)
+
     def _pass(self, gate: Gate) -> Pass:
         """Match the unchanged images."""
         with self._clock.stage("resize"):
@@ -187,15 +230,7 @@ class PairOfImages:
         if judged.homography is not None:
             with self._clock.stage("alignment"):
                 alignment = self._align(judged.homography, gate)
-                judged = confirm(alignment, thermal_points, visible_points, *sizes, gate)
-            if self._probability is not None and judged.quality is not None:
-                probability = self._probability(judged.quality)
-                if judged.homography is not None and probability < gate.min_probability:
-                    judged = judged.rejected(
-                        Rejection.of("min_probability", probability, gate.min_probability)
-                    )
-            if judged.homography is not None and self._is_burnt_in(judged.homography, probability, gate):
-                judged, probability = judged.rejected(Rejection("burnt_in")), None
+            judged, probability = self._judge(alignment, thermal_points, visible_points, gate)
         return Pass(
             visible_points.astype(np.float32),
             thermal_points.astype(np.float32),
@@ -204,6 +239,22 @@ class PairOfImages:
             alignment,
             probability,
         )
+
+    def _judge(
+        self, alignment: Alignment, thermal_points: Float64, visible_points: Float64, gate: Gate
+    ) -> tuple[Estimate, float | None]:
+        """Judge an aligned homography by matches, edges and probability, which is given too if known."""
+        probability = None
+        with self._clock.stage("alignment"):
+            sizes = self._thermal_size, self._visible_size
+            judged = confirm(alignment, thermal_points, visible_points, *sizes, gate)
+        if self._probability is not None and judged.quality is not None:
+            probability = self._probability(judged.quality)
+            if judged.homography is not None and probability < gate.min_probability:
+                judged = judged.rejected(Rejection.of("min_probability", probability, gate.min_probability))
+        if judged.homography is not None and self._is_burnt_in(judged.homography, probability, gate):
+            return judged.rejected(Rejection("burnt_in")), None
+        return judged, probability
 
     def _is_burnt_in(self, homography: Float64, probability: float | None, gate: Gate) -> bool:
         """Whether hardly anything supports a homography but marks burnt into both images, or they bend it."""

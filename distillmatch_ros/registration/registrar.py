@@ -21,7 +21,7 @@ from distillmatch_ros.images.orientation import ORIENTATIONS, Orientation, Orien
 from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.crops import CropPair, Wider
 from distillmatch_ros.registration.gate import Gate
-from distillmatch_ros.registration.passes import CERTAIN, PairOfImages, Pass, Stopwatch
+from distillmatch_ros.registration.passes import PairOfImages, Pass, Stopwatch
 from distillmatch_ros.registration.probability import ProbabilityModel, find_model
 from distillmatch_ros.registration.result import Registration
 
@@ -134,6 +134,7 @@ class Registrar:
         prior: Float64 | None = None,
         search: bool = False,
         verify: bool = False,
+        restart: bool = False,
     ) -> Registration:
         """Register one pair.
 
@@ -151,11 +152,14 @@ class Registrar:
             verify: whether to reject a homography whose probability is below `CERTAIN`, or that was searched
                 for, if edges support one of another orientation of the thermal image better, such as
                 mirrored: seven more passes.
+            restart: whether to align once more, from the similarity of the matches, if the probability is
+                below `CERTAIN`, and to take what edges support better. Streams do.
 
         Raises:
             DistillMatchError: an argument is not an image, the prior no homography, or the engine closed.
         """
-        return self.register_prepared(self.prepare(visible, thermal), prior, search=search, verify=verify)
+        pair = self.prepare(visible, thermal)
+        return self.register_prepared(pair, prior, search=search, verify=verify, restart=restart)
 
     def prepare(self, visible: NDArray[Any], thermal: NDArray[Any]) -> PreparedPair:
         """Prepare a pair for `register_prepared` and `find_orientation`, upright.
@@ -172,6 +176,7 @@ class Registrar:
         wider: Sequence[Wider] = tuple(Wider),
         search: bool = False,
         verify: bool = False,
+        restart: bool = False,
     ) -> Registration:
         """Register a pair that is prepared already.
 
@@ -182,6 +187,7 @@ class Registrar:
                 the first gives no homography, or one that contradicts it.
             search: see `register`.
             verify: see `register`.
+            restart: see `register`.
 
         Raises:
             DistillMatchError: the prior is no homography, or the engine is closed.
@@ -193,9 +199,15 @@ class Registrar:
         if prior is not None:
             prior = crops.in_crops(check_homography(prior, "prior homography", "pass None if there is none"))
         found, widest = self._match(*pictures, prior, wider, clock)
-        doubtful = found.probability is not None and found.probability < CERTAIN
+        if restart and found.is_doubtful:
+            images = self._images(*pictures, widest, clock)
+            if widest is Wider.VISIBLE:
+                found = images.restart(self.gate, found)
+            else:
+                found = images.restart(self.gate, found.exchanged()).exchanged()
+        doubtful = found.is_doubtful
         if search and found.estimate.homography is None and not any(map(_is_blank, pictures)):
-            images = PairOfImages(self.engine, self._probability, *pictures, clock)
+            images = self._images(*pictures, Wider.VISIBLE, clock)
             if (searched := images.search(self.gate, found)) is not None:
                 found, widest, doubtful = searched, Wider.VISIBLE, True
         if verify and doubtful and self._is_contradicted(found, pair, clock):
@@ -296,12 +308,18 @@ class Registrar:
         clock: Stopwatch,
     ) -> Pass:
         """Match two images, with exchanged roles if the thermal camera is assumed to see more."""
+        pair = self._images(visible, thermal, wider, clock)
         if wider is Wider.VISIBLE:
-            pair = PairOfImages(self.engine, self._probability, visible, thermal, clock)
             return pair.register(self.gate, self._passes, prior)
-        pair = PairOfImages(self.engine, self._probability, thermal, visible, clock)
         known = None if prior is None else inverse(prior)
         return pair.register(self.gate, self._passes, known).exchanged()
+
+    def _images(
+        self, visible: NDArray[np.uint8], thermal: NDArray[np.uint8], wider: Wider, clock: Stopwatch
+    ) -> PairOfImages:
+        """Two images to be matched, the one that sees more first."""
+        wide, narrow = (visible, thermal) if wider is Wider.VISIBLE else (thermal, visible)
+        return PairOfImages(self.engine, self._probability, wide, narrow, clock)
 
 
 def _is_blank(image: NDArray[Any]) -> bool:

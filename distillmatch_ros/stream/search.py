@@ -63,6 +63,7 @@ class Search:
             self._roles(),
             search=self._failures + 1 == SEARCH_AFTER,
             verify=self._failures > 0 or not self._fitted,
+            restart=True,
         )
         self._learn(pair, found)
         if self._watch is not None:

@@ -15,15 +15,17 @@ from support.scripted_engine import (
     points_of,
     scene_pair,
 )
+from support.sparse_scene import BENT, sparse_pair
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import resize_matrix
 from distillmatch_ros.images.orientation import ORIENTATIONS, UPRIGHT, Orientation, Orientations
 from distillmatch_ros.registration.crops import Wider
 from distillmatch_ros.registration.passes import SCALES, TURNS
+from distillmatch_ros.registration.probability import FEATURES, ProbabilityModel
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.status import Status
-from distillmatch_ros.stream.search import SEARCH_AFTER, advise
+from distillmatch_ros.stream.search import SEARCH_AFTER, Search, advise
 from distillmatch_ros.stream.settings import StreamSettings
 from distillmatch_ros.stream.stream import Stream
 
@@ -147,3 +149,13 @@ def test_rotations_that_there_are_not_are_rejected() -> None:
     with pytest.raises(DistillMatchError, match="rgb_rotation is 45; choose 0, 90, 180, 270 degrees"):
         StreamSettings(rgb_rotation=45)
     assert StreamSettings().orientations == Orientations(UPRIGHT, UPRIGHT)
+
+
+def test_doubtful_passes_are_aligned_once_more() -> None:
+    model = ProbabilityModel("", 0.4, dict.fromkeys(FEATURES, 0.0), 9, 0.0)
+    registrar = Registrar(ScriptedEngine(points_of(plain(BENT))), passes=1, probability=model)
+    pair = registrar.prepare(*sparse_pair())
+    plainly, again = (registrar.register_prepared(pair, restart=restart) for restart in (False, True))
+    found = Search(registrar).register(pair, 0)
+    np.testing.assert_array_equal(found.homography, again.homography)
+    assert not np.allclose(found.homography, plainly.homography, atol=1e-3)
