@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread, current_thread
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock
 
 import pytest
 from support import ROOT
@@ -23,6 +23,7 @@ from support.fleet import (
     write_drives,
 )
 
+from distillmatch_ros import __version__
 from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.bags.summary import BagSummary
 from distillmatch_ros.base.errors import DistillMatchError
@@ -163,6 +164,42 @@ def test_progress_is_told_in_the_callers_thread() -> None:
     assert seen == [(3, current_thread())] * 2
     with pytest.raises(SystemExit):
         list(register_all(units, order, on_frames=lambda _: sys.exit(1), stop=lambda: False))
+
+
+def test_no_more_bags_are_under_way_than_there_are_slots() -> None:
+    """Bags that wait in the scheduler would be lost with it, and could not be stopped."""
+
+    class TwoWorkers(ClientDouble):
+        def __init__(self) -> None:
+            self.begun: list[str] = []
+
+        def nthreads(self) -> dict[str, int]:
+            return {"one": 1, "other": 1}
+
+        def submit(self, work: object, unit: Unit, order: Order, run: str, key: str) -> Mock:
+            self.begun.append(unit.name)
+            return super().submit(work, unit, order, run, key)
+
+    client = TwoWorkers()
+    order = Order(Parameters(), {}, ("homography",))
+    units = [Unit(name, (f"{name}.mcap",), f"out/{name}.mcap") for name in "abcde"]
+    told = Cluster(client).register_all(  # type: ignore[arg-type]
+        units, order, on_frames=lambda _: None, stop=lambda: False
+    )
+    under_way = [len(client.begun) - ended for ended, _ in enumerate(told)]
+    assert sorted(client.begun) == list("abcde") and max(under_way) == 2
+
+
+@pytest.mark.parametrize("versions", [{"a": __version__, "b": "0.0.1"}, ModuleNotFoundError("no package")])
+def test_workers_of_another_version_are_named(
+    versions: dict[str, str] | Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = MagicMock()
+    client.run.side_effect = [versions]
+    monkeypatch.setattr(cluster, "Client", lambda *_, **__: client)
+    other = "none" if isinstance(versions, Exception) else "0.0.1"
+    with pytest.raises(DistillMatchError, match=rf"tcp://there:1: .* {other}"), open_remote("tcp://there:1"):
+        pass
 
 
 def test_without_a_scheduler_the_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

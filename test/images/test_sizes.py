@@ -113,8 +113,10 @@ def test_bombs_within_radiometric_files(tmp_path: Path) -> None:
     whole = flir_jpeg(np.zeros((8, 8), np.uint16), np.zeros((8, 8, 3), np.uint8), png=True)
     ihdr = whole.index(b"IHDR") + 4
     sof = whole.index(b"\xff\xc0", ihdr) + 5
+    raw = whole.index(struct.pack("<HHH", 2, 8, 8)) + 2
     entries = whole.index(b"FFF\0") + 0x1C
     for read, place, layout, reason in (
+        (read_thermal, raw, "<HH", "30000 x 30000 is beyond"),
         (read_thermal, ihdr, ">II", "30000 x 30000 is beyond"),
         (read_visible_of_thermal, sof, ">HH", "30000 x 30000 is beyond"),
         (read_thermal, entries, ">I", "a directory of 30000 records"),

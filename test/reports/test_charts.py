@@ -78,6 +78,16 @@ def test_a_strip_has_a_bar_for_each_run(marked: list[int], runs: int) -> None:
     assert len(bars) == runs and 'preserveAspectRatio="none"' in svg
 
 
+def test_bars_of_a_strip_end_halfway_to_the_next_pair() -> None:
+    """Of pairs at 0, 1, 3, 4 and 5 s the third lasts from 2 to 3.5 s; the strip from -0.5 to 5.5 s."""
+    svg = strip([0.0, 1.0, 3.0, 4.0, 5.0], [False, False, True, False, False], "when")
+    width = float(ElementTree.fromstring(svg).attrib["viewBox"].split()[2])
+    (bar,) = [each for each in drawn(svg, "path") if "var(--s1)" in each.attrib.get("style", "")]
+    across = [float(x) for x in re.findall(r"[ML] ([\d.]+) ", bar.attrib["d"])]
+    seconds = [-0.5 + 6 * x / width for x in (min(across), max(across))]
+    assert seconds == pytest.approx([2.0, 3.5], abs=0.02)
+
+
 def test_a_heat_map_is_darkest_where_most_is() -> None:
     chart = heat_map("Coverage", "", np.array([[0.0, 3.0], [12.0, 0.4]]), 0.75)
     cells = [

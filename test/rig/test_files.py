@@ -35,6 +35,15 @@ def test_file_holds_the_rig_exactly(learned: RigFile, tmp_path: Path) -> None:
         read.rig.check((240, 320), VISIBLE)
 
 
+CAMERA = {
+    "width": 640,
+    "height": 512,
+    "matrix": np.diag([500.0, 500.0, 1.0]).tolist(),
+    "distortion": [0.0] * 5,
+    "distortion_model": "plumb_bob",
+}
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -44,6 +53,9 @@ def test_file_holds_the_rig_exactly(learned: RigFile, tmp_path: Path) -> None:
         {"inverse_depths": [0.0, float("nan")]},
         {"T_visible_thermal": {"rotation": np.ones((3, 3)).tolist(), "translation": [1, 0, 0]}},
         {"origins": {"pose": "guessed"}},
+        {"thermal": CAMERA | {"width": 0}},
+        {"thermal": CAMERA | {"matrix": np.diag([-500.0, 500.0, 1.0]).tolist()}},
+        {"thermal": CAMERA | {"distortion": [float("nan")]}},
     ],
     ids=lambda change: next(iter(change)),
 )

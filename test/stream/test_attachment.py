@@ -107,3 +107,11 @@ def test_after_a_reset_nothing_old_is_attached() -> None:
     for _, sensor in CAMERAS:
         assert collector.add(sensor, Arrival(0, 0, str(sensor))) == []
     assert collector.add(Sensor.DEPTH, Arrival(15, 15, "new"))[0].attached[Sensor.DEPTH].item == "new"
+
+
+def test_after_a_reset_no_image_of_before_finds_a_partner() -> None:
+    collector: PairCollector[str] = PairCollector(Synchroniser(5), {})
+    collector.add(Sensor.VISIBLE, Arrival(0, 0, "old"))
+    collector.reset()
+    assert collector.add(Sensor.THERMAL, Arrival(0, 0, "new")) == []
+    assert [pair.visible.item for pair in collector.add(Sensor.VISIBLE, Arrival(0, 0, "new"))] == ["new"]
