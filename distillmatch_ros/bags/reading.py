@@ -158,6 +158,8 @@ class Bag:
             )
         if not images:
             raise DistillMatchError(f"{self.path}: {wrong}; it holds no images that are read", *listed)
+        if self.losses and not any(topic.count for topic in images.values()):
+            raise DistillMatchError(f"{self.path}: all images are lost", *map(str, self.losses))
         raise DistillMatchError(f"{self.path}: {wrong}; choose from", *listed)
 
     def messages(self, topics: Collection[str]) -> Iterator[Recorded]:
@@ -237,6 +239,9 @@ class Bag:
                 continue
             self._open.callback(file.close)
             self._files.append(file)
+        if promise is not None and not all(map(promise.lists, paths)):  # a name may be another than it was
+            spans = {file: file.span for file in self._files}
+            self._files.sort(key=lambda file: (spans[file] or (0, 0))[0])
         return promise
 
     def _all_topics(self) -> Mapping[str, Topic]:

@@ -26,6 +26,13 @@ def fail_with_errors(errors: Sequence[str]) -> None:
 
 
 class _Commands(TyperGroup):
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Reject an empty argument: as a path it would be the working directory."""
+        if "" in args:
+            common.complain("an argument is empty; is a variable of the shell not set?")
+            raise typer.Exit(WRONG_USE)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command; a `DistillMatchError` is printed without a traceback."""
         try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from glob import has_magic
 from hashlib import sha256
-from os.path import realpath
+from os.path import normpath, realpath
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
@@ -208,9 +208,12 @@ def _expand(given: str) -> Iterator[NamedBag]:
         before = given[: min(given.index(sign) for sign in "*?[" if sign in given)]
         fixed = "".join(before.rpartition("/")[:2])
         for each in found:
-            yield from _recordings(each, without_format(each.removeprefix(fixed)))
+            yield from _recordings(each, _inside(each.removeprefix(fixed)))
     else:
-        yield from _recordings(given, without_format(PurePosixPath(given).name))
+        place = (
+            given if is_url(given) else normpath(Path(given).absolute())
+        )  # `.` and `..` have no name of their own
+        yield from _recordings(given, _inside(PurePosixPath(place).name))
 
 
 def _recordings(place: str, name: str) -> Iterator[NamedBag]:
@@ -220,7 +223,12 @@ def _recordings(place: str, name: str) -> Iterator[NamedBag]:
         yield name, (place,)
         return
     for parts in found:
-        yield f"{name}/{without_format(parts[0].name)}", tuple(map(str, parts))
+        yield _inside(f"{name}/{parts[0].name}"), tuple(map(str, parts))
+
+
+def _inside(relative: str) -> str:
+    """The name of what is at a relative place: whatever it is made of, outputs stay in their folder."""
+    return without_format(normpath(f"/./{relative}").lstrip("/"))
 
 
 def _lines(path: Path) -> list[str]:

@@ -13,6 +13,7 @@ from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.files import write_text
 from distillmatch_ros.base.yaml import read_yaml
 from distillmatch_ros.geometry.camera import Camera
+from distillmatch_ros.geometry.intrinsics import FOCAL
 from distillmatch_ros.geometry.pose import Pose
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.model import RigModel
@@ -106,7 +107,7 @@ class RigFile:
             return _read(record)
         except KeyError as error:
             raise ValueError(f"{error} is missing") from error
-        except (TypeError, OverflowError) as error:
+        except (TypeError, OverflowError, DistillMatchError) as error:
             raise ValueError(str(error)) from error
 
 
@@ -159,8 +160,11 @@ def _camera(record: Any) -> Camera:
     fields = _mapping(record)
     size = int(fields["height"]), int(fields["width"])
     matrix = _numbers(fields["matrix"], (3, 3), "matrix")
-    if min(size) < 1 or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
-        raise ValueError("a camera has no pixels or no focal length")
+    least, most = (max(*size, 0) * bound for bound in FOCAL)
+    if min(size) < 1 or not all(least < focal < most for focal in (matrix[0, 0], matrix[1, 1])):
+        raise ValueError("a camera has no pixels, or a focal length that is none for its images")
+    if (abs(matrix[:2, 2]) > most).any() or matrix[2].tolist() != [0, 0, 1]:
+        raise ValueError("matrix is none of a camera")
     distortion = np.array(fields["distortion"], np.float64)
     if distortion.ndim != 1 or not np.isfinite(distortion).all():
         raise ValueError("distortion is no list of numbers")

@@ -112,6 +112,29 @@ def test_file_that_metadata_does_not_list_is_read_and_named(tmp_path: Path) -> N
     assert sum(found.values()) == 36 and "split_2.mcap is not listed" in opened.damage
 
 
+def test_renamed_file_is_read_in_its_time(tmp_path: Path) -> None:
+    bag = split(tmp_path, "mcap", DRIVE, 3)
+    (bag / "split_1.mcap").rename(bag / "the middle.mcap")
+    with Bag(bag) as opened:
+        received = [each.received for each in opened.messages(TOPICS)]
+    assert len(received) == 36 and received == sorted(received)
+
+
+def test_database_of_which_nothing_is_left_is_said(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path, "sqlite3", DRIVE)
+    file = storage(bag)
+    with sqlite3.connect(file) as database:
+        (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'messages'").fetchone()
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+    database.close()
+    data = bytearray(file.read_bytes())
+    flip(data, (page - 1) * size, size)
+    file.write_bytes(data)
+    with Bag(file) as opened, pytest.raises(DistillMatchError, match="lost") as error:
+        opened.image_topic(None, "--rgb")
+    assert "malformed" in str(error.value)
+
+
 @pytest.mark.parametrize(
     "text", ["", "a: [", "rosbag2_bagfile_information: 5", "&a [*a, *a]", "!!python/x {}"]
 )
@@ -222,6 +245,7 @@ def test_unindexed_and_cut_off_bags_give_what_they_hold(kind: str, cut: int, tmp
     assert "breaks off" in opened.damage
     least = 40 if kind == "ros1-bz2" else 100  # of bz2, nothing of a block of 900 kB comes without its end
     assert sum(found.values()) == 120 if not cut else least <= sum(found.values()) < 120
+    assert all(loss.start is None or loss.start >= START for loss in opened.losses)
 
 
 @pytest.mark.parametrize("byte", [0, 1, 2, 4, 7])

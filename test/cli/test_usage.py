@@ -122,6 +122,11 @@ def test_a_setting_without_name_or_value_is_wrong_use(command: str, setting: str
     assert_wrong_use(run(*command.split(), "--set", setting), "write NAME=VALUE")
 
 
+@pytest.mark.parametrize("words", [["inspect", ""], ["bag", "in.mcap", ""], ["bag", "", "out.mcap"], [""]])
+def test_an_empty_argument_is_not_the_working_directory(words: list[str]) -> None:
+    assert_wrong_use(run(*words), "empty")
+
+
 def test_goals_of_the_project_are_not_shown_to_users(capsys: pytest.CaptureFixture[str]) -> None:
     show_node_benchmarks([MEASURED])
     shown = capsys.readouterr().out

@@ -58,6 +58,29 @@ def test_dots_belong_to_the_name(given: str, name: str) -> None:
     assert unit.name == name and unit.target == f"out/{name}.mcap"
 
 
+@pytest.mark.usefixtures("drives")
+@pytest.mark.parametrize(
+    ("working", "given", "names"),
+    [
+        ("fleet/tue", ".", ["tue/drive", "tue/late"]),
+        ("fleet/tue", "./", ["tue/drive", "tue/late"]),
+        ("fleet/mon", "../tue", ["tue/drive", "tue/late"]),
+        ("fleet/tue/deeper", "..", ["tue/drive", "tue/late"]),
+        ("fleet/tue/deeper", "../late.mcap", ["late"]),
+        ("fleet", "m*/../tue/late.mcap", ["tue/late"]),
+        ("fleet/mon", "../*/late.mcap", ["tue/late"]),
+        ("fleet/mon", "?rive.mcap", ["drive"]),
+    ],
+)
+def test_outputs_stay_in_their_folder(
+    working: str, given: str, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(working).mkdir(exist_ok=True)
+    monkeypatch.chdir(working)
+    assert sorted({unit.name for unit in plan([given], "out")}) == names
+    assert all(unit.target == f"out/{unit.name}.mcap" for unit in plan([given], "out"))
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("drives")
 def test_a_text_file_names_bags_relative_to_itself() -> None:

@@ -71,6 +71,23 @@ def test_what_holds_no_rig_is_rejected(change: dict[str, object], learned: RigFi
         RigFile.load(path)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"matrix": [[1e300, 0, 320], [0, 400, 256], [0, 0, 1]]},
+        {"matrix": [[400, 0, 1e300], [0, 400, 256], [0, 0, 1]]},
+        {"matrix": [[400, 0, 320], [0, 400, 256], [0, 0, 0]]},
+        {"distortion_model": "unheard_of", "distortion": [0.1, 0, 0, 0]},
+    ],
+)
+def test_impossible_camera_is_no_rig(change: dict[str, object], learned: RigFile, tmp_path: Path) -> None:
+    record = learned.record()
+    path = tmp_path / "rig.yaml"
+    path.write_text(yaml.safe_dump(record | {"visible": record["visible"] | change}))
+    with pytest.raises(DistillMatchError, match=r"rig\.yaml: holds no rig"):
+        RigFile.load(path)
+
+
 def test_origins_say_what_is_given() -> None:
     rig = fit_rig(drive(6).matches, RIG.thermal, VISIBLE).rig
     assert rig.origins["thermal focal length"] == "given" and rig.origins["scale"] == "assumed"

@@ -157,12 +157,14 @@ class BlockFile(StorageFile):
             return block
         found, reason = self.load(block)
         times = [raw.received for raw in found] or [block.start, block.end]
+        known = max(times) > 0  # of a block without an index nothing tells but its messages
         read, index = Counter(raw.topic for raw in found), self.index_of(block)
         counts = read if index is None else read | Counter(index)
         block = replace(block, start=min(times), end=max(times), counts=counts)
         if reason is not None:
             missing = None if index is None else counts - read
-            self._report(Loss(self.name, reason, missing, block.start, block.end, block.position))
+            start, end = (block.start, block.end) if known else (None, None)
+            self._report(Loss(self.name, reason, missing, start, end, block.position))
         return block
 
     def _checked(self, block: Block, topics: Collection[str]) -> tuple[list[Raw], Counter[str]]:

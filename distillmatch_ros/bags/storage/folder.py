@@ -58,6 +58,10 @@ class Promise:
     counts: Mapping[str, int] = field(default_factory=dict)
     parts: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
 
+    def lists(self, file: Path) -> bool:
+        """Whether it names a file, packed or not."""
+        return file.name.removesuffix(PACKED) in {name.removesuffix(PACKED) for name in self.files}
+
 
 def storage_files(path: Path, report: OnLoss) -> tuple[list[Path], Promise | None]:
     """The files of a bag in the order of their recording, and what its metadata.yaml says.

@@ -51,8 +51,11 @@ class SqliteFile(StorageFile):
 
     @property
     def span(self) -> tuple[int, int] | None:
-        found = self._database.execute("SELECT min(timestamp), max(timestamp) FROM messages").fetchone()
-        return None if found[0] is None else (int(found[0]), int(found[1]))
+        try:
+            found = self._database.execute("SELECT min(timestamp), max(timestamp) FROM messages").fetchone()
+            return None if found[0] is None else (int(found[0]), int(found[1]))
+        except (sqlite3.DatabaseError, ValueError):  # damaged; a text instead of a time
+            return None
 
     def messages(self, topics: Collection[str]) -> Iterator[Raw]:
         wanted = [key for key, (topic, _) in self._ids.items() if topic in topics]
@@ -97,7 +100,10 @@ class SqliteFile(StorageFile):
             first, last = self._database.execute("SELECT min(id), max(id) FROM messages").fetchone()
         except (sqlite3.DatabaseError, KeyError) as error:
             self._damage = str(error)
-            return Counter(self._ids[key][0] for key, _, _ in self._one_by_one(set()))
+            counts = Counter(self._ids[key][0] for key, _, _ in self._one_by_one(set()))
+            if not counts:  # nobody will ask for the messages, and hear of the damage
+                self._report(Loss(self.name, f"gives no message ({self._damage})"))
+            return counts
         numbered = 0 if last is None else last - min(first, 1) + 1  # recorders number the rows from 1 on
         if missing := numbered - counts.total():
             self._report(Loss(self.name, "lacks rows", {ALL: missing}, position=-1))
