@@ -74,6 +74,16 @@ def join_cameras(bags: Sequence[NamedBag], rgb: str | None, thermal: str | None)
     return joined
 
 
+def contents(sources: Sequence[str]) -> str:
+    """The image topics of a bag, or why it cannot be read, in one line."""
+    try:
+        with open_bag(*map(Path, sources)) as bag:
+            held = [topic.name for topic in bag.images if topic.count]
+            return f"{bag.path}: holds {' and '.join(held) or 'no images that are read'}"
+    except DistillMatchError as error:
+        return str(error)
+
+
 def _one_camera(given: NamedBag, rgb: str | None, thermal: str | None) -> _Held | None:
     """What a bag of one camera holds; None if it holds both, none, or cannot be read."""
     name, sources = given

@@ -262,7 +262,7 @@ class Bag:
         reason = str(self.losses[0]).partition(";")[0]
         return DistillMatchError(
             f"{self.path}: not a bag that can be read ({reason}); pass a .bag, .mcap or .db3 file, "
-            "or the folder of a ROS 2 bag"
+            "the folder of a ROS 2 bag, or a video"
         )
 
     def _note(self, loss: Loss) -> None:

@@ -23,14 +23,8 @@ _CODECS = {
 }
 LIMITS = {"max_pixels": str(MAX_PIXELS)}
 """Options of FFmpeg's decoders: frames that their header says to be larger are not decoded."""
-_GREY = {
-    "gray": "mono8",
-    "gray16le": "mono16",
-    "gray10le": "mono16",
-    "gray12le": "mono16",
-    "gray14le": "mono16",
-}
-"""Formats of grey frames, whose values are kept; all others become BGR."""
+_GREY = {"uint8": "mono8", "uint16": "mono16", "float32": "32FC1"}
+"""Encodings of grey frames, whose values are kept, in any byte order; all others become BGR."""
 
 
 def codec_of(format_: str) -> str | None:
@@ -90,7 +84,11 @@ class VideoDecoder:
 
 
 def pixels_of(frame: "VideoFrame") -> tuple[NDArray[Any], str]:
-    """The pixels of a frame, (H, W) or (H, W, 3) BGR, and their encoding."""
-    encoding = _GREY.get(frame.format.name)
-    image = frame.to_ndarray() if encoding is not None else frame.to_ndarray(format="bgr24")
-    return np.ascontiguousarray(image), encoding or "bgr8"
+    """The pixels of a frame, (H, W) or (H, W, 3) BGR, and their encoding.
+
+    A frame that its file says to be turned for display, as phones do, is turned.
+    """
+    grey = frame.format.name.startswith("gray")
+    image = frame.to_ndarray() if grey else frame.to_ndarray(format="bgr24")
+    upright = np.rot90(image, round(frame.rotation / 90))
+    return np.ascontiguousarray(upright), _GREY[image.dtype.name] if grey else "bgr8"

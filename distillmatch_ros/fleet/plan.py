@@ -12,7 +12,7 @@ from os.path import normpath, realpath
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
-from distillmatch_ros.bags.joining import NamedBag, join_cameras, parts_of
+from distillmatch_ros.bags.joining import NamedBag, contents, join_cameras, parts_of
 from distillmatch_ros.bags.storage.folder import FORMATS, VIDEOS, without_format
 from distillmatch_ros.bags.writing import check_bag
 from distillmatch_ros.base.errors import DistillMatchError
@@ -145,7 +145,11 @@ def plan(
             "folder"
         )
     if single and len(bags) > 1:
-        raise DistillMatchError(f"{out}: one file cannot hold what {len(bags)} bags give; name a folder")
+        local = not any(is_url(each) for _, sources in bags for each in sources)
+        raise DistillMatchError(
+            f"{out}: one file cannot hold what {len(bags)} bags give; name a folder",
+            *(contents(sources) for _, sources in bags if local and len(bags) == 2),  # one of each camera?
+        )
     if len({name for name, _ in bags}) < len(bags):
         raise DistillMatchError(
             f"{out}: two of the bags have the same name; take them one at a time, or quote a pattern such as "

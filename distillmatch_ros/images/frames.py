@@ -57,6 +57,11 @@ def check_image(image: NDArray[Any], name: str) -> None:
         )
     if image.size == 0:
         raise DistillMatchError(f"{name}: shape {image.shape} holds no pixels; pass an image that has some")
+    if not image.dtype.isnative:
+        raise DistillMatchError(
+            f"{name}: dtype {image.dtype} has the byte order of another machine; pass "
+            "image.astype(image.dtype.newbyteorder('='))"
+        )
     if image.dtype not in SUPPORTED_DTYPES:
         raise DistillMatchError(
             f"{name}: dtype {image.dtype} is not supported; convert it to {' or '.join(SUPPORTED_DTYPES)}"

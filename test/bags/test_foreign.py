@@ -232,7 +232,7 @@ def write_video(path: Path, streams: Sequence[tuple[str, str]]) -> Path:
             made.append(stream)
         for number in range(COUNT):
             for stream in made:
-                grey = stream.pix_fmt == "gray16le"
+                grey = stream.pix_fmt.startswith("gray")
                 image, format_ = (GREY[number], "gray16le") if grey else (FRAMES[number], "bgr24")
                 frame = av.VideoFrame.from_ndarray(image, format=format_).reformat(format=stream.pix_fmt)
                 frame.pts = number
@@ -249,6 +249,55 @@ def test_video_of_16_bits_keeps_its_values(suffix: str, tmp_path: Path) -> None:
     found = list(images(path, "/thermal"))
     assert [stamp for stamp, _ in found] == [number * SECOND // 10 for number in range(COUNT)]
     np.testing.assert_array_equal([image for _, image in found], GREY)
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixels", "dtype"),
+    [
+        ("png", "gray16be", "u2"),
+        ("ffv1", "gray10le", "u2"),
+        ("ffv1", "gray", "u1"),
+        ("ffv1", "gray12le", "u2"),
+    ],
+)
+def test_grey_video_stays_grey(codec: str, pixels: str, dtype: str, tmp_path: Path) -> None:
+    path = write_video(tmp_path / f"thermal.{'mov' if codec == 'png' else 'mkv'}", [(codec, pixels)])
+    found = [image for _, image in images(path, "/thermal")]
+    assert len(found) == COUNT and all(image.shape == SIZE and image.dtype == dtype for image in found)
+    if codec == "png":
+        np.testing.assert_array_equal(found, GREY)
+
+
+def test_video_that_is_turned_for_display_is_turned(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "rgb.mp4", [("libx264", "yuv420p")])
+    data = bytearray(path.read_bytes())
+    place = data.index(b"tkhd") + 44  # of the matrix: 16.16, 16.16, 2.30 in each row
+    quarter = [0, 1 << 16, 0, -(1 << 16), 0, 0, SIZE[0] << 16, 0, 1 << 30]
+    data[place : place + 36] = b"".join(value.to_bytes(4, "big", signed=True) for value in quarter)
+    path.write_bytes(data)
+    expected = cv2.VideoCapture(str(path)).read()[1]
+    _, found = next(images(path, "/rgb"))
+    assert found.shape == expected.shape == (SIZE[1], SIZE[0], 3)
+    assert np.abs(found.astype(int) - expected).max() < 3
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".avi"])
+def test_video_cut_off_is_a_loss(suffix: str, tmp_path: Path) -> None:
+    path = write_video(tmp_path / f"rgb{suffix}", [("ffv1", "gray16le")])
+    with Bag(path) as bag:
+        assert not bag.losses
+    data = path.read_bytes()
+    path.write_bytes(data[: data.find(b"idx1") - 150 if suffix == ".avi" else 2 * len(data) // 3])
+    with Bag(path) as bag:
+        assert bag.losses
+        assert 0 < sum(1 for _ in bag.messages(("/rgb",))) <= bag.topics["/rgb"].count < COUNT
+
+
+def test_video_without_its_index_is_said(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "rgb.mp4", [("libx264", "yuv420p")])
+    path.write_bytes(path.read_bytes().partition(b"moov")[0])
+    with pytest.raises(DistillMatchError, match="cut off"):
+        Bag(path)
 
 
 def test_two_video_files_or_two_streams_are_a_drive(tmp_path: Path) -> None:

@@ -109,6 +109,7 @@ def test_a_bag_that_is_not_there_is_left_to_who_registers_it() -> None:
         ("absent.txt", "out", "absent.txt: cannot be read"),
         ("fleet/mon/drive.mcap fleet/tue/drive.mcap", "out", "two of the bags have the same name"),
         ("fleet/tue/*.mcap", "out.mcap", "one file cannot hold what 2 bags give"),
+        ("fleet/tue/*.mcap", "out.mcap", "late.mcap: not a bag that can be read"),
         ("fleet/tue/*.mcap", "fleet/tue", "fleet/tue/drive.mcap: is one of the bags to read"),
         ("fleet/tue/late.mcap", "out.bag", "the output is an MCAP file or a folder"),
     ],

@@ -88,6 +88,7 @@ def test_one_channel_passes_unchanged() -> None:
         (np.zeros((4, 4, 2), np.uint8), "1, 3 or 4 channels"),
         (np.zeros((0, 4), np.uint8), "no pixels"),
         (np.zeros((4, 4), np.int64), "int64 is not supported; convert it"),
+        (np.zeros((4, 4), ">u2"), "byte order"),
         (np.zeros((4, 4), np.complex64), "complex64"),
         (np.zeros((4, 4), object), "object"),
     ],

@@ -1,6 +1,7 @@
 """Video files, as cameras and screen recorders write them: each video stream is a topic of images."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import closing
 from heapq import merge
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from distillmatch_ros.bags.storage.blocks import OnLoss, Raw, StorageFile
+from distillmatch_ros.bags.storage.loss import Loss
 from distillmatch_ros.bags.typestore import ros2_messages, ros2_types
 from distillmatch_ros.bags.video import LIMITS, pixels_of
 from distillmatch_ros.base.errors import needing
@@ -47,11 +49,16 @@ class VideoFile(StorageFile):
                 for number in range(len(streams))
             }
             self._end = int((container.duration or 0) * 1000)  # of microseconds
+            cut_off = _is_cut_off(path)
+            if cut_off:
+                self._report(Loss(name, "breaks off: it was cut off, or not closed", position=-1))
             for topic, number in self._numbers.items():
                 stream = streams[number]
                 estimate = self._end / SECOND * float(stream.average_rate or 0)
                 self.topics[topic] = IMAGE
                 self.counts[topic] = stream.frames or max(1, round(estimate))
+        if cut_off:  # the file tells what it held
+            self.counts = Counter({topic: self._packets(number) for topic, number in self._numbers.items()})
 
     @property
     def span(self) -> tuple[int, int] | None:
@@ -71,10 +78,42 @@ class VideoFile(StorageFile):
                 message = messages.image(Frame(*pixels_of(frame), stamp, topic.strip("/")))
                 yield Raw(topic, IMAGE, stamp, types.serialize_cdr(message, IMAGE))
 
+    def _packets(self, number: int) -> int:
+        """How many packets of a stream there are, a frame each."""
+        with closing(self._open()) as container:
+            return sum(packet.size > 0 for packet in container.demux(video=number))
+
     def close(self) -> None:
         """Nothing is open between readings."""
 
     def _open(self) -> Any:
         with needing("video"):
             import av
-        return av.open(str(self._path))
+        try:
+            return av.open(str(self._path))
+        except av.error.InvalidDataError as error:
+            raise ValueError("not a video, or one without its index: not closed, or cut off") from error
+
+
+def _is_cut_off(path: Path) -> bool:
+    """Whether a file is shorter than its outermost parts say: FFmpeg passes over that in silence."""
+    size, position = path.stat().st_size, 0
+    with path.open("rb") as file:
+        while position < size:
+            file.seek(position)
+            head = file.read(20)
+            if head[:4] == b"RIFF":  # AVI; 0 until it is closed
+                length = 8 + int.from_bytes(head[4:8], "little")
+                position += length + length % 2 if length > 8 else size + 1
+            elif head[:4] in (b"\x1aE\xdf\xa3", b"\x18S\x80g"):  # the two elements of Matroska
+                number = 9 - head[4].bit_length()  # bytes of a length, whose first bits tell how many
+                length = int.from_bytes(head[4 : 4 + number], "big") - (1 << 7 * number)
+                endless = length == (1 << 7 * number) - 1  # a live stream
+                position = size if endless else position + 4 + number + length
+            elif head[4:8].isalnum():  # MP4
+                length = int.from_bytes(head[:4], "big")
+                length = int.from_bytes(head[8:16], "big") if length == 1 else length or size - position
+                position += max(length, 8)
+            else:
+                return False
+    return position > size
