@@ -42,14 +42,16 @@ def calibrate(
     baseline_m: Annotated[
         float | None,
         typer.Option(
-            metavar="METRES", min=1e-3, help="Distance of the two lenses: the rig's scale, which images lack."
+            metavar="METRES",
+            min=1e-3,
+            help="Distance between the two lenses. It gives the rig its scale, which images do not tell.",
         ),
     ] = None,
     depth: Annotated[
         str | None,
         typer.Option(
             metavar="TOPIC",
-            help="Depth images, or points of a LiDAR, in the bags: the distance of the lenses by them.",
+            help="Depth images or LiDAR points in the bags, which tell the distance between the lenses.",
             autocompletion=complete_topic,
         ),
     ] = None,
@@ -81,7 +83,7 @@ def calibrate(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write an HTML page: what is left over the image, distortion, depths, coverage, where to "
+            help="Write an HTML page: residuals over the image, distortion, depths, coverage, and where to "
             "drive.",
         ),
     ] = None,
@@ -91,10 +93,10 @@ def calibrate(
     output: Output,
     engine: EngineOptions,
 ) -> None:
-    """Learn the geometry of the two cameras from drives; where it does not hold, one homography.
+    """Calibrate the two cameras as a rig from drives; where no rig holds, fit one homography.
 
-    Pairs left out of the fit decide between the two. The file is for mode fixed of the node, and for
-    match --rig.
+    Pairs left out of the fit decide between the two. The node takes the file as rig_file (mode rig) or
+    calibration_file (mode fixed), and match as --rig.
     """
     from distillmatch_ros.bags import calibration
     from distillmatch_ros.bags.drives import Drives

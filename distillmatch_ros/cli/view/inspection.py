@@ -82,7 +82,8 @@ def _of_topic(topic: InspectedTopic) -> Iterator[str]:
 
 
 def _of_image(image: ImageFigures) -> Iterator[str]:
-    yield f"{image.width} x {image.height}, {image.channels} channels of {image.values}"
+    channels = "1 channel" if image.channels == 1 else f"{image.channels} channels"
+    yield f"{image.width} x {image.height}, {channels} of {image.values}"
     yield (
         f"values {image.least:g} to {image.greatest:g}, shown from {image.black:g} to {image.white:g}; "
         f"{image.extreme:.1%} at either end, {image.not_finite:.1%} not finite"

@@ -35,7 +35,8 @@ def show_pair(result: PairResult) -> None:
         of = "the" if registration.mapping is not None else "the rejected homography's"
         grid.add_row("probability", f"{registration.probability:.0%} that {of} corners are within 10 px")
     if quality := registration.quality:
-        grid.add_row("spread", f"{quality.spread:.2f} of the thermal image, {quality.rms_px:.1f} px RMS")
+        grid.add_row("residuals", f"{quality.rms_px:.1f} px RMS, of the inliers")
+        grid.add_row("spread", f"{quality.spread:.2f} of the thermal image")
         if quality.peak_prominence is not None and quality.second_peak_ratio is not None:
             edges = (
                 f"peak prominence {quality.peak_prominence:.2f}, second peak {quality.second_peak_ratio:.0%}"
@@ -59,7 +60,7 @@ def show_pair(result: PairResult) -> None:
 
 def show_counts(counts: Mapping[str, int]) -> None:
     """Print how many pairs ended with each status, the most frequent first."""
-    table = Table("status", "pairs", "")
+    table = Table("status", "pairs", "meaning")
     for status, number in sorted(counts.items(), key=lambda item: -item[1]):
         known = Status.named(status)
         means = "an image could not be used" if known is None else known.sentence
