@@ -1,7 +1,7 @@
 """Advice on a recording: what was measured, and what to try."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -15,6 +15,7 @@ from distillmatch_ros.reports.movement import Movement, coverage
 from distillmatch_ros.reports.recording import Entry, Recording
 from distillmatch_ros.rig.events import Finding
 from distillmatch_ros.rig.history import RigHistory
+from distillmatch_ros.rig.obstacles import Obstacle
 
 SKEW_MS = 15.0
 """Median skew from which on clocks are mentioned, ms: at 30 km/h a car moves 12 cm in that time."""
@@ -65,6 +66,29 @@ _FOUND = {
 """Topic and remedy of what was found about the rig, for what asks for one."""
 
 
+_OBSTACLES: Mapping[str, tuple[str, str]] = {
+    Obstacle.ZOOM: (
+        "zoom",
+        "Fix zoom and focus of both cameras, and switch off what enlarges or stabilises pictures in their "
+        "drivers: a rig has one focal length each. Until then pairs are registered one by one.",
+    ),
+    Obstacle.SEVERAL: (
+        "several rigs",
+        "Register the drives of each rig, and of each mounting of it, alone.",
+    ),
+    Obstacle.MOUNT: (
+        "mounting",
+        "Tighten the mount: the cameras move against each other while they record.",
+    ),
+    Obstacle.TIME: (
+        "clock",
+        "Trigger the cameras together, or set thermal_offset: while the robot turns, each pair is displaced "
+        "by what it turns in between.",
+    ),
+}
+"""Topic and remedy of what keeps pairs from being those of one rig."""
+
+
 def advice_on(recording: Recording, judged: Sequence[Entry], moved: Movement | None) -> Iterator[Advice]:
     yield from _about_rig(recording.rig)
     yield from _about_clocks(recording)
@@ -85,7 +109,7 @@ def advice_on(recording: Recording, judged: Sequence[Entry], moved: Movement | N
             "images of one size, and none of a few rows, which is a truncated image.",
         )
     elif moved is not None:
-        if moved.moves and not recording.rig.knocks:
+        if moved.moves and not recording.rig.knocks and recording.rig.obstacle is None:
             yield from _about_mounting(moved)
         yield from _about_strays(moved, recording.rig)
     covered = coverage(judged)
@@ -105,9 +129,13 @@ def advice_on(recording: Recording, judged: Sequence[Entry], moved: Movement | N
 
 def _about_rig(told: RigHistory) -> Iterator[Advice]:
     for event in told.events:
-        if event.finding in _FOUND:
+        if event.finding in _FOUND and event.obstacle is None:
             topic, remedy = _FOUND[Finding(event.finding)]
             yield Advice(topic, f"After {event.seconds:.1f} s: {event.sentence}.", remedy)
+    against = told.obstacle
+    if against is not None and (found := _OBSTACLES.get(against.obstacle or "")) is not None:
+        topic, remedy = found
+        yield Advice(topic, f"After {against.seconds:.1f} s: {against.sentence}.", remedy)
 
 
 def _about_clocks(recording: Recording) -> Iterator[Advice]:
@@ -183,7 +211,10 @@ def _about_strays(moved: Movement, told: RigHistory) -> Iterator[Advice]:
 def _about_mounting(moved: Movement) -> Iterator[Advice]:
     """Why the thermal image moves in the visible one."""
     slips = moved.slip > moved.steady_px
-    if moved.by_rig and slips:
+    if moved.differ is not None and moved.differ.no_rig_does:
+        topic, remedy = _OBSTACLES[Obstacle.ZOOM]
+        yield Advice(topic, f"The pairs' own homographies tell a {moved.differ}.", remedy)
+    elif moved.by_rig and slips:
         yield Advice(
             "mounting",
             f"Against the rig, at each pair's own depth, the thermal image shifts by {moved.slip:.1f} px "

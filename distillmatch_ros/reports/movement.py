@@ -7,10 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.geometry.homography import Float64
+from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.registration.probability import RIGHT_PX
 from distillmatch_ros.reports.recording import Entry
 from distillmatch_ros.rig.comparison import Geometry, mean_distance
 from distillmatch_ros.rig.history import UNTOLD, RigHistory
+from distillmatch_ros.rig.obstacles import Differences, differences
 
 CELLS = (6, 8)
 """Rows and columns of the cells of the thermal image in which inliers are counted."""
@@ -42,12 +44,14 @@ class Movement:
         by_rig: whether corners should be where the rig has them at the pair's own depth; otherwise at their
             median positions.
         steady_px: slip, and median scatter, up to which the mount counts as rigid.
+        differ: by how much the pairs' own homographies differ; None if corners are compared with a rig.
     """
 
     numbers: tuple[int, ...]
     offsets: Float64
     by_rig: bool = False
     steady_px: float = RIGHT_PX
+    differ: Differences | None = None
 
     @property
     def shifts(self) -> Float64:
@@ -118,10 +122,21 @@ def movement(entries: Sequence[Entry], told: RigHistory = UNTOLD) -> Movement | 
     places = np.array([entry.corners for entry in placed])
     numbers = tuple(entry.number for entry in placed)
     if rig is None:
-        return Movement(numbers, places - np.median(places, axis=0))
+        return Movement(numbers, places - np.median(places, axis=0), differ=_differ(placed))
     offsets, _ = Geometry.of_rig(rig).offsets(places)
     steady_px = STEADY_PX if told.mode in RIG_MODES else RIGHT_PX
     return Movement(numbers, offsets, by_rig=True, steady_px=steady_px)
+
+
+def _differ(placed: Sequence[Entry]) -> Differences | None:
+    """How the homographies of pairs differ; None if the images change their size."""
+    mappings = [
+        HomographyMapping(entry.homography, entry.thermal_size, entry.visible_size)
+        for entry in placed
+        if entry.homography is not None and entry.thermal_size is not None and entry.visible_size is not None
+    ]
+    sizes = {(mapping.thermal_size, mapping.visible_size) for mapping in mappings}
+    return differences(mappings) if len(sizes) == 1 else None
 
 
 def inlier_counts(entries: Sequence[Entry]) -> NDArray[np.float64] | None:

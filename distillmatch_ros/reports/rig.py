@@ -11,6 +11,7 @@ from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.rig.events import Finding
 from distillmatch_ros.rig.history import RigHistory
 from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.rig.obstacles import Obstacle
 from distillmatch_ros.rig.uncertainty import map_deviations
 
 FIRST_ANSWER = 11
@@ -87,10 +88,12 @@ def _used(told: RigHistory, file: str) -> str:
 def _knocked(told: RigHistory) -> Iterator[str]:
     for knock in told.knocks:
         px, degrees = knock.distance_px or 0.0, knock.turned_degrees or 0.0
-        yield (
-            f"After {knock.seconds:.1f} s it was found that the cameras had moved against each other: by "
-            f"{px:.0f} px, turned by {degrees:+.1f} degrees."
+        what = (
+            f"a camera had zoomed, which moves corners by {px:.0f} px"
+            if knock.obstacle == Obstacle.ZOOM
+            else f"the cameras had moved against each other: by {px:.0f} px, turned by {degrees:+.1f} degrees"
         )
+        yield f"After {knock.seconds:.1f} s it was found that {what}."
 
 
 def _rows(rig: LearnedRig) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ from distillmatch_ros.reports.movement import Movement
 from distillmatch_ros.reports.recording import Entry, Recording
 from distillmatch_ros.reports.rig import rig_sentences
 from distillmatch_ros.rig.history import RigHistoryRecord
+from distillmatch_ros.rig.obstacles import Obstacle
 
 ENOUGH, FEW = 0.9, 0.6
 """Fraction of registered pairs from which on a recording is good, and below which it is poor."""
@@ -143,10 +144,10 @@ def _judged(recording: Recording, judged: Sequence[Entry], moved: Movement | Non
     if knocks := recording.rig.knocks:
         px, degrees = knocks[0].distance_px or 0.0, knocks[0].turned_degrees or 0.0
         times = "" if len(knocks) == 1 else f", and {len(knocks) - 1} times more"
-        return Level.MOVES, (
-            f"The cameras moved against each other by {px:.0f} px and {degrees:+.1f} degrees, found after "
-            f"{knocks[0].seconds:.1f} s{times}."
-        )
+        what = f"The cameras moved against each other by {px:.0f} px and {degrees:+.1f} degrees"
+        if knocks[0].obstacle == Obstacle.ZOOM:
+            what = f"A camera zoomed, by {px:.0f} px at the corners"
+        return Level.MOVES, f"{what}, found after {knocks[0].seconds:.1f} s{times}."
     if moves:
         return Level.MOVES, "Pairs register, but the thermal frame shifts in the visible image."
     if fraction < ENOUGH:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from distillmatch_ros.base.enums import StrEnum
+from distillmatch_ros.rig.obstacles import Obstacle
 
 
 class Finding(StrEnum):
@@ -45,6 +46,7 @@ class RigEvent:
             MOVED; None where passes do not decide.
         distance_px: between the rig and what told it, reference pixels; None if that is not what was found.
         turned_degrees: by which the thermal image is turned in the visible one, clockwise; None likewise.
+        obstacle: what keeps the pairs from being those of one rig; None if nothing does, or nothing names it.
     """
 
     stamp: int
@@ -53,3 +55,4 @@ class RigEvent:
     passes: int | None = None
     distance_px: float | None = None
     turned_degrees: float | None = None
+    obstacle: Obstacle | None = None

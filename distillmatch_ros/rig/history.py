@@ -19,6 +19,7 @@ Use = Literal["maps", "guards"]
 _USES: Mapping[str, Use] = {"maps": "maps", "guards": "guards"}
 _FIGURES = {"passes": "rig passes", "distance_px": "rig distance [px]", "turned_degrees": "rig turned [deg]"}
 """Names of an event's figures in diagnostics."""
+_OBSTACLE = "rig obstacle"
 
 
 def use_of(known: WatchedRig | None) -> Use | None:
@@ -34,6 +35,8 @@ def rig_figures(event: RigEvent | None, use: Use | None) -> Iterator[tuple[str, 
     for key, name in _FIGURES.items():
         if event is not None and (value := getattr(event, key)) is not None:
             yield name, f"{value:g}"
+    if event is not None and event.obstacle is not None:
+        yield _OBSTACLE, event.obstacle.value
 
 
 class RigEventRecord(TypedDict):
@@ -46,6 +49,7 @@ class RigEventRecord(TypedDict):
         passes: passes over pairs with a homography until then; null where passes do not decide.
         distance_px: between the rig and what told it, in a visible image 640 px wide; null if unknown.
         turned_degrees: by which the thermal image is turned, for a rig that moved; null otherwise.
+        obstacle: what keeps pairs from being those of one rig, see `Obstacle`; null if nothing is named.
     """
 
     seconds: float
@@ -54,6 +58,7 @@ class RigEventRecord(TypedDict):
     passes: int | None
     distance_px: float | None
     turned_degrees: float | None
+    obstacle: str | None
 
 
 class RigHistoryRecord(TypedDict):
@@ -86,6 +91,7 @@ class DriveEvent:
     passes: int | None = None
     distance_px: float | None = None
     turned_degrees: float | None = None
+    obstacle: str | None = None
 
     def record(self) -> RigEventRecord:
         """As a JSON object."""
@@ -125,6 +131,7 @@ class RigHistory:
                 event.passes,
                 event.distance_px,
                 event.turned_degrees,
+                None if event.obstacle is None else event.obstacle.value,
             )
             for event in sorted(events, key=lambda event: event.stamp)
         ]
@@ -146,7 +153,8 @@ class RigHistory:
                     continue
                 passes = values.pop("passes", None)
                 number = None if passes is None else int(passes)
-                events.append(DriveEvent(max(0.0, round(seconds, 3)), finding, sentence, number, **values))
+                at, obstacle = max(0.0, round(seconds, 3)), figures.get(_OBSTACLE)
+                events.append(DriveEvent(at, finding, sentence, number, **values, obstacle=obstacle))
         known = [event.passes or 0 for event in events if event.finding == Finding.KNOWN]
         return cls("rig", use=use, passes=known[-1] if known else 0, events=events) if events else UNTOLD
 
@@ -176,6 +184,16 @@ class RigHistory:
     def knocks(self) -> list[DriveEvent]:
         """When the cameras moved against each other."""
         return [event for event in self.events if event.finding == Finding.MOVED]
+
+    @property
+    def obstacle(self) -> DriveEvent | None:
+        """The last event that names what keeps the pairs from being those of one rig; None if none does.
+
+        What a rig was tried in vain for does not count once one is known; what ended a known one does.
+        """
+        named = [event for event in self.events if event.obstacle is not None]
+        counted = [event for event in named if self.use is None or event.finding == Finding.MOVED]
+        return counted[-1] if counted else None
 
     @property
     def is_doubted(self) -> bool:

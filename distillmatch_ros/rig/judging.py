@@ -60,6 +60,16 @@ def holds(judgements: Sequence[Judgement]) -> bool:
     return excess <= EXCESS_PX and float(np.mean([each.agrees for each in judgements])) >= _HOLDS
 
 
+def why_not(judgements: Sequence[Judgement]) -> str:
+    """By how much passes differ from a rig that does not hold."""
+    gap, excess = np.median([(each.gap_px, each.excess_px) for each in judgements], axis=0)
+    agreeing = float(np.mean([each.agrees for each in judgements]))
+    return (
+        f"the last one is {gap:.1f} px from passes in the median, adds {excess:.1f} px to the distances of "
+        f"their matches, and agrees with {agreeing:.0%}"
+    )
+
+
 def explains(rig: LearnedRig, passes: Sequence[Observation]) -> bool:
     """Whether a rig holds for the passes that it was learned from, by their matches."""
     owns = [(each, rig.by_matches(each)) for each in passes]

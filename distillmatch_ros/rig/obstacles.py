@@ -7,10 +7,10 @@ compared with the middle one of the drive, by an affine map about the centre of 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import numpy as np
 
+from distillmatch_ros.base.enums import StrEnum
 from distillmatch_ros.geometry.homography import REFERENCE_WIDTH, Float64, corners
 from distillmatch_ros.geometry.mapping import ImageMapping
 from distillmatch_ros.rig.trust import FAR_PX
@@ -140,6 +140,13 @@ class Change:
     def is_zoom(self) -> bool:
         """Whether it hardly does more than enlarge the picture."""
         return abs(self.enlarged) > 2 * max(abs(self.turned), self.shifted)
+
+    def sentence(self, distance_px: float) -> str:
+        """What happened, where it moves corners by so much, reference pixels."""
+        if self.is_zoom:
+            return f"a camera zoomed by {self.zoom:.2f}, which moves corners by {distance_px:.0f} px"
+        what = f"the cameras moved against each other by {distance_px:.0f} px"
+        return f"{what}, rotated by {self.degrees:+.1f} degrees"
 
 
 def moved(before: ImageMapping, after: ImageMapping) -> Change:

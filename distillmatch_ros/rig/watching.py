@@ -19,11 +19,11 @@ from distillmatch_ros.images.prepared import PreparedPair
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.rig.drift import Drift
 from distillmatch_ros.rig.events import Finding, RigEvent
-from distillmatch_ros.rig.judging import explains, holds, judge_by, mapped_by
+from distillmatch_ros.rig.judging import explains, holds, judge_by, mapped_by, why_not
 from distillmatch_ros.rig.knocks import Off, Offs, at_other_depths
 from distillmatch_ros.rig.learning import LearnedRig, Observation, learn
 from distillmatch_ros.rig.metres import Scale
-from distillmatch_ros.rig.obstacles import differences, moved
+from distillmatch_ros.rig.obstacles import Obstacle, differences, moved
 from distillmatch_ros.rig.trust import Judgement, Trust
 
 JUDGES, FILE_JUDGES = 5, 3
@@ -201,19 +201,13 @@ class RigWatch:
             " with the lenses of camera_info" if "given" in self._candidate.model.origins.values() else ""
         )
         what = "the rig of the file does not fit" if self._from_file else f"no rig holds yet{lenses}"
-        excess = float(np.median([each.excess_px for each in self._judged]))
-        agreeing = float(np.mean([each.agrees for each in self._judged]))
-        reason = (
-            f"the last one is {gap:.1f} px from passes in the median, adds {excess:.1f} px to the distances "
-            f"of their matches, and agrees with {agreeing:.0%}"
-            if differ.obstacle is None
-            else str(differ)
-        )
+        reason = why_not(self._judged) if differ.obstacle is None else str(differ)
         self._tell(
             Finding.NO_RIG,
             f"{what}, and pairs are registered one by one: {reason}",
             self._passes + 1,
             gap if differ.obstacle is None else None,
+            obstacle=differ.obstacle,
         )
         self._candidate, self._from_file, self.is_undecided = None, False, False
         self._judged.clear()
@@ -240,13 +234,12 @@ class RigWatch:
             self._lock()
             return
         change = moved(self._candidate.near(own), observed.mapping)
-        zoom = f": a zoom by {change.zoom:.2f}" if change.is_zoom else ""
         self._tell(
             Finding.MOVED,
-            f"the cameras moved against each other by {judgement.off_px:.0f} px, rotated by "
-            f"{change.degrees:+.1f} degrees{zoom}; the rig is learned anew",
+            f"{change.sentence(judgement.off_px)}; the rig is learned anew",
             distance_px=judgement.off_px,
             turned_degrees=change.degrees,
+            obstacle=Obstacle.ZOOM if change.is_zoom else None,
         )
         if not change.is_zoom:  # else passes before it go on to tell of it
             self._seen.clear()
@@ -308,8 +301,9 @@ class RigWatch:
         passes: int | None = None,
         distance_px: float | None = None,
         turned_degrees: float | None = None,
+        obstacle: Obstacle | None = None,
     ) -> None:
-        event = RigEvent(self._stamp, finding, sentence, passes, distance_px, turned_degrees)
+        event = RigEvent(self._stamp, finding, sentence, passes, distance_px, turned_degrees, obstacle)
         self.events.append(event)
 
 

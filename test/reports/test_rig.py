@@ -1,10 +1,11 @@
 """A report tells which rig was used, since when, and what happened to it; depth is no loose mount."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.recordings import entry, recording
+from support.recordings import entry, homography, recording
 from support.rig_histories import LEARNED, knock, known, learned
 
 from distillmatch_ros.reports.movement import movement
@@ -14,6 +15,7 @@ from distillmatch_ros.reports.rig import rig_figures, rig_sentences
 from distillmatch_ros.reports.verdict import Level, Verdict, judge
 from distillmatch_ros.rig.events import Finding
 from distillmatch_ros.rig.history import UNTOLD, DriveEvent, RigHistory
+from distillmatch_ros.rig.obstacles import Obstacle
 from test.support.simulated_rig import RIG, THERMAL, VISIBLE
 
 
@@ -86,6 +88,43 @@ def test_a_knock_is_the_headline_and_has_its_advice() -> None:
     found = verdict(entries, learned(events=[known(), knock(), known(36.0)]))
     assert found.level is Level.MOVES and "after 25.0 s" in found.headline
     assert [advice.topic for advice in found.advice] == ["mounting"]
+
+
+@pytest.mark.parametrize("mode", ["live", "rig"])
+def test_a_zoom_is_no_mount_to_be_tightened(mode: str) -> None:
+    """Every eight pairs the other of two; about the corner of the image, so that it shifts pictures too."""
+    entries = [
+        entry(number, homography=homography() @ np.diag([*[1.3 if number // 8 % 2 else 1.0] * 2, 1]))
+        for number in range(1, 41)
+    ]
+    tried = DriveEvent(10, Finding.NO_RIG.value, "no rig holds yet", 11, obstacle=Obstacle.ZOOM.value)
+    found = verdict(entries, RigHistory(mode, events=[tried] if mode == "rig" else []))
+    assert found.level is Level.MOVES and [advice.topic for advice in found.advice] == ["zoom"]
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "topic"),
+    [
+        (Obstacle.ZOOM, "zoom"),
+        (Obstacle.SEVERAL, "several rigs"),
+        (Obstacle.MOUNT, "mounting"),
+        (Obstacle.TIME, "clock"),
+    ],
+)
+def test_advice_follows_what_no_rig_was_found_for(obstacle: Obstacle, topic: str) -> None:
+    entries = [entry(number, right=6.0 * (number % 2)) for number in range(1, 41)]
+    tried = DriveEvent(10, Finding.NO_RIG.value, f"{obstacle}: tried", 11, obstacle=obstacle.value)
+    found = verdict(entries, RigHistory("rig", events=[tried]))
+    assert [advice.topic for advice in found.advice] == [topic] and "10.0 s" in found.advice[0].seen
+    later = verdict(entries[:1], learned(events=[tried, known(20.0)]))
+    assert not later.advice  # a rig was found after all
+
+
+def test_a_known_rig_that_ends_with_a_zoom_was_not_knocked() -> None:
+    zoomed = replace(knock(), obstacle=Obstacle.ZOOM.value)
+    found = verdict(pairs(NEARER), learned(events=[known(), zoomed, known(36.0)]))
+    assert found.level is Level.MOVES and [advice.topic for advice in found.advice] == ["zoom"]
+    assert "zoomed" in found.headline and "degrees" not in " ".join([found.headline, *found.reasons])
 
 
 def test_what_was_found_about_a_given_calibration_is_told() -> None:

@@ -10,6 +10,7 @@ from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.rig.events import DOUBTS, Finding, RigEvent
 from distillmatch_ros.rig.history import UNTOLD, DriveEvent, RigHistory, rig_figures
 from distillmatch_ros.rig.learning import LearnedRig
+from distillmatch_ros.rig.obstacles import Obstacle
 from distillmatch_ros.rig.trust import Trust
 from distillmatch_ros.rig.watching import WatchedRig
 from test.support.simulated_rig import RIG
@@ -20,6 +21,7 @@ EVENTS = [
     RigEvent(BEGIN + 30 * SECOND, Finding.MOVED, "a knock", distance_px=25.0, turned_degrees=-1.5),
     RigEvent(BEGIN + 41 * SECOND, Finding.KNOWN, "known again", 11, 3.0),
     RigEvent(BEGIN + 10 * SECOND, Finding.KNOWN, "known", 11, 4.0),
+    RigEvent(BEGIN + 5 * SECOND, Finding.NO_RIG, "none yet", 6, obstacle=Obstacle.TIME),
 ]
 
 
@@ -27,9 +29,10 @@ def test_a_history_survives_its_record() -> None:
     told = RigHistory.of("rig", None, KNOWN, EVENTS, BEGIN)
     read = RigHistory.of_record(json.loads(json.dumps(told.record())))
     assert read.rig is not None
-    assert [event.seconds for event in read.events] == [10, 30, 41]
+    assert [event.seconds for event in read.events] == [5, 10, 30, 41]
     assert (read.events, read.use, read.passes) == (told.events, "maps", 12)
     assert read.known is not None and read.known.seconds == 41
+    assert read.events[0].obstacle == Obstacle.TIME and read.obstacle is None
     assert [(knock.distance_px, knock.turned_degrees) for knock in read.knocks] == [(25.0, -1.5)]
     points = np.array([[10.0, 20], [600, 500]])
     np.testing.assert_allclose(read.rig.model.at(0.05).to_visible(points), RIG.at(0.05).to_visible(points))
@@ -45,6 +48,7 @@ def test_a_use_that_changes_later_has_its_time() -> None:
 
 def test_a_rig_that_was_lost_again_is_not_known() -> None:
     told = RigHistory.of("rig", "rig.yaml", None, EVENTS[2:] + EVENTS[:1], BEGIN)
+    assert told.obstacle is not None and told.obstacle.seconds == 5
     assert told.known is None and told.use is None and len(told.knocks) == 1
 
 
@@ -60,7 +64,9 @@ def test_diagnostics_of_a_node_tell_the_same_events() -> None:
     ]
     read = RigHistory.of_figures([(0.5, dict(rig_figures(None, None))), *told])
     assert read.use == "maps" and read.rig is None
-    assert [(event.seconds, event.passes) for event in read.events] == [(10.5, 11), (30.5, None), (41.5, 11)]
+    seconds = {event.seconds: event.passes for event in read.events}
+    assert seconds == {5.5: 6, 10.5: 11, 30.5: None, 41.5: 11}
+    assert [event.obstacle for event in read.events] == [Obstacle.TIME, None, None, None]
     assert read.known is not None and read.known.seconds == 41.5
     assert [(knock.distance_px, knock.turned_degrees) for knock in read.knocks] == [(25.0, -1.5)]
     assert (

@@ -96,4 +96,5 @@ def test_a_zoom_is_told_from_a_knock() -> None:
     knocked = moved(before, found(change(1.0, -3, 40, 0) @ RIG.at(0.03).homography, rng))
     assert zoomed.is_zoom and zoomed.zoom == pytest.approx(1.2, abs=0.03)
     assert not knocked.is_zoom and knocked.degrees == pytest.approx(-3, abs=1)
+    assert "zoom" in zoomed.sentence(30) and "zoom" not in knocked.sentence(30)
     assert knocked.shifted == pytest.approx(40 * 640 / VISIBLE[1], abs=6)

@@ -155,7 +155,7 @@ def test_a_zoom_stays_pairs_and_is_named(drive: list[tuple[PreparedPair, RigMapp
         watch.take(PreparedPair.of(visible, pair.thermal.image), found, index)
     assert watch.locked is None
     assert {event.finding for event in watch.events} == {Finding.NO_RIG}
-    assert Obstacle.ZOOM.value in watch.events[0].sentence and watch.events[0].distance_px is None
+    assert watch.events[0].obstacle is Obstacle.ZOOM and watch.events[0].distance_px is None
 
 
 @pytest.mark.parametrize("better", [True, False])
