@@ -126,3 +126,24 @@ def test_tests_mirror_the_package() -> None:
 def test_no_file_outgrows_a_sitting(folder: str) -> None:
     longest = {path: len(path.read_text().splitlines()) for path in (ROOT / folder).rglob("*.py")}
     assert {str(path): lines for path, lines in longest.items() if lines >= 330} == {}
+
+
+LATER = {
+    "enum": {"StrEnum", "verify", "member", "nonmember"},
+    "typing": {"Self", "Never", "LiteralString", "assert_never", "assert_type", "override", "Unpack"},
+    "datetime": {"UTC"},
+    "itertools": {"batched"},
+    "contextlib": {"chdir"},
+    "tomllib": {"load", "loads"},
+}
+"""Names of the standard library that Python 3.10 lacks, which ROS 2 Humble runs on."""
+
+
+@pytest.mark.parametrize(
+    "path", sorted(SOURCES.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCES))
+)
+def test_python_3_10_has_what_is_imported(path: Path) -> None:
+    tree = ast.parse(path.read_text(), feature_version=(3, 10))
+    imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module in LATER]
+    lacking = [name.name for node in imported for name in node.names if name.name in LATER[node.module or ""]]
+    assert not lacking
