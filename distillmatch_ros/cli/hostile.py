@@ -60,9 +60,9 @@ def evaluate_streams(
     output.check(inputs=files_of(pairs))
     parameters, kinds = parameters_of(None, settings, engine), kind or KINDS
     if pairs:
-        stills = [streams.read_place(pair, seed) for seed, pair in enumerate(pairs)]
+        stills = {pair.visible.stem: streams.read_place(pair, seed) for seed, pair in enumerate(pairs)}
     else:
-        stills = [synthetic_place(seed) for seed in range(places)]
+        stills = {f"street {seed}": synthetic_place(seed) for seed in range(places)}
     with (
         open_registrar(parameters) as registrar,
         interruptible() as stopped,

@@ -24,7 +24,11 @@ _HEAT = np.array([90, 150, 230], np.uint8)
 
 
 class Place:
-    """What a panning rig sees of the still of an aligned pair. The same seed gives the same pixels."""
+    """What a panning rig sees of the still of an aligned pair. The same seed gives the same pixels.
+
+    Attributes:
+        stills: the aligned images, uint8 (H, W, 3) and (H, W).
+    """
 
     def __init__(self, visible: Image, thermal: Image, seed: int) -> None:
         """Scale two aligned images, uint8 (H, W, 3) and (H, W), so that there is room to pan."""
@@ -33,7 +37,10 @@ class Place:
         )
         size = (round(scale * thermal.shape[1]), round(scale * thermal.shape[0]))
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        self._stills = cv2.resize(visible, size, interpolation=how), cv2.resize(thermal, size)
+        self.stills: tuple[Image, Image] = (
+            np.asarray(cv2.resize(visible, size, interpolation=how), np.uint8),
+            np.asarray(cv2.resize(thermal, size), np.uint8),
+        )
         rng = np.random.default_rng(seed)
         self._turn_s = rng.uniform((3.0, 1.5), (6.0, 3.0))
         self._reach_px = rng.uniform((60.0, 5.0), (105.0, 20.0))
@@ -43,24 +50,24 @@ class Place:
 
     def visible(self, seconds: float) -> Image:
         """The visible camera's image at a time, uint8 (H, W, 3)."""
-        return self._seen(0, self._view(seconds), VISIBLE)
+        return self._seen(0, self.view(seconds), VISIBLE)
 
     def thermal(self, seconds: float, homography: Float64 = TRUTH) -> Image:
         """The image at a time of a thermal camera with a homography, uint8 (H, W)."""
-        return self._seen(1, self._view(seconds) @ homography, THERMAL)
+        return self._seen(1, self.view(seconds) @ homography, THERMAL)
 
     def _seen(self, camera: int, onto: Float64, size: Size) -> Image:
-        still = self._stills[camera]
+        still = self.stills[camera]
         view = cv2.warpPerspective(still, onto, size[::-1], flags=_FLAGS, borderMode=cv2.BORDER_REFLECT)
         most = _NOISE[camera]
         noise = self._rng.integers(-most, most + 1, view.shape, np.int16)
         return np.asarray(np.clip(view.astype(np.int16) + noise, 0, 255), np.uint8)
 
-    def _view(self, seconds: float) -> Float64:
+    def view(self, seconds: float) -> Float64:
         """From pixels of the visible image to those of the still: to and fro, some places at rest first."""
         since = max(0.0, seconds - self._rests_s) if self._rests_s else seconds
         turned = np.cos(2 * np.pi * since / self._turn_s + self._begins)
-        rows, columns = self._stills[1].shape
+        rows, columns = self.stills[1].shape
         x = (columns - VISIBLE[1]) / 2 - float(self._reach_px @ turned)
         y = (rows - VISIBLE[0]) / 2 - _TILT_PX * turned[1]
         return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]])

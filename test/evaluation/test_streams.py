@@ -12,7 +12,16 @@ from support.scripted_engine import ScriptedEngine, points_of
 from distillmatch_ros import Registrar
 from distillmatch_ros.evaluation.hostile_streams import KINDS, ONSET_S, Moment, Scenery
 from distillmatch_ros.evaluation.panning import THERMAL, VISIBLE, Place, repeating_place, synthetic_place
-from distillmatch_ros.evaluation.streams import ALL, Answer, Figures, answers_to, longest_wrong_s
+from distillmatch_ros.evaluation.reference import reference_px
+from distillmatch_ros.evaluation.streams import (
+    ALL,
+    TRUE,
+    TRUE_PX,
+    Answer,
+    Figures,
+    answers_to,
+    longest_wrong_s,
+)
 from distillmatch_ros.geometry.homography import resize_matrix
 from distillmatch_ros.registration.gate import Gate
 from distillmatch_ros.stream.settings import StreamSettings
@@ -129,7 +138,42 @@ def test_the_command_measures_the_kinds_that_are_named(write_network, tmp_path: 
     result = run("evaluate-streams", tmp_path, "--kind", "plain", "--kind", "fog", *quick, "--json", "-")
     assert result.exit_code == 0, result.output
     found = {each["kind"]: each["frames"] for each in json.loads(result.stdout)}
-    assert found == {"plain": 2, "fog": 2, ALL: 4}
+    assert found == {"plain": 2, "fog": 2, ALL: 4, "a": 2, "b": 2}
+
+
+def test_a_reference_that_is_off_is_told_and_left_out_of_one_sum(write_network, tmp_path: Path) -> None:
+    off = cv2.warpAffine(still(), np.array([[1.0, 0, 6], [0, 1, 0]]), still().shape[::-1])
+    for name, image in (
+        ("visible/a", still()),
+        ("visible/b", still()),
+        ("thermal/a", still()),
+        ("thermal/b", off),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / f"{name}.png"), image)
+    quick = ("--places", "2", "--seconds", "0.1", "--model", write_network(), "--threads", "1")
+    result = run("evaluate-streams", tmp_path, "--kind", "plain", *quick, "--json", "-")
+    assert result.exit_code == 0, result.output
+    found = {each["kind"]: each for each in json.loads(result.stdout)}
+    assert list(found) == ["plain", ALL, TRUE, "a", "b"] and found[TRUE]["frames"] == 1
+    assert found["a"]["reference_px"] < 0.2 and found["plain"]["reference_px"] is None
+    assert found["b"]["reference_px"] > TRUE_PX
+
+
+@pytest.mark.parametrize("px", [0.0, 3.0, 9.0])
+def test_what_a_reference_is_off_is_measured(px: float) -> None:
+    """Also behind a third of the scene that lies nearer, and apart."""
+    visible = np.repeat(still()[..., None], 3, axis=2)
+    moved = cv2.warpAffine(still(), np.array([[1.0, 0, px], [0, 1, 0]]), still().shape[::-1])
+    near = cv2.warpAffine(still(), np.array([[1.0, 0, 0], [0, 1, 8]]), still().shape[::-1])
+    moved[:160] = near[:160]
+    place = Place(visible, moved, 0)
+    scale = place.stills[1].shape[1] / still().shape[1]
+    assert reference_px(place) == pytest.approx(px * scale * 640 / VISIBLE[1], abs=0.5)
+
+
+def test_no_edges_tell_nothing_of_a_reference() -> None:
+    assert reference_px(Place(np.full((512, 640, 3), 9, np.uint8), still(), 0)) is None
 
 
 @pytest.mark.slow  # a street is rendered
