@@ -23,6 +23,7 @@ from distillmatch_ros.images.temperature import Temperature
 from distillmatch_ros.registration.registrar import Registrar
 from distillmatch_ros.registration.rejection import Rejection, RejectionRecord
 from distillmatch_ros.registration.result import Registration
+from distillmatch_ros.rig.depth_image import holds_distances
 from distillmatch_ros.rig.learning import LearnedRig
 from distillmatch_ros.rig.regions import Parallax
 from distillmatch_ros.rig.uncertainty import deviations_of
@@ -198,7 +199,7 @@ def match_files(
             own = registration = registrar.register_prepared(prepared, search=True, verify=True)
             if rig is not None:
                 known = None if depth is None else read_depth(depth, pair.visible, visible.shape[:2])
-                if known is not None and not (known > 0).any():
+                if known is not None and not holds_distances(known):
                     known = None
                     note = f"no depth in {depth}: the pair's plane is used"
                 elif number == 0 and known is not None and out is not None and not rig.model.tells_lengths:

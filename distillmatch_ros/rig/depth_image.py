@@ -94,6 +94,11 @@ def registered(depth: NDArray[Any], visible: Size, name: str = "depth") -> Float
     return np.asarray(cv2.resize(inverse, visible[::-1], interpolation=cv2.INTER_NEAREST_EXACT), np.float32)
 
 
+def holds_distances(inverse_depth: Float32) -> bool:
+    """Whether any pixel's distance is known: NaN is none, nor is what is far away."""
+    return bool((inverse_depth > 0).any())
+
+
 def covers(depth: Size, visible: Size) -> bool:
     """Whether images of these sizes can show the same view: whether their aspect ratios are equal."""
     return abs(depth[1] * visible[0] / (depth[0] * visible[1]) - 1) <= _ASPECT

@@ -11,7 +11,7 @@ from distillmatch_ros.geometry.undistortion import Undistorter
 from distillmatch_ros.images.frames import Frame
 from distillmatch_ros.images.points import XYZ
 from distillmatch_ros.rig.dense import Float32
-from distillmatch_ros.rig.depth_image import from_camera, from_points, registered
+from distillmatch_ros.rig.depth_image import from_camera, from_points, holds_distances, registered
 from distillmatch_ros.stream.robot import Robot
 from distillmatch_ros.stream.sensors import Sensor
 
@@ -52,6 +52,13 @@ def is_registered(depth: Frame, visible: Frame, given: Pose | None) -> bool:
     return depth.encoding != XYZ and is_same and given is None
 
 
+def hung() -> Float32:
+    """What a depth camera that hangs tells of a pair: raises DistillMatchError."""
+    raise DistillMatchError(
+        "depth: its image stays the same while the view moves: its camera or driver hangs; restart it"
+    )
+
+
 def depth_of_visible(
     depth: Frame, visible: Frame, robot: Robot, given: Pose | None, undistorter: Undistorter | None
 ) -> Float32:
@@ -85,7 +92,7 @@ def depth_of_visible(
             found = from_points(depth.image, pose, camera)
         else:
             found = from_camera(depth.image, robot.camera(Sensor.DEPTH), pose, camera)
-    if not (found > 0).any():  # true for NaN, and for what is far away without any distance
+    if not holds_distances(found):
         raise DistillMatchError(
             "depth: no pixel holds a distance; check the depth camera and its range"
             if shows_the_same

@@ -25,6 +25,8 @@ PERIODS, MOST_PERIODS = 5, 2.5
 """Number of image changes that a camera's period is learned from; periods for which an image may repeat."""
 FIRST_PERIOD = 1.5
 """Time for which the first image may repeat while the period is unknown, s."""
+_DEPTH_SECONDS = 0.05
+"""Time for which a depth image may repeat in any case, s; no more is needed, since the view has to move."""
 _ROWS, _COARSE = 4, 16
 """Rows between those that are compared, which takes a tenth of the time that single pixels would; rows and
 columns between the pixels that tell most new images."""
@@ -48,8 +50,10 @@ class RepeatWatch:
     def __init__(self, frozen_seconds: float) -> None:
         """Set the time for which an image may repeat, s; 0 disables the detection of frozen streams."""
         self._visible, self._thermal = FrozenDetector(frozen_seconds), FrozenDetector(frozen_seconds)
+        self._depth = FrozenDetector(min(frozen_seconds, _DEPTH_SECONDS), exact=True)
         self._sight: _Motion | None = None
         self._heat: _Motion | None = None
+        self._since_depth: _Motion | None = None
 
     def with_seconds(self, frozen_seconds: float) -> "RepeatWatch":
         """A watch with the same state and another time; this one must not be used any more."""
@@ -57,7 +61,18 @@ class RepeatWatch:
         other._visible, other._thermal = (
             detector.with_seconds(frozen_seconds) for detector in (self._visible, self._thermal)
         )
+        other._depth = self._depth.with_seconds(min(frozen_seconds, _DEPTH_SECONDS))
         return other
+
+    def depth_hangs(self, depth: Frame, visible: Frame) -> bool:
+        """Add the depth of a pair; whether it repeats for longer than its camera needs, while the view moves.
+
+        What stands still may repeat for ever: depth from a simulator has no noise.
+        """
+        freshness = self._depth.update(depth)
+        if freshness is Freshness.NEW or self._since_depth is None:
+            self._since_depth = _Motion(visible)
+        return freshness is Freshness.FROZEN and self._since_depth.add(visible)
 
     def update(self, visible: Frame, thermal: Frame) -> Status | None:
         """Add a pair.
@@ -86,12 +101,19 @@ class FrozenDetector:
 
     Due to sensor noise two images differ in most pixels; telemetry rows and clock displays change few. A slow
     camera that is published at a higher rate repeats images too, for its own period, which is learned. Images
-    without noise, as from a simulator, are never frozen.
+    without noise, as from a simulator, are never frozen, unless each image has to be another one.
     """
 
-    def __init__(self, frozen_seconds: float) -> None:
-        """Set the time for which an image may repeat, s; 0 disables detection."""
+    def __init__(self, frozen_seconds: float, *, exact: bool = False) -> None:
+        """Start without frames.
+
+        Args:
+            frozen_seconds: time for which an image may repeat, s; 0 disables detection.
+            exact: whether a single value that differs makes an image new, and images without noise count, as
+                for depth: it shows no clock, may be unknown but for a few pixels, and nearly all of it even.
+        """
         self._frozen_seconds = frozen_seconds
+        self._exact = exact
         self.reset()
 
     def with_seconds(self, frozen_seconds: float) -> "FrozenDetector":
@@ -115,12 +137,12 @@ class FrozenDetector:
             return Freshness.NEW
         stayed = (frame.stamp - first.stamp) / SECOND
         changed = _changed(frame, first)
-        if changed > FEW:
+        if changed > (0 if self._exact else FEW):
             self._noise_free |= changed < MANY and frame.image.dtype.itemsize > 1
             self._periods.append(stayed)
             self._first = frame
             return Freshness.NEW
-        if self._frozen_seconds == 0 or self._noise_free:
+        if self._frozen_seconds == 0 or (self._noise_free and not self._exact):
             return Freshness.REPEATED
         own = MOST_PERIODS * median(self._periods) if self._periods else FIRST_PERIOD
         is_frozen = stayed >= max(self._frozen_seconds, own)

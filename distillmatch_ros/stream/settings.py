@@ -34,7 +34,7 @@ class StreamSettings(TemporalSettings):
     frozen_seconds: float = setting(
         0.4,
         "Time after which an unchanged image counts as frozen (a closed shutter, a camera that hangs); 0 "
-        "disables it.",
+        "disables it, for depth too.",
         unit="s",
         least=0,
         most=60,

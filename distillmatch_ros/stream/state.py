@@ -130,6 +130,10 @@ class RigState:
         if self._rig_follower is not None:
             self._rig_follower.close()
 
+    def depth_hangs(self, depth: Frame, visible: Frame) -> bool:
+        """Whether the depth of the next pair is old; see `RepeatWatch`."""
+        return self._repeats.depth_hangs(depth, visible)
+
     def register(
         self, visible: Frame, thermal: Frame, pair: PreparedPair, fixed: ImageMapping | LearnedRig | None
     ) -> Followed:

@@ -29,7 +29,7 @@ from distillmatch_ros.rig.parallax import with_depth
 from distillmatch_ros.rig.regions import Parallax
 from distillmatch_ros.rig.watching import Lenses, OnLearned, RigWatch, WatchedRig, ignore
 from distillmatch_ros.stream.calibration import Calibration, ImageFormat, Known, PairFormat
-from distillmatch_ros.stream.depth import MeasuredDepth, depth_of_visible, is_registered
+from distillmatch_ros.stream.depth import MeasuredDepth, depth_of_visible, hung, is_registered
 from distillmatch_ros.stream.executors import InlineExecutor
 from distillmatch_ros.stream.result import Result
 from distillmatch_ros.stream.robot import Robot
@@ -265,6 +265,9 @@ class Stream:
         return replace(registration, mapping=with_depth(mapping, found)), None
 
     def _measured(self, depth: Frame, visible: Frame) -> MeasuredDepth:
+        assert self._state is not None, "it knows the frames before"
+        if self._state.depth_hangs(depth, visible):
+            return MeasuredDepth(hung)
         undistorter = self._undistorters.get(Sensor.VISIBLE)
         given = self._settings.T_visible_depth
         return MeasuredDepth(partial(depth_of_visible, depth, visible, self.robot, given, undistorter))

@@ -44,15 +44,18 @@ class Street:
         factor: float = 1.0,
         late: int = 0,
         frame: str = "rgb_optical",
+        pan: int = 0,
     ) -> None:
         for number in range(round(5 * seconds)):
             self.bench.now += PERIOD
             stamp = self.bench.now
             for name, (image, encoding) in self._images.items():
                 noise = np.full_like(image, number % 2)  # no camera sends the same image twice
-                self.bench.send(name, image + noise, encoding, stamp)
+                seen = np.roll(image, number * pan * image.shape[1] // 640, 1)
+                self.bench.send(name, seen + noise, encoding, stamp)
             if depth:
-                message = image_message(frame, "32FC1", self._metres * np.float32(factor))
+                own = factor if pan else factor * (1 + 1e-6 * (number % 2))  # while it pans, it hangs
+                message = image_message(frame, "32FC1", self._metres * np.float32(own))
                 message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp + late, SECOND)
                 self.depth.publish(message)
             self.bench.spin(0.2)
@@ -118,8 +121,9 @@ def test_the_rig_tells_the_thermal_camera_and_where_it_is(seen: Street, near_str
         ({"depth": False}, "no messages on /depth/image"),
         ({"late": PERIOD // 2}, "depth_tolerance"),
         ({"frame": "depth_optical"}, "depth_optical"),
+        ({"pan": 16}, "hangs"),
     ],
-    ids=["unit", "missing", "late", "frame"],
+    ids=["unit", "missing", "late", "frame", "hung"],
 )
 def test_without_usable_depth_pairs_go_on_and_diagnostics_say_why(
     seen: Street, wrong: dict[str, object], said: str

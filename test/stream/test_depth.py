@@ -276,3 +276,17 @@ def test_depth_maps_pairs_again_once_edges_lie_where_it_has_them(room: Synthetic
 def test_a_slash_before_a_frame_changes_nothing(room: SyntheticPair) -> None:
     found = stream_of(rig_of(room)).process(*images(room), replace(depth_of(room), frame_id="/rgb"))
     assert not found.unused and isinstance(found.registration.mapping, DepthMapping)
+
+
+def test_depth_that_hangs_while_the_cameras_move_maps_nothing(room: SyntheticPair) -> None:
+    """The views move to the side by 3 % a second, twice, while depth stays; then it follows."""
+    stream, depth, said = stream_of(rig_of(room)), depth_of(room), []
+    for second, (steps, goes_on) in enumerate([(0, 0), (0, 0), (1, 0), (2, 0), (2, 1)]):
+        moved = [
+            replace(each, stamp=STAMP + second * SECOND, image=np.roll(each.image, steps * by, 1))
+            for each, by in zip((*images(room), depth), (30, 20, 30 * goes_on), strict=True)
+        ]
+        found = stream.process(*moved)
+        said.append((isinstance(found.registration.mapping, DepthMapping), Sensor.DEPTH in found.unused))
+    still, hung = (True, False), (False, True)
+    assert said == [still, still, hung, hung, still]

@@ -162,3 +162,57 @@ def test_repeats_of_a_slow_thermal_camera_count_only_while_panning(step: int) ->
     )
     repeated = "REPEATED" if step else "None"
     assert said == [repeated if n % 3 else "None" for n in range(40)]
+
+
+def hangs(depth: Callable[[int], np.ndarray], view: Callable[[int], Frame], pairs: int = 40) -> list[bool]:
+    """What is said of depth at 20 Hz beside what the RGB camera sees."""
+    watch = RepeatWatch(0.4)
+    return [
+        watch.depth_hangs(Frame(depth(n), "32FC1", round(n / 20 * SECOND), "rgb"), view(n))
+        for n in range(pairs)
+    ]
+
+
+PANNED = cv2.resize(SCENE, (1800, 800)).astype(np.float32) / 10_000 + 0.5
+
+
+def panned(n: int) -> np.ndarray:
+    """Depth without noise of a camera that pans, metres."""
+    return PANNED[100:340, 8 * n : 8 * n + 320].copy()
+
+
+def panning(n: int) -> Frame:
+    return seen(8 * n, n / 20, n)
+
+
+def test_depth_that_hangs_while_the_rgb_camera_pans_is_noticed_until_it_goes_on() -> None:
+    said = hangs(lambda n: panned(n if n < 10 or n > 30 else 10), panning)
+    assert not any(said[:13]) and all(said[13:31]) and not any(said[31:])
+
+
+def test_depth_that_never_changes_is_noticed_once_the_camera_has_moved() -> None:
+    assert hangs(lambda n: panned(0), panning) == [n >= 30 for n in range(40)]
+
+
+def test_depth_without_noise_may_stay_where_nothing_moves() -> None:
+    assert not any(hangs(lambda n: panned(0), lambda n: seen(100, n / 20, n), pairs=100))
+
+
+def test_slow_depth_that_is_sent_again_does_not_hang() -> None:
+    assert not any(hangs(lambda n: panned(n // 4 * 4), panning))
+
+
+@pytest.mark.parametrize("known", [0.01, 0.2])
+def test_depth_that_is_known_in_few_pixels_does_not_hang(known: float) -> None:
+    def sparse(n: int) -> np.ndarray:
+        return np.where(np.random.default_rng(n).random((240, 320)) < known, panned(n), np.float32(np.nan))
+
+    assert not any(hangs(sparse, panning))
+
+
+def test_depth_is_watched_unless_that_is_off() -> None:
+    watch = RepeatWatch(0.0)
+    depth = [Frame(panned(0), "32FC1", round(n / 20 * SECOND), "rgb") for n in range(40)]
+    assert not any(watch.depth_hangs(each, panning(n)) for n, each in enumerate(depth))
+    watch = watch.with_seconds(0.4)
+    assert watch.depth_hangs(replace(depth[-1], stamp=3 * SECOND), panning(39))
