@@ -29,9 +29,9 @@ One takes up to a tenth of a second."""
 
 _AT = (5, 8, 12, 20, MOST)  # numbers of pairs at which it is estimated
 _LATEST = 5  # pairs that tell whether depth leaves less between edges than planes do
-_CONTRADICTED = 0.15
-"""Least fraction by which depth contradicts a distance that was known before: in nine synthetic rooms and
-streets depth was off by up to 3 % with known lenses, and by 8 % without."""
+_CONTRADICTED = 0.1
+"""Least fraction by which depth contradicts a distance that was known before: in synthetic rooms and streets
+depth was off by up to 3 % with known lenses, and by 8 % without, of which three deviations are more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +61,8 @@ class MetricRig:
         self._sized: tuple[RigModel, float, RigModel] | None = None
         self._told: RigModel | None = None
         self._estimate = ScaleEstimate()
+        self._latest = ScaleEstimate(DOUBTED)
+        self._is_contradicted = False
         self._scale: Scale | None = None
         self._asked: RigModel | None = None
         self._pairs = self._last = 0
@@ -141,7 +143,8 @@ class MetricRig:
 
         Returns:
             Why depth must not map pairs: it leaves more between edges than the pairs' planes do, as one of a
-            wrong unit does, or of another camera. None if it may.
+            wrong unit does, or of another camera; or the latest dozen pairs put the cameras at another
+            distance. None if it may.
 
         Args:
             pair: its images.
@@ -151,27 +154,31 @@ class MetricRig:
             stamp: of the pair, ns.
         """
         if registration.status.is_own and self._is_due(stamp, self._pause_s):
-            is_new = self._add(pair, mapping, inverse_depth, stamp)
-            if is_new and self._pairs == DOUBTED:
-                self._tell_contradiction(mapping, stamp)
+            self._add(pair, mapping, inverse_depth, stamp)
             self._doubt, last = (contradiction(some) for some in (self._left_px, list(self._left_px)[-1:]))
+            if self._doubt is None and self._pairs >= DOUBTED:
+                self._doubt = self._other_distance(mapping, stamp)
             is_settled = self._pairs >= DOUBTED and self._doubt is None and last is None
             self._pause_s = RECHECK_S if is_settled else OBSERVE_S
         return self._doubt
 
-    def _tell_contradiction(self, mapping: RigMapping, stamp: int) -> None:
-        """Tell if depth contradicts the distance of the cameras."""
-        scale = self._estimate.scale(mapping.rig)
-        if scale is None:
-            return
-        if scale.maps and abs(log(scale.metres)) > max(_CONTRADICTED, 3 * scale.parallax):
-            known = float(np.linalg.norm(mapping.rig.T_visible_thermal.translation))
-            sentence = (
-                f"the cameras are {known:.3g} m apart by the rig's file or baseline_m, but "
-                f"{scale.metres * known:.3g} m by the depth of {scale.pairs} pairs, and near things are "
-                "mapped to wrong places; check both, and the unit of depth"
-            )
+    def _other_distance(self, mapping: RigMapping, stamp: int) -> str | None:
+        """In what depth contradicts the distance of the cameras, which an event tells once; None if not."""
+        scale = self._latest.scale(mapping.rig)
+        if scale is None or not scale.maps:
+            return None
+        if abs(log(scale.metres)) <= max(_CONTRADICTED, 3 * scale.parallax):
+            return None
+        known = float(np.linalg.norm(mapping.rig.T_visible_thermal.translation))
+        sentence = (
+            f"the cameras are {known:.3g} m apart by the rig's file or baseline_m, but "
+            f"{scale.metres * known:.3g} m by the depth of {scale.pairs} pairs, which would map near things "
+            "to wrong places and is not used; check both, and the unit of depth"
+        )
+        if not self._is_contradicted:
             self.events.append(RigEvent(stamp, Finding.CONTRADICTED, sentence))
+        self._is_contradicted = True
+        return f"depth: {sentence}"
 
     def geometry(
         self, registration: Registration, mapping: RigMapping | None, parent: str | None = None
@@ -211,7 +218,7 @@ class MetricRig:
         found = match_depth(pair.visible.grey_8bit, pair.thermal.grey_8bit, mapping, inverse_depth, metres)
         if found is None:
             return False
-        self._estimate.add(found)
+        (self._latest if mapping.rig.is_metric else self._estimate).add(found)
         self._pairs += 1
         if mapping.rig.is_metric:
             self._left_px.append((left_by_depth_px(mapping.rig, found), found.plane_px))
@@ -232,5 +239,6 @@ class MetricRig:
     def _forget(self) -> None:
         if self._pairs:
             self._estimate, self._scale, self._pairs = ScaleEstimate(), None, 0
+            self._latest, self._is_contradicted = ScaleEstimate(DOUBTED), False
             self._left_px.clear()
             self._doubt, self._pause_s = None, OBSERVE_S

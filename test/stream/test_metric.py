@@ -103,7 +103,7 @@ def test_a_rig_in_metres_needs_no_depth(told: list[float]) -> None:
     assert not rig.events and metres(rig, RIG.with_baseline(0.2)) == pytest.approx(0.2)
 
 
-@pytest.mark.parametrize(("known", "contradicted"), [(1.3, True), (0.7, True), (1.05, False)])
+@pytest.mark.parametrize(("known", "contradicted"), [(1.3, True), (0.7, True), (1.15, True), (1.05, False)])
 def test_depth_contradicts_a_distance_that_was_known_before_once(
     known: float, contradicted: bool, told: list[float]
 ) -> None:
@@ -112,8 +112,9 @@ def test_depth_contradicts_a_distance_that_was_known_before_once(
     mapping = rig.mapping(found, 0.0)
     assert mapping is not None
     for second in range(40):
-        rig.compare(Mock(), found, mapping, DEPTH, round((1 + second / 2) * SECOND))
+        doubt = rig.compare(Mock(), found, mapping, DEPTH, round((1 + second / 2) * SECOND))
         assert not rig.events or second >= DOUBTED, "some pairs are needed, a second apart"
+    assert (doubt is not None) == contradicted, "such depth maps nothing"
     assert [event.finding for event in rig.events] == [Finding.CONTRADICTED] * contradicted
     assert metres(rig, model) == pytest.approx(known * METRES), "what was known is kept"
 
@@ -131,3 +132,18 @@ def test_depth_that_goes_wrong_later_is_noticed_and_trusted_again_once_it_is_rig
     changes = [second for second in range(1, 80) if doubts[second] != doubts[second - 1]]
     assert len(changes) == 2 and not doubts[0]
     assert changes[0] <= DOUBTED + 3 * metric.RECHECK_S + 3 and changes[1] <= changes[0] + 7
+
+
+def test_depth_of_another_scale_maps_pairs_again_once_it_is_right(told: list[float]) -> None:
+    told[:] = [1.2 * METRES] * (DOUBTED + 10) + [METRES]
+    rig, model = MetricRig(), RIG.with_baseline(METRES)
+    found = Registration.without_matches(Status.TRACKED, model.at(0.02), {})
+    mapping = rig.mapping(found, 0.0)
+    assert mapping is not None
+    doubts = [
+        rig.compare(Mock(), found, mapping, DEPTH, round((1 + second) * SECOND)) is not None
+        for second in range(60)
+    ]
+    begins, ends = doubts.index(True), DOUBTED + 10 + DOUBTED
+    assert begins <= DOUBTED and all(doubts[begins : DOUBTED + 10]) and not any(doubts[ends:])
+    assert len(rig.events) == 1
