@@ -15,7 +15,7 @@ from support.ros_fixtures import transport
 from distillmatch_ros.evaluation.parallax import DEPTHS, true_rig
 from distillmatch_ros.rig.files import RigFile
 from distillmatch_ros.rig.learning import LearnedRig
-from distillmatch_ros.scene import Room, SyntheticPair
+from distillmatch_ros.scene import Room, Scene, SyntheticPair
 
 __all__ = ["transport"]
 
@@ -61,6 +61,27 @@ def test_folder(folder: Path) -> None:
         first, second = csv.DictReader(file)
     assert (first["visible"], first["status"], second["status"]) == ("a.png", "OK", "FEW_MATCHES")
     assert float(first["h22"]) == pytest.approx(1, abs=0.5) and second["h00"] == ""
+
+
+@pytest.mark.slow
+def test_a_stream_learns_the_rig_of_a_folder(tmp_path: Path) -> None:
+    street = Scene(1)
+    for side in ("visible", "thermal"):
+        (tmp_path / side).mkdir()
+    for index in range(14):
+        pair = street.render(0.5 * index)
+        cv2.imwrite(str(tmp_path / f"visible/{index:02}.png"), pair.visible)
+        cv2.imwrite(str(tmp_path / f"thermal/{index:02}.png"), pair.thermal)
+    done = run("stream.py", tmp_path, 2, tmp_path / "rig.yaml")
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert [name for name, *_ in lines] == [f"{index:02}.png" for index in range(14)]
+    assert {status for _, status, _ in lines} <= {"OK", "TRACKED", "RIG"}
+    columns, rows = np.meshgrid(np.arange(0, 640, 16), np.arange(0, 512, 16))
+    truth = pair.truth[rows, columns].reshape(-1, 2)
+    rig = RigFile.load(tmp_path / "rig.yaml").rig
+    found = rig.middle.to_visible(np.column_stack([columns.ravel(), rows.ravel()]))
+    assert np.nanmedian(np.hypot(*(found - truth).T)) < 5
 
 
 @pytest.mark.slow
