@@ -37,17 +37,22 @@ class FixedWatch:
             mapping: the fixed mapping.
             gate: thresholds for edges.
         """
-        if self._checked is None or not 0 <= stamp - self._checked < CHECK_S * SECOND:
-            self._checked = stamp
+        if self._is_due(stamp):
             self._check(EdgesOfPair(pair, gate), stamp, mapping)
         return self._away_px if self._against >= CONTRADICTIONS else None
 
     def heed(self, found: Registration, stamp: int) -> None:
         """Count a pair, one a second, that a fixed rig was followed on; see `RigFollower`."""
-        if self._checked is None or not 0 <= stamp - self._checked < CHECK_S * SECOND:
-            self._checked = stamp
+        if self._is_due(stamp):
             away = None if found.rejected_by is None else found.rejected_by.value
             self._count(found.status is Status.TRACKED, away, stamp)
+
+    def _is_due(self, stamp: int) -> bool:
+        """Whether a pair is checked: the first one, one a second, and one whose clock was set back."""
+        if self._checked is not None and 0 <= stamp - self._checked < CHECK_S * SECOND:
+            return False
+        self._checked = stamp
+        return True
 
     def _check(self, edges: EdgesOfPair, stamp: int, mapping: ImageMapping) -> None:
         supports = edges.supports(mapping)

@@ -66,8 +66,10 @@ def test_a_rig_that_no_pair_supports_or_some_contradict_is_named() -> None:
 
 
 def test_a_pair_a_second_is_checked() -> None:
-    watch = FixedWatch()
+    watch, heeding = FixedWatch(), FixedWatch()
+    blank = PreparedPair.of(np.zeros(VISIBLE, np.uint8), np.zeros(THERMAL, np.uint8))
+    lost = Registration.without_matches(Status.RIG, TRUTH, {})
     for index in range(UNSUPPORTED * 30):
-        blank = np.zeros(VISIBLE, np.uint8)
-        watch.away(PreparedPair.of(blank, np.zeros(THERMAL, np.uint8)), index * SECOND // 60, TRUTH, Gate())
-    assert not watch.events
+        watch.away(blank, index * SECOND // 60, TRUTH, Gate())
+        heeding.heed(lost, index * SECOND // 60)
+    assert not watch.events and not heeding.events
