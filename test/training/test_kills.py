@@ -1,10 +1,12 @@
 """Training and export that are killed at any moment: what is there is whole, and the next run clears up."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import onnx
 import pytest
@@ -14,22 +16,20 @@ from distillmatch_ros.model.config import ModelConfig
 from distillmatch_ros.model.network import DistillMatch
 from distillmatch_ros.model.weights import Weights, read
 
-KILLS = 10
+KILLS, WRITES = 10, 5
 # Forked from a process that has loaded PyTorch: loading takes longer than what is to be killed.
 PROGRAM = """
 import os, random, signal, sys, time
 from pathlib import Path
 import onnxscript
 import psutil
-from distillmatch_ros.model.weights import Weights
-from distillmatch_ros.training.export import export
 from distillmatch_ros.training.trainer import train
-chance, paths = random.Random(0), [Path(name) for name in sys.argv[3:]]
+chance = random.Random(0)
 for _ in range(int(sys.argv[1])):
     child = os.fork()
     if not child:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        export(Weights.load(paths[0]), paths[1]) if len(paths) == 2 else train(paths[0])
+        train(Path(sys.argv[3]))
         os._exit(0)
     work, moment = psutil.Process(child), chance.uniform(0, float(sys.argv[2]))
     while work.status() != psutil.STATUS_ZOMBIE and sum(work.cpu_times()[:2]) < moment:
@@ -39,16 +39,38 @@ for _ in range(int(sys.argv[1])):
     print(flush=True)
     sys.stdin.readline()
 """
+# The kernel ends the process at the byte behind the limit of a file's size. Prints by which signal, and what
+# the file that was being written holds then.
+EXPORT = """
+import os, resource, signal, sys
+from pathlib import Path
+import onnx, onnxscript
+from distillmatch_ros.model.weights import Weights
+from distillmatch_ros.training.export import export
+source, target, save = Path(sys.argv[1]), Path(sys.argv[2]), onnx.save
+def limited(model, file):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    save(model, file)
+for limit in map(int, sys.argv[3:]):
+    child = os.fork()
+    if not child:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        onnx.save = limited  # the exporter writes files of its own before
+        export(Weights.load(source), target)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    print(os.WTERMSIG(status), target.with_name(f".{target.name}.partial").stat().st_size, flush=True)
+"""
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
 
 
-def kill(seconds: float, paths: list[Path], check: Callable[[], None]) -> None:
-    """Start the work on some files `KILLS` times, kill it within some seconds of processor time, and check
-    what it left.
-    """
+def kill(seconds: float, config: Path, check: Callable[[], None]) -> None:
+    """Start training `KILLS` times, kill it within some seconds of processor time, and check what it left."""
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(KILLS), str(seconds), *map(str, paths)],
+        [sys.executable, "-c", PROGRAM, str(KILLS), str(seconds), str(config)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -75,7 +97,7 @@ def test_training_killed_at_random_times(write_run: WriteRun) -> None:
             assert steps[-1] >= steps[-2]
             assert steps[-1] - 1 <= Weights.load(run / "weights.pt").steps <= steps[-1]
 
-    kill(2.0, [write_run(steps=10_000, checkpoint_every=1)], check)
+    kill(2.0, write_run(steps=10_000, checkpoint_every=1), check)
     assert len(set(steps)) > 1, steps
     train(write_run(steps=steps[-1] + 1))
     assert {path.suffix for path in run.iterdir() if not path.name.startswith("events.")} == {".pt"}
@@ -83,21 +105,25 @@ def test_training_killed_at_random_times(write_run: WriteRun) -> None:
     assert not list(run.glob(".*"))
 
 
-def test_export_killed_at_random_times(tiny_config: ModelConfig, tmp_path: Path) -> None:
+def test_export_killed_at_random_bytes_of_its_file(tiny_config: ModelConfig, tmp_path: Path) -> None:
     from distillmatch_ros.training.export import export
 
     weights = Weights(tiny_config, DistillMatch(tiny_config).state_dict(), 7)
     weights.save(tmp_path / "weights.pt")
     target = tmp_path / "out" / "network.onnx"
-    done = []
-
-    def check() -> None:
-        if target.exists():
-            onnx.checker.check_model(onnx.load(target))
-            done.append(target)
-            target.unlink()
-
-    kill(3.0, [tmp_path / "weights.pt", target], check)
-    assert len(done) < KILLS
+    export(weights, target)
+    whole, chance = target.read_bytes(), Random(0)
+    limits = sorted(chance.sample(range(len(whole)), WRITES - 1) + [0])
+    written = subprocess.run(
+        [sys.executable, "-c", EXPORT, str(tmp_path / "weights.pt"), str(target), *map(str, limits)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    killed = [f"{signal.SIGXFSZ} {limit}" for limit in limits]  # each in the middle of writing
+    assert written.stdout.splitlines() == killed
+    assert target.read_bytes() == whole
     export(weights, target)
     assert [path.name for path in target.parent.iterdir()] == ["network.onnx"]
+    onnx.checker.check_model(onnx.load(target))
