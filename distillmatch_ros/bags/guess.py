@@ -19,6 +19,7 @@ from distillmatch_ros.stream.sensors import Sensor
 
 _NEITHER = re.compile(r"depth|disparity|mask|overlay|label|segment|registered|/distillmatch/|confidence")
 _COLOURS = re.compile(r"rgb|bgr|bayer|yuv|uyvy|yuyv|nv|8UC3|8UC4")
+_WORDS = re.compile(r"[a-z]+|\d+")
 _OWN = re.compile(r"/distillmatch/")
 _RAW_VALUES = re.compile(r"mono1[0246]|16[US]C1|32[SF]C1|64FC1")
 
@@ -93,6 +94,37 @@ def guess_topics(encoding_by_topic: Mapping[str, str]) -> dict[Sensor, str]:
         thermal = rest[0] if len({without_transport(topic) for topic in rest}) == 1 else None
     found = {Sensor.VISIBLE: visible, Sensor.THERMAL: thermal}
     return {sensor: topic for sensor, topic in found.items() if topic is not None}
+
+
+def possible_pairs(encoding_by_topic: Mapping[str, str]) -> list[dict[Sensor, str]]:
+    """The topics of both cameras of each rig, for a robot with several; see `guess_topics`.
+
+    Those belong together whose names share the most words and numbers, such as ``front`` or ``0``; all that
+    may, where only one camera is of its kind.
+    """
+    scores = {topic: _thermal_score(topic, encoding) or 0.0 for topic, encoding in encoding_by_topic.items()}
+    bases = {without_transport(topic): topic for topic in sorted(scores, reverse=True)}  # raw ones count
+    words = {topic: set(_WORDS.findall(topic.lower())) for topic in bases.values()}
+    visible = [topic for topic in sorted(words) if scores[topic] < 0]
+    thermal = [topic for topic in sorted(words) if scores[topic] > 0]
+
+    def closest(topic: str, others: Sequence[str]) -> list[str]:
+        shared = {other: len(words[topic] & words[other]) for other in others}
+        return [other for other in others if shared[other] == max(shared.values())]
+
+    return [
+        {Sensor.VISIBLE: one, Sensor.THERMAL: other}
+        for one in visible
+        for other in thermal
+        if 1 in (len(visible), len(thermal))
+        or (closest(one, thermal) == [other] and closest(other, visible) == [one])
+    ]
+
+
+def several_cameras(pairs: Sequence[Mapping[Sensor, str]]) -> tuple[str, ...]:
+    """What to say of `possible_pairs`: a sentence, and the options for each."""
+    options = (" ".join(f"--{sensor.namespace} {topic}" for sensor, topic in pair.items()) for pair in pairs)
+    return ("holds several cameras of a kind; name one of each, such as", *options)
 
 
 def guess_depth(bag: Bag, visible: str) -> str | None:

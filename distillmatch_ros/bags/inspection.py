@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillmatch_ros.bags.foreign import remedy_of
-from distillmatch_ros.bags.guess import encodings, guess_depth, guess_topics, lacking, usable_encodings
+from distillmatch_ros.bags.guess import (
+    encodings,
+    guess_depth,
+    guess_topics,
+    lacking,
+    possible_pairs,
+    several_cameras,
+    usable_encodings,
+)
 from distillmatch_ros.bags.joining import drives_in
 from distillmatch_ros.bags.opening import open_bag
 from distillmatch_ros.bags.reading import Recorded, Topic
@@ -187,7 +195,7 @@ def inspect_bag(path: Path, *more: Path) -> Inspection:
     with open_bag(*paths) as bag:
         encoding_by_topic = encodings(bag)
         watched = {topic.name: _Watched(topic, encoding_by_topic[topic.name]) for topic in bag.images}
-        guess = guess_topics(usable_encodings(bag))
+        guess = guess_topics(usable := usable_encodings(bag))
         sensors = {name: sensor for sensor, name in guess.items()}
         recommended = dict(guess)
         if len(guess) == len(MATCHED) and (depth := guess_depth(bag, guess[Sensor.VISIBLE])) is not None:
@@ -201,6 +209,8 @@ def inspect_bag(path: Path, *more: Path) -> Inspection:
                 synchroniser.add(sensor, Arrival(stamp, each.received, None))
         unread = bag.unread
         losses, lack = [loss.record() for loss in bag.losses], lacking(bag)
+        if len(guess) < len(MATCHED) and len(pairs_of := possible_pairs(usable)) > 1:
+            lack = "\n".join(several_cameras(pairs_of))
     synchroniser.flush()
     found = Inspection(
         " + ".join(map(str, paths)),

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distillmatch_ros.bags.camera_infos import camera_of, first_info
-from distillmatch_ros.bags.guess import guess_topics, lacking, usable_encodings
+from distillmatch_ros.bags.guess import (
+    guess_topics,
+    lacking,
+    possible_pairs,
+    several_cameras,
+    usable_encodings,
+)
 from distillmatch_ros.bags.opening import open_bag
 from distillmatch_ros.bags.reading import Bag, Topic
 from distillmatch_ros.bags.summary import BagSummary
@@ -50,8 +56,10 @@ def image_topics(bag: Bag, job: BagJob, summary: BagSummary) -> dict[Sensor, Top
         raise DistillMatchError(f"{job.bag}: {lack}", *(topic.not_read for topic in bag.unread))
     named: Mapping[Sensor, str | None] = job.topics
     if not job.topics.keys() >= set(MATCHED):
-        guess = guess_topics(usable_encodings(bag))
+        guess = guess_topics(usable := usable_encodings(bag))
         named = {**dict.fromkeys(MATCHED), **guess, **job.topics}
+        if None in named.values():
+            named = {**named, **_of_several(usable, job)}
     topics = {
         sensor: bag.image_topic(name, f"--{sensor.namespace}", points=sensor not in MATCHED)
         for sensor, name in named.items()
@@ -76,3 +84,20 @@ def recorded_cameras(job: BagJob) -> dict[Sensor, Camera]:
             if (camera := camera_of(first_info(bag, topic), topic)) is not None:
                 found[sensor] = Camera(camera.size, camera.matrix) if job.undistort else camera
     return found
+
+
+def _of_several(encoding_by_topic: Mapping[str, str], job: BagJob) -> Mapping[Sensor, str]:
+    """Both cameras' topics, if what is named tells them from those of a robot's other cameras.
+
+    Raises:
+        DistillMatchError: it does not; the message lists what may be named.
+    """
+    fitting = [
+        pair
+        for pair in possible_pairs(encoding_by_topic)
+        if all(pair[sensor] == job.topics.get(sensor, pair[sensor]) for sensor in MATCHED)
+    ]
+    if len(fitting) > 1:
+        sentence, *options = several_cameras(fitting)
+        raise DistillMatchError(f"{job.bag}: {sentence}", *options)
+    return fitting[0] if fitting else {}

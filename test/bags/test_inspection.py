@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,8 +11,12 @@ import pytest
 from support.bags import RGB, START, THERMAL, Drive, Message, image, write_bag
 from typer.testing import CliRunner
 
-from distillmatch_ros.bags.guess import guess_topics
+from distillmatch_ros.bags.guess import guess_topics, possible_pairs
 from distillmatch_ros.bags.inspection import figures_of, inspect_bag
+from distillmatch_ros.bags.job import BagJob, image_topics
+from distillmatch_ros.bags.opening import open_bag
+from distillmatch_ros.bags.summary import BagSummary
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.cli import app
 from distillmatch_ros.stream.sensors import Sensor
 
@@ -36,6 +41,56 @@ from distillmatch_ros.stream.sensors import Sensor
 def test_topics_are_told_by_name_and_encoding(told: str, visible: str | None, thermal: str | None) -> None:
     guess = guess_topics(dict(each.split("=") for each in told.split()))
     assert (guess.get(Sensor.VISIBLE), guess.get(Sensor.THERMAL)) == (visible, thermal)
+
+
+@pytest.mark.parametrize(
+    ("told", "pairs"),
+    [
+        (
+            "/front/rgb/image=bgr8 /front/ir/image=16UC1 /rear/rgb/image=bgr8 /rear/ir/image=16UC1",
+            ["/front/rgb/image /front/ir/image", "/rear/rgb/image /rear/ir/image"],
+        ),
+        (
+            "/cam0/image_raw=bgr8 /cam1/image_raw=bgr8 /boson0/image_raw=16UC1 /boson1/image_raw=mono8 "
+            "/lepton/image=16UC1",
+            ["/cam0/image_raw /boson0/image_raw", "/cam1/image_raw /boson1/image_raw"],
+        ),
+        (
+            "/rgb/image=bgr8 /rgb/image/compressed=jpeg /thermal_left/image=16UC1 /thermal_right/image=16UC1",
+            ["/rgb/image /thermal_left/image", "/rgb/image /thermal_right/image"],
+        ),
+        ("/left/rgb=bgr8 /right/rgb=bgr8 /ir=16UC1", ["/left/rgb /ir", "/right/rgb /ir"]),
+        ("/left/image=mono8 /right/image=mono8", []),
+        ("/a/rgb=bgr8 /b/rgb=bgr8 /c/ir=16UC1 /d/ir=16UC1", []),
+    ],
+)
+def test_rigs_are_told_apart_by_what_their_names_share(told: str, pairs: list[str]) -> None:
+    found = possible_pairs(dict(each.split("=") for each in told.split()))
+    assert [f"{pair[Sensor.VISIBLE]} {pair[Sensor.THERMAL]}" for pair in found] == pairs
+
+
+def test_bag_of_two_rigs_takes_the_partner_of_what_is_named(tmp_path: Path) -> None:
+    messages = [
+        replace(each, topic=f"/{side}{each.topic}")
+        for side in ("front", "rear")
+        for each in Drive(pairs=3, info=False).messages()
+    ]
+    path = write_bag(tmp_path, "mcap", sorted(messages, key=lambda each: each.received))
+    found = inspect_bag(path)
+    assert found.command is None and found.advice is not None
+
+    def topics(**named: str) -> dict[str, str]:
+        job = BagJob(path, None, {Sensor(sensor): topic for sensor, topic in named.items()}, ())
+        with open_bag(path) as bag:
+            chosen = image_topics(bag, job, BagSummary(str(path), None))
+        return {str(sensor): topic.name for sensor, topic in chosen.items()}
+
+    for side in ("front", "rear"):
+        rig = {"visible": f"/{side}{RGB}", "thermal": f"/{side}{THERMAL}"}
+        assert f"--rgb {rig['visible']} --thermal {rig['thermal']}" in found.advice
+        assert topics(thermal=rig["thermal"]) == topics(visible=rig["visible"]) == rig
+    with pytest.raises(DistillMatchError, match="several cameras"):
+        topics()
 
 
 def test_recording_is_described(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_export_killed_at_random_bytes_of_its_file(tiny_config: ModelConfig, tmp
     target = tmp_path / "out" / "network.onnx"
     export(weights, target)
     whole, chance = target.read_bytes(), Random(0)
-    limits = sorted(chance.sample(range(len(whole)), WRITES - 1) + [0])
+    limits = [0, *sorted(chance.sample(range(1, len(whole)), WRITES - 1))]
     written = subprocess.run(
         [sys.executable, "-c", EXPORT, str(tmp_path / "weights.pt"), str(target), *map(str, limits)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
