@@ -100,6 +100,17 @@ def z_buffer(pixels: NDArray[np.int32], inverse_depth: Float32, size: Size) -> F
     return nearest[:-1].reshape(size)
 
 
+def z_buffers(
+    pixels: NDArray[np.int32], inverse_depth: Float32, assumed: NDArray[np.bool_], size: Size
+) -> tuple[Float32, Float32]:
+    """The `z_buffer` of what is measured, and that of what is assumed, in one go."""
+    after = size[0] * size[1] + 1
+    nearest = np.full(2 * after, NOTHING)
+    with np.errstate(invalid="ignore"):  # NaN, of what lies outside
+        np.maximum.at(nearest, (pixels + assumed * np.int32(after)).ravel(), inverse_depth.ravel())
+    return nearest[: after - 1].reshape(size), nearest[after:-1].reshape(size)
+
+
 def closed(found: Float32, magnification: float) -> Float32:
     """Close gaps of a `z_buffer`.
 

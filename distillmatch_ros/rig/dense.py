@@ -110,16 +110,18 @@ def project_dense(camera: Camera, points: Float32) -> Float32:
 def _radial_factor(camera: Camera, x: Float32, y: Float32) -> Float32:
     """By how much a lens stretches points of the normalised plane; NaN where its model folds back."""
     with np.errstate(over="ignore"):  # infinite: beyond the lens too
-        square = x * x + y * y
+        square = x * x
+        square += y * y
     widest = np.float32(min(camera.reach, _WIDEST) ** 2)
     if not square.max() < widest:  # true for NaN
         np.copyto(square, np.float32(np.nan), where=square >= widest)
     k1, k2, _, _, k3 = np.pad(camera.distortion, (0, 1))[:5].astype(np.float32)
-    coefficients = np.trim_zeros([np.float32(1), k1, k2, k3], "b")
-    factor = coefficients.pop()
-    while coefficients:
-        factor = square * factor + coefficients.pop()
-    return np.asarray(factor, np.float32)
+    *rest, last = np.trim_zeros(np.array([1, k1, k2, k3], np.float32), "b")
+    factor = np.asarray(last, np.float32)
+    for coefficient in reversed(rest):
+        factor = square * factor
+        factor += coefficient
+    return factor
 
 
 @lru_cache(maxsize=4)

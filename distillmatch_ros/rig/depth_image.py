@@ -48,7 +48,9 @@ def inverse_depth_of(depth: NDArray[Any], name: str = "depth") -> Float32:
             "unsigned integers in millimetres, or of floating point in metres"
         )
     with np.errstate(over="ignore"):  # of 64 bits: far away
-        metres = depth / np.float32(_MILLIMETRES) if depth.dtype == np.uint16 else depth.astype(np.float32)
+        metres = depth.astype(np.float32)
+    if depth.dtype == np.uint16:
+        metres /= np.float32(_MILLIMETRES)
     _check_unit(metres, depth.dtype, name)
     unknown = ~(metres >= _NEAREST_M)  # true for NaN
     if depth.dtype == np.uint16:

@@ -44,9 +44,8 @@ def bridged(inverse_depth: Float32) -> Float32:
 
 def noise(inverse_depth: Float32) -> float:
     """Standard deviation of an inverse depth's noise, as a fraction: on a plane it is linear in the pixel."""
-    some = inverse_depth[:: 4 * _APART]
-    some = np.where(some > 0, some, np.float32(np.nan))  # what is far away is no neighbour of a thing
-    columns = some[:, ::_APART]
+    some = inverse_depth[:: 4 * _APART, ::_APART]
+    columns = np.where(some > 0, some, np.float32(np.nan))  # what is far away is no neighbour of a thing
     before, here, after = columns[:, :-2], columns[:, 1:-1], columns[:, 2:]
     with np.errstate(divide="ignore", invalid="ignore"):
         fractions = np.abs(before - 2 * here + after) / np.abs(here)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import Float64, Points, Size
 from distillmatch_ros.geometry.mapping import ImageMapping
-from distillmatch_ros.rig.carrying import NOTHING, carry, closed, pixels_at, z_buffer
+from distillmatch_ros.rig.carrying import NOTHING, carry, closed, pixels_at, z_buffer, z_buffers
 from distillmatch_ros.rig.dense import Float32, interpolate, lattice_rays
 from distillmatch_ros.rig.holes import bridged, noise
 from distillmatch_ros.rig.model import (
@@ -89,8 +89,8 @@ class DepthMapping:
         floor = _FLOOR_PX / (float(self.rig.thermal.matrix[0, 0]) * length)
         # Thermal edges are as wide as a pixel: what lies beside a nearer thing carries its value too.
         nearest = cv2.dilate(self.thermal_inverse_depth, np.ones((3, 3), np.uint8))
-        (columns, rows), depth = self._seen
-        there = cv2.remap(nearest, columns, rows, cv2.INTER_NEAREST, borderValue=[float(NOTHING)])
+        depth = self._seen[1]
+        there = np.append(nearest, NOTHING).take(self._pixels)
         fraction = max(_FLOOR, _NOISES * noise(self._complete))
         hidden[self._window] = there - depth > floor + np.float32(fraction) * np.abs(depth)
         return hidden
@@ -106,8 +106,8 @@ class DepthMapping:
         focal = self.rig.thermal.matrix[0, 0] / self.rig.visible.matrix[0, 0]
         if not self._has_holes:
             return closed(z_buffer(self._pixels, depth, size), focal)
-        known = closed(z_buffer(self._pixels, np.where(filled, NOTHING, depth), size), focal)
-        assumed = z_buffer(self._pixels[filled], depth[filled], size)
+        known, assumed = z_buffers(self._pixels, depth, filled, size)
+        known = closed(known, focal)
         return closed(np.where(known == NOTHING, assumed, known), focal)
 
     def to_visible(self, points: Points) -> Float64:

@@ -108,9 +108,10 @@ def _messages() -> list[dict[str, Image]]:
 
 def _with_depth() -> list[dict[str, Image]]:
     view = NearView.render()
-    depth = image_message("rgb", "16UC1", view.depth)
-    images = zip(_noisy_rgb(view.visible), _noisy_thermal(view.thermal), strict=True)
-    return [{"rgb": rgb, "thermal": thermal, "depth": depth} for rgb, thermal in images]
+    sensors = _noisy_rgb(view.visible), _noisy_thermal(view.thermal), _noisy_depth(view.depth)
+    return [
+        dict(zip(("rgb", "thermal", "depth"), images, strict=True)) for images in zip(*sensors, strict=True)
+    ]
 
 
 def _noisy_rgb(visible: NDArray[Any]) -> list[Image]:
@@ -122,6 +123,11 @@ def _noisy_rgb(visible: NDArray[Any]) -> list[Image]:
 def _noisy_thermal(thermal: NDArray[np.uint16]) -> list[Image]:
     values = np.random.default_rng(0).integers(0, 4, (PICTURES, *SIZE), dtype=np.uint16)
     return [image_message("thermal", "16UC1", thermal + noise) for noise in values]
+
+
+def _noisy_depth(depth: NDArray[np.uint16]) -> list[Image]:
+    values = np.random.default_rng(2).integers(0, 2, (PICTURES, *SIZE), dtype=np.uint16)
+    return [image_message("rgb", "16UC1", np.where(depth > 0, depth + noise, depth)) for noise in values]
 
 
 def image_message(frame_id: str, encoding: str, image: NDArray[Any]) -> Image:

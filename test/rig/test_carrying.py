@@ -8,7 +8,7 @@ from support.simulated_rig import THERMAL, camera
 from distillmatch_ros.geometry.camera import Camera
 from distillmatch_ros.geometry.homography import Size
 from distillmatch_ros.geometry.pose import Pose
-from distillmatch_ros.rig.carrying import NOTHING, carry, closed, pixels_at, z_buffer
+from distillmatch_ros.rig.carrying import NOTHING, carry, closed, pixels_at, z_buffer, z_buffers
 from distillmatch_ros.rig.dense import interpolate, lattice_rays, project_dense, project_lattice
 from distillmatch_ros.rig.model import within
 
@@ -86,3 +86,11 @@ def test_what_is_carried_lies_where_the_point_is_seen() -> None:
     np.testing.assert_array_equal(their_depth, carried[window])
     behind = Pose(np.eye(3), np.array([0.0, 0, -9]))
     assert np.isnan(carry(depth, one, behind, Camera(one.size, one.matrix))[0]).all()
+
+
+def test_what_is_assumed_has_a_buffer_of_its_own() -> None:
+    rng, size = np.random.default_rng(0), (6, 8)
+    pixels = rng.integers(0, 49, 200).astype(np.int32)  # 48 lies outside
+    depth, assumed = rng.random(200).astype(np.float32), rng.random(200) < 0.4
+    for found, those in zip(z_buffers(pixels, depth, assumed, size), (~assumed, assumed), strict=True):
+        np.testing.assert_array_equal(found, z_buffer(pixels[those], depth[those], size))
