@@ -59,8 +59,11 @@ class OpenVinoEngine:
         }
         try:
             compiled = _compile(core, network, options)
-        except RuntimeError as error:  # the only exception that OpenVINO raises
-            reason = str(error).strip().splitlines()[-1]
+        # The only exception that OpenVINO raises, or its message cannot be decoded: it quotes a damaged file.
+        except (RuntimeError, UnicodeDecodeError) as error:
+            quoted = error.object if isinstance(error, UnicodeDecodeError) else str(error).encode()
+            text = quoted.decode(errors="backslashreplace")
+            reason = text.strip().splitlines()[-1]
             raise DistillMatchError(f"{path}: OpenVINO cannot load it ({reason}); {EXPORT_AGAIN}") from error
         _check_signature(path, compiled, Signature.of(network.info))
         precision = "int8" if quantised else "bf16" if bfloat16 else "fp32"

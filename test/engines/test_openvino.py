@@ -104,9 +104,11 @@ def test_a_graph_that_openvino_cannot_read(write_network: WriteNetwork) -> None:
     graph = tiny_graph()
     graph.node[2].op_type = "NoSuchOperator"
     path = write_network(graph)
-    with pytest.raises(DistillMatchError, match="OpenVINO cannot load it") as caught:
-        OpenVinoEngine.open(path)
-    assert "\n" not in str(caught.value)
+    for name in (b"NoSuchOperator", b"NoSuch\x8dperator"):  # the second is no text
+        path.write_bytes(path.read_bytes().replace(b"NoSuchOperator", name))
+        with pytest.raises(DistillMatchError, match="OpenVINO cannot load it") as caught:
+            OpenVinoEngine.open(path)
+        assert "\n" not in str(caught.value)
 
 
 def test_quantised_networks_need_bfloat16(
