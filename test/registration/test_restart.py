@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.scripted_engine import THERMAL, ScriptedEngine, plain, points_of
+from support.scripted_engine import THERMAL, ScriptedEngine, plain, points_of, scene_pair
 from support.sparse_scene import BENT, TRUTH, sparse_pair
 
 from distillmatch_ros import Registrar, Registration, Status
@@ -49,6 +49,15 @@ def test_what_edges_support_better_from_the_similarity_of_the_matches_is_taken(e
 @pytest.mark.parametrize("known", [None, CERTAIN + 0.01])
 def test_a_homography_that_is_not_doubtful_stays(known: float | None) -> None:
     plainly, again = (_register(restart, known=known) for restart in (False, True))
+    np.testing.assert_array_equal(again.homography, plainly.homography)
+
+
+def test_a_doubtful_homography_that_edges_support_better_than_the_similarity_stays() -> None:
+    truth = np.array([[2.0, 0.06, 150.0], [-0.06, 2.0, 20.0], [1e-3, 0, 1.0]])
+    model = ProbabilityModel("", float(np.log(0.6 / 0.4)), dict.fromkeys(FEATURES, 0.0), 9, 0)
+    registrar = Registrar(ScriptedEngine(points_of(plain(truth))), passes=1, probability=model)
+    plainly, again = (registrar.register(*scene_pair(truth), restart=restart) for restart in (False, True))
+    assert plainly.status is again.status is Status.OK
     np.testing.assert_array_equal(again.homography, plainly.homography)
 
 
