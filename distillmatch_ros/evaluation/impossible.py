@@ -104,7 +104,8 @@ def count(
         number: impossible pairs of each kind.
         seed: seed of what is drawn.
         search: whether to search for other scales and rotations, as `match` does for each pair, and streams
-            after some pairs without a homography; see `Registrar.register`.
+            after some pairs without a homography; without, doubtful pairs are aligned once more, as in
+            streams. See `Registrar.register`.
         on_pair: called after each impossible pair, for a progress bar.
         stop: polled after each; True ends with those so far.
 

@@ -25,7 +25,7 @@ class Recorder:
         self._search = search
 
     def register(self, visible: np.ndarray, thermal: np.ndarray, **kinds: bool) -> Any:
-        assert kinds == {"search": self._search, "verify": True}
+        assert kinds == {"search": self._search, "verify": True, "restart": not self._search}
         self.pairs.append((visible, thermal))
         return SimpleNamespace(homography=np.eye(3) if len(self.pairs) % 9 == 1 else None, probability=0.7)
 
