@@ -23,6 +23,7 @@ from distillmatch_ros.bags.storage.loss import ALL, Loss
 from distillmatch_ros.bags.storage.series import recordings
 from distillmatch_ros.bags.typestore import ros2_types
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.images.pairs import HEADER
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", *NAMES)
 POINTS_TYPE = "sensor_msgs/msg/PointCloud2"
@@ -260,10 +261,10 @@ class Bag:
 
     def _unreadable(self) -> DistillMatchError:
         reason = str(self.losses[0]).partition(";")[0]
-        return DistillMatchError(
-            f"{self.path}: not a bag that can be read ({reason}); pass a .bag, .mcap or .db3 file, "
-            "the folder of a ROS 2 bag, or a video"
-        )
+        remedy = "pass a .bag, .mcap or .db3 file, the folder of a ROS 2 bag, or a video"
+        if all((self.path / side).is_dir() for side in HEADER):
+            remedy = "a folder of image pairs goes to match --pairs, calibrate or align"
+        return DistillMatchError(f"{self.path}: not a bag that can be read ({reason}); {remedy}")
 
     def _note(self, loss: Loss) -> None:
         known = self._losses.get(loss.key)

@@ -162,6 +162,11 @@ def _listed_pairs(visible: Path | None, thermal: Path | None, pairs: Path | None
         return read_folder(pairs) if pairs.is_dir() else read_csv(pairs)
     if visible is None or thermal is None:
         raise typer.BadParameter("Give VISIBLE THERMAL, or --pairs with a CSV or a folder.")
+    if visible.is_dir() and thermal.is_dir():
+        raise typer.BadParameter(
+            "Two folders: name the one that holds both, as visible/NAME and thermal/NAME, with --pairs; "
+            "where they are called otherwise, a CSV lists the pairs."
+        )
     return [PairPaths.of(visible, thermal)]
 
 

@@ -66,7 +66,7 @@ def why_not(judgements: Sequence[Judgement]) -> str:
     agreeing = float(np.mean([each.agrees for each in judgements]))
     return (
         f"the last one is {gap:.1f} px from passes in the median, adds {excess:.1f} px to the distances of "
-        f"their matches, and agrees with {agreeing:.0%}"
+        f"their matches, and agrees with {agreeing:.0%} of the passes"
     )
 
 

@@ -162,6 +162,13 @@ def test_what_is_no_bag_is_rejected_in_a_line(tmp_path: Path) -> None:
         Bag(tmp_path / "absent.mcap")
 
 
+def test_folder_of_pairs_names_the_commands_that_take_it(tmp_path: Path) -> None:
+    for side in ("visible", "thermal"):
+        (tmp_path / side).mkdir()
+    with pytest.raises(DistillMatchError, match=r"match --pairs.*calibrate.*align"):
+        Bag(tmp_path)
+
+
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kind=st.sampled_from(["mcap", "mcap-zstd", "sqlite3", "ros1", "ros1-lz4"]), seed=st.integers(0, 2**32))

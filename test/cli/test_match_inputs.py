@@ -32,6 +32,13 @@ def lines(*arguments: object) -> tuple[int, list[dict[str, object]]]:
     return result.exit_code, [json.loads(line) for line in result.stdout.splitlines()]
 
 
+def test_two_folders_of_images_are_wrong_use_and_name_the_option(tmp_path: Path) -> None:
+    for side in ("visible", "thermal"):
+        (tmp_path / side).mkdir()
+    result = CliRunner().invoke(app, ["match", str(tmp_path / "visible"), str(tmp_path / "thermal")])
+    assert result.exit_code == 2 and "--pairs" in result.stderr
+
+
 def flir(folder: Path, name: str) -> Path:
     raw = (texture(3, (64, 80)).astype(np.uint16) + 13000).astype(np.uint16)
     visible = np.dstack([texture(3, (96, 120))] * 3)
