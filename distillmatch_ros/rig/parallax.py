@@ -112,6 +112,7 @@ class DepthMapping:
 
     def to_visible(self, points: Points) -> Float64:
         """See `ImageMapping`; NaN where something hides a point, outside the image by the plane."""
+        points = np.asarray(points, np.float64)
         inside, depth = _at(points, self.thermal_inverse_depth)
         found = np.empty((len(points), 2))
         found[~inside] = self.on_plane.to_visible(points[~inside])
@@ -126,6 +127,7 @@ class DepthMapping:
 
     def to_thermal(self, points: Points) -> Float64:
         """See `to_visible`."""
+        points = np.asarray(points, np.float64)
         inside, depth = _at(points, np.where(self.hidden, np.nan, self._complete))
         found = np.empty((len(points), 2))
         found[~inside] = self.on_plane.to_thermal(points[~inside])

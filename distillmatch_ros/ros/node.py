@@ -223,7 +223,7 @@ class FusionNode(LifecycleNode):
     def _save_calibration(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         def save(pipeline: Pipeline) -> str:
             path, calibration = pipeline.save_calibration()
-            return f"{path}: of {calibration.pairs} pairs, {calibration.rms_px:.1f} px RMS"
+            return f"{path}: one homography of {calibration.pairs} pairs, {calibration.rms_px:.1f} px RMS"
 
         return self._serve(save, response)
 

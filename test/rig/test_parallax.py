@@ -63,6 +63,7 @@ def test_points_go_there_and_back_unless_hidden(room: SyntheticPair) -> None:
     hidden = np.argwhere(mapping.hidden)[:, ::-1].astype(float)
     assert np.isnan(mapping.to_thermal(hidden)).all()
     assert np.isfinite(mapping.to_visible(np.array([[-20.0, 100.0]]))).all()  # a box that sticks out
+    assert np.array_equal(mapping.to_visible([[320, 256]]), mapping.to_visible(np.array([[320.0, 256.0]])))
 
 
 def test_a_hidden_pixel_shows_nothing_in_either_direction(room: SyntheticPair) -> None:
