@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.files import check_no_device
 
 
 def read_yaml(path: Path, remedy: str) -> Any:
@@ -21,8 +22,9 @@ def read_text(path: Path, kind: str, remedy: str) -> str:
     """Read a text of a kind that is named in errors.
 
     Raises:
-        DistillMatchError: the file cannot be read, or is not UTF-8.
+        DistillMatchError: the file cannot be read, is a device, or is not UTF-8.
     """
+    check_no_device(path)
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:

@@ -45,6 +45,31 @@ def check_homography(matrix: Any, name: str, remedy: str) -> Float64:
     return found
 
 
+def as_numbers(value: Any, shape: tuple[int, ...], name: str, remedy: str) -> Float64:
+    """A caller's array, if it is one of finite or other real numbers.
+
+    Args:
+        value: what was passed.
+        shape: its shape; -1 is any length.
+        name: name of the argument in errors.
+        remedy: remedy in errors.
+
+    Returns:
+        float64 of this shape.
+
+    Raises:
+        DistillMatchError: it has another shape, or holds no real numbers.
+    """
+    try:
+        found = np.asarray(value)
+    except ValueError:  # rows of several lengths
+        found = np.empty(0, np.object_)
+    lengths = tuple(-1 if asked == -1 else length for asked, length in zip(shape, found.shape, strict=False))
+    if found.ndim != len(shape) or lengths != shape or found.dtype.kind not in "fiu":
+        raise DistillMatchError(f"{name}: {value!r:.60} is none; {remedy}")
+    return np.asarray(found, np.float64)
+
+
 def transform(homography: Float64, points: Points) -> Float64:
     """Map points by a homography.
 

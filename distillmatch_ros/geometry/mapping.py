@@ -12,8 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.geometry.homography import Float64, Points, Size, transform
+from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.geometry.homography import Float64, Points, Size, as_numbers, transform
 from distillmatch_ros.geometry.warping import keeping_values
+from distillmatch_ros.images.frames import check_image
 
 
 class ImageMapping(Protocol):
@@ -44,6 +46,9 @@ class ImageMapping(Protocol):
 
         Returns:
             float64 (N, 2); NaN where nothing corresponds.
+
+        Raises:
+            DistillMatchError: these are no points.
         """
 
     def to_thermal(self, points: Points) -> Float64:
@@ -61,6 +66,9 @@ class ImageMapping(Protocol):
         Returns:
             Array of `visible_size` with the channels and dtype of the image; where `mask` is false NaN for
             floating point and 0 for integers.
+
+        Raises:
+            DistillMatchError: this is no image, or one of another size.
         """
 
     def warp_visible(self, image: NDArray[Any]) -> NDArray[Any]:
@@ -73,6 +81,29 @@ class ImageMapping(Protocol):
     @property
     def thermal_mask(self) -> NDArray[np.bool_]:
         """Thermal pixels that the visible camera sees too, of `thermal_size`."""
+
+
+def as_points(points: Any) -> Float64:
+    """The points that a mapping is asked for, float64 (N, 2).
+
+    Raises:
+        DistillMatchError: these are no points.
+    """
+    return as_numbers(points, (-1, 2), "points", "pass an array of shape (N, 2), x and y of each point")
+
+
+def check_size(image: Any, size: Size, name: str) -> None:
+    """Reject what is no image of the camera that a mapping is asked to warp.
+
+    Raises:
+        DistillMatchError: it is no image, or one of another size.
+    """
+    check_image(image, name)
+    if image.shape[:2] != size:
+        raise DistillMatchError(
+            f"{name}: {image.shape[1]} x {image.shape[0]}, but the mapping is of {size[1]} x {size[0]}; "
+            "resize it, or register images of that size"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +130,12 @@ class HomographyMapping:
 
     def warp_thermal(self, image: NDArray[Any]) -> NDArray[Any]:
         """See `ImageMapping`."""
+        check_size(image, self.thermal_size, "thermal image")
         return self._warp(image, self.visible_size, cv2.INTER_NEAREST, self.mask)
 
     def warp_visible(self, image: NDArray[Any]) -> NDArray[Any]:
         """See `ImageMapping`."""
+        check_size(image, self.visible_size, "visible image")
         return self._warp(
             image, self.thermal_size, cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP, self.thermal_mask
         )
@@ -124,7 +157,7 @@ class HomographyMapping:
         """
         height, width = self.thermal_size
         front = np.sign(self.homography[2] @ ((width - 1) / 2, (height - 1) / 2, 1.0))
-        places = np.asarray(points, np.float64)
+        places = as_points(points)
         mapped = transform(matrix, places)
         mapped[front * (places @ matrix[2, :2] + matrix[2, 2]) <= 0] = np.nan
         return mapped

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.engines.protocol import Float32
-from distillmatch_ros.geometry.homography import Float64, Points, Size
+from distillmatch_ros.geometry.homography import Float64, Points
 from distillmatch_ros.geometry.mapping import ImageMapping
-from distillmatch_ros.images.frames import check_image
 from distillmatch_ros.registration.crops import CropPair, Wider
 from distillmatch_ros.registration.quality import Quality
 from distillmatch_ros.registration.rejection import Rejection
@@ -63,11 +62,11 @@ class Registration:
         Raises:
             DistillMatchError: the pair has no mapping, or these are not points.
         """
-        return self._mapped().to_visible(_points(points))
+        return self._mapped().to_visible(points)
 
     def to_thermal(self, points: Points) -> Float64:
         """Map visible pixels to thermal pixels; see `to_visible`."""
-        return self._mapped().to_thermal(_points(points))
+        return self._mapped().to_thermal(points)
 
     def warp_thermal(self, image: NDArray[Any]) -> NDArray[Any]:
         """Warp an image of the thermal camera, such as a segmentation, into the visible frame.
@@ -77,13 +76,11 @@ class Registration:
         Raises:
             DistillMatchError: the pair has no mapping, or this is no image of the thermal camera's size.
         """
-        mapping = self._mapped()
-        return mapping.warp_thermal(_of_size(image, mapping.thermal_size, "thermal image"))
+        return self._mapped().warp_thermal(image)
 
     def warp_visible(self, image: NDArray[Any]) -> NDArray[Any]:
         """Warp an image of the visible camera into the thermal frame; see `warp_thermal`."""
-        mapping = self._mapped()
-        return mapping.warp_visible(_of_size(image, mapping.visible_size, "visible image"))
+        return self._mapped().warp_visible(image)
 
     def _mapped(self) -> ImageMapping:
         if self.mapping is None:
@@ -113,27 +110,3 @@ class Registration:
         """A registration without a pass of the network, hence without correspondences."""
         points, none = np.zeros((0, 2), np.float32), np.zeros(0, np.float32)
         return cls(points, points, none, none.astype(np.bool_), mapping, status, latency_ms)
-
-
-def _points(points: Any) -> Float64:
-    """A caller's points as float64 (N, 2)."""
-    try:
-        found = np.asarray(points, np.float64)
-    except (TypeError, ValueError):
-        found = np.empty(0)
-    if found.ndim != 2 or found.shape[1] != 2:
-        raise DistillMatchError(
-            f"points: {points!r:.60} is no array of shape (N, 2); pass x and y of each point"
-        )
-    return found
-
-
-def _of_size(image: NDArray[Any], size: Size, name: str) -> NDArray[Any]:
-    """A caller's image, if it is one of the camera's size."""
-    check_image(image, name)
-    if image.shape[:2] != size:
-        raise DistillMatchError(
-            f"{name}: {image.shape[1]} x {image.shape[0]}, but the registered one has {size[1]} x {size[0]}; "
-            "resize it, or register images of that size"
-        )
-    return image

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
-from distillmatch_ros.geometry.homography import Float64, Size
+from distillmatch_ros.geometry.homography import Float64, Size, as_numbers
 from distillmatch_ros.geometry.pose import Pose
 from distillmatch_ros.rig.carrying import NOTHING, carry, closed, pixels_at, z_buffer
 from distillmatch_ros.rig.dense import Float32
@@ -42,11 +42,7 @@ def inverse_depth_of(depth: NDArray[Any], name: str = "depth") -> Float32:
     Raises:
         DistillMatchError: it is no depth image, its unit is implausible, or it is noise, or one value.
     """
-    if depth.ndim != 2 or not (depth.dtype == np.uint16 or depth.dtype.kind == "f"):
-        raise DistillMatchError(
-            f"{name}: {depth.dtype} of shape {depth.shape} is no depth image; give one channel of 16-bit "
-            "unsigned integers in millimetres, or of floating point in metres"
-        )
+    _check_depth(depth, name)
     with np.errstate(over="ignore"):  # of 64 bits: far away
         metres = depth.astype(np.float32)
     if depth.dtype == np.uint16:
@@ -79,7 +75,8 @@ def registered(depth: NDArray[Any], visible: Size, name: str = "depth") -> Float
     Raises:
         DistillMatchError: see `inverse_depth_of`; or it is too coarse, or of another aspect ratio.
     """
-    height, width = depth.shape[:2]
+    _check_depth(depth, name)
+    height, width = depth.shape
     if width * _COARSEST < visible[1]:
         raise DistillMatchError(
             f"{name}: {width}x{height} is too coarse for the visible image of {visible[1]}x{visible[0]}; "
@@ -118,7 +115,8 @@ def from_camera(depth: NDArray[Any], camera: Camera, pose: Pose, visible: Camera
     Raises:
         DistillMatchError: see `inverse_depth_of`, or the image is not of the depth camera's size.
     """
-    if depth.shape[:2] != camera.size:
+    _check_depth(depth, "depth")
+    if depth.shape != camera.size:
         raise DistillMatchError(
             f"depth: {depth.shape[1]}x{depth.shape[0]} differs from the depth camera's calibration, "
             f"{camera.size[1]}x{camera.size[0]}; give the calibration of these images"
@@ -141,8 +139,9 @@ def from_points(points: Float64, pose: Pose, visible: Camera) -> Float32:
         visible: the visible camera.
 
     Raises:
-        DistillMatchError: the unit is implausible.
+        DistillMatchError: the unit is implausible, or these are no points.
     """
+    as_numbers(points, (-1, 3), "depth", "give points as an array of shape (N, 3), in metres")
     points = points[np.isfinite(points).all(axis=1)]
     with np.errstate(over="ignore"):  # bytes in the wrong order
         distances = np.linalg.norm(points, axis=1)
@@ -154,6 +153,19 @@ def from_points(points: Float64, pose: Pose, visible: Camera) -> Float32:
         inverse = (1 / moved[:, 2]).astype(np.float32)
     found = z_buffer(pixels_at(places, visible.size), inverse, visible.size)
     return _spread(np.where(np.isfinite(found), found, np.float32(np.nan)))
+
+
+def _check_depth(depth: Any, name: str) -> None:
+    """Reject what is no depth image, whatever it holds; raises DistillMatchError."""
+    plain = isinstance(depth, np.ndarray) and not isinstance(depth, np.matrix | np.ma.MaskedArray)
+    if not plain or depth.ndim != 2 or not (depth.dtype == np.uint16 or depth.dtype.kind == "f"):
+        what = f"{depth.dtype} of shape {depth.shape}" if plain else type(depth).__name__
+        raise DistillMatchError(
+            f"{name}: {what} is no depth image; give one channel of 16-bit unsigned integers in millimetres, "
+            "or of floating point in metres, as a plain NumPy array"
+        )
+    if not depth.size:
+        raise DistillMatchError(f"{name}: holds no pixels; check the depth camera")
 
 
 def _check_unit(metres: NDArray[Any], kind: "np.dtype[Any]", name: str) -> None:

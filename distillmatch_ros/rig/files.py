@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.errors import DistillMatchError, check_type
 from distillmatch_ros.base.files import write_text
 from distillmatch_ros.base.yaml import read_yaml
 from distillmatch_ros.geometry.camera import Camera
@@ -27,6 +27,7 @@ _HEADER = (
     "# Inverse depths are in units of the translation, 1 / its length.\n"
     "# The homography, thermal to visible pixels, comes closest in the middle of them; it is not read.\n"
 )
+_STRONGEST = 1e6  # coefficient of distortion; calibrations by rational polynomials have up to some thousands
 _REMEDY = "make it with `distillmatch calibrate`, or `distillmatch match --rig auto --rig-out FILE`"
 
 
@@ -49,14 +50,15 @@ class RigFile:
         """A rig that was learned now."""
         return cls(rig, frames, datetime.now(timezone.utc).isoformat(timespec="seconds"))
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write the file.
 
         Raises:
             DistillMatchError: it cannot be written.
         """
         text = yaml.safe_dump(self.record(), sort_keys=False, default_flow_style=None)
-        write_text(path, _HEADER + text)
+        check_type(path, (str, Path), "rig file")
+        write_text(Path(path), _HEADER + text)
 
     def record(self) -> dict[str, Any]:
         """The file's content as plain values; `of_record` is its inverse."""
@@ -71,7 +73,7 @@ class RigFile:
                 "rotation": model.T_visible_thermal.rotation.tolist(),
                 "translation": model.T_visible_thermal.translation.tolist(),
             },
-            "inverse_depths": list(self.rig.inverse_depths),
+            "inverse_depths": [float(depth) for depth in self.rig.inverse_depths],
             "homography": self.rig.middle.homography.tolist(),
             "shifted": self.rig.shifted,
             "origins": dict(model.origins),
@@ -79,13 +81,14 @@ class RigFile:
         }
 
     @classmethod
-    def load(cls, path: Path) -> "RigFile":
+    def load(cls, path: Path | str) -> "RigFile":
         """Read a file.
 
         Raises:
             DistillMatchError: it cannot be read, is of a later version, or holds no rig.
         """
-        record = read_yaml(path, _REMEDY)
+        check_type(path, (str, Path), "rig file")
+        record = read_yaml(Path(path), _REMEDY)
         if isinstance(record, dict) and "rms_px" in record:
             raise DistillMatchError(
                 f"{path}: holds one homography, which mode fixed uses, and no rig; {_REMEDY}"
@@ -144,7 +147,11 @@ def _read(record: Any) -> RigFile:
     origins = {str(name): origin for name, origin in _mapping(fields["origins"]).items()}
     if unknown := set(origins.values()) - {"measured", "given", "assumed"}:
         raise ValueError(f"origins has {next(iter(unknown))!r}")
-    near_far = _numbers(fields["inverse_depths"], (2,), "inverse_depths")
+    far, near = _numbers(fields["inverse_depths"], (2,), "inverse_depths")
+    if far > near:
+        raise ValueError("inverse_depths has the greatest one first")
+    if not isinstance(fields["shifted"], bool):
+        raise ValueError(f"shifted is {fields['shifted']!r:.40}, and neither true nor false")
     model = RigModel(
         visible=_camera(fields["visible"]),
         thermal=_camera(fields["thermal"]),
@@ -152,23 +159,30 @@ def _read(record: Any) -> RigFile:
         origins=origins,
         covariance=None if covariance is None else _numbers(covariance, (len(SHARED),) * 2, "covariance"),
     )
-    rig = LearnedRig(model, (float(near_far[0]), float(near_far[1])), fields["shifted"] is True)
-    return RigFile(rig, int(fields["frames"]), str(fields["date"]))
+    rig = LearnedRig(model, (float(far), float(near)), fields["shifted"])
+    return RigFile(rig, _whole(fields["frames"], "frames"), str(fields["date"]))
 
 
 def _camera(record: Any) -> Camera:
     fields = _mapping(record)
-    size = int(fields["height"]), int(fields["width"])
+    size = _whole(fields["height"], "height"), _whole(fields["width"], "width")
     matrix = _numbers(fields["matrix"], (3, 3), "matrix")
     least, most = (max(*size, 0) * bound for bound in FOCAL)
     if min(size) < 1 or not all(least < focal < most for focal in (matrix[0, 0], matrix[1, 1])):
         raise ValueError("a camera has no pixels, or a focal length that is none for its images")
-    if (abs(matrix[:2, 2]) > most).any() or matrix[2].tolist() != [0, 0, 1]:
+    skewed = matrix[0, 1] or matrix[1, 0]  # no lens model here has a skew
+    if skewed or (abs(matrix[:2, 2]) > most).any() or matrix[2].tolist() != [0, 0, 1]:
         raise ValueError("matrix is none of a camera")
     distortion = np.array(fields["distortion"], np.float64)
-    if distortion.ndim != 1 or not np.isfinite(distortion).all():
-        raise ValueError("distortion is no list of numbers")
+    if distortion.ndim != 1 or not (abs(distortion) < _STRONGEST).all():  # true for NaN
+        raise ValueError("distortion is no list of a lens's coefficients")
     return Camera(size, matrix, distortion, str(fields["distortion_model"]))
+
+
+def _whole(value: Any, name: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{name} is {value!r:.40}, and no number of things")
+    return value
 
 
 def _numbers(value: Any, shape: tuple[int, ...], name: str) -> "np.ndarray[Any, np.dtype[np.float64]]":

@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.camera import Camera
-from distillmatch_ros.geometry.homography import Float64, Points, Size, corners, from_corners, transform
+from distillmatch_ros.geometry.homography import (
+    Float64,
+    Points,
+    Size,
+    as_numbers,
+    corners,
+    from_corners,
+    transform,
+)
+from distillmatch_ros.geometry.mapping import as_points, check_size
 from distillmatch_ros.geometry.pose import Pose
 from distillmatch_ros.geometry.warping import keeping_values
 from distillmatch_ros.rig.dense import interpolate, lattice_rays, project_lattice
@@ -59,12 +68,13 @@ class RigModel:
     covariance: Float64 | None = None
 
     def at(self, inverse_depth: float) -> "RigMapping":
-        """The mapping of a plane that faces the thermal camera.
+        """The mapping of a plane that faces the thermal camera; see `on_plane`.
 
         Args:
             inverse_depth: in the thermal camera's frame, 1 / unit of the translation; 0 is far away.
         """
-        return self.on_plane(np.array([0.0, 0.0, inverse_depth]))
+        own = float(as_numbers(inverse_depth, (), "inverse depth", "pass one number"))
+        return self.on_plane(np.array([0.0, 0.0, own]))
 
     def on_plane(self, plane: Float64, shift: Float64 | tuple[float, float] = (0.0, 0.0)) -> "RigMapping":
         """The mapping of a plane.
@@ -75,7 +85,7 @@ class RigModel:
                 not triggered together, on a robot that turns.
 
         Raises:
-            DistillMatchError: the plane passes through a camera, or is not finite.
+            DistillMatchError: the plane passes through a camera, or plane or shift is none, or not finite.
         """
         return RigMapping(self, plane, shift)
 
@@ -111,8 +121,17 @@ class RigModel:
         )
 
     def scale_for(self, metres: float) -> float:
-        """Metres for one unit of the translation, by the distance of the cameras."""
-        return metres / float(np.linalg.norm(self.T_visible_thermal.translation))
+        """Metres for one unit of the translation, by the distance of the cameras.
+
+        Raises:
+            DistillMatchError: it is no distance, or the cameras of this rig have none.
+        """
+        length = float(np.linalg.norm(self.T_visible_thermal.translation))
+        if not (0 < as_numbers(metres, (), "distance of the cameras", "pass it in metres") < np.inf):
+            raise DistillMatchError(f"distance of the cameras: {metres!r} m is none; measure it")
+        if length == 0:
+            raise DistillMatchError("rig: its cameras are at one place, so that no distance scales it")
+        return metres / length
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +150,11 @@ class RigMapping:
 
     def __post_init__(self) -> None:
         """Check the plane; see `RigModel.on_plane`."""
-        if not np.isfinite(self.between_rays).all() or np.linalg.det(self.between_rays) <= 0:
+        numbers = (
+            *as_numbers(self.plane, (3,), "plane", "pass three numbers"),
+            *as_numbers(self.shift, (2,), "shift", "pass two numbers"),
+        )
+        if not np.isfinite(numbers).all() or np.linalg.det(self.between_rays) <= 0:
             raise DistillMatchError(
                 "rig: a plane through a camera, or behind it, has no image in both; check the inverse depth"
             )
@@ -161,18 +184,20 @@ class RigMapping:
 
     def to_visible(self, points: Points) -> Float64:
         """See `ImageMapping`; NaN where a lens shows nothing, and behind a camera."""
-        return self.rig.visible.project(self.rig.thermal.unproject(points) @ self.between_rays.T)
+        return self.rig.visible.project(self.rig.thermal.unproject(as_points(points)) @ self.between_rays.T)
 
     def to_thermal(self, points: Points) -> Float64:
         """See `to_visible`."""
-        return self.rig.thermal.project(self.rig.visible.unproject(points) @ self._back.T)
+        return self.rig.thermal.project(self.rig.visible.unproject(as_points(points)) @ self._back.T)
 
     def warp_thermal(self, image: NDArray[Any]) -> NDArray[Any]:
         """See `ImageMapping`."""
+        check_size(image, self.thermal_size, "thermal image")
         return sample(image, self._from_thermal, self.mask)
 
     def warp_visible(self, image: NDArray[Any]) -> NDArray[Any]:
         """See `ImageMapping`."""
+        check_size(image, self.visible_size, "visible image")
         return sample(image, self._from_visible, self.thermal_mask)
 
     def places_in_visible(self, size: Size) -> NDArray[np.float32]:
@@ -237,6 +262,8 @@ def closest_homography(source: Float64, target: Float64, thermal: Size, visible:
         visible: size of the visible image.
     """
     found, _ = cv2.findHomography(source, target, 0)  # least squares: DLT, then Levenberg-Marquardt
+    if found is None:
+        raise DistillMatchError("rig: what both cameras see lies on a line; check their sizes and lenses")
     places = transform(np.asarray(found, np.float64), corners(thermal))
     return from_corners(places, thermal, visible)
 

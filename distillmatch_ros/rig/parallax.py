@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.geometry.homography import Float64, Points, Size
-from distillmatch_ros.geometry.mapping import ImageMapping
+from distillmatch_ros.geometry.mapping import ImageMapping, as_points, check_size
 from distillmatch_ros.rig.carrying import NOTHING, carry, closed, pixels_at, z_buffer, z_buffers
 from distillmatch_ros.rig.dense import Float32, interpolate, lattice_rays
 from distillmatch_ros.rig.holes import bridged, noise
@@ -112,7 +112,7 @@ class DepthMapping:
 
     def to_visible(self, points: Points) -> Float64:
         """See `ImageMapping`; NaN where something hides a point, outside the image by the plane."""
-        points = np.asarray(points, np.float64)
+        points = as_points(points)
         inside, depth = _at(points, self.thermal_inverse_depth)
         found = np.empty((len(points), 2))
         found[~inside] = self.on_plane.to_visible(points[~inside])
@@ -127,7 +127,7 @@ class DepthMapping:
 
     def to_thermal(self, points: Points) -> Float64:
         """See `to_visible`."""
-        points = np.asarray(points, np.float64)
+        points = as_points(points)
         inside, depth = _at(points, np.where(self.hidden, np.nan, self._complete))
         found = np.empty((len(points), 2))
         found[~inside] = self.on_plane.to_thermal(points[~inside])
@@ -140,10 +140,12 @@ class DepthMapping:
 
     def warp_thermal(self, image: NDArray[Any]) -> NDArray[Any]:
         """See `ImageMapping`."""
+        check_size(image, self.thermal_size, "thermal image")
         return sample(image, self._seen[0], self.mask, self._window)
 
     def warp_visible(self, image: NDArray[Any]) -> NDArray[Any]:
         """See `ImageMapping`."""
+        check_size(image, self.visible_size, "visible image")
         return sample(image, self._from_visible, self.thermal_mask)
 
     @cached_property
@@ -237,8 +239,15 @@ def with_depth(mapping: RigMapping, inverse_depth: Float32) -> DepthMapping:
         inverse_depth: float32 (H, W), of the visible pixels, 1 / metre; see rig/depth_image.py.
 
     Raises:
-        DistillMatchError: the rig is not known in metres.
+        DistillMatchError: the rig is not known in metres, or this is no such array.
     """
+    whole = isinstance(inverse_depth, np.ndarray) and inverse_depth.shape == mapping.visible_size
+    if not whole or inverse_depth.dtype != np.float32:
+        height, width = mapping.visible_size
+        raise DistillMatchError(
+            f"inverse depth: no float32 array of {width} x {height} pixels; make it with "
+            "`distillmatch_ros.rig.depth_image.registered`"
+        )
     if not mapping.rig.is_metric:
         raise DistillMatchError(
             "rig: depth is in metres, but the distance of the rig's cameras is unknown; set the parameter "

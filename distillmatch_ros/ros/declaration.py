@@ -1,6 +1,7 @@
 """Declares the parameter table to rclpy."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
@@ -19,10 +20,10 @@ PARAMETER_TYPES = {
     str: Parameter.Type.STRING,
 }
 
-QOS_OVERRIDES = "qos_overrides."
-"""Prefix of the parameters of a topic's QoS: topic, kind of endpoint and policy follow."""
+QOS_OVERRIDES = "qos_overrides"
+"""First part of the parameters of a topic's QoS: topic, kind of endpoint and policy follow."""
 QOS_CHOICES = {"history": ("keep_last", "keep_all"), "reliability": ("reliable", "best_effort")}
-DEPTH = "depth"
+DEPTH, MOST_MESSAGES = "depth", 10_000
 
 
 def declare(node: Node) -> Parameters:
@@ -37,12 +38,13 @@ def declare(node: Node) -> Parameters:
     Raises:
         DistillMatchError: a value is not allowed, or the override of a topic's QoS.
     """
+    overrides = overrides_of(node)
+    for name in overrides:
+        _check_override(name, node.get_parameter(name).value)
     for name in node.get_parameters_by_prefix(""):
-        if name.startswith(QOS_OVERRIDES):
-            _check_override(name, node.get_parameter(name).value)
-        if name.startswith(QOS_OVERRIDES) or not is_of_every_node(name):
+        if name in overrides or not is_of_every_node(name):
             node.undeclare_parameter(name)  # declared again with a description below, or with its topic
-            if not name.startswith(QOS_OVERRIDES) and (fault := unknown(name)):
+            if name not in overrides and (fault := unknown(name)):
                 node.get_logger().warning(f"ignored: {fault}")
     try:
         declared = node.declare_parameters(
@@ -55,6 +57,25 @@ def declare(node: Node) -> Parameters:
     except ParameterException as error:
         raise DistillMatchError(str(error)) from error
     return Parameters.of({parameter.name: parameter.value for parameter in declared})
+
+
+def overrides_of(node: Node) -> list[str]:
+    """Names of the QoS overrides that are declared: before `declare` those given, later those of topics."""
+    return [name for name in node.get_parameters_by_prefix("") if name.partition(".")[0] == QOS_OVERRIDES]
+
+
+def unused_overrides(node: Node, given: Iterable[str]) -> Iterator[str]:
+    """A sentence for each given QoS override that is none of the node's topics', which ROS passes over.
+
+    Args:
+        node: with all its publishers and subscriptions.
+        given: names; see `overrides_of`.
+    """
+    used = overrides_of(node)
+    for name in sorted(set(given) - set(used)):
+        meant = get_close_matches(name, used, 1)
+        remedy = f"did you mean {meant[0]}?" if meant else "`ros2 node info` shows its topics"
+        yield f"{name} is of no topic whose QoS may be set here; {remedy}"
 
 
 def changed(parameters: Parameters, settings: Iterable[Parameter]) -> Parameters:
@@ -74,7 +95,8 @@ def _check_override(name: str, value: Any) -> None:
     """
     policy = name.rpartition(".")[2]
     if policy == DEPTH:
-        allowed, wanted = isinstance(value, int) and value >= 0, "a number of messages"
+        allowed = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_MESSAGES
+        wanted = f"a number of messages from 1 to {MOST_MESSAGES}"
     elif policy in QOS_CHOICES:
         allowed, wanted = value in QOS_CHOICES[policy], " or ".join(QOS_CHOICES[policy])
     else:

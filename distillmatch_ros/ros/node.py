@@ -17,7 +17,7 @@ from std_srvs.srv import Trigger
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.images.exchanged import exchanged_by_name
 from distillmatch_ros.ros.condition import Condition, figures
-from distillmatch_ros.ros.declaration import changed, declare
+from distillmatch_ros.ros.declaration import changed, declare, overrides_of, unused_overrides
 from distillmatch_ros.ros.diagnosis import diagnose
 from distillmatch_ros.ros.intake import Intake
 from distillmatch_ros.ros.pipeline import PAIR, Pipeline, ros_messages
@@ -75,6 +75,7 @@ class FusionNode(LifecycleNode):
         for service in self.services:
             if service.srv_type is ChangeState:
                 service.callback = partial(self._answer, service.callback)
+        self._overrides = overrides_of(self)
         self._current = declare(self)
         self._messages = ros_messages(self._current.max_pixels)
         self.add_on_set_parameters_callback(self._check_parameters)
@@ -131,6 +132,8 @@ class FusionNode(LifecycleNode):
             pipeline.set_camera_info,
             pipeline.take_transforms,
         )
+        for fault in unused_overrides(self, self._overrides):
+            self.get_logger().warning(f"ignored: {fault}")
         self._worker = Worker(pipeline.process, self._fail)
         self._since = monotonic_ns()
         return TransitionCallbackReturn.SUCCESS

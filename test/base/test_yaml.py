@@ -21,3 +21,9 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         read_yaml(path, "make one")
     path.write_text("a: 1")
     assert read_yaml(path, "make one") == {"a": 1}
+
+
+def test_a_device_is_never_read() -> None:
+    """One that has no end would fill the memory; a node that was told to read it never came back."""
+    with pytest.raises(DistillMatchError, match="is a device"):
+        read_yaml(Path("/dev/zero"), "make one")

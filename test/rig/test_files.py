@@ -53,6 +53,12 @@ CAMERA = {
         {"inverse_depths": [0.0, float("nan")]},
         {"T_visible_thermal": {"rotation": np.ones((3, 3)).tolist(), "translation": [1, 0, 0]}},
         {"origins": {"pose": "guessed"}},
+        {"inverse_depths": [0.2, 0.1]},
+        {"shifted": "no"},
+        {"frames": -1},
+        {"frames": 1.5},
+        {"thermal": CAMERA | {"width": 1.5}},
+        {"thermal": CAMERA | {"width": True}},
         {"thermal": CAMERA | {"width": 0}},
         {"thermal": CAMERA | {"matrix": np.diag([-500.0, 500.0, 1.0]).tolist()}},
         {"thermal": CAMERA | {"distortion": [float("nan")]}},
@@ -77,6 +83,9 @@ def test_what_holds_no_rig_is_rejected(change: dict[str, object], learned: RigFi
         {"matrix": [[1e300, 0, 320], [0, 400, 256], [0, 0, 1]]},
         {"matrix": [[400, 0, 1e300], [0, 400, 256], [0, 0, 1]]},
         {"matrix": [[400, 0, 320], [0, 400, 256], [0, 0, 0]]},
+        {"matrix": [[400, 9, 320], [0, 400, 256], [0, 0, 1]]},
+        {"matrix": [[400, 0, 320], [-1e28, 400, 256], [0, 0, 1]]},
+        {"distortion": [1e308, 0, 0, 0]},
         {"distortion_model": "unheard_of", "distortion": [0.1, 0, 0, 0]},
     ],
 )
@@ -86,6 +95,23 @@ def test_impossible_camera_is_no_rig(change: dict[str, object], learned: RigFile
     path.write_text(yaml.safe_dump(record | {"visible": record["visible"] | change}))
     with pytest.raises(DistillMatchError, match=r"rig\.yaml: holds no rig"):
         RigFile.load(path)
+
+
+def test_a_file_is_named_by_text_or_path(learned: RigFile, tmp_path: Path) -> None:
+    learned.save(str(tmp_path / "rig.yaml"))
+    assert RigFile.load(str(tmp_path / "rig.yaml")).frames == 5
+    for name in (None, 3, b"rig.yaml"):
+        with pytest.raises(DistillMatchError, match="rig file"):
+            RigFile.load(name)  # type: ignore[arg-type]
+        with pytest.raises(DistillMatchError, match="rig file"):
+            learned.save(name)  # type: ignore[arg-type]
+
+
+def test_depths_of_numpy_are_written_as_numbers(learned: RigFile, tmp_path: Path) -> None:
+    depths = np.array([0.0, 0.08])
+    path = tmp_path / "rig.yaml"
+    RigFile.of(learned.rig.with_depths(*depths), 5).save(path)
+    assert RigFile.load(path).rig.inverse_depths == (0.0, 0.08)
 
 
 def test_origins_say_what_is_given() -> None:

@@ -206,6 +206,10 @@ def test_transition_that_the_state_does_not_allow_ends_nothing(start: StartNode)
             "qos_overrides./rgb/image.subscription.reliability is 'nonsense'; choose reliable or best_effort",
         ),
         (("-p", "qos_overrides./rgb/image.subscription.depth:=many"), "depth is 'many'; choose a number"),
+        (("-p", "qos_overrides./rgb/image.subscription.depth:=0"), "depth is 0; choose a number"),
+        (("-p", "qos_overrides./rgb/image.subscription.depth:=true"), "depth is True; choose a number"),
+        (("-p", "qos_overrides./rgb/image.subscription.depth:=1000000000000"), "0; choose a number"),
+        (("-p", "qos_overrides:=3"), "qos_overrides: no policy of QoS"),
         (("-p", "qos_overrides./rgb/image.subscription.speed:=1"), "no policy of QoS; choose history, "),
     ],
 )
@@ -216,6 +220,18 @@ def test_wrong_arguments_are_rejected_with_the_reason(
     assert node.wait() == 2
     assert reason in node.said
     assert "Traceback" not in node.said
+
+
+@pytest.mark.slow
+def test_qos_of_topics_that_the_node_does_not_have_is_warned_of(start: StartNode) -> None:
+    """rclpy would pass over it. Here a misspelt topic, and a publisher that is none."""
+    wrong = "/rgb/imgae.subscription", "/rgb/image.publisher", "/rgb/camera_info.subscription"
+    right = "/rgb/image.subscription", "/distillmatch/overlay.publisher"
+    given = [("-p", f"qos_overrides.{name}.reliability:=best_effort") for name in (*wrong, *right)]
+    node, bench = start(*(word for pair in given for word in pair))
+    bench.see()
+    ignored = re.findall(r"ignored: qos_overrides\.(\S+)\.reliability is of no topic", node.said)
+    assert sorted(ignored) == sorted(wrong)
 
 
 @pytest.mark.slow

@@ -87,7 +87,12 @@ def spoiled_camera(room: SyntheticPair) -> Camera:
 
 WRONG = {
     "frames that are not connected": (lambda depth: replace(depth, frame_id="elsewhere"), "'elsewhere'"),
-    "points in millimetres": (lambda depth: replace(depth, image=depth.image * 1000, encoding=XYZ), "median"),
+    "points in millimetres": (
+        lambda depth: replace(
+            depth, image=1000 * depth.image.reshape(-1)[:3000].reshape(-1, 3), encoding=XYZ
+        ),
+        "median",
+    ),
     "no points": (
         lambda depth: replace(depth, image=np.zeros((0, 3), np.float32), encoding=XYZ),
         "none of it",
