@@ -9,7 +9,7 @@ from pathlib import Path
 import openvino
 
 from distillmatch_ros.base.errors import DistillMatchError
-from distillmatch_ros.base.files import cache_folder, locked
+from distillmatch_ros.base.files import cache_folder, locked, write_text, writing
 from distillmatch_ros.base.machine import usable_cores
 from distillmatch_ros.engines.metadata import EXPORT_AGAIN, Signature
 from distillmatch_ros.engines.onnx_file import OnnxFile
@@ -99,17 +99,46 @@ def _core() -> openvino.Core:
 def _compile(core: openvino.Core, network: OnnxFile, options: dict[str, object]) -> openvino.CompiledModel:
     """Compile with the cache, or without it if it cannot be written.
 
-    OpenVINO validates cached files, but concurrent writers would interfere: the folder is locked.
+    Concurrent writers would interfere: the folder is locked. OpenVINO notices a cached file that is cut off,
+    and not one with flipped weights, with which it computes: each has a checksum beside it.
     """
     model = core.read_model(network.data)
     identity = repr((network.sha256(), openvino.__version__, core.get_property(_CPU, "FULL_DEVICE_NAME")))
     folder = cache_folder() / "openvino" / hashlib.sha256(identity.encode()).hexdigest()[:16]
     try:
         with locked(folder, "another process is compiling the network; waiting for it", logging.INFO):
-            return core.compile_model(model, _CPU, {**options, "CACHE_DIR": str(folder)})
+            _remove_damaged(folder)
+            compiled = core.compile_model(model, _CPU, {**options, "CACHE_DIR": str(folder)})
+            _add_checksums(folder)
+            return compiled
     except DistillMatchError as error:
         _log.warning("the compiled network is not cached: %s", error)
         return core.compile_model(model, _CPU, options)
+
+
+def _remove_damaged(folder: Path) -> None:
+    """Remove cached files that are not what was written; raises DistillMatchError if they cannot be."""
+    with writing(folder):
+        for compiled, checksum in _cached(folder):
+            if not checksum.is_file() or checksum.read_bytes() != _checksum(compiled):
+                compiled.unlink()
+                checksum.unlink(missing_ok=True)
+
+
+def _add_checksums(folder: Path) -> None:
+    with writing(folder):
+        for compiled, checksum in _cached(folder):
+            if not checksum.is_file():
+                write_text(checksum, _checksum(compiled).decode())
+
+
+def _cached(folder: Path) -> list[tuple[Path, Path]]:
+    """Each compiled network with the file of its checksum."""
+    return [(compiled, compiled.with_suffix(".sha256")) for compiled in folder.glob("*.blob")]
+
+
+def _checksum(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).hexdigest().encode()
 
 
 def _check_signature(path: Path, compiled: openvino.CompiledModel, expected: Signature) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from distillmatch_ros.base import resources
 from distillmatch_ros.base.errors import DistillMatchError
+from distillmatch_ros.base.files import check_no_device
 from distillmatch_ros.base.machine import usable_cores
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.registration.registrar import SHIPPED_MODEL, Registrar
@@ -72,11 +73,13 @@ def calibration_path(parameters: Parameters) -> Path:
     """Path of the calibration file.
 
     Raises:
-        DistillMatchError: the parameter is empty.
+        DistillMatchError: the parameter is empty, or names a device.
     """
     if not parameters.calibration_file:
         raise DistillMatchError("parameter calibration_file is empty; set it to the YAML file to use")
-    return Path(parameters.calibration_file).expanduser()
+    path = Path(parameters.calibration_file).expanduser()
+    check_no_device(path)  # which would take a calibration, and keep none
+    return path
 
 
 def rig_path(parameters: Parameters) -> Path | None:

@@ -170,6 +170,21 @@ def test_a_damaged_cache_is_made_again(
     np.testing.assert_array_equal(found.confidence, expected.confidence)
 
 
+def test_flipped_weights_in_the_cache_are_made_again(write_network: WriteNetwork, cache_folder: Path) -> None:
+    """OpenVINO loads them, and computes other matches."""
+    path = write_network()
+    expected = open_engine(path, backend="openvino")(grey(0.25), grey(0.75))
+    [blob] = compiled_networks(cache_folder)
+    damaged = bytearray(blob.read_bytes())
+    damaged[len(damaged) // 4] ^= 0x40
+    blob.chmod(0o600)
+    blob.write_bytes(damaged)
+    found = open_engine(path, backend="openvino")(grey(0.25), grey(0.75))
+    np.testing.assert_array_equal(found.confidence, expected.confidence)
+    [blob] = compiled_networks(cache_folder)
+    assert blob.read_bytes() != damaged
+
+
 def test_a_cache_that_cannot_be_written_costs_time_only(
     write_network: WriteNetwork, cache_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
