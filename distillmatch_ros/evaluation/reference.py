@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from distillmatch_ros.evaluation.panning import THERMAL, TRUTH, VISIBLE, Place
+from distillmatch_ros.evaluation.panning import THERMAL, TRUTH, VISIBLE, Image, Place
 from distillmatch_ros.geometry.homography import Float64, corner_error
 from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.images.frames import to_grey
@@ -25,19 +25,33 @@ def reference_px(place: Place) -> float | None:
     Returns:
         Reference pixels; None with too few clear blocks.
     """
-    visible, thermal = place.stills
-    onto: Float64 = np.eye(3)
-    for _ in range(_ROUNDS):
-        blocks = edge_matches(
-            to_grey(visible), thermal, HomographyMapping(onto, thermal.shape, thermal.shape)
-        )
-        moved = _affine(blocks)
-        if moved is None:
-            return None
-        onto = moved
+    onto = alignment_by_edges(*place.stills)
+    if onto is None:
+        return None
     views = [place.view(seconds) for seconds in _VIEWS_S]
     off = [corner_error(np.linalg.inv(view) @ onto @ view @ TRUTH, TRUTH, THERMAL, VISIBLE) for view in views]
     return float(np.mean(off))
+
+
+def alignment_by_edges(visible: Image, thermal: Image) -> Float64 | None:
+    """What blocks of edges say of the alignment of a pair.
+
+    Args:
+        visible: uint8 (H, W, 3).
+        thermal: uint8 (H, W), aligned with it.
+
+    Returns:
+        float64 (3, 3), affine, from thermal pixels to where edges have them in the visible image; None with
+        too few clear blocks.
+    """
+    onto: Float64 = np.eye(3)
+    size = thermal.shape[0], thermal.shape[1]
+    for _ in range(_ROUNDS):
+        moved = _affine(edge_matches(to_grey(visible), thermal, HomographyMapping(onto, size, size)))
+        if moved is None:
+            return None
+        onto = moved
+    return onto
 
 
 def _affine(blocks: FrameMatches) -> NDArray[np.float64] | None:
