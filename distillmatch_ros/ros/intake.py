@@ -18,6 +18,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
+from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.ros.filters import FilterSynchroniser
 from distillmatch_ros.ros.message_types import is_installed, message_class
@@ -70,7 +71,7 @@ class Intake:
             on_transforms: called with each TFMessage of static transforms.
 
         Raises:
-            DistillMatchError: pairing by message_filters, which is not installed.
+            DistillMatchError: message_filters is not installed, or both cameras have one topic.
         """
         self._node = node
         self._parameters = parameters
@@ -91,6 +92,7 @@ class Intake:
         try:
             for sensor in (*MATCHED, *parameters.attached):
                 self._images[sensor] = self._subscribe(sensor, transports.get(sensor, RAW))
+            self._check_topics()
             for sensor in (*MATCHED, *parameters.attached):
                 self._infos.append(self._subscribe_info(sensor))
             if is_installed(TF_MESSAGE):
@@ -162,6 +164,16 @@ class Intake:
             self._node.destroy_subscription(subscription)
         self.reset()
         self.count_drops()
+
+    def _check_topics(self) -> None:
+        """Reject one topic for two sensors: an image agrees with itself, and each pair would be answered."""
+        sensors: dict[str, Sensor] = {}
+        for sensor, topic in self.topics.items():
+            other = sensors.setdefault(topic, sensor)
+            if other is not sensor:
+                raise DistillMatchError(
+                    f"{topic} is both {_name(other)} and {_name(sensor)}; remap them to two cameras"
+                )
 
     def _subscribe(self, sensor: Sensor, transport: str) -> Subscription:
         if transport == COMPRESSED:

@@ -46,6 +46,18 @@ def test_a_rig_file_that_is_still_to_be_written_is_told_at_start(start: StartNod
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "transport_of", [(), ("-p", "rgb_transport:=compressed", "-p", "thermal_transport:=compressed")]
+)
+def test_one_topic_for_both_cameras_is_rejected(start: StartNode, transport_of: tuple[str, ...]) -> None:
+    """An image agrees with itself: all pairs were answered."""
+    node, bench = start("-r", "thermal/image:=/rgb/image", *transport_of)
+    message = bench.diagnosed("inactive: ").message
+    assert "is both rgb/image and thermal/image" in message
+    assert bench.state == "inactive" and "Traceback" not in node.said
+
+
+@pytest.mark.slow
 def test_exchanged_topics_are_subscribed_to_as_they_are_remapped(start: StartNode) -> None:
     """Names were remapped twice, which undid the exchange."""
     _, bench = start("-r", "rgb/image:=/thermal/image", "-r", "thermal/image:=/rgb/image")
