@@ -18,6 +18,7 @@ OWN = 5
 
 _STEPS = 6  # of Newton's method for the radius, which converges from the shown one
 _LEAST_SLOPE = 0.1  # of a lens's radius: beyond, its model folds back
+_MOST_RADIUS = 10.0  # 84 degrees off the axis: Newton's steps would go to infinity where a model folds back
 _LEAST_DEPTH = 0.05
 
 
@@ -140,5 +141,6 @@ def _undistorted(distance: Float64, k1: float, k2: float) -> tuple[Float64, Floa
         square = radius * radius
         slope = np.maximum(1 + square * (3 * k1 + 5 * k2 * square), _LEAST_SLOPE)
         radius = radius - (radius * (1 + square * (k1 + k2 * square)) - distance) / slope
+        radius = np.clip(radius, -_MOST_RADIUS, _MOST_RADIUS)
     square = radius * radius
     return radius, np.maximum(1 + square * (3 * k1 + 5 * k2 * square), _LEAST_SLOPE)

@@ -3,6 +3,8 @@ from time import perf_counter
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.simulated_rig import RIG, THERMAL, VISIBLE, drive, grid
 
 from distillmatch_ros.base.errors import DistillMatchError
@@ -79,6 +81,17 @@ def test_derivatives_are_those_of_the_equation() -> None:
     for index in range(5):
         there = project(shared, np.eye(3), own + 1e-6 * np.eye(5)[index], thermal, beside, measured).places
         np.testing.assert_allclose((there - model.places) / 1e-6, model.by_own[..., index], atol=1e-4)
+
+
+@given(st.floats(-3, 3), st.floats(-3, 3), st.floats(-2, 2))
+def test_lenses_that_fold_back_give_numbers_without_overflow(k1: float, k2: float, focal: float) -> None:
+    # Steps of a fit come by such lenses.
+    shared = np.array([focal, 0.5, 0, 0, 0, 1, 0.2, 0.1, k1, k2, -0.1, 0.05])
+    places = np.stack(np.meshgrid(np.linspace(-1, 1, 9), np.linspace(-1, 1, 9)), axis=-1).reshape(1, -1, 2)
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        model = project(shared, np.eye(3), np.zeros((1, 5)), places)
+    assert np.isfinite(model.places).all()
+    assert np.isfinite(model.derivatives).all()
 
 
 def test_a_measured_depth_is_that_along_the_visible_axis() -> None:
