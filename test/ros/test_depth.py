@@ -137,7 +137,8 @@ def test_without_usable_depth_pairs_go_on_and_diagnostics_say_why(
         status.message for status in bench.diagnostics
     ]
     assert len(bench.outputs["thermal_registered/mask"]) >= masks + 5
-    assert len(bench.outputs["points"]) <= clouds + 2, "those that were under way"
+    # Of twenty: those that were under way, and those within the periods for which depth may repeat.
+    assert len(bench.outputs["points"]) <= clouds + 5
 
 
 @pytest.mark.slow
