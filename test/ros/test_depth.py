@@ -37,6 +37,19 @@ class Street:
         self._metres = near_street.visible_depth.astype(np.float32)
         self.depth = bench.node.create_publisher(Image, "/depth/image", 5)
 
+    def announce(self, camera: Camera) -> None:
+        """Tell the lens of the RGB and the depth camera, and that both are in one place."""
+        message = ros_messages(MAX_PIXELS).camera(camera, Frame(self._images["rgb"][0], "bgr8", 0, ""))
+        bench = self.bench
+        infos = [
+            bench.node.create_publisher(CameraInfo, f"/{name}/camera_info", 5) for name in ("rgb", "depth")
+        ]
+        bench.until(lambda: all(each.get_subscription_count() for each in infos))
+        (done,) = bench.set(depth_pose="0 0 0 0 0 0 1")
+        assert done.successful
+        for each in infos:
+            each.publish(message)
+
     def show(
         self,
         seconds: float,
@@ -145,15 +158,9 @@ def test_without_usable_depth_pairs_go_on_and_diagnostics_say_why(
 def test_depth_with_a_frame_of_its_own_is_used_once_pose_and_lenses_are_known(
     seen: Street, near_street: SyntheticPair
 ) -> None:
-    bench, header = seen.bench, Frame(near_street.visible, "bgr8", 0, "")
-    camera = ros_messages(MAX_PIXELS).camera(true_rig(near_street).visible, header)
-    infos = [bench.node.create_publisher(CameraInfo, f"/{name}/camera_info", 5) for name in ("rgb", "depth")]
-    bench.until(lambda: all(each.get_subscription_count() for each in infos))
-    (done,) = bench.set(depth_pose="0 0 0 0 0 0 1")
-    assert done.successful
+    bench = seen.bench
     clouds = len(bench.outputs["points"])
-    for each in infos:
-        each.publish(camera)
+    seen.announce(true_rig(near_street).visible)
     seen.show(4.0, frame="depth_optical")
     assert len(bench.outputs["points"]) >= clouds + 5
 
@@ -174,6 +181,7 @@ def test_points_of_a_lidar_are_subscribed_as_such(seen: Street, near_street: Syn
     bench.node.destroy_publisher(seen.depth)
     lidar = bench.node.create_publisher(PointCloud2, "/depth/image", 5)
     bench.until(lambda: lidar.get_subscription_count())
+    seen.announce(rig.visible)
     clouds = len(bench.outputs["points"])
     messages = ros_messages(MAX_PIXELS)
     for _ in range(20):
