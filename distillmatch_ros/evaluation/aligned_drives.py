@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from distillmatch_ros.evaluation.hostile_streams import Moment
+from distillmatch_ros.evaluation.hostile_streams import Moment, knock_by
 from distillmatch_ros.evaluation.panning import THERMAL, VISIBLE, Image
 from distillmatch_ros.evaluation.reference import alignment_by_edges
 from distillmatch_ros.evaluation.streams import Answer, answers_to
@@ -65,12 +65,10 @@ class Drive:
 
     def moments(self, px: float = 0.0, degrees: float = 0.0) -> Iterator[Moment]:
         """The pairs as the rig sees them, knocked at half time."""
-        rows, columns = VISIBLE
-        knock = np.vstack([cv2.getRotationMatrix2D((columns / 2, rows / 2), degrees, 1.0), (0, 0, 1)])
-        knock[0, 2] += px
+        after = knock_by(px, degrees, direction=0.0) @ self.truth
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         for number, (visible, thermal) in enumerate(self.pairs):
-            truth = self.truth if number < len(self.pairs) / 2 else knock @ self.truth
-            flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+            truth = self.truth if number < len(self.pairs) / 2 else after
             seen = cv2.warpPerspective(thermal, truth, THERMAL[::-1], flags=flags)
             yield Moment(float(number), visible, np.asarray(seen, np.uint8), truth)
 

@@ -184,14 +184,25 @@ def _repeating(period: int) -> Moments:
     return lambda scenery: _plain(replace(scenery, place=repeating_place(period, scenery.number)))
 
 
+def knock_by(px: float, degrees: float, direction: float) -> Float64:
+    """Visible pixels before a knock to those after it, float64 (3, 3).
+
+    Args:
+        px: displacement.
+        degrees: rotation about the centre.
+        direction: of the displacement, from the x axis, radians.
+    """
+    middle = (VISIBLE[1] / 2, VISIBLE[0] / 2)
+    knock = np.vstack([cv2.getRotationMatrix2D(middle, degrees, 1.0), (0, 0, 1)])
+    knock[:2, 2] += px * np.cos(direction), px * np.sin(direction)
+    return np.asarray(knock, np.float64)
+
+
 def _knocked(px: float, degrees: float = 0.0) -> Moments:
     """With a knock at half time, by px of the visible image in a direction of the scene's own."""
 
     def moments(scenery: Scenery) -> Iterator[Moment]:
-        angle = 2 * np.pi * scenery.number / 5 + 0.6
-        middle = (VISIBLE[1] / 2, VISIBLE[0] / 2)
-        knock = np.vstack([cv2.getRotationMatrix2D(middle, degrees, 1.0), (0, 0, 1)])
-        knock[:2, 2] += px * np.cos(angle), px * np.sin(angle)
+        knock = knock_by(px, degrees, 2 * np.pi * scenery.number / 5 + 0.6)
         for time in scenery.times():
             truth = TRUTH if time < scenery.seconds / 2 else knock @ TRUTH
             yield Moment(time, scenery.place.visible(time), scenery.place.thermal(time, truth), truth)

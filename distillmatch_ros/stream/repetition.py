@@ -167,9 +167,8 @@ def _differing(first: NDArray[Any], second: NDArray[Any]) -> float:
 def _is_noise_free(frame: Frame) -> bool:
     """Whether second differences vanish almost everywhere, as only in rendered images."""
     rows = frame.image[::4].astype(np.float32)
-    if (
-        rows.size == 0 or rows.shape[1] < 3 or frame.image.dtype.itemsize == 1
-    ):  # gain control to 8 bits hides noise too
+    hidden = frame.image.dtype.itemsize == 1  # gain control to 8 bits hides noise too
+    if hidden or rows.size == 0 or rows.shape[1] < 3:
         return False
     with np.errstate(
         invalid="ignore", over="ignore"

@@ -3,7 +3,7 @@
 import base64
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from mcap.writer import Writer as McapWriter
 from rosbags.rosbag2 import StoragePlugin, Writer
-from support.bags import RGB, ROS2, START, THERMAL, header
+from support.bags import RGB, ROS2, START, THERMAL, header, images
 
 from distillmatch_ros.bags import foreign, video
 from distillmatch_ros.bags.inspection import inspect_paths
 from distillmatch_ros.bags.reading import Bag
-from distillmatch_ros.bags.typestore import ros2_messages, ros2_types
+from distillmatch_ros.bags.typestore import ros2_types
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
 
@@ -29,16 +29,6 @@ FRAMES = [np.full((*SIZE, 3), 40 * number, np.uint8) for number in range(COUNT)]
 
 def stamp_of(number: int) -> int:
     return START + number * SECOND // 10
-
-
-def images(path: Path, topic: str) -> Iterator[tuple[int, np.ndarray]]:
-    """Stamp and image of each message."""
-    messages = ros2_messages()
-    with Bag(path) as bag:
-        for each in bag.messages((topic,)):
-            frame = messages.to_frame(each.message)
-            yield frame.stamp, frame.image
-        assert not bag.losses
 
 
 def fields(number: int, kind: str) -> dict[str, Any]:

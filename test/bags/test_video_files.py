@@ -1,17 +1,17 @@
 """Video files as recordings: whole or cut off, of grey or colour, turned, of one or two streams."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from support.bags import images
 
 from distillmatch_ros.bags.inspection import inspect_paths
 from distillmatch_ros.bags.reading import Bag
 from distillmatch_ros.bags.storage.series import recordings
-from distillmatch_ros.bags.typestore import ros2_messages
 from distillmatch_ros.base.errors import DistillMatchError
 from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.fleet.plan import plan
@@ -20,16 +20,6 @@ SIZE = (48, 64)
 COUNT = 5
 FRAMES = [np.full((*SIZE, 3), 40 * number, np.uint8) for number in range(COUNT)]
 GREY = [np.full(SIZE, 1000 + number, np.uint16) for number in range(COUNT)]
-
-
-def images(path: Path, topic: str) -> Iterator[tuple[int, np.ndarray]]:
-    """Stamp and image of each frame of a whole file."""
-    messages = ros2_messages()
-    with Bag(path) as bag:
-        for each in bag.messages((topic,)):
-            frame = messages.to_frame(each.message)
-            yield frame.stamp, frame.image
-        assert not bag.losses
 
 
 def write_video(path: Path, streams: Sequence[tuple[str, str]]) -> Path:

@@ -12,7 +12,7 @@ from distillmatch_ros.base.units import SECOND
 from distillmatch_ros.geometry.mapping import HomographyMapping
 from distillmatch_ros.registration.result import Registration
 from distillmatch_ros.registration.status import Status
-from distillmatch_ros.rig.events import Finding
+from distillmatch_ros.rig.events import Finding, RigEvent
 from distillmatch_ros.rig.model import RigModel
 from distillmatch_ros.rig.scale import DOUBTED, MOST
 from distillmatch_ros.stream import metric
@@ -119,16 +119,19 @@ def test_depth_contradicts_a_distance_that_was_known_before_once(
     assert metres(rig, model) == pytest.approx(known * METRES), "what was known is kept"
 
 
-def test_depth_that_goes_wrong_later_is_noticed_and_trusted_again_once_it_is_right(told: list[float]) -> None:
-    told[:] = [METRES] * (DOUBTED + 2) + [METRES / 4] * 6 + [METRES]
+def doubted(seconds: range) -> tuple[list[bool], list[RigEvent]]:
+    """At which seconds depth may not map pairs of a rig that is known in metres, and what was told."""
     rig, model = MetricRig(), RIG.with_baseline(METRES)
     found = Registration.without_matches(Status.TRACKED, model.at(0.02), {})
     mapping = rig.mapping(found, 0.0)
     assert mapping is not None
-    doubts = [
-        rig.compare(Mock(), found, mapping, DEPTH, round((1 + second) * SECOND)) is not None
-        for second in range(80)
-    ]
+    stamps = [round((1 + second) * SECOND) for second in seconds]
+    return [rig.compare(Mock(), found, mapping, DEPTH, stamp) is not None for stamp in stamps], rig.events
+
+
+def test_depth_that_goes_wrong_later_is_noticed_and_trusted_again_once_it_is_right(told: list[float]) -> None:
+    told[:] = [METRES] * (DOUBTED + 2) + [METRES / 4] * 6 + [METRES]
+    doubts, _ = doubted(range(80))
     changes = [second for second in range(1, 80) if doubts[second] != doubts[second - 1]]
     assert len(changes) == 2 and not doubts[0]
     assert changes[0] <= DOUBTED + 3 * metric.RECHECK_S + 3 and changes[1] <= changes[0] + 7
@@ -136,14 +139,7 @@ def test_depth_that_goes_wrong_later_is_noticed_and_trusted_again_once_it_is_rig
 
 def test_depth_of_another_scale_maps_pairs_again_once_it_is_right(told: list[float]) -> None:
     told[:] = [1.2 * METRES] * (DOUBTED + 10) + [METRES]
-    rig, model = MetricRig(), RIG.with_baseline(METRES)
-    found = Registration.without_matches(Status.TRACKED, model.at(0.02), {})
-    mapping = rig.mapping(found, 0.0)
-    assert mapping is not None
-    doubts = [
-        rig.compare(Mock(), found, mapping, DEPTH, round((1 + second) * SECOND)) is not None
-        for second in range(60)
-    ]
+    doubts, events = doubted(range(60))
     begins, ends = doubts.index(True), DOUBTED + 10 + DOUBTED
     assert begins <= DOUBTED and all(doubts[begins : DOUBTED + 10]) and not any(doubts[ends:])
-    assert len(rig.events) == 1
+    assert len(events) == 1

@@ -16,6 +16,8 @@ from rosbags.rosbag2 import Writer as Ros2Writer
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 
+from distillmatch_ros.bags.reading import Bag
+from distillmatch_ros.bags.typestore import ros2_messages
 from distillmatch_ros.base.units import SECOND
 
 RGB, THERMAL, INFO = "/rgb/image", "/thermal/image", "/rgb/camera_info"
@@ -151,3 +153,13 @@ def _write(
             if each.topic not in connections:
                 connections[each.topic] = writer.add_connection(each.topic, type_, typestore=types)
             writer.write(connections[each.topic], each.received, serialise(each.message, type_))
+
+
+def images(path: Path, topic: str) -> Iterator[tuple[int, np.ndarray]]:
+    """Stamp and image of each message of a topic; nothing may be lost."""
+    messages = ros2_messages()
+    with Bag(path) as bag:
+        for each in bag.messages((topic,)):
+            frame = messages.to_frame(each.message)
+            yield frame.stamp, frame.image
+        assert not bag.losses
